@@ -1,0 +1,2 @@
+//! The binary `atalaya`: wiring only.
+fn main() {}

@@ -1,0 +1,1 @@
+//! One model of relations, columns, keys and dependencies.

@@ -1,0 +1,5 @@
+//! Words shared by parts that steer each other.
+
+mod fence;
+
+pub use fence::{FenceState, REPLICATOR_CHANNEL, REQUESTER_CHANNEL};

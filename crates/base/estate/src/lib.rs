@@ -1,0 +1,5 @@
+//! The estate file, and connection URLs that never show their password.
+
+mod url;
+
+pub use url::{ConnectionUrl, TlsMode, UrlError};

@@ -1,0 +1,1 @@
+//! Says before a move what would break it.

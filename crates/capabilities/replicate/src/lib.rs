@@ -1,0 +1,1 @@
+//! Moves a live database: schema, copy, stream, apply, progress.

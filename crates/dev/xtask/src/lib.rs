@@ -1,0 +1,1 @@
+//! Architecture test and generated reference; never shipped.

@@ -1,0 +1,1 @@
+//! The shop and the ledger workload, which reconciles itself.

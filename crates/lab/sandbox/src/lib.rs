@@ -1,0 +1,1 @@
+//! Real throwaway servers for tests, benches and the demo.
