@@ -1,2 +1,9 @@
 //! The binary `atalaya`: wiring only.
-fn main() {}
+
+mod command;
+mod exit;
+mod global;
+
+fn main() -> std::process::ExitCode {
+    global::run()
+}

@@ -1,1 +1,20 @@
-//! Everything said to a Postgres server: sessions, catalog, COPY, replication, dump and restore.
+//! Everything that is said to a Postgres server.
+//!
+//! The only crate that uses a Postgres driver. Each connection starts with the session settings of
+//! [`settings`], so that values have one text form whatever a database or role has set.
+
+pub mod catalog;
+pub mod control;
+mod error;
+mod notification;
+mod server_error;
+mod session;
+pub mod settings;
+mod tls;
+
+pub use error::{Error, Retry};
+pub use notification::Notification;
+pub use server_error::ServerError;
+pub use session::{CancelHandle, Session};
+pub use tokio_postgres::Row;
+pub use tokio_postgres::types::ToSql;

@@ -1,0 +1,34 @@
+//! One file a noun; each holds its arguments and the wiring from them to a capability.
+
+mod assess;
+mod migrate;
+mod sandbox;
+mod validate;
+
+use crate::exit::Failure;
+use crate::global::Context;
+
+/// What can be asked of the binary.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Say before a move what would break it.
+    Assess(assess::AssessArguments),
+    /// Move a live database.
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
+    /// Prove that two databases hold the same rows.
+    Validate(validate::ValidateArguments),
+    /// Start and stop real throwaway servers.
+    #[command(subcommand)]
+    Sandbox(sandbox::SandboxCommand),
+}
+
+/// Runs a command; the answer is its exit code.
+pub(crate) fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
+    match command {
+        Command::Assess(arguments) => assess::run(arguments, context),
+        Command::Migrate(command) => migrate::run(command, context),
+        Command::Validate(arguments) => validate::run(arguments, context),
+        Command::Sandbox(command) => sandbox::run(command, context),
+    }
+}

@@ -1,0 +1,9 @@
+//! Reading the catalog into the model of `base/catalog`.
+
+mod relations;
+mod sequences;
+mod server;
+
+pub use relations::read_relations;
+pub use sequences::{SequenceState, read_sequences, set_sequence};
+pub use server::{ServerIdentity, read_identity};

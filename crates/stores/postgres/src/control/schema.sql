@@ -1,0 +1,95 @@
+CREATE SCHEMA IF NOT EXISTS atalaya;
+
+-- One row a migration: what it is bound to. A position counts only for this source, slot and timeline.
+CREATE TABLE IF NOT EXISTS atalaya.migration (
+    name              text PRIMARY KEY,
+    system_identifier bigint NOT NULL,
+    timeline          integer NOT NULL,
+    source_database   text NOT NULL,
+    slot              text NOT NULL,
+    publication       text NOT NULL,
+    phase             text NOT NULL,
+    options           jsonb NOT NULL DEFAULT '{}',
+    created_at        timestamptz NOT NULL DEFAULT now()
+);
+
+-- The position. `marker` is touched first in every transaction of ours, `applied` is written last.
+CREATE TABLE IF NOT EXISTS atalaya.progress (
+    migration  text PRIMARY KEY REFERENCES atalaya.migration ON DELETE CASCADE,
+    marker     bigint NOT NULL DEFAULT 0,
+    applied    pg_lsn NOT NULL,
+    received   pg_lsn,
+    spool      text,
+    changes    bigint NOT NULL DEFAULT 0,
+    committed_at timestamptz,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- One row a table: the snapshot its copy came from (changes before `start_lsn` are in it already).
+CREATE TABLE IF NOT EXISTS atalaya.tables (
+    migration       text NOT NULL REFERENCES atalaya.migration ON DELETE CASCADE,
+    schema          text NOT NULL,
+    name            text NOT NULL,
+    target_schema   text NOT NULL,
+    target_name     text NOT NULL,
+    start_lsn       pg_lsn,
+    state           text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'copying', 'done')),
+    ranges          integer,
+    copied_rows     bigint NOT NULL DEFAULT 0,
+    copied_bytes    bigint NOT NULL DEFAULT 0,
+    estimated_rows  double precision NOT NULL DEFAULT 0,
+    estimated_bytes bigint NOT NULL DEFAULT 0,
+    append_only     boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (migration, schema, name)
+);
+
+-- One row a finished range, written in the transaction that loaded it.
+CREATE TABLE IF NOT EXISTS atalaya.copy_ranges (
+    migration text NOT NULL,
+    schema    text NOT NULL,
+    name      text NOT NULL,
+    range     integer NOT NULL,
+    PRIMARY KEY (migration, schema, name, range),
+    FOREIGN KEY (migration, schema, name) REFERENCES atalaya.tables ON DELETE CASCADE
+);
+
+-- One row a finished step of the move (pre-data, indexes, ...), so that a resumed run goes on after it.
+CREATE TABLE IF NOT EXISTS atalaya.steps (
+    migration text NOT NULL REFERENCES atalaya.migration ON DELETE CASCADE,
+    step      text NOT NULL,
+    done_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (migration, step)
+);
+
+-- What others ask of the running replicator: kinds `fence`, `repair`, `stop`.
+CREATE TABLE IF NOT EXISTS atalaya.control (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    migration  text NOT NULL REFERENCES atalaya.migration ON DELETE CASCADE,
+    kind       text NOT NULL,
+    lsn        pg_lsn,
+    state      text NOT NULL DEFAULT 'requested',
+    lease      interval NOT NULL DEFAULT '30 s',
+    outcome    text,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Rows that a repair shall read again from the source: the key's columns as text, in key order (all data
+-- columns, in column order, for a table without a key).
+CREATE TABLE IF NOT EXISTS atalaya.repair_rows (
+    control_id bigint NOT NULL REFERENCES atalaya.control ON DELETE CASCADE,
+    schema     text NOT NULL,
+    name       text NOT NULL,
+    key        text[] NOT NULL
+);
+
+-- Rows that could not be applied as they came; values are masked unless asked for.
+CREATE TABLE IF NOT EXISTS atalaya.conflicts (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    migration  text NOT NULL,
+    schema     text NOT NULL,
+    name       text NOT NULL,
+    kind       text NOT NULL,
+    commit_lsn pg_lsn NOT NULL,
+    policy     text NOT NULL,
+    seen_at    timestamptz NOT NULL DEFAULT now()
+);

@@ -1,0 +1,174 @@
+//! Errors of this crate, and the one place that says which of them are worth another try.
+
+use std::time::Duration;
+
+use crate::ServerError;
+
+/// What went wrong between us and a Postgres server.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection came about.
+    #[error("cannot connect to {place}")]
+    Connect {
+        /// The URL without its password.
+        place: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// The next step.
+        hint: &'static str,
+    },
+    /// The server refused the login.
+    #[error("{place} refused the connection: {source}")]
+    Refused {
+        /// The URL without its password.
+        place: String,
+        /// The server's answer.
+        #[source]
+        source: ServerError,
+    },
+    /// A connection did not come about, or a statement did not end, in time.
+    #[error("{what} took longer than {} s", .limit.as_secs())]
+    Timeout {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        limit: Duration,
+    },
+    /// The server answered with an error.
+    #[error("{action}: {source}")]
+    Server {
+        /// What was being done.
+        action: String,
+        /// The server's answer.
+        #[source]
+        source: ServerError,
+    },
+    /// The connection broke.
+    #[error("the connection was lost while {action}")]
+    Lost {
+        /// What was being done.
+        action: String,
+        /// The driver's error.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// TLS cannot be set up as the URL asks.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
+    /// The server's answer has another shape than it must have.
+    #[error("the server's answer has an unexpected shape while {action}")]
+    Shape {
+        /// What was being done.
+        action: String,
+    },
+}
+
+/// Whether another try can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The same statement in a new transaction: a deadlock, a serialization failure, a lock not had in time.
+    Transaction,
+    /// A new connection: the server restarted or the network broke.
+    Reconnect,
+    /// No.
+    Never,
+}
+
+impl Error {
+    /// Puts a driver's error and what was being done together.
+    pub(crate) fn from_driver(action: &str, error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(report) => Self::Server {
+                action: action.to_owned(),
+                source: report.into(),
+            },
+            None => Self::Lost {
+                action: action.to_owned(),
+                source: error,
+            },
+        }
+    }
+
+    /// The server's SQLSTATE, where the server answered.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Self::Server { source, .. } | Self::Refused { source, .. } => Some(&source.sqlstate),
+            _ => None,
+        }
+    }
+
+    /// Whether another try can help, and of what.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Connect { .. } | Self::Lost { .. } => Retry::Reconnect,
+            Self::Timeout { .. } | Self::Tls(_) | Self::Shape { .. } => Retry::Never,
+            Self::Server { source, .. } | Self::Refused { source, .. } => {
+                retry_of(&source.sqlstate)
+            }
+        }
+    }
+
+    /// The next step for whoever reads the error.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Connect { hint, .. } => Some((*hint).to_owned()),
+            Self::Refused { source, .. } => Some(refused_hint(source)),
+            Self::Server { source, .. } => source
+                .hint
+                .clone()
+                .or_else(|| server_hint(&source.sqlstate)),
+            Self::Lost { .. } => Some(
+                "look at the server's log; the same command resumes where this one stopped".into(),
+            ),
+            Self::Timeout { .. } => {
+                Some("look for what holds it up in pg_stat_activity and pg_locks".into())
+            }
+            Self::Tls(error) => Some(error.hint()),
+            Self::Shape { .. } => None,
+        }
+    }
+}
+
+/// The policy of each SQLSTATE; PostgreSQL documentation, appendix A.
+fn retry_of(sqlstate: &str) -> Retry {
+    match sqlstate {
+        "40001" | "40P01" | "55P03" | "57014" => Retry::Transaction,
+        "57P01" | "57P02" | "57P03" | "53300" => Retry::Reconnect,
+        _ if sqlstate.starts_with("08") => Retry::Reconnect,
+        _ => Retry::Never,
+    }
+}
+
+fn refused_hint(error: &ServerError) -> String {
+    match error.sqlstate.as_str() {
+        "28P01" => {
+            "check the password, or where it comes from: `env:NAME`, a passfile or `${VAR}`".into()
+        }
+        "28000" => {
+            "the server's pg_hba.conf has no line for this host, role, database and encryption"
+                .into()
+        }
+        "3D000" => "check the database's name at the end of the URL".into(),
+        "53300" => "all connection slots are taken; free some or raise max_connections".into(),
+        "57P03" => "the server is starting up or shutting down; try again".into(),
+        _ => "look at the server's log".into(),
+    }
+}
+
+fn server_hint(sqlstate: &str) -> Option<String> {
+    let hint = match sqlstate {
+        "42501" => {
+            "grant the role the missing privilege, or run `atalaya assess` to see all that is missing"
+        }
+        "53100" => "free disk space on that server, then run the same command again",
+        "53200" => "the server is out of memory; lower its work_mem or the number of workers",
+        "53400" => "raise max_replication_slots or max_wal_senders, or drop slots that nobody uses",
+        "55P03" => "another session holds the lock; see pg_locks",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}

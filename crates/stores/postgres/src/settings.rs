@@ -1,0 +1,50 @@
+//! The session settings that every connection starts with, replication included.
+//!
+//! A walsender inherits `ALTER DATABASE SET` and `ALTER ROLE SET`, and pgoutput then writes dates, money or
+//! floats in that style; sent in the startup packet these settings win over both.
+
+/// Settings known to all supported versions, sent in the startup packet.
+pub const SESSION_SETTINGS: &[(&str, &str)] = &[
+    ("DateStyle", "ISO,YMD"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("extra_float_digits", "3"),
+    ("bytea_output", "hex"),
+    ("lc_monetary", "C"),
+    ("xmlbinary", "base64"),
+    ("xmloption", "content"),
+    ("array_nulls", "on"),
+    ("standard_conforming_strings", "on"),
+    ("transform_null_equals", "off"),
+    ("search_path", ""),
+    ("row_security", "off"),
+    ("default_transaction_isolation", "read\\ committed"),
+    ("default_transaction_read_only", "off"),
+    ("default_transaction_deferrable", "off"),
+    ("statement_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+];
+
+/// The settings as libpq's `options` startup parameter.
+#[must_use]
+pub fn startup_options() -> String {
+    SESSION_SETTINGS
+        .iter()
+        .map(|(name, value)| format!("-c {name}={value}"))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// What versions after the oldest have added, as SQL to be said once connected; empty for older ones.
+#[must_use]
+pub fn later_settings(major: u32) -> String {
+    let mut sql = String::new();
+    if major >= 14 {
+        sql.push_str("SET idle_session_timeout = 0;");
+    }
+    if major >= 17 {
+        sql.push_str("SET transaction_timeout = 0;");
+    }
+    sql
+}
