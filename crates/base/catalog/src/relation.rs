@@ -81,6 +81,8 @@ pub struct Column {
     pub element_oid: u32,
     /// Whether the type is one that an extension or a user made.
     pub user_defined: bool,
+    /// Whether two values are equal exactly when their texts are, so that a key can be known by its bytes.
+    pub byte_comparable: bool,
     /// Whether NULL is refused.
     pub not_null: bool,
     /// Whether the column is generated.

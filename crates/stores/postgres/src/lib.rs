@@ -16,5 +16,6 @@ pub use error::{Error, Retry};
 pub use notification::Notification;
 pub use server_error::ServerError;
 pub use session::{CancelHandle, Session};
-pub use tokio_postgres::Row;
-pub use tokio_postgres::types::ToSql;
+pub use tokio_postgres::{Row, Statement};
+pub use bytes::BytesMut;
+pub use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};

@@ -13,6 +13,11 @@ use crate::{Error, Row, Session};
 const SYSTEM_SCHEMAS: &str =
     "n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'atalaya')";
 
+/// Types whose equality is that of their text: bool, bytea, "char", name, int8, int2, int4, text, oid, bpchar,
+/// varchar, date, time, timestamp, timestamptz, uuid, macaddr. Not numeric, floats or intervals, which have
+/// several texts for one value.
+const BYTE_COMPARABLE: &str = "'{16,17,18,19,20,21,23,25,26,1042,1043,1082,1083,1114,1184,2950,829}'::oid[]";
+
 /// Every table, partitioned table and foreign table of the database, in name order.
 ///
 /// # Errors
@@ -124,12 +129,15 @@ async fn read_columns(session: &Session) -> Result<Vec<Row>, Error> {
                 pg_catalog.format_type(a.atttypid, -1) AS type_sql,
                 pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared,
                 t.typtype::text AS kind, CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END AS element,
-                a.atttypid >= 16384 AS user_defined, a.attnotnull, a.attgenerated::text AS generated,
+                a.atttypid >= 16384 AS user_defined,
+                ((a.atttypid = ANY ({BYTE_COMPARABLE}) AND (a.atttypid <> 1042 OR a.atttypmod > 0)) OR t.typtype = 'e')
+                  AND (a.attcollation = 0 OR coalesce(l.collisdeterministic, false)) AS byte_comparable, a.attnotnull, a.attgenerated::text AS generated,
                 a.attidentity::text AS identity
            FROM pg_catalog.pg_attribute a
            JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
            JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+           LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
           WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
             AND {SYSTEM_SCHEMAS}
           ORDER BY a.attrelid, a.attnum"
@@ -158,6 +166,7 @@ fn column_from(row: &Row) -> Column {
         },
         element_oid,
         user_defined: row.get("user_defined"),
+        byte_comparable: row.get("byte_comparable"),
         not_null: row.get("attnotnull"),
         generated: match text("generated").as_str() {
             "s" => Generated::Stored,
