@@ -1,5 +1,11 @@
 //! The estate file, and connection URLs that never show their password.
+//!
+//! Nothing here reads the environment: every variable comes through a lookup function of the caller.
 
+mod passfile;
+mod reference;
 mod url;
 
+pub use passfile::PassfileError;
+pub use reference::{ResolvedUrl, SecretOrigin};
 pub use url::{ConnectionUrl, TlsMode, UrlError};
