@@ -3,9 +3,11 @@
 //! Nothing here reads the environment: every variable comes through a lookup function of the caller.
 
 mod passfile;
+mod patterns;
 mod reference;
 mod url;
 
 pub use passfile::PassfileError;
+pub use patterns::{PatternError, TablePattern, TablePatterns};
 pub use reference::{ResolvedUrl, SecretOrigin};
 pub use url::{ConnectionUrl, TlsMode, UrlError};
