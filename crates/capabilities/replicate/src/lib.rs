@@ -11,6 +11,7 @@ mod control;
 mod copy;
 mod ddl;
 mod error;
+mod failpoint;
 mod finish;
 mod follow;
 mod plan;
@@ -29,6 +30,7 @@ pub(crate) use run::{run_lock, slot_prefix};
 
 pub use abort::{AbortOptions, AbortReport, abort};
 pub use error::Error;
+pub use failpoint::Failpoints;
 pub use finish::{clean_up, last_fence};
 pub use plan::{Options, Plan, StopWhen};
 pub use report::{Event, Observer, Silent};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use atalaya_data::RelationName;
 use atalaya_estate::ConnectionUrl;
 
-use crate::HolderCommand;
+use crate::{Failpoints, HolderCommand};
 
 /// When a run ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub struct Options {
     pub work_folder: PathBuf,
     /// How to start the process that holds the copy's snapshot.
     pub holder: HolderCommand,
+    /// Where a test may end the process.
+    pub failpoints: Failpoints,
 }
 
 impl Options {
@@ -91,6 +93,7 @@ impl Options {
             client_tools: None,
             work_folder,
             holder,
+            failpoints: Failpoints::none(),
         }
     }
 }

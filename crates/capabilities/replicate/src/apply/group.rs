@@ -12,7 +12,7 @@ use super::fold::{Net, fold};
 use super::ordered::{self, Stopped};
 use super::value::{TextValue, text_of};
 use super::{Change, TargetTable, copy_text, multiset, statements};
-use crate::Error;
+use crate::{Error, Failpoints};
 use crate::conflict::{self, Conflict};
 
 /// From this many rows on COPY beats INSERT, which saves its extra round trips.
@@ -80,11 +80,12 @@ pub(crate) struct Applier {
     part_bytes: usize,
     open: bool,
     group_changes: u64,
+    failpoints: Failpoints,
 }
 
 impl Applier {
     /// An applier on a session of its own, which it puts into the state that apply needs.
-    pub(crate) async fn new(session: Session, migration: &str, options: ApplySettings) -> Result<Self, Error> {
+    pub(crate) async fn new(session: Session, migration: &str, options: ApplySettings, failpoints: Failpoints) -> Result<Self, Error> {
         let commit = if options.synchronous_commit { "on" } else { "off" };
         // Generic plans, since arrays differ in length only; without sequential scans, since a plan made
         // while a table was small would otherwise stay when it has grown.
@@ -105,6 +106,7 @@ impl Applier {
             part_bytes: 0,
             open: false,
             group_changes: 0,
+            failpoints,
         })
     }
 
@@ -153,6 +155,7 @@ impl Applier {
         let part = std::mem::take(&mut self.part);
         self.part_bytes = 0;
         if self.write_folded(&part).await? {
+            self.failpoints.reach("apply-part-written");
             return Ok(());
         }
         self.session.batch("ROLLBACK TO SAVEPOINT part").await?;
@@ -186,7 +189,9 @@ impl Applier {
         if self.session.execute(&sql, &[]).await? != 1 {
             return Err(Error::Broken("the stored position is gone or later than the one to be stored"));
         }
+        self.failpoints.reach("apply-position-written");
         self.session.batch("COMMIT").await?;
+        self.failpoints.reach("apply-committed");
         self.open = false;
         self.group_changes = 0;
         Ok(())

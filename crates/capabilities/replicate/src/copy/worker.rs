@@ -49,7 +49,14 @@ async fn load(
             "BEGIN; UPDATE atalaya.progress SET marker = marker + 1 WHERE migration = {migration} AND writer = {number}; {truncate}"
         ))
         .await?;
-    let totals = pipe_copy(source, &job.copy_out(), target, &job.copy_in(), |bytes| shared.passed(bytes)).await?;
+    let failpoints = &shared.plan.options.failpoints;
+    failpoints.reach("copy-begun");
+    let passed = |bytes| {
+        shared.passed(bytes);
+        failpoints.reach("copy-passing");
+    };
+    let totals = pipe_copy(source, &job.copy_out(), target, &job.copy_in(), passed).await?;
+    failpoints.reach("copy-loaded");
     let table = &job.source.name;
     let (schema, name) = (quote_literal(&table.schema), quote_literal(&table.name));
     let of_table = format!("migration = {migration} AND schema = {schema} AND name = {name}");
@@ -68,7 +75,10 @@ async fn load(
             range.number
         ),
     };
-    target.simple_query(&format!("{finished}; COMMIT")).await?;
+    target.simple_query(&finished).await?;
+    failpoints.reach("copy-marked");
+    target.simple_query("COMMIT").await?;
+    failpoints.reach("copy-committed");
     shared.rows.fetch_add(totals.rows, Ordering::Relaxed);
     if let Some(left) = shared.left.get(table)
         && left.fetch_sub(1, Ordering::Relaxed) == 1

@@ -61,6 +61,7 @@ impl Follower<'_> {
         self.store_idle().await?;
         if let Some(position) = self.acknowledger.advance(self.opened.target, self.applied).await? {
             self.reader.acknowledge(position);
+            self.opened.plan.options.failpoints.reach("acknowledged");
         }
         Ok(())
     }

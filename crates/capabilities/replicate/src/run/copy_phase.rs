@@ -29,6 +29,7 @@ pub(crate) async fn copy(
     if let Some(archive) = &archive {
         observer.observe(&Event::Phase { phase: "schema" });
         schema::restore_before_data(archive, store).await?;
+        plan.options.failpoints.reach("schema-restored");
     } else {
         refuse_firing_triggers(connected, store).await?;
     }
@@ -57,6 +58,7 @@ pub(crate) async fn copy(
             schema::restore_foreign_keys(archive, store).await?;
         }
     }
+    plan.options.failpoints.reach("indexes-built");
     vacuum(plan, store).await?;
     store.enter_stream().await?;
     migration.phase = Phase::Stream;

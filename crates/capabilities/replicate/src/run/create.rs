@@ -35,6 +35,7 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
     };
     refuse_same_database(&migration, &connected.target).await?;
     store.create(&migration).await?;
+    plan.options.failpoints.reach("migration-written");
     Ok(migration)
 }
 
@@ -140,7 +141,9 @@ pub(super) async fn open_slot(
     let request =
         HoldRequest::new(&plan.source, &plan.name, Some(&migration.slot), plan.options.slot_timeout);
     let held = snapshot::start_holder(&plan.options.holder, &request).await?;
+    plan.options.failpoints.reach("slot-made");
     store.enter_copy(&held, plan.options.workers).await?;
+    plan.options.failpoints.reach("position-stored");
     migration.phase = Phase::Copy;
     migration.snapshot = Some(held);
     Ok(())
