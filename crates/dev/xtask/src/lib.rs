@@ -4,5 +4,6 @@
 
 pub mod architecture;
 mod child;
+pub mod reference;
 
 pub use child::ChildError;
