@@ -5,7 +5,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
+use miette::{
+    Diagnostic, LabeledSpan, MietteError, MietteSpanContents, NamedSource, Severity, SourceCode,
+    SourceSpan, SpanContents,
+};
 
 use super::redact::Redacted;
 
@@ -32,7 +35,42 @@ pub struct EstateProblem {
     message: String,
     hint: Option<String>,
     label: LabeledSpan,
-    source: Arc<NamedSource<String>>,
+    source: Excerpt,
+}
+
+/// The redacted file, which still gives the true column of its problem: what was cut out before it on the
+/// same line would otherwise shift the place in the report's head.
+#[derive(Clone)]
+struct Excerpt {
+    redacted: Arc<NamedSource<String>>,
+    offset: usize,
+    column: usize,
+}
+
+impl SourceCode for Excerpt {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let contents = self.redacted.read_span(span, lines_before, lines_after)?;
+        // A report asks without context for the place alone.
+        let is_place = (lines_before, lines_after, span.offset()) == (0, 0, self.offset);
+        let column = if is_place {
+            self.column
+        } else {
+            contents.column()
+        };
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.redacted.name().to_owned(),
+            contents.data(),
+            *contents.span(),
+            contents.line(),
+            column,
+            contents.line_count(),
+        )))
+    }
 }
 
 impl EstateProblem {
@@ -111,8 +149,10 @@ impl Diagnostic for EstateProblem {
 
 /// Every problem found in an estate file, in the order of the file.
 ///
-/// `Display` is one line a problem, `file:line:column: message`, with its hint below.
+/// `Display` only counts them, as the head of a report that miette renders; [`EstateErrors::listing`] is for
+/// places without miette.
 pub struct EstateErrors {
+    file: String,
     problems: Vec<EstateProblem>,
     left_out: usize,
 }
@@ -123,31 +163,44 @@ impl EstateErrors {
     pub fn problems(&self) -> &[EstateProblem] {
         &self.problems
     }
+
+    /// One line a problem, `file:line:column: message`, with its hint below.
+    #[must_use]
+    pub fn listing(&self) -> String {
+        let mut text = String::new();
+        for problem in &self.problems {
+            let EstateProblem {
+                file,
+                line,
+                column,
+                message,
+                ..
+            } = problem;
+            text += &format!("{file}:{line}:{column}: {message}\n");
+            text.extend(problem.hint.iter().map(|hint| format!("  hint: {hint}\n")));
+        }
+        if self.left_out > 0 {
+            text += &format!("and {} more\n", self.left_out);
+        }
+        text
+    }
 }
 
 impl fmt::Display for EstateErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
-            let line_end = if index == 0 { "" } else { "\n" };
-            write!(
-                formatter,
-                "{line_end}{}:{}:{}: {problem}",
-                problem.file, problem.line, problem.column
-            )?;
-            if let Some(hint) = &problem.hint {
-                write!(formatter, "\n  hint: {hint}")?;
-            }
-        }
-        if self.left_out > 0 {
-            write!(formatter, "\nand {} more", self.left_out)?;
-        }
-        Ok(())
+        let count = self.problems.len() + self.left_out;
+        let noun = if count == 1 { "problem" } else { "problems" };
+        write!(
+            formatter,
+            "{count} {noun} in the estate file `{}`",
+            self.file
+        )
     }
 }
 
 impl fmt::Debug for EstateErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
+        formatter.write_str(&self.listing())
     }
 }
 
@@ -205,11 +258,19 @@ pub(crate) fn describe(
                     start,
                     end.saturating_sub(start),
                 ),
-                source: Arc::clone(&source),
+                source: Excerpt {
+                    redacted: Arc::clone(&source),
+                    offset: start,
+                    column: column - 1,
+                },
             }
         })
         .collect();
-    EstateErrors { problems, left_out }
+    EstateErrors {
+        file: name,
+        problems,
+        left_out,
+    }
 }
 
 impl EstateErrors {

@@ -199,11 +199,15 @@ impl<'input> Reader<'input> {
                 Ok(self.anchored(anchor, Node { value, span }))
             }
             Event::Alias(id) => {
-                let Some(node) = self.anchors.get(&id).cloned() else {
+                let Some(copied) = self.anchors.get(&id).map(size) else {
                     return Ok(self.unresolved(span));
                 };
-                self.count(size(&node), &span)?;
-                Ok(Node { span, ..node })
+                self.count(copied, &span)?;
+                let value = self
+                    .anchors
+                    .get(&id)
+                    .map_or(Value::Broken, |node| node.value.clone());
+                Ok(Node { value, span })
             }
             _ => Ok(self.unresolved(span)),
         }
@@ -307,18 +311,22 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Value {
     }
 }
 
-/// How many nodes a copy brings; the depth is bounded by the parser's limit on what was written, and by
-/// [`NODES_MAX`] through aliases of aliases.
+/// How many nodes a copy brings, long texts counted as several: copies of one large text would otherwise
+/// fill the memory. The depth is bounded by the parser's limit on what was written, and by [`NODES_MAX`]
+/// through aliases of aliases.
 fn size(node: &Node) -> usize {
+    const BYTES_PER_NODE: usize = 32;
+    let weight = |text: &str| 1 + text.len() / BYTES_PER_NODE;
     match &node.value {
+        Value::Scalar { text, .. } => weight(text),
         Value::List(items) => 1 + items.iter().map(size).sum::<usize>(),
         Value::Map(entries) => {
             1 + entries
                 .iter()
-                .map(|entry| 1 + size(&entry.value))
+                .map(|entry| weight(&entry.key) + size(&entry.value))
                 .sum::<usize>()
         }
-        _ => 1,
+        Value::Null | Value::Broken => 1,
     }
 }
 
