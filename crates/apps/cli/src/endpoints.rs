@@ -86,7 +86,7 @@ impl EndpointArguments {
         };
         if !self.tables.is_empty() || !self.exclude.is_empty() {
             endpoints.tables = TablePatterns::parse(&self.tables, &self.exclude)
-                .map_err(|error| Failure::new(exit::USAGE, &error, Some(error.hint().to_owned())))?;
+                .map_err(|(_, error)| Failure::new(exit::USAGE, &error, Some(error.hint().to_owned())))?;
         }
         for pattern in &self.append_only {
             let pattern = pattern

@@ -25,8 +25,9 @@ mod tests {
 
     #[test]
     fn counts_read_well_at_every_size() {
-        assert_eq!([0, 999, 1000, 999_949, 999_950, 2_500_000_000].map(bytes), [
-            "0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "2.5 GB"
-        ]);
+        assert_eq!(
+            [0, 999, 1000, 999_949, 999_950, 2_500_000_000].map(bytes),
+            ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "2.5 GB"]
+        );
     }
 }

@@ -157,17 +157,12 @@ pub struct Relation {
 impl Relation {
     /// Columns that hold data of their own: what is copied, applied and compared.
     pub fn data_columns(&self) -> impl Iterator<Item = &Column> {
-        self.columns
-            .iter()
-            .filter(|column| column.generated == Generated::No)
+        self.columns.iter().filter(|column| column.generated == Generated::No)
     }
 
     /// The key's columns, in the index's order; none when there is no key.
     pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
-        self.key
-            .iter()
-            .flat_map(|key| key.columns.iter())
-            .filter_map(|position| self.columns.get(*position))
+        self.key.iter().flat_map(|key| key.columns.iter()).filter_map(|position| self.columns.get(*position))
     }
 
     /// Whether the relation itself holds rows that a move copies.

@@ -11,13 +11,7 @@ use crate::rendered;
 /// Percent-encodes everything but letters and digits.
 fn encoded(text: &str) -> String {
     text.bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
 }
 
@@ -37,10 +31,7 @@ fn with_sources(error: &dyn Error) -> String {
 }
 
 fn leaks(text: &str, password: &str) -> bool {
-    text.contains(password)
-        || text.contains("Zq7")
-        || text.contains("7qZ")
-        || text.contains(&encoded(password))
+    text.contains(password) || text.contains("Zq7") || text.contains("7qZ") || text.contains(&encoded(password))
 }
 
 proptest! {

@@ -124,9 +124,8 @@ pub(crate) async fn clean_source(
         source.query("SELECT pg_catalog.pg_drop_replication_slot($1)", &[&name]).await?;
         report.slots.push(name);
     }
-    let publications = source
-        .query("SELECT pubname::text FROM pg_catalog.pg_publication WHERE pubname ~ $1", &[&pattern])
-        .await?;
+    let publications =
+        source.query("SELECT pubname::text FROM pg_catalog.pg_publication WHERE pubname ~ $1", &[&pattern]).await?;
     for row in publications {
         let name: String = row.get(0);
         source

@@ -15,7 +15,7 @@ pub enum Error {
     Wire(#[from] WireError),
     /// The stream's bytes could not be read.
     #[error("the replication stream cannot be read")]
-    Decode(#[from] atalaya_pgwire::pgoutput::DecodeError),
+    Decode(#[from] atalaya_pgwire::CodecError),
     /// Not done because it would not be safe.
     #[error("refused: {seen}")]
     Refused {

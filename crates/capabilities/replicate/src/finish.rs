@@ -18,7 +18,11 @@ pub async fn last_fence(plan: &Plan, _observer: &dyn Observer) -> Result<(), Err
     let connected = Connected::open(plan).await?;
     let store = Store { session: &connected.target, name: &plan.name };
     let Some(migration) = store.read().await? else {
-        return Err(Error::refused("unknown-migration", format!("there is no migration `{}`", plan.name), "see `atalaya migrate status`"));
+        return Err(Error::refused(
+            "unknown-migration",
+            format!("there is no migration `{}`", plan.name),
+            "see `atalaya migrate status`",
+        ));
     };
     if migration.phase != crate::progress::Phase::Stream {
         return Err(Error::refused(

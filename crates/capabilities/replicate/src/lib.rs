@@ -32,7 +32,7 @@ pub use abort::{AbortOptions, AbortReport, abort};
 pub use error::Error;
 pub use failpoint::Failpoints;
 pub use finish::{clean_up, last_fence};
-pub use plan::{Options, Plan, StopWhen};
+pub use plan::{Options, Plan, RelationFilter, StopWhen};
 pub use report::{Event, Observer, Silent};
 pub use run::{Outcome, start};
 pub use snapshot::{HoldRequest, HolderCommand, hold};

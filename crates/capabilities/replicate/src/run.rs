@@ -76,13 +76,7 @@ async fn run_once(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Error
         copy_phase::copy(plan, &connected, &store, &mut migration, observer).await?;
     }
     observer.observe(&Event::Phase { phase: "stream" });
-    let opened = Opened {
-        plan,
-        migration: &migration,
-        source: &connected.source,
-        target: &connected.target,
-        observer,
-    };
+    let opened = Opened { plan, migration: &migration, source: &connected.source, target: &connected.target, observer };
     let ended = Follower::open(opened).await?.run().await?;
     Ok(match ended {
         Ended::CaughtUp => Outcome::CaughtUp,

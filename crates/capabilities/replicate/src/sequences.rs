@@ -8,7 +8,8 @@ use crate::Error;
 
 /// Sets every sequence that both sides have to the source's `last_value` and `is_called`.
 pub(crate) async fn follow(source: &Session, target: &Session) -> Result<usize, Error> {
-    let existing: std::collections::HashSet<_> = read_sequences(target).await?.into_iter().map(|state| state.name).collect();
+    let existing: std::collections::HashSet<_> =
+        read_sequences(target).await?.into_iter().map(|state| state.name).collect();
     let mut set = 0;
     for state in read_sequences(source).await? {
         if existing.contains(&state.name) {

@@ -93,15 +93,17 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         .map(|row| row.get(0));
     let running = crate::run_lock(&session, migration).await.is_err();
     let expected: i64 = session
-        .query_one("SELECT coalesce(sum(estimated_bytes), 0)::int8 FROM atalaya.tables WHERE migration = $1", &[&migration])
+        .query_one(
+            "SELECT coalesce(sum(estimated_bytes), 0)::int8 FROM atalaya.tables WHERE migration = $1",
+            &[&migration],
+        )
         .await?
         .get(0);
     let applied_lsn: Option<String> = progress.as_ref().map(|row| row.get(0));
     let source = Session::connect(source, &format!("atalaya status {migration}")).await?;
     let (slot, lag_bytes) = read_slot(&source, &found.slot, applied_lsn.as_deref()).await?;
-    let count = |column: usize| {
-        progress.as_ref().map_or(0, |row| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default())
-    };
+    let count =
+        |column: usize| progress.as_ref().map_or(0, |row| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default());
     let sum = |of: fn(&TableStatus) -> i64| u64::try_from(tables.iter().map(of).sum::<i64>()).unwrap_or_default();
     Ok(Some(Status {
         version: 1,

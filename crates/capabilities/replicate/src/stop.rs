@@ -13,7 +13,12 @@ use crate::{Error, sequences};
 ///
 /// # Errors
 /// When none answers within `limit`.
-pub async fn stop(source: &ConnectionUrl, target: &ConnectionUrl, migration: &str, limit: Duration) -> Result<(), Error> {
+pub async fn stop(
+    source: &ConnectionUrl,
+    target: &ConnectionUrl,
+    migration: &str,
+    limit: Duration,
+) -> Result<(), Error> {
     let mut session = Session::connect(target, &format!("atalaya stop {migration}")).await?;
     let source = Session::connect(source, &format!("atalaya stop {migration}")).await?;
     session.batch(&format!("LISTEN {REQUESTER_CHANNEL}")).await?;
@@ -30,8 +35,7 @@ pub async fn stop(source: &ConnectionUrl, target: &ConnectionUrl, migration: &st
     source.query("SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'stop')", &[]).await?;
     let deadline = Instant::now() + limit;
     loop {
-        let state: String =
-            session.query_one("SELECT state FROM atalaya.control WHERE id = $1", &[&id]).await?.get(0);
+        let state: String = session.query_one("SELECT state FROM atalaya.control WHERE id = $1", &[&id]).await?.get(0);
         if FenceState::parse(&state) == Some(FenceState::Released) {
             return Ok(());
         }

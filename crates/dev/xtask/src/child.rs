@@ -42,31 +42,16 @@ pub enum ChildError {
 }
 
 /// What a command writes on stdout; its stderr goes to ours.
-pub(crate) fn output(
-    command: &mut Command,
-    limit: Duration,
-    limit_bytes: u64,
-) -> Result<String, ChildError> {
+pub(crate) fn output(command: &mut Command, limit: Duration, limit_bytes: u64) -> Result<String, ChildError> {
     const LOOK_EVERY: Duration = Duration::from_millis(20);
     let name = command.get_program().to_string_lossy().into_owned();
-    let failed = |source| ChildError::Run {
-        command: name.clone(),
-        source,
-    };
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
+    let failed = |source| ChildError::Run { command: name.clone(), source };
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;
     let stdout = child.stdout.take();
     // One byte more than allowed, so that too much is told from just enough.
     let reader = thread::spawn(move || {
         let mut bytes = Vec::new();
-        stdout
-            .map_or(Ok(0), |pipe| {
-                pipe.take(limit_bytes + 1).read_to_end(&mut bytes)
-            })
-            .map(|_| bytes)
+        stdout.map_or(Ok(0), |pipe| pipe.take(limit_bytes + 1).read_to_end(&mut bytes)).map(|_| bytes)
     });
     let started = Instant::now();
     let status = loop {
@@ -76,10 +61,7 @@ pub(crate) fn output(
         if started.elapsed() > limit {
             let _gone = child.kill();
             let _status = child.wait();
-            return Err(ChildError::TimedOut {
-                command: name,
-                limit_seconds: limit.as_secs(),
-            });
+            return Err(ChildError::TimedOut { command: name, limit_seconds: limit.as_secs() });
         }
         thread::sleep(LOOK_EVERY);
     };
@@ -93,10 +75,7 @@ pub(crate) fn output(
     let too_long = u64::try_from(bytes.len()).map_or(true, |length| length > limit_bytes);
     match String::from_utf8(bytes) {
         Ok(text) if !too_long => Ok(text),
-        _ => Err(ChildError::Output {
-            command: name,
-            limit_bytes,
-        }),
+        _ => Err(ChildError::Output { command: name, limit_bytes }),
     }
 }
 
@@ -112,17 +91,8 @@ mod tests {
     fn output_is_bounded_in_time_and_size() {
         let minute = Duration::from_secs(60);
         assert_eq!(shell("printf abc", minute, 3).unwrap(), "abc");
-        assert!(matches!(
-            shell("printf abcd", minute, 3),
-            Err(ChildError::Output { .. })
-        ));
-        assert!(matches!(
-            shell("exit 3", minute, 3),
-            Err(ChildError::Failed { .. })
-        ));
-        assert!(matches!(
-            shell("exec sleep 60", Duration::ZERO, 3),
-            Err(ChildError::TimedOut { .. })
-        ));
+        assert!(matches!(shell("printf abcd", minute, 3), Err(ChildError::Output { .. })));
+        assert!(matches!(shell("exit 3", minute, 3), Err(ChildError::Failed { .. })));
+        assert!(matches!(shell("exec sleep 60", Duration::ZERO, 3), Err(ChildError::TimedOut { .. })));
     }
 }

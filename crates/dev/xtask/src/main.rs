@@ -19,11 +19,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["architecture"] => check_architecture(),
-        ["reference", flags @ ..]
-            if flags
-                .iter()
-                .all(|flag| matches!(*flag, "--check" | "--stdin")) =>
-        {
+        ["reference", flags @ ..] if flags.iter().all(|flag| matches!(*flag, "--check" | "--stdin")) => {
             make_reference(flags.contains(&"--check"), flags.contains(&"--stdin"))
         }
         _ => {
@@ -54,20 +50,14 @@ type Outcome = Result<(String, ExitCode), Box<dyn std::error::Error>>;
 fn check_architecture() -> Outcome {
     let tree = architecture::Tree::read(&root())?;
     let violations = architecture::check(&tree);
-    let code = if violations.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    };
+    let code = if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     Ok((architecture::report(&tree, &violations), code))
 }
 
 fn make_reference(check: bool, from_stdin: bool) -> Outcome {
     let json = if from_stdin {
         let mut text = String::new();
-        std::io::stdin()
-            .take(reference::PAGES_BYTES_MAX)
-            .read_to_string(&mut text)?;
+        std::io::stdin().take(reference::PAGES_BYTES_MAX).read_to_string(&mut text)?;
         text
     } else {
         reference::ask_binary(&root())?
@@ -76,25 +66,14 @@ fn make_reference(check: bool, from_stdin: bool) -> Outcome {
     let folder = root().join("docs/reference");
     let changes = reference::compare(&folder, &pages)?;
     if check {
-        let code = if changes.is_empty() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        };
+        let code = if changes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         return Ok((reference::report(&changes), code));
     }
     reference::write(&folder, &pages)?;
-    Ok((
-        format!("{} pages, {} changed\n", pages.len(), changes.len()),
-        ExitCode::SUCCESS,
-    ))
+    Ok((format!("{} pages, {} changed\n", pages.len(), changes.len()), ExitCode::SUCCESS))
 }
 
 /// The workspace's root: three folders above this crate.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(3)
-        .unwrap_or(Path::new("."))
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).unwrap_or(Path::new(".")).to_owned()
 }

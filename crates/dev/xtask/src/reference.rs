@@ -62,9 +62,7 @@ pub enum Change {
 /// When it does not build, fails, or takes longer than half an hour.
 pub fn ask_binary(root: &Path) -> Result<String, ReferenceError> {
     let mut command = Command::new("cargo");
-    command
-        .args(["run", "--quiet", "--package", "atalaya", "--", "reference"])
-        .current_dir(root);
+    command.args(["run", "--quiet", "--package", "atalaya", "--", "reference"]).current_dir(root);
     Ok(output(&mut command, BINARY_LIMIT, PAGES_BYTES_MAX)?)
 }
 
@@ -78,9 +76,7 @@ pub fn pages(json: &str) -> Result<BTreeMap<String, String>, ReferenceError> {
         .into_iter()
         .map(|(name, content)| {
             let stem = name.strip_suffix(".md").unwrap_or_default();
-            let fits = |letter: char| {
-                letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-'
-            };
+            let fits = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
             if stem.is_empty() || !stem.chars().all(fits) {
                 return Err(ReferenceError::Name(name));
             }
@@ -94,32 +90,19 @@ pub fn pages(json: &str) -> Result<BTreeMap<String, String>, ReferenceError> {
 ///
 /// # Errors
 /// When a page cannot be read.
-pub fn compare(
-    folder: &Path,
-    pages: &BTreeMap<String, String>,
-) -> Result<Vec<Change>, ReferenceError> {
+pub fn compare(folder: &Path, pages: &BTreeMap<String, String>) -> Result<Vec<Change>, ReferenceError> {
     let present = generated(folder)?;
     let mut changes = Vec::new();
     for (name, content) in pages {
         let path = folder.join(name);
         match fs::read_to_string(&path) {
             Ok(found) if found == *content => {}
-            Ok(found) => changes.push(Change::Stale(
-                name.clone(),
-                first_difference(&found, content),
-            )),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                changes.push(Change::Missing(name.clone()))
-            }
+            Ok(found) => changes.push(Change::Stale(name.clone(), first_difference(&found, content))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => changes.push(Change::Missing(name.clone())),
             Err(source) => return Err(ReferenceError::File { path, source }),
         }
     }
-    changes.extend(
-        present
-            .into_iter()
-            .filter(|name| !pages.contains_key(name))
-            .map(Change::Orphan),
-    );
+    changes.extend(present.into_iter().filter(|name| !pages.contains_key(name)).map(Change::Orphan));
     Ok(changes)
 }
 
@@ -137,10 +120,7 @@ pub fn write(folder: &Path, pages: &BTreeMap<String, String>) -> Result<(), Refe
         let path = folder.join(name);
         fs::write(&path, content).map_err(failed(&path))?;
     }
-    for name in generated(folder)?
-        .iter()
-        .filter(|name| !pages.contains_key(*name))
-    {
+    for name in generated(folder)?.iter().filter(|name| !pages.contains_key(*name)) {
         let path = folder.join(name);
         fs::remove_file(&path).map_err(failed(&path))?;
     }
@@ -162,10 +142,7 @@ pub fn report(changes: &[Change]) -> String {
 }
 
 fn generated(folder: &Path) -> Result<BTreeSet<String>, ReferenceError> {
-    let failed = |source| ReferenceError::File {
-        path: folder.to_owned(),
-        source,
-    };
+    let failed = |source| ReferenceError::File { path: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
         entries => entries.map_err(failed)?,
@@ -176,20 +153,13 @@ fn generated(folder: &Path) -> Result<BTreeSet<String>, ReferenceError> {
         let is_page = path.extension().is_some_and(|extension| extension == "md");
         let marked = || fs::read_to_string(&path).is_ok_and(|text| text.starts_with(HEADER));
         if is_page && marked() {
-            names.extend(
-                path.file_name()
-                    .map(|name| name.to_string_lossy().into_owned()),
-            );
+            names.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
         }
     }
     Ok(names)
 }
 
 fn first_difference(found: &str, wanted: &str) -> usize {
-    let same = found
-        .lines()
-        .zip(wanted.lines())
-        .take_while(|(left, right)| left == right)
-        .count();
+    let same = found.lines().zip(wanted.lines()).take_while(|(left, right)| left == right).count();
     same + 1
 }

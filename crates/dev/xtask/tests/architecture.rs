@@ -12,29 +12,20 @@ fn package(folder: &str, dependencies: &[(&str, Kind)]) -> Package {
         licence: Some("Apache-2.0".to_owned()),
         dependencies: dependencies
             .iter()
-            .map(|(name, kind)| Dependency {
-                name: (*name).to_owned(),
-                kind: *kind,
-            })
+            .map(|(name, kind)| Dependency { name: (*name).to_owned(), kind: *kind })
             .collect(),
         manifest: "[package]\n[lints]\nworkspace = true\n".to_owned(),
     }
 }
 
 fn file(path: &str, text: &str) -> SourceFile {
-    SourceFile {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    }
+    SourceFile { path: path.to_owned(), text: text.to_owned() }
 }
 
 /// `rule place` of every violation.
 fn found(packages: Vec<Package>, files: Vec<SourceFile>) -> Vec<String> {
     let violations = check(&Tree { packages, files });
-    violations
-        .iter()
-        .map(|violation| format!("{} {}", violation.rule, violation.place))
-        .collect()
+    violations.iter().map(|violation| format!("{} {}", violation.rule, violation.place)).collect()
 }
 
 fn with(dependent: &str, dependencies: &[(&str, Kind)]) -> Vec<String> {
@@ -50,28 +41,19 @@ fn with(dependent: &str, dependencies: &[(&str, Kind)]) -> Vec<String> {
         "crates/apps/cli",
         "crates/dev/tools",
     ];
-    let mut packages: Vec<_> = others
-        .iter()
-        .filter(|folder| **folder != dependent)
-        .map(|folder| package(folder, &[]))
-        .collect();
+    let mut packages: Vec<_> =
+        others.iter().filter(|folder| **folder != dependent).map(|folder| package(folder, &[])).collect();
     packages.push(package(dependent, dependencies));
     found(packages, Vec::new())
 }
 
 #[test]
 fn the_real_tree_holds_every_invariant() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(3)
-        .unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).unwrap();
     let tree = Tree::read(root).unwrap();
     let violations = check(&tree);
     assert!(violations.is_empty(), "\n{}", report(&tree, &violations));
-    assert!(
-        tree.own().count() > 5 && tree.files.len() > 10,
-        "the tree was read"
-    );
+    assert!(tree.own().count() > 5 && tree.files.len() > 10, "the tree was read");
 }
 
 #[test]
@@ -89,42 +71,19 @@ fn layers_import_downward_only() {
         ("crates/lab/demo", "atalaya-cli", Normal),
         ("crates/apps/server", "atalaya-tools", Normal),
     ] {
-        assert_eq!(
-            with(dependent, &[(dependency, kind)]),
-            [format!("layers {dependent}/Cargo.toml")],
-            "{dependency}"
-        );
+        assert_eq!(with(dependent, &[(dependency, kind)]), [format!("layers {dependent}/Cargo.toml")], "{dependency}");
     }
-    assert_eq!(
-        with("crates/base/catalog", &[("atalaya-data", Normal)]),
-        [""; 0]
-    );
+    assert_eq!(with("crates/base/catalog", &[("atalaya-data", Normal)]), [""; 0]);
     assert_eq!(
         with(
             "crates/capabilities/assess",
-            &[
-                ("atalaya-postgres", Normal),
-                ("atalaya-sandbox", Dev),
-                ("atalaya-load", Dev)
-            ]
+            &[("atalaya-postgres", Normal), ("atalaya-sandbox", Dev), ("atalaya-load", Dev)]
         ),
         [""; 0]
     );
-    assert_eq!(
-        with(
-            "crates/apps/cli",
-            &[("atalaya-access", Normal), ("atalaya-drill", Normal)]
-        ),
-        [""; 0]
-    );
-    assert_eq!(
-        with("crates/misc/odd", &[]),
-        ["layers crates/misc/odd/Cargo.toml"]
-    );
-    assert_eq!(
-        with("crates/base/deep/er", &[]),
-        ["layers crates/base/deep/er/Cargo.toml"]
-    );
+    assert_eq!(with("crates/apps/cli", &[("atalaya-access", Normal), ("atalaya-drill", Normal)]), [""; 0]);
+    assert_eq!(with("crates/misc/odd", &[]), ["layers crates/misc/odd/Cargo.toml"]);
+    assert_eq!(with("crates/base/deep/er", &[]), ["layers crates/base/deep/er/Cargo.toml"]);
 }
 
 #[test]
@@ -144,57 +103,24 @@ fn drivers_stay_in_stores_and_the_event_store() {
         ("crates/apps/server", "mysql_async"),
         ("crates/stores/postgres", "postgres-protocol"),
     ] {
-        assert_eq!(
-            with(folder, &[(driver, Kind::Normal)]),
-            [format!("drivers {folder}/Cargo.toml")]
-        );
+        assert_eq!(with(folder, &[(driver, Kind::Normal)]), [format!("drivers {folder}/Cargo.toml")]);
     }
-    assert_eq!(
-        with(
-            "crates/stores/postgres",
-            &[("tokio-postgres", Kind::Normal)]
-        ),
-        [""; 0]
-    );
-    assert_eq!(
-        with(
-            "crates/stores/pgwire",
-            &[("postgres-protocol", Kind::Normal)]
-        ),
-        [""; 0]
-    );
-    assert_eq!(
-        with("crates/journal/eventstore", &[("rusqlite", Kind::Normal)]),
-        [""; 0]
-    );
+    assert_eq!(with("crates/stores/postgres", &[("tokio-postgres", Kind::Normal)]), [""; 0]);
+    assert_eq!(with("crates/stores/pgwire", &[("postgres-protocol", Kind::Normal)]), [""; 0]);
+    assert_eq!(with("crates/journal/eventstore", &[("rusqlite", Kind::Normal)]), [""; 0]);
 }
 
 #[test]
 fn parsers_stay_in_base_sql_and_off_the_move_path() {
-    assert_eq!(
-        with("crates/base/sql", &[("pg_query", Kind::Normal)]),
-        [""; 0]
-    );
-    assert_eq!(
-        with("crates/base/catalog", &[("sqlparser", Kind::Normal)]),
-        ["parsers crates/base/catalog/Cargo.toml"]
-    );
+    assert_eq!(with("crates/base/sql", &[("pg_query", Kind::Normal)]), [""; 0]);
+    assert_eq!(with("crates/base/catalog", &[("sqlparser", Kind::Normal)]), ["parsers crates/base/catalog/Cargo.toml"]);
     let packages = vec![
         package("crates/base/sql", &[]),
         package("crates/base/catalog", &[("atalaya-sql", Kind::Normal)]),
-        package(
-            "crates/capabilities/replicate",
-            &[("atalaya-catalog", Kind::Normal)],
-        ),
-        package(
-            "crates/capabilities/lineage",
-            &[("atalaya-catalog", Kind::Normal)],
-        ),
+        package("crates/capabilities/replicate", &[("atalaya-catalog", Kind::Normal)]),
+        package("crates/capabilities/lineage", &[("atalaya-catalog", Kind::Normal)]),
     ];
-    assert_eq!(
-        found(packages, Vec::new()),
-        ["parsers crates/capabilities/replicate/Cargo.toml"]
-    );
+    assert_eq!(found(packages, Vec::new()), ["parsers crates/capabilities/replicate/Cargo.toml"]);
 }
 
 #[test]
@@ -203,10 +129,7 @@ fn base_knows_no_network() {
         with("crates/base/catalog", &[("tokio", Kind::Normal)]),
         ["base-network crates/base/catalog/Cargo.toml"]
     );
-    assert_eq!(
-        with("crates/stores/postgres", &[("tokio", Kind::Normal)]),
-        [""; 0]
-    );
+    assert_eq!(with("crates/stores/postgres", &[("tokio", Kind::Normal)]), [""; 0]);
 }
 
 #[test]
@@ -216,10 +139,7 @@ fn manifests_take_the_lints_and_say_their_purpose() {
     silent.description = Some(" ".to_owned());
     assert_eq!(
         found(vec![silent], Vec::new()),
-        [
-            "lints crates/base/data/Cargo.toml",
-            "description crates/base/data/Cargo.toml"
-        ]
+        ["lints crates/base/data/Cargo.toml", "description crates/base/data/Cargo.toml"]
     );
 }
 
@@ -230,15 +150,9 @@ fn licences_have_to_be_allowed() {
         licence: licence.map(str::to_owned),
         ..Package::default()
     };
-    let packages = vec![
-        foreign("good", Some("MIT OR GPL-3.0")),
-        foreign("bad", Some("AGPL-3.0")),
-        foreign("none", None),
-    ];
-    assert_eq!(
-        found(packages, Vec::new()),
-        ["licences bad", "licences none"]
-    );
+    let packages =
+        vec![foreign("good", Some("MIT OR GPL-3.0")), foreign("bad", Some("AGPL-3.0")), foreign("none", None)];
+    assert_eq!(found(packages, Vec::new()), ["licences bad", "licences none"]);
 }
 
 #[test]
@@ -270,10 +184,7 @@ fn below_the_lab_nothing_prints_or_reads_the_environment() {
         "crates/lab/load/src/a.rs",
     ];
     assert_eq!(
-        found(
-            Vec::new(),
-            paths.iter().map(|path| file(path, text)).collect()
-        ),
+        found(Vec::new(), paths.iter().map(|path| file(path, text)).collect()),
         [
             "printing crates/base/data/src/a.rs:3",
             "printing crates/base/data/src/a.rs:12",
@@ -284,10 +195,7 @@ fn below_the_lab_nothing_prints_or_reads_the_environment() {
 
 #[test]
 fn a_report_names_invariant_place_and_remedy() {
-    let tree = Tree {
-        packages: vec![package("crates/base/data", &[("tokio", Kind::Normal)])],
-        files: Vec::new(),
-    };
+    let tree = Tree { packages: vec![package("crates/base/data", &[("tokio", Kind::Normal)])], files: Vec::new() };
     let text = report(&tree, &check(&tree));
     for part in [
         "broken invariant `base-network`: `base` knows no network",

@@ -11,10 +11,7 @@ fn pages_are_written_then_found_equal_and_strangers_stay() {
     let first = pages(r##"{"cli.md": "# CLI\n\ntext", "checks.md": "# Checks"}"##).unwrap();
     assert_eq!(
         compare(&folder, &first).unwrap(),
-        [
-            Change::Missing("checks.md".into()),
-            Change::Missing("cli.md".into())
-        ]
+        [Change::Missing("checks.md".into()), Change::Missing("cli.md".into())]
     );
     write(&folder, &first).unwrap();
     assert_eq!(compare(&folder, &first).unwrap(), []);
@@ -22,20 +19,11 @@ fn pages_are_written_then_found_equal_and_strangers_stay() {
 
     let second = pages(r##"{"cli.md": "# CLI\n\nother"}"##).unwrap();
     let changes = compare(&folder, &second).unwrap();
-    assert_eq!(
-        changes,
-        [
-            Change::Stale("cli.md".into(), 5),
-            Change::Orphan("checks.md".into())
-        ]
-    );
+    assert_eq!(changes, [Change::Stale("cli.md".into(), 5), Change::Orphan("checks.md".into())]);
     assert!(report(&changes).contains("docs/reference/cli.md:5: stale"));
     write(&folder, &second).unwrap();
     assert_eq!(compare(&folder, &second).unwrap(), []);
-    assert_eq!(
-        fs::read_to_string(folder.join("cli.md")).unwrap(),
-        format!("{HEADER}\n\n# CLI\n\nother\n")
-    );
+    assert_eq!(fs::read_to_string(folder.join("cli.md")).unwrap(), format!("{HEADER}\n\n# CLI\n\nother\n"));
     assert!(folder.join("hand.md").exists() && !folder.join("checks.md").exists());
 }
 
@@ -43,10 +31,7 @@ fn pages_are_written_then_found_equal_and_strangers_stay() {
 fn names_that_lead_elsewhere_are_refused() {
     for name in ["../x.md", "a/b.md", ".md", "x.txt", "X.md", "x", "-/.md"] {
         let json = format!("{{\"{name}\": \"\"}}");
-        assert!(
-            matches!(pages(&json), Err(ReferenceError::Name(seen)) if seen == name),
-            "{name}"
-        );
+        assert!(matches!(pages(&json), Err(ReferenceError::Name(seen)) if seen == name), "{name}");
     }
     assert!(matches!(pages("[1]"), Err(ReferenceError::Json(_))));
 }

@@ -108,33 +108,23 @@ impl BackendMessage {
     pub fn decode(frame: Frame) -> Result<Self, CodecError> {
         Ok(match frame.tag {
             tag::COPY_DATA => Self::CopyData(frame.body),
-            tag::DATA_ROW => Self::DataRow {
-                values: data_row(frame.body)?,
-            },
+            tag::DATA_ROW => Self::DataRow { values: data_row(frame.body)? },
             tag::AUTHENTICATION => Self::Authentication(authentication(frame.body)?),
             tag::BACKEND_KEY_DATA => {
                 let mut reader = Reader::new("backend key", frame.body);
-                Self::BackendKeyData {
-                    process_id: reader.i32("process")?,
-                    secret_key: reader.i32("secret")?,
-                }
+                Self::BackendKeyData { process_id: reader.i32("process")?, secret_key: reader.i32("secret")? }
             }
             tag::PARAMETER_STATUS => {
                 let mut reader = Reader::new("parameter status", frame.body);
-                Self::ParameterStatus {
-                    name: reader.lossy_text("name")?,
-                    value: reader.lossy_text("value")?,
-                }
+                Self::ParameterStatus { name: reader.lossy_text("name")?, value: reader.lossy_text("value")? }
             }
             tag::READY_FOR_QUERY => Self::ReadyForQuery(transaction_status(frame.body)?),
             tag::ERROR_RESPONSE => Self::Error(ServerError::decode(frame.body)?),
             tag::NOTICE_RESPONSE => Self::Notice(ServerError::decode(frame.body)?),
-            tag::ROW_DESCRIPTION => Self::RowDescription {
-                columns: row_description(frame.body)?,
-            },
-            tag::COMMAND_COMPLETE => Self::CommandComplete {
-                command: Reader::new("command complete", frame.body).text("command")?,
-            },
+            tag::ROW_DESCRIPTION => Self::RowDescription { columns: row_description(frame.body)? },
+            tag::COMMAND_COMPLETE => {
+                Self::CommandComplete { command: Reader::new("command complete", frame.body).text("command")? }
+            }
             tag::EMPTY_QUERY_RESPONSE => Self::EmptyQuery,
             tag::COPY_IN_RESPONSE => Self::CopyIn,
             tag::COPY_OUT_RESPONSE => Self::CopyOut,
@@ -143,10 +133,7 @@ impl BackendMessage {
             tag::NOTIFICATION_RESPONSE => Self::Notification,
             tag::NEGOTIATE_PROTOCOL_VERSION => Self::NegotiateProtocolVersion,
             tag => {
-                return Err(CodecError::UnknownTag {
-                    context: "server",
-                    tag,
-                });
+                return Err(CodecError::UnknownTag { context: "server", tag });
             }
         })
     }
@@ -154,11 +141,7 @@ impl BackendMessage {
     /// The number of rows at the end of a command's tag (`COPY 5`, `INSERT 0 3`); 0 where there is none.
     #[must_use]
     pub fn rows_of_command(command: &str) -> u64 {
-        command
-            .rsplit(' ')
-            .next()
-            .and_then(|count| count.parse().ok())
-            .unwrap_or(0)
+        command.rsplit(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0)
     }
 }
 
@@ -169,10 +152,7 @@ fn authentication(body: Bytes) -> Result<Authentication, CodecError> {
         3 => Authentication::CleartextPassword,
         5 => {
             let salt = reader.take(4, "salt")?;
-            let salt = salt
-                .first_chunk::<4>()
-                .copied()
-                .ok_or_else(|| reader.invalid("salt"))?;
+            let salt = salt.first_chunk::<4>().copied().ok_or_else(|| reader.invalid("salt"))?;
             Authentication::Md5Password { salt }
         }
         10 => {

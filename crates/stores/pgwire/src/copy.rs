@@ -69,11 +69,8 @@ impl CopyDataWriter {
 
     /// Adds data; returns how much was taken, which is less than all when the message is full.
     pub fn push(&mut self, data: &[u8]) -> usize {
-        let length = data
-            .len()
-            .min(Self::BODY_BYTES.saturating_sub(self.body.len()));
-        self.body
-            .extend_from_slice(data.get(..length).unwrap_or_default());
+        let length = data.len().min(Self::BODY_BYTES.saturating_sub(self.body.len()));
+        self.body.extend_from_slice(data.get(..length).unwrap_or_default());
         length
     }
 
@@ -92,9 +89,7 @@ impl CopyDataWriter {
             return Ok(());
         }
         let length =
-            i32::try_from(self.body.len() + 4).map_err(|_| CodecError::TooLargeToSend {
-                field: "copy message",
-            })?;
+            i32::try_from(self.body.len() + 4).map_err(|_| CodecError::TooLargeToSend { field: "copy message" })?;
         out.reserve(self.body.len() + 5);
         out.put_u8(b'd');
         out.put_i32(length);

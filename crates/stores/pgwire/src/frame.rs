@@ -10,10 +10,7 @@ use crate::CodecError;
 
 /// Tag bytes of the messages a server sends.
 pub mod tag {
-    #![expect(
-        missing_docs,
-        reason = "each is named as in the manual's chapter on message formats"
-    )]
+    #![expect(missing_docs, reason = "each is named as in the manual's chapter on message formats")]
     pub const AUTHENTICATION: u8 = b'R';
     pub const BACKEND_KEY_DATA: u8 = b'K';
     pub const COMMAND_COMPLETE: u8 = b'C';
@@ -48,10 +45,7 @@ pub struct FrameLimits {
 impl Default for FrameLimits {
     /// 64 MiB, and for `CopyData` what the protocol's length field can say: a row of 1 GB is legal.
     fn default() -> Self {
-        Self {
-            message_bytes: 64 << 20,
-            copy_data_bytes: 0x7FFF_FFFF,
-        }
+        Self { message_bytes: 64 << 20, copy_data_bytes: 0x7FFF_FFFF }
     }
 }
 
@@ -76,10 +70,7 @@ impl FrameDecoder {
     /// A decoder at the start of a stream.
     #[must_use]
     pub fn new(limits: FrameLimits) -> Self {
-        Self {
-            limits,
-            open_copy_data: 0,
-        }
+        Self { limits, open_copy_data: 0 }
     }
 
     /// Takes the next whole message from the buffer; `None` when more bytes are needed.
@@ -94,28 +85,19 @@ impl FrameDecoder {
             return Ok(None);
         }
         buffer.advance(HEADER_BYTES);
-        Ok(Some(Frame {
-            tag,
-            body: buffer.split_to(length).freeze(),
-        }))
+        Ok(Some(Frame { tag, body: buffer.split_to(length).freeze() }))
     }
 
     /// Whether [`Self::decode`] would return a message without more bytes.
     #[must_use]
     pub fn has_whole_message(&self, buffer: &BytesMut) -> bool {
-        header(buffer)
-            .ok()
-            .flatten()
-            .is_some_and(|(_, length)| buffer.len() - HEADER_BYTES >= length)
+        header(buffer).ok().flatten().is_some_and(|(_, length)| buffer.len() - HEADER_BYTES >= length)
     }
 
     /// How many bytes the message at the buffer's start still lacks; 0 when it is whole or not begun.
     #[must_use]
     pub fn missing_bytes(&self, buffer: &BytesMut) -> usize {
-        let whole = header(buffer)
-            .ok()
-            .flatten()
-            .map_or(0, |(_, length)| length.saturating_add(HEADER_BYTES));
+        let whole = header(buffer).ok().flatten().map_or(0, |(_, length)| length.saturating_add(HEADER_BYTES));
         whole.saturating_sub(buffer.len())
     }
 
@@ -128,11 +110,7 @@ impl FrameDecoder {
             _ => self.limits.message_bytes,
         };
         if announced > limit {
-            return Err(CodecError::OverLimit {
-                tag,
-                announced,
-                limit,
-            });
+            return Err(CodecError::OverLimit { tag, announced, limit });
         }
         Ok(Some((tag, announced)))
     }

@@ -18,9 +18,7 @@ pub fn startup<'a>(
     parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
     out: &mut BytesMut,
 ) -> Result<(), CodecError> {
-    frontend::startup_message(parameters, out).map_err(|_| CodecError::ZeroByte {
-        field: "startup parameter",
-    })
+    frontend::startup_message(parameters, out).map_err(|_| CodecError::ZeroByte { field: "startup parameter" })
 }
 
 /// Runs one or more statements by the simple query protocol.
@@ -36,8 +34,7 @@ pub fn query(sql: &str, out: &mut BytesMut) -> Result<(), CodecError> {
 /// # Errors
 /// When the password holds a zero byte.
 pub fn password(password: &[u8], out: &mut BytesMut) -> Result<(), CodecError> {
-    frontend::password_message(password, out)
-        .map_err(|_| CodecError::ZeroByte { field: "password" })
+    frontend::password_message(password, out).map_err(|_| CodecError::ZeroByte { field: "password" })
 }
 
 /// The text that answers [`crate::Authentication::Md5Password`].

@@ -21,8 +21,7 @@ pub use copy::{CopyDataWriter, Gathered};
 pub use error::CodecError;
 pub use frame::{Frame, FrameDecoder, FrameLimits, tag};
 pub use frontend::{
-    cancel_request, copy_done, copy_fail, md5_password, password, query, ssl_request, startup,
-    terminate,
+    cancel_request, copy_done, copy_fail, md5_password, password, query, ssl_request, startup, terminate,
 };
 pub use sasl::{SaslClient, SaslMechanism};
 pub use server_error::ServerError;

@@ -51,12 +51,7 @@ impl Reader {
     /// Text that ends with a zero byte.
     pub(crate) fn text(&mut self, field: &'static str) -> Result<String, CodecError> {
         let raw = self.raw_text(field)?;
-        std::str::from_utf8(&raw)
-            .map(str::to_owned)
-            .map_err(|_| CodecError::NotUtf8 {
-                message: self.message,
-                field,
-            })
+        std::str::from_utf8(&raw).map(str::to_owned).map_err(|_| CodecError::NotUtf8 { message: self.message, field })
     }
 
     /// Text that ends with a zero byte, in whatever encoding: before login a server may use its own.
@@ -65,11 +60,7 @@ impl Reader {
     }
 
     fn raw_text(&mut self, field: &'static str) -> Result<Bytes, CodecError> {
-        let end = self
-            .bytes
-            .iter()
-            .position(|byte| *byte == 0)
-            .ok_or_else(|| self.truncated(field))?;
+        let end = self.bytes.iter().position(|byte| *byte == 0).ok_or_else(|| self.truncated(field))?;
         let raw = self.bytes.split_to(end);
         self.bytes.advance(1);
         Ok(raw)
@@ -87,24 +78,15 @@ impl Reader {
     pub(crate) fn finish(&self) -> Result<(), CodecError> {
         match self.bytes.len() {
             0 => Ok(()),
-            extra => Err(CodecError::TooLong {
-                message: self.message,
-                extra,
-            }),
+            extra => Err(CodecError::TooLong { message: self.message, extra }),
         }
     }
 
     pub(crate) fn invalid(&self, field: &'static str) -> CodecError {
-        CodecError::Invalid {
-            message: self.message,
-            field,
-        }
+        CodecError::Invalid { message: self.message, field }
     }
 
     fn truncated(&self, field: &'static str) -> CodecError {
-        CodecError::Truncated {
-            message: self.message,
-            field,
-        }
+        CodecError::Truncated { message: self.message, field }
     }
 }

@@ -50,10 +50,7 @@ impl FromServer {
                 clock_micros: reader.i64("clock")?,
                 reply_requested: reader.u8("reply flag")? != 0,
             }),
-            tag => Err(CodecError::UnknownTag {
-                context: "replication",
-                tag,
-            }),
+            tag => Err(CodecError::UnknownTag { context: "replication", tag }),
         }
     }
 }

@@ -1,9 +1,7 @@
 //! The client's side of SCRAM-SHA-256, bound to the TLS channel where both sides can.
 
 use bytes::BytesMut;
-use postgres_protocol::authentication::sasl::{
-    ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
-};
+use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
 use postgres_protocol::message::frontend;
 
 use crate::CodecError;
@@ -29,31 +27,18 @@ impl SaslClient {
     /// (RFC 5929, tls-server-end-point) where the connection is encrypted and the certificate has one.
     /// `None` when the server offers nothing known here.
     #[must_use]
-    pub fn choose(
-        offered: &[String],
-        password: &str,
-        server_end_point: Option<Vec<u8>>,
-    ) -> Option<Self> {
+    pub fn choose(offered: &[String], password: &str, server_end_point: Option<Vec<u8>>) -> Option<Self> {
         let offers = |name: &str| offered.iter().any(|offer| offer == name);
         let (mechanism, binding) = match server_end_point {
-            Some(hash) if offers(SCRAM_SHA_256_PLUS) => (
-                SaslMechanism::ScramSha256Plus,
-                ChannelBinding::tls_server_end_point(hash),
-            ),
+            Some(hash) if offers(SCRAM_SHA_256_PLUS) => {
+                (SaslMechanism::ScramSha256Plus, ChannelBinding::tls_server_end_point(hash))
+            }
             // "y": could have bound. A server that can as well then knows that its offer was cut out.
-            Some(_) if offers(SCRAM_SHA_256) => {
-                (SaslMechanism::ScramSha256, ChannelBinding::unrequested())
-            }
-            None if offers(SCRAM_SHA_256) => {
-                (SaslMechanism::ScramSha256, ChannelBinding::unsupported())
-            }
+            Some(_) if offers(SCRAM_SHA_256) => (SaslMechanism::ScramSha256, ChannelBinding::unrequested()),
+            None if offers(SCRAM_SHA_256) => (SaslMechanism::ScramSha256, ChannelBinding::unsupported()),
             _ => return None,
         };
-        Some(Self {
-            scram: ScramSha256::new(password.as_bytes(), binding),
-            mechanism,
-            is_finished: false,
-        })
+        Some(Self { scram: ScramSha256::new(password.as_bytes(), binding), mechanism, is_finished: false })
     }
 
     /// The mechanism chosen.
@@ -77,11 +62,8 @@ impl SaslClient {
             SaslMechanism::ScramSha256 => SCRAM_SHA_256,
             SaslMechanism::ScramSha256Plus => SCRAM_SHA_256_PLUS,
         };
-        frontend::sasl_initial_response(name, self.scram.message(), out).map_err(|_| {
-            CodecError::Sasl {
-                reason: "the first message cannot be written",
-            }
-        })
+        frontend::sasl_initial_response(name, self.scram.message(), out)
+            .map_err(|_| CodecError::Sasl { reason: "the first message cannot be written" })
     }
 
     /// Answers the server's challenge.
@@ -89,12 +71,9 @@ impl SaslClient {
     /// # Errors
     /// When the challenge is malformed, asks for too much work or answers another exchange.
     pub fn proceed(&mut self, challenge: &[u8], out: &mut BytesMut) -> Result<(), CodecError> {
-        self.scram.update(challenge).map_err(|_| CodecError::Sasl {
-            reason: "its challenge is not valid",
-        })?;
-        frontend::sasl_response(self.scram.message(), out).map_err(|_| CodecError::Sasl {
-            reason: "the answer cannot be written",
-        })
+        self.scram.update(challenge).map_err(|_| CodecError::Sasl { reason: "its challenge is not valid" })?;
+        frontend::sasl_response(self.scram.message(), out)
+            .map_err(|_| CodecError::Sasl { reason: "the answer cannot be written" })
     }
 
     /// Checks the server's own proof.
@@ -102,9 +81,7 @@ impl SaslClient {
     /// # Errors
     /// When the server does not know the password.
     pub fn finish(&mut self, proof: &[u8]) -> Result<(), CodecError> {
-        self.scram.finish(proof).map_err(|_| CodecError::Sasl {
-            reason: "its proof is not valid",
-        })?;
+        self.scram.finish(proof).map_err(|_| CodecError::Sasl { reason: "its proof is not valid" })?;
         self.is_finished = true;
         Ok(())
     }

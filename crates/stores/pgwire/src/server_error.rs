@@ -98,18 +98,10 @@ impl fmt::Display for ServerError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} (SQLSTATE {}", self.message, self.sqlstate)?;
         if let Some(table) = &self.table {
-            let schema = self
-                .schema
-                .as_deref()
-                .map(|schema| format!("{schema}."))
-                .unwrap_or_default();
+            let schema = self.schema.as_deref().map(|schema| format!("{schema}.")).unwrap_or_default();
             write!(formatter, ", table `{schema}{table}`")?;
         }
-        for (word, name) in [
-            ("column", &self.column),
-            ("type", &self.data_type),
-            ("constraint", &self.constraint),
-        ] {
+        for (word, name) in [("column", &self.column), ("type", &self.data_type), ("constraint", &self.constraint)] {
             if let Some(name) = name {
                 write!(formatter, ", {word} `{name}`")?;
             }
@@ -161,25 +153,11 @@ mod tests {
     #[test]
     fn messages_that_quote_values_are_replaced() {
         for sqlstate in ["22P02", "22003", "22999", "P0001", "38000"] {
-            let error = ServerError::decode(body(&[
-                (b'C', sqlstate),
-                (b'M', "no \"hunter2\""),
-                (b'H', "hunter2"),
-            ]))
-            .unwrap();
-            assert!(
-                !format!("{error:?} {error}").contains("hunter2"),
-                "{sqlstate}"
-            );
+            let error =
+                ServerError::decode(body(&[(b'C', sqlstate), (b'M', "no \"hunter2\""), (b'H', "hunter2")])).unwrap();
+            assert!(!format!("{error:?} {error}").contains("hunter2"), "{sqlstate}");
         }
-        let error = ServerError::decode(body(&[
-            (b'C', "42P01"),
-            (b'M', "relation \"t\" does not exist"),
-        ]))
-        .unwrap();
-        assert_eq!(
-            error.to_string(),
-            "relation \"t\" does not exist (SQLSTATE 42P01)"
-        );
+        let error = ServerError::decode(body(&[(b'C', "42P01"), (b'M', "relation \"t\" does not exist")])).unwrap();
+        assert_eq!(error.to_string(), "relation \"t\" does not exist (SQLSTATE 42P01)");
     }
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use miette::{
-    Diagnostic, LabeledSpan, MietteError, MietteSpanContents, NamedSource, Severity, SourceCode,
-    SourceSpan, SpanContents,
+    Diagnostic, LabeledSpan, MietteError, MietteSpanContents, NamedSource, Severity, SourceCode, SourceSpan,
+    SpanContents,
 };
 
 use super::redact::Redacted;
@@ -57,11 +57,7 @@ impl SourceCode for Excerpt {
         let contents = self.redacted.read_span(span, lines_before, lines_after)?;
         // A report asks without context for the place alone.
         let is_place = (lines_before, lines_after, span.offset()) == (0, 0, self.offset);
-        let column = if is_place {
-            self.column
-        } else {
-            contents.column()
-        };
+        let column = if is_place { self.column } else { contents.column() };
         Ok(Box::new(MietteSpanContents::new_named(
             self.redacted.name().to_owned(),
             contents.data(),
@@ -113,11 +109,7 @@ impl fmt::Display for EstateProblem {
 
 impl fmt::Debug for EstateProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{}:{}:{}: {} [{}]",
-            self.file, self.line, self.column, self.message, self.code
-        )
+        write!(formatter, "{}:{}:{}: {} [{}]", self.file, self.line, self.column, self.message, self.code)
     }
 }
 
@@ -133,9 +125,7 @@ impl Diagnostic for EstateProblem {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.hint
-            .as_ref()
-            .map(|hint| Box::new(hint) as Box<dyn fmt::Display>)
+        self.hint.as_ref().map(|hint| Box::new(hint) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -169,13 +159,7 @@ impl EstateErrors {
     pub fn listing(&self) -> String {
         let mut text = String::new();
         for problem in &self.problems {
-            let EstateProblem {
-                file,
-                line,
-                column,
-                message,
-                ..
-            } = problem;
+            let EstateProblem { file, line, column, message, .. } = problem;
             text += &format!("{file}:{line}:{column}: {message}\n");
             text.extend(problem.hint.iter().map(|hint| format!("  hint: {hint}\n")));
         }
@@ -190,11 +174,7 @@ impl fmt::Display for EstateErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.problems.len() + self.left_out;
         let noun = if count == 1 { "problem" } else { "problems" };
-        write!(
-            formatter,
-            "{count} {noun} in the estate file `{}`",
-            self.file
-        )
+        write!(formatter, "{count} {noun} in the estate file `{}`", self.file)
     }
 }
 
@@ -208,11 +188,7 @@ impl std::error::Error for EstateErrors {}
 
 impl Diagnostic for EstateErrors {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(
-            self.problems
-                .iter()
-                .map(|problem| problem as &dyn Diagnostic),
-        ))
+        Some(Box::new(self.problems.iter().map(|problem| problem as &dyn Diagnostic)))
     }
 }
 
@@ -230,15 +206,8 @@ pub(crate) fn describe(
     let left_out = findings.len().saturating_sub(PROBLEMS_MAX);
     findings.truncate(PROBLEMS_MAX);
     let name = file.display().to_string();
-    let places: Vec<_> = findings
-        .iter()
-        .map(|finding| {
-            (
-                redacted.place(finding.at.start),
-                redacted.place(finding.at.end),
-            )
-        })
-        .collect();
+    let places: Vec<_> =
+        findings.iter().map(|finding| (redacted.place(finding.at.start), redacted.place(finding.at.end))).collect();
     let source = Arc::new(NamedSource::new(&name, redacted.text));
     let problems = findings
         .into_iter()
@@ -253,24 +222,12 @@ pub(crate) fn describe(
                 column,
                 message: finding.message,
                 hint: finding.hint,
-                label: LabeledSpan::new(
-                    Some(finding.label.to_owned()),
-                    start,
-                    end.saturating_sub(start),
-                ),
-                source: Excerpt {
-                    redacted: Arc::clone(&source),
-                    offset: start,
-                    column: column - 1,
-                },
+                label: LabeledSpan::new(Some(finding.label.to_owned()), start, end.saturating_sub(start)),
+                source: Excerpt { redacted: Arc::clone(&source), offset: start, column: column - 1 },
             }
         })
         .collect();
-    EstateErrors {
-        file: name,
-        problems,
-        left_out,
-    }
+    EstateErrors { file: name, problems, left_out }
 }
 
 impl EstateErrors {
@@ -283,12 +240,6 @@ fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let start = before.rfind('\n').map_or(0, |at| at + 1);
-    let column = before
-        .get(start..)
-        .unwrap_or_default()
-        .chars()
-        .filter(|each| *each != '\u{feff}')
-        .count()
-        + 1;
+    let column = before.get(start..).unwrap_or_default().chars().filter(|each| *each != '\u{feff}').count() + 1;
     (line, column)
 }

@@ -36,10 +36,7 @@ pub(crate) enum Net {
 pub(crate) struct Irregular;
 
 /// Folds the changes of one table.
-pub(crate) fn fold<'a>(
-    table: &TargetTable,
-    changes: impl Iterator<Item = &'a Change>,
-) -> Result<Vec<Net>, Irregular> {
+pub(crate) fn fold<'a>(table: &TargetTable, changes: impl Iterator<Item = &'a Change>) -> Result<Vec<Net>, Irregular> {
     let mut nets: HashMap<Bytes, Option<Net>> = HashMap::new();
     for change in changes {
         if change.moves_identity() {

@@ -12,8 +12,8 @@ use super::fold::{Net, fold};
 use super::ordered::{self, Stopped};
 use super::value::{TextValue, text_of};
 use super::{Change, TargetTable, copy_text, multiset, statements};
-use crate::{Error, Failpoints};
 use crate::conflict::{self, Conflict};
+use crate::{Error, Failpoints};
 
 /// From this many rows on COPY beats INSERT, which saves its extra round trips.
 const COPY_FROM_ROWS: usize = 24;
@@ -85,7 +85,12 @@ pub(crate) struct Applier {
 
 impl Applier {
     /// An applier on a session of its own, which it puts into the state that apply needs.
-    pub(crate) async fn new(session: Session, migration: &str, options: ApplySettings, failpoints: Failpoints) -> Result<Self, Error> {
+    pub(crate) async fn new(
+        session: Session,
+        migration: &str,
+        options: ApplySettings,
+        failpoints: Failpoints,
+    ) -> Result<Self, Error> {
         let commit = if options.synchronous_commit { "on" } else { "off" };
         // Generic plans, since arrays differ in length only; without sequential scans, since a plan made
         // while a table was small would otherwise stay when it has grown.
@@ -173,9 +178,9 @@ impl Applier {
     pub(crate) async fn commit(&mut self, position: GroupPosition) -> Result<(), Error> {
         self.flush().await?;
         self.begin().await?;
-        let committed = position
-            .committed_at_micros
-            .map_or("committed_at".to_owned(), |micros| format!("'2000-01-01 00:00:00+00'::timestamptz + {micros} * interval '1 us'"));
+        let committed = position.committed_at_micros.map_or("committed_at".to_owned(), |micros| {
+            format!("'2000-01-01 00:00:00+00'::timestamptz + {micros} * interval '1 us'")
+        });
         let lsn = position.applied;
         // A position never goes back: such an update touches no row, and the group is not committed.
         let sql = format!(
@@ -244,9 +249,7 @@ impl Applier {
             let changes = by_table.get(&table.source_oid).map(Vec::as_slice).unwrap_or_default();
             let written = if table.keyless {
                 match multiset::add_up(changes.iter().copied()) {
-                    Some(copies) => {
-                        ordered::apply_copies(&self.session, &mut self.statements, table, &copies).await
-                    }
+                    Some(copies) => ordered::apply_copies(&self.session, &mut self.statements, table, &copies).await,
                     None => Ok(false),
                 }
             } else if table.is_foldable() {
@@ -345,10 +348,8 @@ async fn execute_columns(
     rows: &[&Tuple],
     positions: &[usize],
 ) -> Result<u64, Error> {
-    let columns: Vec<Vec<Option<TextValue<'_>>>> = positions
-        .iter()
-        .map(|position| rows.iter().map(|row| text_of(row.values.get(*position))).collect())
-        .collect();
+    let columns: Vec<Vec<Option<TextValue<'_>>>> =
+        positions.iter().map(|position| rows.iter().map(|row| text_of(row.values.get(*position))).collect()).collect();
     let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
     Ok(session.execute_prepared(statement, &parameters).await?)
 }

@@ -27,7 +27,9 @@ impl<E: Into<Error>> From<E> for Stopped {
 pub(super) async fn apply(session: &Session, statements: &mut Statements, change: &Change) -> Result<(), Stopped> {
     let table = &*change.table;
     let (touched, exists, missing) = match &change.kind {
-        _ if table.keyless => (keyless(session, statements, change).await, ConflictKind::InsertExists, ConflictKind::DeleteMissing),
+        _ if table.keyless => {
+            (keyless(session, statements, change).await, ConflictKind::InsertExists, ConflictKind::DeleteMissing)
+        }
         ChangeKind::Insert(row) => {
             let all: Vec<usize> = (0..table.columns.len()).collect();
             let touched = run(session, statements, table, StatementKey::Insert, &[(row, &all)]).await;
@@ -42,7 +44,8 @@ pub(super) async fn apply(session: &Session, statements: &mut Statements, change
             (touched, ConflictKind::DeleteMissing, ConflictKind::DeleteMissing)
         }
     };
-    let conflict = |kind| Stopped::Conflict(Conflict { kind, relation: table.name.clone(), commit_lsn: change.commit_lsn });
+    let conflict =
+        |kind| Stopped::Conflict(Conflict { kind, relation: table.name.clone(), commit_lsn: change.commit_lsn });
     match touched {
         Ok(1) => Ok(()),
         Ok(_) => Err(conflict(missing)),
@@ -79,7 +82,8 @@ pub(super) fn settable(table: &TargetTable, new: &atalaya_pgwire::pgoutput::Tupl
     let travelled = |position: &usize| {
         new.values.get(*position).is_some_and(|value| *value != atalaya_pgwire::pgoutput::Value::UnchangedToast)
     };
-    let writable = |position: &usize| moves || table.columns.get(*position).is_some_and(|column| !column.identity_always);
+    let writable =
+        |position: &usize| moves || table.columns.get(*position).is_some_and(|column| !column.identity_always);
     let positions: Vec<usize> = if moves { (0..table.columns.len()).collect() } else { table.others().collect() };
     positions.into_iter().filter(travelled).filter(writable).collect()
 }
@@ -138,10 +142,8 @@ pub(super) async fn apply_copies(
             return Ok(false);
         }
     }
-    let come = copies
-        .iter()
-        .filter(|copies| copies.count > 0)
-        .flat_map(|copies| (0..copies.count).map(move |_| &copies.row));
+    let come =
+        copies.iter().filter(|copies| copies.count > 0).flat_map(|copies| (0..copies.count).map(move |_| &copies.row));
     super::group::insert_rows(session, statements, table, come).await?;
     Ok(true)
 }

@@ -10,8 +10,12 @@ use super::TargetTable;
 /// `INSERT` of whole rows; one array a column.
 pub(crate) fn insert(table: &TargetTable) -> String {
     let names: Vec<String> = table.columns.iter().map(|column| quote_identifier(&column.name)).collect();
-    let casts: Vec<String> =
-        table.columns.iter().enumerate().map(|(position, column)| format!("s.c{position}::{}", column.type_sql)).collect();
+    let casts: Vec<String> = table
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(position, column)| format!("s.c{position}::{}", column.type_sql))
+        .collect();
     format!(
         "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}",
         table.name.to_sql(),
@@ -59,7 +63,9 @@ pub(crate) fn move_one(table: &TargetTable, set: &[usize]) -> String {
         .iter()
         .enumerate()
         .filter_map(|(offset, position)| table.columns.get(*position).map(|column| (offset + 1, column)))
-        .map(|(number, column)| format!("t.{} = (${number}::text)::{}", quote_identifier(&column.name), column.type_sql))
+        .map(|(number, column)| {
+            format!("t.{} = (${number}::text)::{}", quote_identifier(&column.name), column.type_sql)
+        })
         .collect();
     format!("UPDATE {} AS t SET {} WHERE {}", table.name.to_sql(), assignments.join(", "), matches.join(" AND "))
 }
@@ -94,7 +100,8 @@ pub(crate) fn delete_copies(table: &TargetTable) -> String {
             )
         })
         .collect();
-    if let Some((position, column)) = table.locator.and_then(|position| Some((position, table.columns.get(position)?))) {
+    if let Some((position, column)) = table.locator.and_then(|position| Some((position, table.columns.get(position)?)))
+    {
         matches.push(format!("t.{} = w.c{position}::{}", quote_identifier(&column.name), column.type_sql));
     }
     let target = table.name.to_sql();
@@ -125,9 +132,7 @@ fn identity_matches(table: &TargetTable) -> String {
         .identity
         .iter()
         .filter_map(|position| table.columns.get(*position).map(|column| (position, column)))
-        .map(|(position, column)| {
-            format!("t.{} = s.c{position}::{}", quote_identifier(&column.name), column.type_sql)
-        })
+        .map(|(position, column)| format!("t.{} = s.c{position}::{}", quote_identifier(&column.name), column.type_sql))
         .collect();
     matches.join(" AND ")
 }

@@ -23,7 +23,7 @@ pub(crate) struct TargetColumn {
 }
 
 /// Where the changes of one source relation go.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TargetTable {
     /// The source's OID, as relation messages name it.
     pub(crate) source_oid: u32,
@@ -103,10 +103,8 @@ impl TableSet {
             message.columns.iter().filter_map(|column| target_column(target, &column.name)).collect();
         let keyed = |flagged: &dyn Fn(usize) -> bool| (0..columns.len()).filter(|p| flagged(*p)).collect::<Vec<_>>();
         let full = message.replica_identity == pgoutput::ReplicaIdentity::Full;
-        let by_target_key: Vec<usize> = target
-            .key_columns()
-            .filter_map(|key| columns.iter().position(|column| column.name == key.name))
-            .collect();
+        let by_target_key: Vec<usize> =
+            target.key_columns().filter_map(|key| columns.iter().position(|column| column.name == key.name)).collect();
         let identity = if full {
             by_target_key
         } else {

@@ -26,9 +26,11 @@ impl Follower<'_> {
         }
         self.end_group().await?;
         self.meet_fence(None).await?;
-        let stop = self.requests.open.iter().find(|request| {
-            request.kind == Kind::Stop && request.lsn.is_some_and(|lsn| lsn <= self.reached())
-        });
+        let stop = self
+            .requests
+            .open
+            .iter()
+            .find(|request| request.kind == Kind::Stop && request.lsn.is_some_and(|lsn| lsn <= self.reached()));
         let Some(id) = stop.map(|request| request.id) else { return Ok(None) };
         self.stop_run(id).await.map(Some)
     }
@@ -56,7 +58,9 @@ impl Follower<'_> {
             .collect();
         for (id, kind, state) in due {
             match (kind, state) {
-                (Kind::Fence, FenceState::Requested) => self.hold(id, FenceState::Requested, FenceState::Holding).await?,
+                (Kind::Fence, FenceState::Requested) => {
+                    self.hold(id, FenceState::Requested, FenceState::Holding).await?
+                }
                 (Kind::Fence, _) => self.hold(id, FenceState::Placed, FenceState::Reached).await?,
                 (Kind::Repair, FenceState::Requested) => self.place_repair(id).await?,
                 (Kind::Repair, _) => self.repair(id).await?,
@@ -66,7 +70,12 @@ impl Follower<'_> {
         // A stop that lies before the next transaction ends the run at the loop's next turn; until then
         // nothing more may be applied.
         if let Some(next) = next
-            && let Some(id) = self.requests.open.iter().find(|r| r.kind == Kind::Stop && r.lsn.is_some_and(|lsn| lsn <= next)).map(|r| r.id)
+            && let Some(id) = self
+                .requests
+                .open
+                .iter()
+                .find(|r| r.kind == Kind::Stop && r.lsn.is_some_and(|lsn| lsn <= next))
+                .map(|r| r.id)
         {
             self.stop_run(id).await?;
             return Err(Error::StopReached);
@@ -103,13 +112,12 @@ impl Follower<'_> {
         let slot = FenceSlot::open(&plan.source, Lifetime::Temporary, plan.options.slot_timeout).await;
         let slot = match slot {
             Ok(slot) => slot,
-            Err(_) => return self.requests.close(id, FenceState::Expired, "no fence could be made on the source").await,
+            Err(_) => {
+                return self.requests.close(id, FenceState::Expired, "no fence could be made on the source").await;
+            }
         };
         // An idle source sends nothing of itself past the fence for a while.
-        self.opened
-            .source
-            .query("SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'fence')", &[])
-            .await?;
+        self.opened.source.query("SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'fence')", &[]).await?;
         if let Some(request) = self.requests.open.iter_mut().find(|request| request.id == id) {
             request.lsn = Some(slot.consistent_point());
             request.slot = Some(slot);

@@ -16,7 +16,8 @@ const BATCH: usize = 500;
 impl Follower<'_> {
     /// Repairs what a request lists; the target holds exactly the commits before the request's fence.
     pub(super) async fn repair(&mut self, id: i64) -> Result<(), Error> {
-        let slot = self.requests.open.iter_mut().find(|request| request.id == id).and_then(|request| request.slot.take());
+        let slot =
+            self.requests.open.iter_mut().find(|request| request.id == id).and_then(|request| request.slot.take());
         let Some(slot) = slot else {
             return self.requests.close(id, FenceState::Expired, "the fence was lost").await;
         };
@@ -62,7 +63,11 @@ impl Follower<'_> {
             let name = RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1));
             let target_name = RelationName::new(row.get::<_, String>(2), row.get::<_, String>(3));
             let find = |relations: &[Relation], name: &RelationName| {
-                relations.iter().find(|relation| relation.name == *name).cloned().ok_or(Error::Broken("a table to be repaired is gone"))
+                relations
+                    .iter()
+                    .find(|relation| relation.name == *name)
+                    .cloned()
+                    .ok_or(Error::Broken("a table to be repaired is gone"))
             };
             let table = Repaired { source: find(&sources, &name)?, target: find(&targets, &target_name)? };
             let keys: Vec<Vec<Option<String>>> = target
@@ -82,7 +87,9 @@ impl Follower<'_> {
         target.execute("DELETE FROM atalaya.repair_rows WHERE control_id = $1", &[&id]).await?;
         // Written last, like every position of ours; the repair itself does not move it.
         target
-            .batch(&format!("UPDATE atalaya.progress SET applied = applied WHERE migration = {migration} AND writer = 0"))
+            .batch(&format!(
+                "UPDATE atalaya.progress SET applied = applied WHERE migration = {migration} AND writer = 0"
+            ))
             .await?;
         Ok(repaired)
     }

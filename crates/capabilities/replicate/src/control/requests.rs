@@ -159,9 +159,7 @@ impl Requests {
     }
 
     async fn notify(&self) -> Result<(), Error> {
-        self.session
-            .query("SELECT pg_catalog.pg_notify($1, $2)", &[&REQUESTER_CHANNEL, &self.migration])
-            .await?;
+        self.session.query("SELECT pg_catalog.pg_notify($1, $2)", &[&REQUESTER_CHANNEL, &self.migration]).await?;
         Ok(())
     }
 }

@@ -128,15 +128,13 @@ async fn range_conditions(source: &Session, table: &Relation, ranges: u64) -> Re
         return Ok(block_ranges(table.blocks.max(ranges), ranges));
     }
     let key = table.key.as_ref().filter(|key| key.columns.len() == 1).and_then(|_| table.key_columns().next());
-    let Some(column) = key.filter(|column| column.type_kind == TypeKind::Base && INTEGERS.contains(&column.type_oid)) else {
+    let Some(column) = key.filter(|column| column.type_kind == TypeKind::Base && INTEGERS.contains(&column.type_oid))
+    else {
         return Ok(Vec::new());
     };
     let name = quote_identifier(&column.name);
     let row = source
-        .query_one(
-            &format!("SELECT min({name})::int8, max({name})::int8 FROM ONLY {}", table.name.to_sql()),
-            &[],
-        )
+        .query_one(&format!("SELECT min({name})::int8, max({name})::int8 FROM ONLY {}", table.name.to_sql()), &[])
         .await?;
     match (row.get::<_, Option<i64>>(0), row.get::<_, Option<i64>>(1)) {
         (Some(least), Some(greatest)) => Ok(key_ranges(&name, least, greatest, ranges)),

@@ -14,7 +14,7 @@ use crate::{Error, snapshot};
 pub(super) async fn work(shared: &Shared<'_>, number: usize) -> Result<(), Error> {
     let plan = shared.plan;
     let name = format!("atalaya copy {}", plan.name);
-    let options = WireOptions::new(&name).with_settings(settings::SESSION_SETTINGS);
+    let options = WireOptions { application_name: name.clone(), replication: false, settings: settings::as_pairs() };
     let mut source = WireConnection::connect(&plan.source, &options).await?;
     let mut target = WireConnection::connect(&plan.target, &options).await?;
     source.simple_query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
@@ -60,10 +60,7 @@ async fn load(
     let table = &job.source.name;
     let (schema, name) = (quote_literal(&table.schema), quote_literal(&table.name));
     let of_table = format!("migration = {migration} AND schema = {schema} AND name = {name}");
-    let added = format!(
-        "copied_rows = copied_rows + {}, copied_bytes = copied_bytes + {}",
-        totals.rows, totals.bytes
-    );
+    let added = format!("copied_rows = copied_rows + {}, copied_bytes = copied_bytes + {}", totals.rows, totals.bytes);
     let finished = match &job.range {
         None => format!("UPDATE atalaya.tables SET state = 'done', ranges = 1, {added} WHERE {of_table}"),
         // Ranges end in any order: whoever finds all of them done closes the table, on the row's lock.
@@ -83,7 +80,9 @@ async fn load(
     if let Some(left) = shared.left.get(table)
         && left.fetch_sub(1, Ordering::Relaxed) == 1
     {
-        shared.observer.observe(&Event::TableCopied { table: table.clone(), rows: shared.rows.load(Ordering::Relaxed) });
+        shared
+            .observer
+            .observe(&Event::TableCopied { table: table.clone(), rows: shared.rows.load(Ordering::Relaxed) });
     }
     Ok(())
 }

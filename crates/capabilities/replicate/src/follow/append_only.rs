@@ -17,8 +17,13 @@ pub(crate) struct AppendOnly {
 impl AppendOnly {
     /// Reads the stored counts; stores them when this is the first run.
     pub(crate) async fn begin(store: &Store<'_>, source: &Session) -> Result<Self, Error> {
-        let names: Vec<RelationName> =
-            store.read_tables().await?.into_iter().filter(|table| table.append_only).map(|table| table.source).collect();
+        let names: Vec<RelationName> = store
+            .read_tables()
+            .await?
+            .into_iter()
+            .filter(|table| table.append_only)
+            .map(|table| table.source)
+            .collect();
         if names.is_empty() {
             return Ok(Self { baseline: HashMap::new() });
         }
@@ -65,10 +70,10 @@ impl AppendOnly {
 
 async fn counts(source: &Session) -> Result<HashMap<RelationName, i64>, Error> {
     let rows = source
-        .query(
-            "SELECT schemaname::text, relname::text, n_tup_upd + n_tup_del FROM pg_catalog.pg_stat_user_tables",
-            &[],
-        )
+        .query("SELECT schemaname::text, relname::text, n_tup_upd + n_tup_del FROM pg_catalog.pg_stat_user_tables", &[])
         .await?;
-    Ok(rows.iter().map(|row| (RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1)), row.get(2))).collect())
+    Ok(rows
+        .iter()
+        .map(|row| (RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1)), row.get(2)))
+        .collect())
 }

@@ -7,8 +7,8 @@ use atalaya_control::REPLICATOR_CHANNEL;
 use atalaya_data::{Lsn, RelationName};
 use atalaya_postgres::Session;
 use atalaya_postgres::catalog::read_relations;
-use atalaya_postgres::wire::{WireConnection, WireOptions};
 use atalaya_postgres::settings;
+use atalaya_postgres::wire::{WireConnection, WireOptions};
 use tokio::time::Instant;
 
 use super::acknowledge::Acknowledger;
@@ -95,9 +95,11 @@ impl<'a> Follower<'a> {
         let control = Session::connect(&plan.target, &format!("atalaya control {}", plan.name)).await?;
         control.batch(&format!("LISTEN {REPLICATOR_CHANNEL}")).await?;
         let requests = Requests::open(control, &plan.name).await?;
-        let options = WireOptions::new(&format!("atalaya stream {}", plan.name))
-            .for_replication()
-            .with_settings(settings::SESSION_SETTINGS);
+        let options = WireOptions {
+            application_name: format!("atalaya stream {}", plan.name),
+            replication: true,
+            settings: settings::as_pairs(),
+        };
         let connection = WireConnection::connect(&plan.source, &options).await?;
         let append = migration.append_publication();
         let publications = [migration.publication.as_str(), append.as_str()];
@@ -209,7 +211,10 @@ async fn table_set(store: &Store<'_>) -> Result<TableSet, Error> {
         )
         .await?;
     for row in rows {
-        locators.entry(RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1))).or_default().push(row.get(2));
+        locators
+            .entry(RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1)))
+            .or_default()
+            .push(row.get(2));
     }
     Ok(TableSet::new(mappings, relations, locators))
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use atalaya_data::Lsn;
 use atalaya_data::position::CommitPosition;
-use atalaya_pgwire::pgoutput::{Message, Tuple};
+use atalaya_pgwire::pgoutput::{Message, OldTuple};
 use tokio::time::Instant;
 
 use super::state::{Arriving, Follower};
+use crate::Error;
 use crate::apply::{Change, ChangeKind, GroupPosition};
 use crate::stream::Arrival;
-use crate::Error;
 
 /// A group is written at the latest this long after its first transaction, at the end of one.
 const GROUP_AGE: Duration = Duration::from_millis(20);
@@ -42,18 +42,16 @@ impl Follower<'_> {
                 self.applier.flush().await?;
                 self.tables.bind(&relation)
             }
-            Message::Insert { relation_id, new } => self.change(relation_id, ChangeKind::Insert(new)).await,
-            Message::Update { relation_id, old, new } => self.update(relation_id, old, new).await,
-            Message::Delete { relation_id, old } => self.change(relation_id, ChangeKind::Delete(old)).await,
+            Message::Insert { relation_id, new, .. } => self.change(relation_id, ChangeKind::Insert(new)).await,
+            Message::Update { relation_id, old, new, .. } => {
+                self.change(relation_id, ChangeKind::Update { old: old.map(row_of), new }).await
+            }
+            Message::Delete { relation_id, old, .. } => self.change(relation_id, ChangeKind::Delete(row_of(old))).await,
             Message::Truncate(truncate) => self.truncate(&truncate.relation_ids, truncate.restart_identity).await,
             // Types are named by the target's catalog; origins and messages carry no row.
-            Message::Type(_) | Message::Origin(_) | Message::LogicalMessage(_) => Ok(()),
+            Message::Type(_) | Message::Origin { .. } | Message::Logical(_) => Ok(()),
             _ => Err(Error::Broken("the source sent a message that was not asked for")),
         }
-    }
-
-    async fn update(&mut self, relation_id: u32, old: Option<Tuple>, new: Tuple) -> Result<(), Error> {
-        self.change(relation_id, ChangeKind::Update { old, new }).await
     }
 
     async fn begin(&mut self, commit_lsn: Lsn, committed_at_micros: i64) -> Result<(), Error> {
@@ -144,5 +142,12 @@ impl Follower<'_> {
             self.group.applied = idle;
         }
         Ok(())
+    }
+}
+
+/// The old row's values; a key's row has NULL for everything else, and only its identity is ever read.
+fn row_of(old: OldTuple) -> atalaya_pgwire::pgoutput::Tuple {
+    match old {
+        OldTuple::Key(row) | OldTuple::Full(row) => row,
     }
 }

@@ -17,16 +17,27 @@ pub(crate) async fn check_source(source: &Session, migration: &Migration) -> Res
     let bound = &migration.identity;
     let refused = |code, seen: String| Err(Error::refused(code, seen, format!("check the source's URL; {ABORT}")));
     if found.system_identifier != bound.system_identifier {
-        return refused("another-source", format!("the source is another server than the one `{}` began with", migration.name));
+        return refused(
+            "another-source",
+            format!("the source is another server than the one `{}` began with", migration.name),
+        );
     }
     if found.timeline != bound.timeline {
         return refused(
             "another-timeline",
-            format!("the source is on timeline {}, the migration began on {}: it was promoted or restored", found.timeline, bound.timeline),
+            format!(
+                "the source is on timeline {}, the migration began on {}: it was promoted or restored",
+                found.timeline, bound.timeline
+            ),
         );
     }
-    if same_database(&found, bound) { Ok(()) } else {
-        refused("another-database", format!("the source's database is `{}`, the migration began with `{}`", found.database, bound.database))
+    if same_database(&found, bound) {
+        Ok(())
+    } else {
+        refused(
+            "another-database",
+            format!("the source's database is `{}`, the migration began with `{}`", found.database, bound.database),
+        )
     }
 }
 
@@ -54,10 +65,16 @@ pub(crate) async fn check_position(source: &Session, migration: &Migration, appl
     let plugin: Option<String> = row.get(0);
     let database: Option<String> = row.get(1);
     if plugin.as_deref() != Some("pgoutput") || database.as_deref() != Some(migration.identity.database.as_str()) {
-        return refused("slot-foreign", format!("replication slot `{}` is not the one this migration made", migration.slot));
+        return refused(
+            "slot-foreign",
+            format!("replication slot `{}` is not the one this migration made", migration.slot),
+        );
     }
     if row.get::<_, Option<String>>(3).as_deref() == Some("lost") {
-        return refused("slot-lost", format!("replication slot `{}` has lost its log (wal_status `lost`)", migration.slot));
+        return refused(
+            "slot-lost",
+            format!("replication slot `{}` has lost its log (wal_status `lost`)", migration.slot),
+        );
     }
     if row.get::<_, bool>(4) {
         return Err(Error::refused(
@@ -73,11 +90,17 @@ pub(crate) async fn check_position(source: &Session, migration: &Migration, appl
     if confirmed > applied {
         return refused(
             "slot-ahead",
-            format!("replication slot `{}` was confirmed up to {confirmed}, but only {applied} is stored on the target", migration.slot),
+            format!(
+                "replication slot `{}` was confirmed up to {confirmed}, but only {applied} is stored on the target",
+                migration.slot
+            ),
         );
     }
     match lsn(row.get(5)) {
         Some(written) if applied <= written => Ok(()),
-        _ => refused("source-behind", format!("the target holds changes up to {applied}, which the source has not written: it was restored")),
+        _ => refused(
+            "source-behind",
+            format!("the target holds changes up to {applied}, which the source has not written: it was restored"),
+        ),
     }
 }

@@ -27,16 +27,13 @@ impl Phase {
     }
 
     fn parse(text: &str) -> Result<Self, Error> {
-        [Self::Created, Self::Copy, Self::Stream]
-            .into_iter()
-            .find(|phase| phase.as_str() == text)
-            .ok_or_else(|| {
-                Error::refused(
-                    "unknown-phase",
-                    format!("atalaya.migration holds the phase `{text}`, which this version does not know"),
-                    "use the version of atalaya that began this migration",
-                )
-            })
+        [Self::Created, Self::Copy, Self::Stream].into_iter().find(|phase| phase.as_str() == text).ok_or_else(|| {
+            Error::refused(
+                "unknown-phase",
+                format!("atalaya.migration holds the phase `{text}`, which this version does not know"),
+                "use the version of atalaya that began this migration",
+            )
+        })
     }
 }
 
@@ -196,10 +193,7 @@ impl Store<'_> {
     pub(crate) async fn applied(&self) -> Result<Lsn, Error> {
         let row = self
             .session
-            .query_one(
-                "SELECT applied::text FROM atalaya.progress WHERE migration = $1 AND writer = 0",
-                &[&self.name],
-            )
+            .query_one("SELECT applied::text FROM atalaya.progress WHERE migration = $1 AND writer = 0", &[&self.name])
             .await?;
         row.get::<_, String>(0).parse().map_err(|_| Error::Broken("the stored position cannot be read"))
     }

@@ -39,8 +39,7 @@ pub(crate) async fn copy(
             return Err(Error::Broken("a copy has no snapshot"));
         };
         observer.observe(&Event::Phase { phase: "copy" });
-        let (sources, targets) =
-            (read_relations(&connected.source).await?, read_relations(&connected.target).await?);
+        let (sources, targets) = (read_relations(&connected.source).await?, read_relations(&connected.target).await?);
         copy::copy_tables(plan, store, &connected.source, &held, &sources, &targets, observer).await?;
     }
     if let Some(held) = &migration.snapshot {
@@ -105,7 +104,8 @@ async fn ensure_snapshot(
         return Ok(());
     }
     observer.observe(&Event::Warning {
-        text: "the snapshot's holder is gone: tables that are not finished are copied anew from a new snapshot".to_owned(),
+        text: "the snapshot's holder is gone: tables that are not finished are copied anew from a new snapshot"
+            .to_owned(),
     });
     let request = HoldRequest::new(&plan.source, &plan.name, None, plan.options.slot_timeout);
     let held = snapshot::start_holder(&plan.options.holder, &request).await?;
@@ -149,7 +149,8 @@ async fn vacuum(plan: &Plan, store: &Store<'_>) -> Result<(), Error> {
     let tables = store.read_tables().await?;
     let next = std::sync::atomic::AtomicUsize::new(0);
     let worker = || async {
-        let session = atalaya_postgres::Session::connect(&plan.target, &format!("atalaya vacuum {}", plan.name)).await?;
+        let session =
+            atalaya_postgres::Session::connect(&plan.target, &format!("atalaya vacuum {}", plan.name)).await?;
         while let Some(table) = tables.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
             session.batch(&format!("VACUUM (ANALYZE) {}", table.target.to_sql())).await?;
         }

@@ -42,11 +42,7 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
 async fn refuse_same_database(migration: &Migration, target: &Session) -> Result<(), Error> {
     let target = read_identity(target).await?;
     if target == migration.identity {
-        return Err(Error::refused(
-            "same-database",
-            "source and target are the same database",
-            "check both URLs",
-        ));
+        return Err(Error::refused("same-database", "source and target are the same database", "check both URLs"));
     }
     Ok(())
 }
@@ -138,8 +134,7 @@ pub(super) async fn open_slot(
     drop_leftovers(&connected.source, migration).await?;
     publish(&connected.source, migration, &tables).await?;
     warn_of_open_transactions(&connected.source, observer).await?;
-    let request =
-        HoldRequest::new(&plan.source, &plan.name, Some(&migration.slot), plan.options.slot_timeout);
+    let request = HoldRequest::new(&plan.source, &plan.name, Some(&migration.slot), plan.options.slot_timeout);
     let held = snapshot::start_holder(&plan.options.holder, &request).await?;
     plan.options.failpoints.reach("slot-made");
     store.enter_copy(&held, plan.options.workers).await?;

@@ -41,9 +41,19 @@ impl Archive {
         if !path.exists() {
             std::fs::create_dir_all(folder).map_err(|source| file_error("create", folder, source))?;
             let partial = folder.join("schema.dump.partial");
-            let mut arguments: Vec<OsString> =
-                ["--format=custom", "--schema-only", "--no-publications", "--no-subscriptions", "--no-tablespaces",
-                 "--exclude-schema=atalaya", "--lock-wait-timeout=30s", "--file"].iter().map(OsString::from).collect();
+            let mut arguments: Vec<OsString> = [
+                "--format=custom",
+                "--schema-only",
+                "--no-publications",
+                "--no-subscriptions",
+                "--no-tablespaces",
+                "--exclude-schema=atalaya",
+                "--lock-wait-timeout=30s",
+                "--file",
+            ]
+            .iter()
+            .map(OsString::from)
+            .collect();
             arguments.push(partial.clone().into());
             if let Some(snapshot) = snapshot {
                 arguments.push(format!("--snapshot={snapshot}").into());

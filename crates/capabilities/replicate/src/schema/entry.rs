@@ -73,9 +73,8 @@ impl Entry {
         // `tableoid oid KIND schema name owner`
         let mut parts = rest.trim_start().splitn(3, ' ');
         let (_, _, described) = (parts.next()?, parts.next()?, parts.next()?);
-        let known = KINDS.iter().find(|(kind, _)| {
-            described.strip_prefix(kind).is_some_and(|after| after.starts_with(' '))
-        });
+        let known =
+            KINDS.iter().find(|(kind, _)| described.strip_prefix(kind).is_some_and(|after| after.starts_with(' ')));
         let (kind, stage) = known.copied().unwrap_or(("", Stage::BeforeData));
         let stage = follower_stage(described).unwrap_or(stage);
         let label = described.strip_prefix(kind).unwrap_or(described).trim_start().to_owned();
@@ -85,7 +84,8 @@ impl Entry {
 
 /// Where a comment goes: with the kind it names after the schema, `COMMENT public INDEX orders_idx owner`.
 fn follower_stage(described: &str) -> Option<Stage> {
-    let follower = FOLLOWERS.iter().find(|kind| described.strip_prefix(**kind).is_some_and(|rest| rest.starts_with(' ')))?;
+    let follower =
+        FOLLOWERS.iter().find(|kind| described.strip_prefix(**kind).is_some_and(|rest| rest.starts_with(' ')))?;
     let mut words = described.strip_prefix(follower)?.trim_start().splitn(2, ' ');
     let (schema, object) = (words.next()?, words.next()?);
     // Only an extension's owner may comment on it, and the extension brings its own comment.
@@ -96,7 +96,10 @@ fn follower_stage(described: &str) -> Option<Stage> {
     if ["INDEX ", "CONSTRAINT ", "TRIGGER ", "RULE ", "POLICY ", "STATISTICS "].iter().any(|prefix| late(&prefix)) {
         return Some(Stage::Last);
     }
-    if ["EVENT TRIGGER ", "PUBLICATION ", "SUBSCRIPTION ", "DATABASE ", "LARGE OBJECT "].iter().any(|prefix| late(&prefix)) {
+    if ["EVENT TRIGGER ", "PUBLICATION ", "SUBSCRIPTION ", "DATABASE ", "LARGE OBJECT "]
+        .iter()
+        .any(|prefix| late(&prefix))
+    {
         return Some(Stage::Never);
     }
     Some(Stage::BeforeData)

@@ -32,7 +32,9 @@ impl ClientTools {
                 return Err(Error::refused(
                     "client-tools-version",
                     format!("`{}` is not of the target's version {target_major}", text.trim()),
-                    format!("give the folder of version {target_major}'s pg_dump and pg_restore with `--client-tools DIR`"),
+                    format!(
+                        "give the folder of version {target_major}'s pg_dump and pg_restore with `--client-tools DIR`"
+                    ),
                 ));
             }
         }
@@ -55,7 +57,17 @@ impl ClientTools {
         let mut command = Command::new(path);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         // Nothing of the caller's libpq settings may lead elsewhere than the URL says.
-        for name in ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGSERVICE", "PGOPTIONS", "PGSSLMODE", "PGSSLROOTCERT"] {
+        for name in [
+            "PGHOST",
+            "PGPORT",
+            "PGUSER",
+            "PGDATABASE",
+            "PGPASSWORD",
+            "PGSERVICE",
+            "PGOPTIONS",
+            "PGSSLMODE",
+            "PGSSLROOTCERT",
+        ] {
             command.env_remove(name);
         }
         let passfile = match login {

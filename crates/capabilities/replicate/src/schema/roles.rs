@@ -8,8 +8,12 @@ use crate::Error;
 
 /// SQL that an administrator of the target may want to run: roles and settings that are missing there.
 pub(crate) async fn roles_as_sql(source: &Session, target: &Session) -> Result<Vec<String>, Error> {
-    let existing: Vec<String> =
-        target.query("SELECT rolname::text FROM pg_catalog.pg_roles", &[]).await?.iter().map(|row| row.get(0)).collect();
+    let existing: Vec<String> = target
+        .query("SELECT rolname::text FROM pg_catalog.pg_roles", &[])
+        .await?
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
     let mut sql = Vec::new();
     let roles = source
         .query(
@@ -24,7 +28,13 @@ pub(crate) async fn roles_as_sql(source: &Session, target: &Session) -> Result<V
             continue;
         }
         let mut words = vec![format!("CREATE ROLE {}", quote_identifier(&name))];
-        for (column, yes, no) in [(1, "LOGIN", "NOLOGIN"), (2, "CREATEDB", ""), (3, "CREATEROLE", ""), (4, "REPLICATION", ""), (5, "", "NOINHERIT")] {
+        for (column, yes, no) in [
+            (1, "LOGIN", "NOLOGIN"),
+            (2, "CREATEDB", ""),
+            (3, "CREATEROLE", ""),
+            (4, "REPLICATION", ""),
+            (5, "", "NOINHERIT"),
+        ] {
             let word = if row.get::<_, bool>(column) { yes } else { no };
             if !word.is_empty() {
                 words.push(word.to_owned());
@@ -76,7 +86,11 @@ async fn settings_as_sql(source: &Session, target: &Session) -> Result<Vec<Strin
             (None, _) => format!("DATABASE {database}"),
         };
         // Lists such as search_path are stored quoted already, element by element.
-        let value = if matches!(name.as_str(), "search_path" | "DateStyle" | "temp_tablespaces") { value } else { quote_literal(&value) };
+        let value = if matches!(name.as_str(), "search_path" | "DateStyle" | "temp_tablespaces") {
+            value
+        } else {
+            quote_literal(&value)
+        };
         sql.push(format!("ALTER {whom} SET {name} = {value};"));
     }
     Ok(sql)

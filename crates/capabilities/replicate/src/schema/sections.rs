@@ -106,9 +106,18 @@ fn scoped(sql: &str) -> String {
 /// Whether a line is one of the settings at the head of a pg_restore script.
 fn is_setting(rest: &str) -> bool {
     const NAMES: &[&str] = &[
-        "statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout",
-        "client_encoding", "standard_conforming_strings", "check_function_bodies", "xmloption",
-        "client_min_messages", "row_security", "default_tablespace", "default_table_access_method",
+        "statement_timeout",
+        "idle_in_transaction_session_timeout",
+        "transaction_timeout",
+        "client_encoding",
+        "standard_conforming_strings",
+        "check_function_bodies",
+        "xmloption",
+        "client_min_messages",
+        "row_security",
+        "default_tablespace",
+        "default_table_access_method",
     ];
-    rest.ends_with(';') && NAMES.iter().any(|name| rest.strip_prefix(name).is_some_and(|after| after.starts_with(" = ")))
+    rest.ends_with(';')
+        && NAMES.iter().any(|name| rest.strip_prefix(name).is_some_and(|after| after.starts_with(" = ")))
 }

@@ -27,7 +27,11 @@ pub struct HoldRequest {
 // The password stays out of every print.
 impl std::fmt::Debug for HoldRequest {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("HoldRequest").field("migration", &self.migration).field("slot", &self.slot).finish_non_exhaustive()
+        formatter
+            .debug_struct("HoldRequest")
+            .field("migration", &self.migration)
+            .field("slot", &self.slot)
+            .finish_non_exhaustive()
     }
 }
 
@@ -47,7 +51,8 @@ impl HoldRequest {
     }
 
     fn source(&self) -> Result<ConnectionUrl, Error> {
-        let url = ConnectionUrl::parse(&self.url).map_err(|_| Error::Broken("the hold request's URL cannot be read"))?;
+        let url =
+            ConnectionUrl::parse(&self.url).map_err(|_| Error::Broken("the hold request's URL cannot be read"))?;
         Ok(match &self.password {
             Some(password) => url.with_password(password.clone()),
             None => url,
@@ -76,7 +81,12 @@ pub async fn hold(request: &HoldRequest, ready: impl FnOnce(&str)) -> Result<(),
             &[],
         )
         .await?;
-    let held = StoredSnapshot { name: row.get(0), lsn: slot.consistent_point(), backend_pid: row.get(1), backend_start: row.get(2) };
+    let held = StoredSnapshot {
+        name: row.get(0),
+        lsn: slot.consistent_point(),
+        backend_pid: row.get(1),
+        backend_start: row.get(2),
+    };
     // The slot's own connection is not needed any more: the snapshot lives on in this transaction.
     drop(slot);
     ready(&serde_json::to_string(&held).map_err(|_| Error::Broken("a snapshot cannot be written"))?);

@@ -6,6 +6,6 @@
 mod holder;
 mod keeper;
 
-pub(crate) use holder::{is_held, release, start_holder};
 pub use holder::HolderCommand;
+pub(crate) use holder::{is_held, release, start_holder};
 pub use keeper::{HoldRequest, hold};

@@ -8,16 +8,8 @@ pub(crate) fn without_tests(text: &str) -> String {
     let mut kept = String::with_capacity(code.len());
     let mut skipping = Skip::No;
     for line in code.lines() {
-        if skipping == Skip::No
-            && line
-                .split_whitespace()
-                .collect::<String>()
-                .starts_with("#[cfg(test)]")
-        {
-            skipping = Skip::Until {
-                depth: 0,
-                opened: false,
-            };
+        if skipping == Skip::No && line.split_whitespace().collect::<String>().starts_with("#[cfg(test)]") {
+            skipping = Skip::Until { depth: 0, opened: false };
         }
         match skipping {
             Skip::No => kept.push_str(line),
@@ -74,10 +66,7 @@ fn skipped(letters: &[char], at: usize, before: Option<char>) -> usize {
     let rest = letters.get(at..).unwrap_or_default();
     let in_name = before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
     let end = match rest {
-        ['/', '/', ..] => rest
-            .iter()
-            .position(|letter| *letter == '\n')
-            .unwrap_or(rest.len()),
+        ['/', '/', ..] => rest.iter().position(|letter| *letter == '\n').unwrap_or(rest.len()),
         ['/', '*', ..] => block_comment(rest),
         ['"', ..] => quoted(rest, '"'),
         ['r', '"' | '#', ..] if !in_name => raw_string(rest, 1),
@@ -118,18 +107,13 @@ fn quoted(rest: &[char], quote: char) -> usize {
 
 fn raw_string(rest: &[char], prefix: usize) -> usize {
     let after_prefix = rest.get(prefix..).unwrap_or_default();
-    let hashes = after_prefix
-        .iter()
-        .take_while(|letter| **letter == '#')
-        .count();
+    let hashes = after_prefix.iter().take_while(|letter| **letter == '#').count();
     if after_prefix.get(hashes) != Some(&'"') {
         return 0; // a raw identifier
     }
     let mut at = prefix + hashes + 1;
     while let Some(letter) = rest.get(at) {
-        let closing = rest
-            .get(at + 1..at + 1 + hashes)
-            .is_some_and(|tail| tail.iter().all(|letter| *letter == '#'));
+        let closing = rest.get(at + 1..at + 1 + hashes).is_some_and(|tail| tail.iter().all(|letter| *letter == '#'));
         if *letter == '"' && closing {
             return at + 1 + hashes;
         }

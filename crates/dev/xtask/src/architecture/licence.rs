@@ -28,7 +28,10 @@ pub(crate) fn find(tree: &Tree) -> Vec<Violation> {
         .filter(|package| !package.licence.as_deref().is_some_and(is_allowed))
         .map(|package| Violation {
             rule: "licences",
-            place: package.folder.as_ref().map_or_else(|| package.name.clone(), |folder| format!("{folder}/Cargo.toml")),
+            place: package
+                .folder
+                .as_ref()
+                .map_or_else(|| package.name.clone(), |folder| format!("{folder}/Cargo.toml")),
             seen: match &package.licence {
                 Some(licence) => format!("`{}` is under `{licence}`", package.name),
                 None => format!("`{}` names no licence", package.name),
@@ -41,10 +44,7 @@ pub(crate) fn find(tree: &Tree) -> Vec<Violation> {
 /// Whether an expression can be met with allowed licences alone. What is not understood is not allowed.
 pub(crate) fn is_allowed(expression: &str) -> bool {
     // `MIT/Apache-2.0` is how manifests wrote OR before SPDX.
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut rest = words.as_slice();
     either(&mut rest, 0) == Some(true) && rest.is_empty()
@@ -108,15 +108,7 @@ mod tests {
         ] {
             assert!(is_allowed(text), "{text}");
         }
-        for text in [
-            "",
-            "GPL-3.0",
-            "MIT AND GPL-2.0",
-            "MIT OR",
-            "(MIT",
-            "MIT ISC",
-            "GPL-2.0 WITH LLVM-exception",
-        ] {
+        for text in ["", "GPL-3.0", "MIT AND GPL-2.0", "MIT OR", "(MIT", "MIT ISC", "GPL-2.0 WITH LLVM-exception"] {
             assert!(!is_allowed(text), "{text}");
         }
     }

@@ -45,27 +45,11 @@ impl Tree {
     /// # Errors
     /// When cargo does not answer or a file cannot be read.
     pub fn read(root: &Path) -> Result<Self, TreeError> {
-        let version = output(
-            Command::new("rustc").arg("-vV"),
-            METADATA_LIMIT,
-            METADATA_BYTES_MAX,
-        )?;
-        let host = version
-            .lines()
-            .find_map(|line| line.strip_prefix("host: "))
-            .unwrap_or_default();
+        let version = output(Command::new("rustc").arg("-vV"), METADATA_LIMIT, METADATA_BYTES_MAX)?;
+        let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
         let mut command = Command::new("cargo");
-        command
-            .args([
-                "metadata",
-                "--format-version",
-                "1",
-                "--filter-platform",
-                host,
-            ])
-            .current_dir(root);
-        let metadata =
-            MetadataCommand::parse(output(&mut command, METADATA_LIMIT, METADATA_BYTES_MAX)?)?;
+        command.args(["metadata", "--format-version", "1", "--filter-platform", host]).current_dir(root);
+        let metadata = MetadataCommand::parse(output(&mut command, METADATA_LIMIT, METADATA_BYTES_MAX)?)?;
         let packages = packages(root, &metadata)?;
         let mut files = Vec::new();
         rust_files(root, &root.join("crates"), &mut files)?;
@@ -79,23 +63,17 @@ fn packages(root: &Path, metadata: &Metadata) -> Result<Vec<Package>, TreeError>
     for package in &metadata.packages {
         let own = metadata.workspace_members.contains(&package.id);
         let path = package.manifest_path.as_std_path();
-        let dependencies = package
-            .dependencies
-            .iter()
-            .filter(|_| own)
-            .map(|dependency| Dependency {
-                name: dependency.name.clone(),
-                kind: match dependency.kind {
-                    DependencyKind::Development => Kind::Dev,
-                    DependencyKind::Build => Kind::Build,
-                    _ => Kind::Normal,
-                },
-            });
+        let dependencies = package.dependencies.iter().filter(|_| own).map(|dependency| Dependency {
+            name: dependency.name.clone(),
+            kind: match dependency.kind {
+                DependencyKind::Development => Kind::Dev,
+                DependencyKind::Build => Kind::Build,
+                _ => Kind::Normal,
+            },
+        });
         packages.push(Package {
             name: package.name.to_string(),
-            folder: own
-                .then(|| path.parent().map(|folder| relative(root, folder)))
-                .flatten(),
+            folder: own.then(|| path.parent().map(|folder| relative(root, folder))).flatten(),
             description: package.description.clone(),
             licence: package.license.clone(),
             dependencies: dependencies.collect(),
@@ -107,10 +85,7 @@ fn packages(root: &Path, metadata: &Metadata) -> Result<Vec<Package>, TreeError>
 }
 
 fn rust_files(root: &Path, folder: &Path, files: &mut Vec<SourceFile>) -> Result<(), TreeError> {
-    let failed = |source| TreeError::File {
-        path: folder.to_owned(),
-        source,
-    };
+    let failed = |source| TreeError::File { path: folder.to_owned(), source };
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         // Of the entry itself: a link is not followed, so there are no cycles.
@@ -119,10 +94,7 @@ fn rust_files(root: &Path, folder: &Path, files: &mut Vec<SourceFile>) -> Result
         if kind.is_dir() && entry.file_name() != "target" {
             rust_files(root, &path, files)?;
         } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(SourceFile {
-                path: relative(root, &path),
-                text: text(&path)?,
-            });
+            files.push(SourceFile { path: relative(root, &path), text: text(&path)? });
         }
         if files.len() > FILES_MAX {
             return Err(TreeError::TooManyFiles);
@@ -132,15 +104,9 @@ fn rust_files(root: &Path, folder: &Path, files: &mut Vec<SourceFile>) -> Result
 }
 
 fn text(path: &Path) -> Result<String, TreeError> {
-    fs::read_to_string(path).map_err(|source| TreeError::File {
-        path: path.to_owned(),
-        source,
-    })
+    fs::read_to_string(path).map_err(|source| TreeError::File { path: path.to_owned(), source })
 }
 
 fn relative(root: &Path, path: &Path) -> String {
-    path.strip_prefix(root)
-        .unwrap_or(path)
-        .to_string_lossy()
-        .replace('\\', "/")
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
 }

@@ -10,22 +10,14 @@ use super::tree::{Tree, Violation};
 pub fn report(tree: &Tree, violations: &[Violation]) -> String {
     let mut text = String::new();
     for rule in RULES {
-        let broken: Vec<_> = violations
-            .iter()
-            .filter(|violation| violation.rule == rule.id)
-            .collect();
+        let broken: Vec<_> = violations.iter().filter(|violation| violation.rule == rule.id).collect();
         if broken.is_empty() {
             continue;
         }
         // Writing into a String cannot fail.
         let _ok = writeln!(text, "broken invariant `{}`: {}", rule.id, rule.states);
         for violation in broken {
-            let Violation {
-                place,
-                seen,
-                remedy,
-                ..
-            } = violation;
+            let Violation { place, seen, remedy, .. } = violation;
             let _ok = writeln!(text, "  {place}: {seen}\n    remedy: {remedy}");
         }
         text.push('\n');
@@ -36,8 +28,5 @@ pub fn report(tree: &Tree, violations: &[Violation]) -> String {
         1 => "1 violation".to_owned(),
         several => format!("{several} violations"),
     };
-    text + &format!(
-        "{summary} ({crates} crates, {files} files, {} packages)\n",
-        tree.packages.len()
-    )
+    text + &format!("{summary} ({crates} crates, {files} files, {} packages)\n", tree.packages.len())
 }

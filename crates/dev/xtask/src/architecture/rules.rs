@@ -17,66 +17,22 @@ pub struct Rule {
 
 /// Every invariant.
 pub const RULES: [Rule; 12] = [
-    Rule {
-        id: "layers",
-        states: "a layer sees only the layers before it",
-        find: layers,
-    },
-    Rule {
-        id: "siblings",
-        states: "no capability imports another",
-        find: siblings,
-    },
-    Rule {
-        id: "drivers",
-        states: "only `stores/*` and `journal/eventstore` use database drivers",
-        find: drivers,
-    },
+    Rule { id: "layers", states: "a layer sees only the layers before it", find: layers },
+    Rule { id: "siblings", states: "no capability imports another", find: siblings },
+    Rule { id: "drivers", states: "only `stores/*` and `journal/eventstore` use database drivers", find: drivers },
     Rule {
         id: "parsers",
         states: "only `base/sql` uses SQL parsers, and the move path does without it",
         find: parsers,
     },
-    Rule {
-        id: "base-network",
-        states: "`base` knows no network",
-        find: base_network,
-    },
-    Rule {
-        id: "lints",
-        states: "every crate takes the workspace's lints",
-        find: lints,
-    },
-    Rule {
-        id: "description",
-        states: "every crate has one sentence of purpose",
-        find: description,
-    },
-    Rule {
-        id: "licences",
-        states: "every package has an allowed licence",
-        find: licence::find,
-    },
-    Rule {
-        id: "file-length",
-        states: "no file is longer than 700 lines",
-        find: source::length,
-    },
-    Rule {
-        id: "file-purpose",
-        states: "every file opens with `//!`",
-        find: source::purpose,
-    },
-    Rule {
-        id: "printing",
-        states: "nothing below `lab` prints",
-        find: source::printing,
-    },
-    Rule {
-        id: "environment",
-        states: "nothing below `lab` reads the environment",
-        find: source::environment,
-    },
+    Rule { id: "base-network", states: "`base` knows no network", find: base_network },
+    Rule { id: "lints", states: "every crate takes the workspace's lints", find: lints },
+    Rule { id: "description", states: "every crate has one sentence of purpose", find: description },
+    Rule { id: "licences", states: "every package has an allowed licence", find: licence::find },
+    Rule { id: "file-length", states: "no file is longer than 700 lines", find: source::length },
+    Rule { id: "file-purpose", states: "every file opens with `//!`", find: source::purpose },
+    Rule { id: "printing", states: "nothing below `lab` prints", find: source::printing },
+    Rule { id: "environment", states: "nothing below `lab` reads the environment", find: source::environment },
 ];
 
 /// Judges a tree by every rule.
@@ -100,17 +56,8 @@ const DRIVERS: [&str; 9] = [
     "deadpool-postgres",
 ];
 
-const NETWORK: [&str; 9] = [
-    "tokio",
-    "async-std",
-    "smol",
-    "mio",
-    "socket2",
-    "hyper",
-    "reqwest",
-    "rustls",
-    "tokio-rustls",
-];
+const NETWORK: [&str; 9] =
+    ["tokio", "async-std", "smol", "mio", "socket2", "hyper", "reqwest", "rustls", "tokio-rustls"];
 
 const PARSERS: [&str; 2] = ["pg_query", "sqlparser"];
 
@@ -129,18 +76,12 @@ fn manifest(folder: &str) -> String {
 fn layers(tree: &Tree) -> Vec<Violation> {
     let mut found = Vec::new();
     for (package, folder) in tree.own() {
-        let violation = |seen: String, remedy: String| Violation {
-            rule: "layers",
-            place: manifest(folder),
-            seen,
-            remedy,
-        };
+        let violation =
+            |seen: String, remedy: String| Violation { rule: "layers", place: manifest(folder), seen, remedy };
         let Some(layer) = Layer::of(folder).filter(|_| folder.split('/').count() == 3) else {
-            let remedy = "move it to `crates/LAYER/NAME`, LAYER one of base, stores, journal, capabilities, lab, apps, dev";
-            found.push(violation(
-                format!("`{}` stands in no layer", package.name),
-                remedy.to_owned(),
-            ));
+            let remedy =
+                "move it to `crates/LAYER/NAME`, LAYER one of base, stores, journal, capabilities, lab, apps, dev";
+            found.push(violation(format!("`{}` stands in no layer", package.name), remedy.to_owned()));
             continue;
         };
         for dependency in &package.dependencies {
@@ -154,10 +95,7 @@ fn layers(tree: &Tree) -> Vec<Violation> {
                 && (Layer::Stores..=Layer::Capabilities).contains(&layer)
                 && LAB_FOR_TESTS.contains(&other_folder);
             if other > layer && !for_tests {
-                let seen = format!(
-                    "`{}` in {layer} depends on `{}` in {other}",
-                    package.name, dependency.name
-                );
+                let seen = format!("`{}` in {layer} depends on `{}` in {other}", package.name, dependency.name);
                 let remedy = if dependency.kind == Kind::Dev {
                     format!(
                         "move the test up to {other}; tests of stores, journal and capabilities may use lab/sandbox and lab/load"
@@ -180,9 +118,7 @@ fn siblings(tree: &Tree) -> Vec<Violation> {
     let mut found = Vec::new();
     for (package, folder) in tree.own().filter(|(_, folder)| capability(folder)) {
         for dependency in &package.dependencies {
-            if tree
-                .own_named(&dependency.name)
-                .is_some_and(|(other, at)| capability(at) && other.name != package.name)
+            if tree.own_named(&dependency.name).is_some_and(|(other, at)| capability(at) && other.name != package.name)
             {
                 found.push(Violation {
                     rule: "siblings",
@@ -217,12 +153,8 @@ fn parsers(tree: &Tree) -> Vec<Violation> {
             found.push(Violation {
                 rule: "parsers",
                 place: manifest(folder),
-                seen: format!(
-                    "`{}` needs `base/sql`, directly or through others",
-                    package.name
-                ),
-                remedy: "the move path asks the server instead of parsing SQL; drop the dependency"
-                    .to_owned(),
+                seen: format!("`{}` needs `base/sql`, directly or through others", package.name),
+                remedy: "the move path asks the server instead of parsing SQL; drop the dependency".to_owned(),
             });
         }
     }
@@ -234,11 +166,7 @@ fn reaches(tree: &Tree, from: &Package, folder: &str) -> bool {
     let mut seen = BTreeSet::new();
     let mut open = vec![from];
     while let Some(package) = open.pop() {
-        for dependency in package
-            .dependencies
-            .iter()
-            .filter(|dependency| dependency.kind != Kind::Dev)
-        {
+        for dependency in package.dependencies.iter().filter(|dependency| dependency.kind != Kind::Dev) {
             let Some((next, at)) = tree.own_named(&dependency.name) else {
                 continue;
             };
@@ -256,8 +184,7 @@ fn reaches(tree: &Tree, from: &Package, folder: &str) -> bool {
 fn base_network(tree: &Tree) -> Vec<Violation> {
     let allowed = |folder: &str, _: &str| Layer::of(folder) != Some(Layer::Base);
     forbidden(tree, "base-network", &NETWORK, allowed, |_| {
-        "keep types and pure functions in base; what waits or connects belongs into stores or above"
-            .to_owned()
+        "keep types and pure functions in base; what waits or connects belongs into stores or above".to_owned()
     })
 }
 
@@ -275,12 +202,7 @@ fn forbidden(
             let name = dependency.name.as_str();
             if names.contains(&name) && !allowed(folder, name) {
                 let seen = format!("`{}` depends on `{name}`", package.name);
-                found.push(Violation {
-                    rule,
-                    place: manifest(folder),
-                    seen,
-                    remedy: remedy(name),
-                });
+                found.push(Violation { rule, place: manifest(folder), seen, remedy: remedy(name) });
             }
         }
     }
@@ -294,12 +216,7 @@ fn lints(tree: &Tree) -> Vec<Violation> {
             if line.starts_with('[') {
                 in_lints = line == "[lints]";
             }
-            let words: String = line
-                .split('#')
-                .next()
-                .unwrap_or_default()
-                .split_whitespace()
-                .collect();
+            let words: String = line.split('#').next().unwrap_or_default().split_whitespace().collect();
             (in_lints && words == "workspace=true") || words == "lints.workspace=true"
         })
     };
@@ -316,12 +233,7 @@ fn lints(tree: &Tree) -> Vec<Violation> {
 
 fn description(tree: &Tree) -> Vec<Violation> {
     tree.own()
-        .filter(|(package, _)| {
-            package
-                .description
-                .as_deref()
-                .is_none_or(|text| text.trim().is_empty())
-        })
+        .filter(|(package, _)| package.description.as_deref().is_none_or(|text| text.trim().is_empty()))
         .map(|(package, folder)| Violation {
             rule: "description",
             place: manifest(folder),

@@ -125,9 +125,7 @@ pub struct Violation {
 impl Tree {
     /// The workspace's own packages with their folders.
     pub fn own(&self) -> impl Iterator<Item = (&Package, &str)> {
-        self.packages
-            .iter()
-            .filter_map(|package| Some((package, package.folder.as_deref()?)))
+        self.packages.iter().filter_map(|package| Some((package, package.folder.as_deref()?)))
     }
 
     /// A package of the workspace and its folder.

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::message::{
-    Begin, Commit, LogicalMessage, Message, OldTuple, Prepared, Relation, RelationColumn,
-    ReplicaIdentity, RollbackPrepared, StreamAbort, StreamCommit, Truncate, Tuple, TypeName, Value,
+    Begin, Commit, LogicalMessage, Message, OldTuple, Prepared, Relation, RelationColumn, ReplicaIdentity,
+    RollbackPrepared, StreamAbort, StreamCommit, Truncate, Tuple, TypeName, Value,
 };
 use crate::CodecError;
 use crate::reader::Reader;
@@ -40,9 +40,7 @@ impl Decoder {
         let mut reader = Reader::new("pgoutput", payload);
         let tag = reader.u8("type")?;
         self.stream_xid = match tag {
-            b'R' | b'Y' | b'I' | b'U' | b'D' | b'T' | b'M' if self.is_in_stream => {
-                Some(reader.u32("transaction id")?)
-            }
+            b'R' | b'Y' | b'I' | b'U' | b'D' | b'T' | b'M' if self.is_in_stream => Some(reader.u32("transaction id")?),
             _ => None,
         };
         let message = match tag {
@@ -54,10 +52,7 @@ impl Decoder {
             b'R' => Message::Relation(relation(&mut reader)?),
             b'T' => Message::Truncate(truncate(&mut reader)?),
             b'M' => Message::Logical(logical_message(&mut reader)?),
-            b'O' => Message::Origin {
-                commit_lsn: reader.lsn("commit position")?,
-                name: reader.text("origin name")?,
-            },
+            b'O' => Message::Origin { commit_lsn: reader.lsn("commit position")?, name: reader.text("origin name")? },
             b'Y' => Message::Type(TypeName {
                 id: reader.u32("type id")?,
                 schema: schema(&mut reader)?,
@@ -85,10 +80,7 @@ fn rare(tag: u8, reader: &mut Reader) -> Result<Message, CodecError> {
         b'E' => Message::StreamStop,
         b'c' => {
             let xid = reader.u32("transaction id")?;
-            Message::StreamCommit(StreamCommit {
-                xid,
-                commit: commit(reader)?,
-            })
+            Message::StreamCommit(StreamCommit { xid, commit: commit(reader)? })
         }
         b'A' => Message::StreamAbort(stream_abort(reader)?),
         b'b' => Message::BeginPrepare(prepared(reader)?),
@@ -107,10 +99,7 @@ fn rare(tag: u8, reader: &mut Reader) -> Result<Message, CodecError> {
             })
         }
         tag => {
-            return Err(CodecError::UnknownTag {
-                context: "pgoutput",
-                tag,
-            });
+            return Err(CodecError::UnknownTag { context: "pgoutput", tag });
         }
     })
 }
@@ -148,24 +137,13 @@ fn flagged(reader: &mut Reader) -> Result<Prepared, CodecError> {
 }
 
 fn stream_abort(reader: &mut Reader) -> Result<StreamAbort, CodecError> {
-    let (xid, subtransaction_xid) = (
-        reader.u32("transaction id")?,
-        reader.u32("subtransaction id")?,
-    );
+    let (xid, subtransaction_xid) = (reader.u32("transaction id")?, reader.u32("subtransaction id")?);
     // Only `streaming = parallel` sends position and time.
     let (abort_lsn, abort_time_micros) = match reader.remaining() {
         0 => (None, None),
-        _ => (
-            Some(reader.lsn("abort position")?),
-            Some(reader.i64("abort time")?),
-        ),
+        _ => (Some(reader.lsn("abort position")?), Some(reader.i64("abort time")?)),
     };
-    Ok(StreamAbort {
-        xid,
-        subtransaction_xid,
-        abort_lsn,
-        abort_time_micros,
-    })
+    Ok(StreamAbort { xid, subtransaction_xid, abort_lsn, abort_time_micros })
 }
 
 fn relation(reader: &mut Reader) -> Result<Relation, CodecError> {
@@ -189,32 +167,19 @@ fn relation(reader: &mut Reader) -> Result<Relation, CodecError> {
             type_modifier: reader.i32("column type modifier")?,
         });
     }
-    Ok(Relation {
-        id,
-        schema,
-        name,
-        replica_identity,
-        columns,
-    })
+    Ok(Relation { id, schema, name, replica_identity, columns })
 }
 
 /// A schema's name; the protocol sends nothing for `pg_catalog`.
 fn schema(reader: &mut Reader) -> Result<String, CodecError> {
     let name = reader.text("schema")?;
-    Ok(if name.is_empty() {
-        "pg_catalog".to_owned()
-    } else {
-        name
-    })
+    Ok(if name.is_empty() { "pg_catalog".to_owned() } else { name })
 }
 
 fn insert(reader: &mut Reader) -> Result<Message, CodecError> {
     let relation_id = reader.u32("relation id")?;
     match reader.u8("tuple type")? {
-        b'N' => Ok(Message::Insert {
-            relation_id,
-            new: tuple(reader)?,
-        }),
+        b'N' => Ok(Message::Insert { relation_id, new: tuple(reader)? }),
         _ => Err(reader.invalid("tuple type")),
     }
 }
@@ -228,11 +193,7 @@ fn update(reader: &mut Reader) -> Result<Message, CodecError> {
         kind = reader.u8("tuple type")?;
     }
     match kind {
-        b'N' => Ok(Message::Update {
-            relation_id,
-            old,
-            new: tuple(reader)?,
-        }),
+        b'N' => Ok(Message::Update { relation_id, old, new: tuple(reader)? }),
         _ => Err(reader.invalid("tuple type")),
     }
 }
@@ -240,10 +201,7 @@ fn update(reader: &mut Reader) -> Result<Message, CodecError> {
 fn delete(reader: &mut Reader) -> Result<Message, CodecError> {
     let relation_id = reader.u32("relation id")?;
     let kind = reader.u8("tuple type")?;
-    Ok(Message::Delete {
-        relation_id,
-        old: old_tuple(kind, reader)?,
-    })
+    Ok(Message::Delete { relation_id, old: old_tuple(kind, reader)? })
 }
 
 fn old_tuple(kind: u8, reader: &mut Reader) -> Result<OldTuple, CodecError> {
@@ -273,16 +231,11 @@ fn truncate(reader: &mut Reader) -> Result<Truncate, CodecError> {
     let count = reader.u32("relation count")?;
     let options = reader.u8("options")?;
     let most = reader.remaining() / size_of::<u32>();
-    let mut relation_ids =
-        Vec::with_capacity(usize::try_from(count).unwrap_or(usize::MAX).min(most));
+    let mut relation_ids = Vec::with_capacity(usize::try_from(count).unwrap_or(usize::MAX).min(most));
     for _ in 0..count {
         relation_ids.push(reader.u32("relation id")?);
     }
-    Ok(Truncate {
-        relation_ids,
-        cascade: options & 1 != 0,
-        restart_identity: options & 2 != 0,
-    })
+    Ok(Truncate { relation_ids, cascade: options & 1 != 0, restart_identity: options & 2 != 0 })
 }
 
 fn logical_message(reader: &mut Reader) -> Result<LogicalMessage, CodecError> {

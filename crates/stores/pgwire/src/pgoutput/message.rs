@@ -4,7 +4,7 @@ use atalaya_data::Lsn;
 use bytes::Bytes;
 
 /// One column's value in a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
     /// NULL.
     Null,
@@ -17,7 +17,7 @@ pub enum Value {
 }
 
 /// A row's values in the order of the relation's columns.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Tuple {
     /// One value per published column.
     pub values: Vec<Value>,

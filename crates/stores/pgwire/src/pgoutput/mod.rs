@@ -9,6 +9,6 @@ mod message;
 
 pub use decode::Decoder;
 pub use message::{
-    Begin, Commit, LogicalMessage, Message, OldTuple, Prepared, Relation, RelationColumn,
-    ReplicaIdentity, RollbackPrepared, StreamAbort, StreamCommit, Truncate, Tuple, TypeName, Value,
+    Begin, Commit, LogicalMessage, Message, OldTuple, Prepared, Relation, RelationColumn, ReplicaIdentity,
+    RollbackPrepared, StreamAbort, StreamCommit, Truncate, Tuple, TypeName, Value,
 };

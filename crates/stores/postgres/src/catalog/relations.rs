@@ -2,16 +2,13 @@
 
 use std::collections::HashMap;
 
-use atalaya_catalog::{
-    Column, Generated, Identity, Key, Relation, RelationKind, ReplicaIdentity, TypeKind,
-};
+use atalaya_catalog::{Column, Generated, Identity, Key, Relation, RelationKind, ReplicaIdentity, TypeKind};
 use atalaya_data::RelationName;
 
 use crate::{Error, Row, Session};
 
 /// Our own schema is never part of a move.
-const SYSTEM_SCHEMAS: &str =
-    "n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'atalaya')";
+const SYSTEM_SCHEMAS: &str = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'atalaya')";
 
 /// Types whose equality is that of their text: bool, bytea, "char", name, int8, int2, int4, text, oid, bpchar,
 /// varchar, date, time, timestamp, timestamptz, uuid, macaddr. Not numeric, floats or intervals, which have
@@ -24,26 +21,17 @@ const BYTE_COMPARABLE: &str = "'{16,17,18,19,20,21,23,25,26,1042,1043,1082,1083,
 /// The server's.
 pub async fn read_relations(session: &Session) -> Result<Vec<Relation>, Error> {
     let mut relations = read_tables(session).await?;
-    let positions: HashMap<u32, usize> = relations
-        .iter()
-        .enumerate()
-        .map(|(position, relation)| (relation.oid, position))
-        .collect();
+    let positions: HashMap<u32, usize> =
+        relations.iter().enumerate().map(|(position, relation)| (relation.oid, position)).collect();
     for row in read_columns(session).await? {
         let oid: u32 = row.get("attrelid");
-        if let Some(relation) = positions
-            .get(&oid)
-            .and_then(|position| relations.get_mut(*position))
-        {
+        if let Some(relation) = positions.get(&oid).and_then(|position| relations.get_mut(*position)) {
             relation.columns.push(column_from(&row));
         }
     }
     for row in read_unique_indexes(session).await? {
         let oid: u32 = row.get("indrelid");
-        if let Some(relation) = positions
-            .get(&oid)
-            .and_then(|position| relations.get_mut(*position))
-        {
+        if let Some(relation) = positions.get(&oid).and_then(|position| relations.get_mut(*position)) {
             add_unique_index(relation, &row);
         }
     }
@@ -53,8 +41,8 @@ pub async fn read_relations(session: &Session) -> Result<Vec<Relation>, Error> {
             ReplicaIdentity::Index(name) => *name == key.index,
             ReplicaIdentity::Full | ReplicaIdentity::Nothing => false,
         };
-        relation.followable = relation.replica_identity == ReplicaIdentity::Full
-            || relation.key.as_ref().is_some_and(index_fits);
+        relation.followable =
+            relation.replica_identity == ReplicaIdentity::Full || relation.key.as_ref().is_some_and(index_fits);
     }
     Ok(relations)
 }
@@ -80,12 +68,7 @@ async fn read_tables(session: &Session) -> Result<Vec<Relation>, Error> {
           WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' AND {SYSTEM_SCHEMAS}
           ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\""
     );
-    Ok(session
-        .query(&sql, &[])
-        .await?
-        .iter()
-        .map(relation_from)
-        .collect())
+    Ok(session.query(&sql, &[]).await?.iter().map(relation_from).collect())
 }
 
 fn relation_from(row: &Row) -> Relation {
@@ -202,23 +185,14 @@ fn add_unique_index(relation: &mut Relation, row: &Row) {
     let numbers: Vec<i16> = row.get("columns");
     let columns: Option<Vec<usize>> = numbers
         .iter()
-        .map(|number| {
-            relation
-                .columns
-                .iter()
-                .position(|column| column.number == *number && column.not_null)
-        })
+        .map(|number| relation.columns.iter().position(|column| column.number == *number && column.not_null))
         .collect();
     let primary: bool = row.get("indisprimary");
     let plain: bool = row.get("plain");
     match columns {
         Some(columns) if plain && relation.key.is_none() => {
-            relation.key = Some(Key {
-                index: row.get("name"),
-                columns,
-                primary,
-                deferrable: !row.get::<_, bool>("indimmediate"),
-            });
+            relation.key =
+                Some(Key { index: row.get("name"), columns, primary, deferrable: !row.get::<_, bool>("indimmediate") });
         }
         _ => relation.other_unique_indexes += 1,
     }

@@ -25,12 +25,8 @@ pub(crate) struct AbortArguments {
 pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, Failure> {
     let endpoints = arguments.endpoints.resolve(context)?;
     let options = AbortOptions { drop_target: arguments.drop_target };
-    let report = runtime::block_on(atalaya_replicate::abort(
-        &endpoints.source,
-        &endpoints.target,
-        &endpoints.name,
-        options,
-    ))??;
+    let report =
+        runtime::block_on(atalaya_replicate::abort(&endpoints.source, &endpoints.target, &endpoints.name, options))??;
     // The dump belongs to the migration; a new one makes its own.
     let _gone = std::fs::remove_dir_all(context.state.join("migrations").join(&endpoints.name));
     let mut text = format!(
