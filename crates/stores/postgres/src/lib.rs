@@ -1,1 +1,6 @@
 //! Everything said to a Postgres server: sessions, catalog, COPY, replication, dump and restore.
+
+mod tls;
+pub mod wire;
+
+pub use tls::TlsError;
