@@ -214,19 +214,24 @@ impl Server {
         self.start_postmaster()
     }
 
-    /// Leaves the server running when this process ends. From here on only the returned value can stop it.
+    /// What finds this server again once it is detached: to be stored before [`Server::detach`], so that a server is
+    /// always known to a watchdog or to a record, or to both.
     #[must_use]
-    pub fn detach(mut self) -> DetachedServer {
-        self.watchdog.release();
-        self.folder.keep();
-        // Not waited for any more: it is init's child once this process is gone.
-        self.postmaster = None;
+    pub fn record(&self) -> DetachedServer {
         DetachedServer {
             version: self.major,
             port: self.port,
             folder: self.folder.path().into(),
             socket: self.folder.socket().into(),
         }
+    }
+
+    /// Leaves the server running when this process ends. From here on only [`Server::record`]'s value can stop it.
+    pub fn detach(mut self) {
+        self.watchdog.release();
+        self.folder.keep();
+        // Not waited for any more: it is init's child once this process is gone.
+        self.postmaster = None;
     }
 
     fn start_on_free_port(&mut self) -> Result<(), Error> {

@@ -26,8 +26,8 @@ fn owner() {
         server.folder().display()
     );
     if role == "detach" {
-        let detached = server.detach();
-        println!("socket {}", detached.socket.display());
+        println!("socket {}", server.record().socket.display());
+        server.detach();
         return;
     }
     // Lives until it is killed, or for a minute should the killer fail.
