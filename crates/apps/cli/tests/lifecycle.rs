@@ -75,9 +75,7 @@ fn a_slot_that_was_dropped_and_made_again_is_refused() {
     assert_eq!(gone.code, Some(4), "{}", gone.stderr);
     assert!(gone.stderr.contains("is gone from the source"), "{}", gone.stderr);
     shop.source.run_sql("shop", "UPDATE item SET what = 'lost'").unwrap();
-    shop.source
-        .run_sql("shop", &format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')"))
-        .unwrap();
+    shop.source.run_sql("shop", &format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')")).unwrap();
     let ahead = shop.run("start", &["--stop-when", "caught-up"]);
     assert_eq!(ahead.code, Some(4), "{}", ahead.stderr);
     assert!(ahead.stderr.contains("was confirmed up to"), "{}", ahead.stderr);

@@ -72,12 +72,8 @@ impl Move {
 
     /// Starts a verb of `migrate` and leaves it running.
     pub(crate) fn spawn(&self, verb: &str, more: &[&str]) -> Running {
-        let child = self
-            .command(&Self::migrate(verb, more))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let child =
+            self.command(&Self::migrate(verb, more)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         Running { child: Some(child) }
     }
 

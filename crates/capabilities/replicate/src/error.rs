@@ -10,9 +10,6 @@ pub enum Error {
     /// A server or a connection to one.
     #[error(transparent)]
     Postgres(#[from] atalaya_postgres::Error),
-    /// The copy or the stream.
-    #[error(transparent)]
-    Wire(#[from] WireError),
     /// The stream's bytes could not be read.
     #[error("the replication stream cannot be read")]
     Decode(#[from] atalaya_pgwire::CodecError),
@@ -73,6 +70,12 @@ pub enum Error {
     Broken(&'static str),
 }
 
+impl From<WireError> for Error {
+    fn from(error: WireError) -> Self {
+        Self::Postgres(error.into())
+    }
+}
+
 impl Error {
     /// A refusal.
     pub(crate) fn refused(code: &'static str, seen: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -84,7 +87,6 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Postgres(error) => error.retry() != Retry::Never,
-            Self::Wire(error) => error.is_transient(),
             _ => false,
         }
     }
@@ -100,7 +102,6 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Postgres(error) => error.hint(),
-            Self::Wire(error) => error.hint(),
             Self::Refused { hint, .. } => Some(hint.clone()),
             Self::Conflict { .. } => Some(
                 "something besides the move writes to the target's table; see atalaya.conflicts, put the rows right \

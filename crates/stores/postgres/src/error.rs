@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::ServerError;
+use crate::wire::WireError;
 
 /// What went wrong between us and a Postgres server.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +56,7 @@ pub enum Error {
     },
     /// A copy or replication connection.
     #[error(transparent)]
-    Wire(#[from] crate::wire::WireError),
+    Wire(#[from] WireError),
     /// A new slot waited too long for transactions that are open.
     #[error("no replication slot came about within {} s: the source waits for open transactions: {seen}", .limit.as_secs())]
     OpenTransactions {
@@ -110,12 +111,8 @@ impl Error {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Connect { .. } | Self::Lost { .. } => Retry::Reconnect,
-            Self::Wire(error) if error.is_transient() => Retry::Reconnect,
-            Self::Timeout { .. }
-            | Self::Tls(_)
-            | Self::Shape { .. }
-            | Self::Wire(_)
-            | Self::OpenTransactions { .. } => Retry::Never,
+            Self::Wire(error) => retry_of_wire(error),
+            Self::Timeout { .. } | Self::Tls(_) | Self::Shape { .. } | Self::OpenTransactions { .. } => Retry::Never,
             Self::Server { source, .. } | Self::Refused { source, .. } => retry_of(&source.sqlstate),
         }
     }
@@ -135,9 +132,23 @@ impl Error {
             Self::OpenTransactions { .. } => Some(
                 "end or wait for those transactions, prepared ones too, or give more time with --slot-timeout".into(),
             ),
-            Self::Tls(error) => Some(error.hint()),
+            Self::Tls(error) => error.hint(),
             Self::Shape { .. } => None,
         }
+    }
+}
+
+/// What the server said decides; without its word, a connection that ended or never came about is worth
+/// another one.
+fn retry_of_wire(error: &WireError) -> Retry {
+    match error {
+        WireError::CopySource(inner) | WireError::CopyTarget(inner) => retry_of_wire(inner),
+        WireError::Connect { .. }
+        | WireError::ConnectTimeout { .. }
+        | WireError::Ended(_)
+        | WireError::ReplicationEnded
+        | WireError::Io { .. } => Retry::Reconnect,
+        _ => error.sqlstate().map_or(Retry::Never, retry_of),
     }
 }
 

@@ -19,5 +19,6 @@ pub use error::{Error, Retry};
 pub use notification::Notification;
 pub use server_error::ServerError;
 pub use session::{CancelHandle, Session};
+pub use tls::TlsError;
 pub use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 pub use tokio_postgres::{Row, Statement};
