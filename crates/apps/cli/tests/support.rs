@@ -87,9 +87,9 @@ impl Move {
         let tables = server
             .run_sql(
                 "shop",
-                "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+                "SELECT format('%I.%I', n.nspname, c.relname) COLLATE \"C\" FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
                   WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema', 'atalaya')
-                  ORDER BY 1 COLLATE \"C\"",
+                  ORDER BY 1",
             )
             .unwrap();
         tables

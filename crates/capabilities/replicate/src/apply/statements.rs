@@ -106,7 +106,7 @@ pub(crate) fn delete_copies(table: &TargetTable) -> String {
     }
     let target = table.name.to_sql();
     format!(
-        "WITH w AS (SELECT * FROM pg_catalog.unnest({arrays}, ${copies}::int8[], ${number}::int8[]) \
+        "WITH w AS (SELECT * FROM unnest({arrays}, ${copies}::int8[], ${number}::int8[]) \
                       AS w({names}, copies, number)), \
               f AS (SELECT t.tableoid AS o, t.ctid AS c, w.copies, \
                            pg_catalog.row_number() OVER (PARTITION BY w.number) AS nth \
@@ -124,7 +124,7 @@ fn rows(positions: impl IntoIterator<Item = usize>, alias: &str) -> String {
     let positions: Vec<usize> = positions.into_iter().collect();
     let arrays: Vec<String> = (1..=positions.len()).map(|number| format!("${number}::text[]")).collect();
     let names: Vec<String> = positions.iter().map(|position| format!("c{position}")).collect();
-    format!("pg_catalog.unnest({}) AS {alias}({})", arrays.join(", "), names.join(", "))
+    format!("unnest({}) AS {alias}({})", arrays.join(", "), names.join(", "))
 }
 
 fn identity_matches(table: &TargetTable) -> String {

@@ -191,7 +191,7 @@ fn text_of(expression: &str) -> String {
 fn wanted(columns: usize) -> String {
     let arrays: Vec<String> = (1..=columns).map(|number| format!("${number}::text[]")).collect();
     let names: Vec<String> = (0..columns).map(|position| format!("c{position}")).collect();
-    format!("pg_catalog.unnest({}) AS w({})", arrays.join(", "), names.join(", "))
+    format!("unnest({}) AS w({})", arrays.join(", "), names.join(", "))
 }
 
 fn matches(identity: &[String]) -> String {

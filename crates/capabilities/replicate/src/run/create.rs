@@ -19,6 +19,7 @@ const SLOT_NAME_BYTES: usize = 63;
 
 /// Writes the migration's row, after everything that can be refused without touching anything.
 pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>) -> Result<Migration, Error> {
+    refuse_same_database(connected).await?;
     let tables = select_tables(plan, &connected.source).await?;
     if !plan.options.existing_schema {
         refuse_filled_target(&connected.target, &tables).await?;
@@ -33,17 +34,22 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
         phase: Phase::Created,
         snapshot: None,
     };
-    refuse_same_database(&migration, &connected.target).await?;
     store.create(&migration).await?;
     plan.options.failpoints.reach("migration-written");
     Ok(migration)
 }
 
-async fn refuse_same_database(migration: &Migration, target: &Session) -> Result<(), Error> {
-    let target = read_identity(target).await?;
-    if target == migration.identity {
+/// Advisory locks belong to one database of one server: a lock that the target cannot have is the source's.
+/// Identifiers would not tell, since a restored clone keeps them.
+async fn refuse_same_database(connected: &Connected) -> Result<(), Error> {
+    let probe: i64 = rand::rng().random();
+    connected.source.query("SELECT pg_catalog.pg_advisory_lock($1)", &[&probe]).await?;
+    let free = connected.target.query_one("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&probe]).await?;
+    connected.source.query("SELECT pg_catalog.pg_advisory_unlock($1)", &[&probe]).await?;
+    if !free.get::<_, bool>(0) {
         return Err(Error::refused("same-database", "source and target are the same database", "check both URLs"));
     }
+    connected.target.query("SELECT pg_catalog.pg_advisory_unlock($1)", &[&probe]).await?;
     Ok(())
 }
 
