@@ -27,6 +27,9 @@ pub(crate) struct Binaries {
     pub(crate) version: String,
     /// The folder of programs.
     pub(crate) programs: PathBuf,
+    /// The folder of its shared libraries. Some modules (`dblink`, the WAL receiver) carry a search path of the machine
+    /// they were made on and would load the system's libpq, or none, so a server gets this in its environment.
+    pub(crate) libraries: PathBuf,
 }
 
 struct Pin {
@@ -89,6 +92,7 @@ pub(crate) fn find(major: u16) -> Result<Binaries, Error> {
             return Ok(Binaries {
                 version: pin.version.into(),
                 programs: folder.join("bin"),
+                libraries: folder.join("lib"),
             });
         }
     }

@@ -263,6 +263,7 @@ impl Server {
             .current_dir("/")
             .env_clear()
             .envs([("PATH", "/usr/bin:/bin"), ("LC_ALL", "C"), ("TZ", "UTC")])
+            .env("LD_LIBRARY_PATH", &self.binaries.libraries)
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(failed)?)
             .stderr(log);

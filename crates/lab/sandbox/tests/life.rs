@@ -24,12 +24,26 @@ fn starts_answers_and_stops(major: u16) {
             r#"CREATE EXTENSION "uuid-ossp"; CREATE EXTENSION pgcrypto"#,
         )
         .unwrap();
+    loads_its_own_client_library(&server);
     server.stop(StopMode::Fast).unwrap();
     assert!(!answers(server.port()));
     let folder = server.folder().to_owned();
     assert!(folder.exists(), "a stop keeps the data");
     drop(server);
     assert!(!folder.exists(), "a drop removes the data");
+}
+
+/// A libpq of the system hides that a module does not find the server's own, so what is loaded is looked at.
+fn loads_its_own_client_library(server: &Server) {
+    let sql = "CREATE EXTENSION dblink; LOAD 'libpqwalreceiver'; CREATE TABLE maps (line text);
+               DO $$ BEGIN EXECUTE format('COPY maps FROM %L', '/proc/' || pg_backend_pid() || '/maps'); END $$;
+               SELECT DISTINCT substring(line from '/.*libpq\\.so.*') FROM maps WHERE line ~ 'libpq\\.so'";
+    let loaded = server.run_sql("postgres", sql).unwrap();
+    assert!(
+        loaded.contains(&format!("/servers/{}/lib/libpq.so.5", server.version())),
+        "{loaded}"
+    );
+    assert_eq!(loaded.lines().count(), 1, "{loaded}");
 }
 
 #[test]

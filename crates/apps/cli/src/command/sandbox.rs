@@ -258,7 +258,8 @@ fn file_failure(action: &str, path: &Path, error: &std::io::Error) -> Failure {
 
 impl From<atalaya_sandbox::Error> for Failure {
     fn from(error: atalaya_sandbox::Error) -> Self {
-        let code = if matches!(error, atalaya_sandbox::Error::UnknownVersion { .. }) { exit::USAGE } else { exit::FAILED };
+        let code =
+            if matches!(error, atalaya_sandbox::Error::UnknownVersion { .. }) { exit::USAGE } else { exit::FAILED };
         let hint = error.hint();
         Self::new(code, &error, hint)
     }
