@@ -185,9 +185,9 @@ impl Server {
     /// When a process is left after 10 s.
     pub fn kill(&mut self) -> Result<(), Error> {
         if let Some(postmaster) = &mut self.postmaster {
-            // It may have ended by itself.
+            // It may have ended by itself; one that does not end is found below.
             let _ = postmaster.kill();
-            let _ = postmaster.wait();
+            let _ = wait(postmaster, KILL_LIMIT);
             self.postmaster = None;
         }
         if members::kill_all(&self.folder.data(), KILL_LIMIT) {
