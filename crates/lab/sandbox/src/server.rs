@@ -174,9 +174,9 @@ impl Server {
     /// When a process is left after 10 s.
     pub fn kill(&mut self) -> Result<(), Error> {
         if let Some(postmaster) = &mut self.postmaster {
-            // It may have ended by itself.
+            // It may have ended by itself; one that does not end is found below.
             let _ = postmaster.kill();
-            let _ = postmaster.wait();
+            let _ = wait(postmaster, KILL_LIMIT);
             self.postmaster = None;
         }
         if members::kill_all(&self.folder.data(), KILL_LIMIT) {
@@ -245,6 +245,7 @@ impl Server {
             .current_dir("/")
             .env_clear()
             .envs([("PATH", "/usr/bin:/bin"), ("LC_ALL", "C"), ("TZ", "UTC")])
+            .env("LD_LIBRARY_PATH", &self.binaries.libraries)
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(failed)?)
             .stderr(log);

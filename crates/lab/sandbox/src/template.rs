@@ -59,7 +59,8 @@ fn find_or_make(binaries: &Binaries, options: &ServerOptions, account: Account) 
         .arg(&unfinished)
         .current_dir("/")
         .env_clear()
-        .envs([("PATH", "/usr/bin:/bin"), ("TZ", "UTC"), ("LC_ALL", "C")]);
+        .envs([("PATH", "/usr/bin:/bin"), ("TZ", "UTC"), ("LC_ALL", "C")])
+        .env("LD_LIBRARY_PATH", &binaries.libraries);
     // initdb wants a password for such rules; the real one is set at each server's first start.
     let password = tempfile::NamedTempFile::new().map_err(Error::file("create", "a temporary file"))?;
     fs::write(password.path(), crate::sql::random_password()).map_err(Error::file("write", password.path()))?;

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Output};
 
-use atalaya_sandbox::{PasswordEncryption, Server, ServerOptions, client_tools};
+use atalaya_sandbox::{PasswordEncryption, Server, ServerOptions, TlsFiles, client_tools};
 
 /// Connects over TCP, as others do, with a URL that holds a password.
 fn connect(url: &str, sql: &str) -> Output {
@@ -95,4 +95,36 @@ fn a_file_of_sql_is_run() {
     file.write_all("CREATE TABLE t AS SELECT 7 AS id;\nSELECT id FROM t;\n".as_bytes()).unwrap();
     assert_eq!(server.run_file("postgres", file.path()).unwrap(), "7");
     assert!(server.run_file("postgres", std::path::Path::new("/nowhere.sql")).is_err());
+}
+
+#[test]
+fn a_server_with_required_tls_shows_its_certificate_and_refuses_plain_connections() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let certificate = made.cert.pem();
+    let mut authority = tempfile::NamedTempFile::new().unwrap();
+    authority.write_all(certificate.as_bytes()).unwrap();
+    for major in [13, 18] {
+        let tls = TlsFiles::new(certificate.as_str(), made.signing_key.serialize_pem()).required();
+        let server = Server::start(ServerOptions::new(major).tls(tls)).unwrap();
+        let plain = server.url("postgres");
+        let start = plain
+            .split('?')
+            .next()
+            .unwrap()
+            .replace("127.0.0.1", "localhost");
+        let verified = format!(
+            "{start}?sslmode=verify-full&sslrootcert={}",
+            authority.path().display()
+        );
+        assert_eq!(
+            answer(
+                &verified,
+                "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+            ),
+            "t"
+        );
+        assert!(!connect(&plain, "SELECT 1").status.success());
+        let other_name = verified.replace("localhost", "127.0.0.1");
+        assert!(!connect(&other_name, "SELECT 1").status.success());
+    }
 }
