@@ -1,7 +1,8 @@
 //! From an open socket to a session that is ready for queries.
 
 use atalaya_pgwire::{
-    self as pgwire, Authentication, BackendMessage, CodecError, SaslClient, ServerError,
+    self as pgwire, Authentication, BackendMessage, CodecError, SaslClient, SaslMechanism,
+    ServerError,
 };
 
 use super::connection::{WireConnection, WireOptions};
@@ -88,7 +89,7 @@ async fn answer(
                         method: mechanisms.join(", "),
                     }
                 })?;
-            tracing::debug!(mechanism = ?client.mechanism(), "password exchange");
+            connection.is_channel_bound = client.mechanism() == SaslMechanism::ScramSha256Plus;
             client.start(out).map_err(protocol)?;
             *exchange = Some(client);
         }
