@@ -99,7 +99,7 @@ async fn an_error_of_the_target_ends_the_copy_early_and_both_sessions_stay_usabl
         .await
         .unwrap();
     // Endless for a test, were the error not noticed.
-    let out = "copy (select 777000 + i % 1000, 'hunter2' from generate_series(1, 2000000000) i) to stdout";
+    let out = "copy (select 777000 + i % 1000, 'hunter2' from (select generate_series(1, 2000000000) i) s) to stdout";
     let error = pipe_copy(&mut source, out, &mut target, "copy t from stdin", |_| {})
         .await
         .unwrap_err();

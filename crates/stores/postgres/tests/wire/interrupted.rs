@@ -5,7 +5,7 @@ use atalaya_postgres::wire::{WireConnection, WireError, pipe_copy};
 use super::support::{connect, options, proxy_that_hangs_up, start, value};
 
 const ENDLESS: &str =
-    "copy (select i, md5(i::text) from generate_series(1, 2000000000) i) to stdout";
+    "copy (select i, md5(i::text) from (select generate_series(1, 2000000000) i) s) to stdout";
 
 #[tokio::test]
 async fn a_terminated_session_ends_a_copy_with_an_error() {
