@@ -41,6 +41,7 @@ pub struct WireConnection {
     pub(super) url: ConnectionUrl,
     pub(super) process_id: i32,
     pub(super) secret_key: i32,
+    pub(super) is_channel_bound: bool,
     parameters: BTreeMap<String, String>,
     is_busy: bool,
 }
@@ -65,6 +66,7 @@ impl WireConnection {
                 url: url.clone(),
                 process_id: 0,
                 secret_key: 0,
+                is_channel_bound: false,
                 parameters: BTreeMap::new(),
                 is_busy: false,
             };
@@ -80,6 +82,12 @@ impl WireConnection {
     #[must_use]
     pub fn backend_process_id(&self) -> i32 {
         self.process_id
+    }
+
+    /// Whether the password exchange was bound to the TLS channel (SCRAM-SHA-256-PLUS).
+    #[must_use]
+    pub fn is_channel_bound(&self) -> bool {
+        self.is_channel_bound
     }
 
     /// A setting that the server reports, such as `server_encoding` or `is_superuser`.

@@ -1,0 +1,5 @@
+//! The codec on hand-made and on arbitrary bytes.
+
+mod arbitrary;
+mod frames;
+mod golden;
