@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod control;
 mod error;
 mod notification;
+mod pipeline;
 mod server_error;
 mod session;
 pub mod settings;
@@ -14,7 +15,8 @@ mod tls;
 
 pub use error::{Error, Retry};
 pub use notification::Notification;
+pub use pipeline::Step;
 pub use server_error::ServerError;
 pub use session::{CancelHandle, Session};
-pub use tokio_postgres::Row;
 pub use tokio_postgres::types::ToSql;
+pub use tokio_postgres::{Row, Statement};
