@@ -16,7 +16,7 @@ pub async fn load(session: &Session, script: &str) -> Result<(), Error> {
         without_database_lines(script)
     );
     let loaded = session.batch(&statements).await;
-    session.batch("SET search_path = ''").await?;
+    session.batch("RESET search_path").await?;
     Ok(loaded?)
 }
 

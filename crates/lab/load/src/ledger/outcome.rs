@@ -49,3 +49,90 @@ pub(super) fn judge(answers: &[Result<u64, Error>], ending: Ending) -> Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use atalaya_postgres::ServerError;
+
+    use super::*;
+
+    /// Answers to `BEGIN`, one statement and `COMMIT`; the server's errors by SQLSTATE, `lost` for none.
+    #[expect(clippy::result_large_err, reason = "the type that is judged")]
+    fn judged(answers: [&str; 3], ending: Ending) -> Outcome {
+        let answers = answers.map(|answer| match answer {
+            "ok" => Ok(1),
+            "lost" => Err(Error::Shape {
+                action: "reading".into(),
+            }),
+            sqlstate => Err(Error::Server {
+                action: "writing".into(),
+                source: ServerError {
+                    sqlstate: sqlstate.into(),
+                    message: String::new(),
+                    hint: None,
+                    relation: None,
+                    column: None,
+                    constraint: None,
+                },
+            }),
+        });
+        judge(&answers, ending)
+    }
+
+    #[test]
+    fn only_a_transaction_whose_every_step_succeeded_is_committed() {
+        assert_eq!(
+            judged(["ok", "ok", "ok"], Ending::Commit),
+            Outcome::Committed
+        );
+        // The COMMIT of a failed transaction answers as if all were well.
+        assert_eq!(
+            judged(["ok", "23505", "ok"], Ending::Commit),
+            Outcome::Failed
+        );
+        assert_eq!(
+            judged(["ok", "ok", "23503"], Ending::Commit),
+            Outcome::Failed
+        );
+        assert_eq!(
+            judged(["ok", "ok", "ok"], Ending::RollBack),
+            Outcome::RolledBack
+        );
+    }
+
+    #[test]
+    fn a_connection_lost_at_any_step_leaves_the_outcome_unknown() {
+        assert_eq!(
+            judged(["ok", "ok", "lost"], Ending::Commit),
+            Outcome::Unknown
+        );
+        assert_eq!(
+            judged(["lost", "lost", "lost"], Ending::Commit),
+            Outcome::Unknown
+        );
+        assert_eq!(
+            judged(["ok", "08006", "lost"], Ending::Commit),
+            Outcome::Unknown
+        );
+        assert_eq!(
+            judged(["ok", "40P01", "lost"], Ending::Commit),
+            Outcome::Failed
+        );
+        assert_eq!(
+            judged(["ok", "lost", "lost"], Ending::RollBack),
+            Outcome::Failed
+        );
+    }
+
+    #[test]
+    fn a_shutdown_is_unknown_only_during_the_commit() {
+        assert_eq!(
+            judged(["ok", "ok", "57P01"], Ending::Commit),
+            Outcome::Unknown
+        );
+        assert_eq!(
+            judged(["ok", "57P01", "lost"], Ending::Commit),
+            Outcome::Failed
+        );
+    }
+}

@@ -83,7 +83,8 @@ const CUSTOMER: &str = "INSERT INTO shop.customer
         'Customer ' || pg_temp.token(g, 12),
         CASE WHEN g % 4 > 0 THEN ARRAY['+34 ' || pg_temp.pick(g, 13, 1000000000), NULL] END,
         jsonb_build_object('language', (ARRAY['es','de','ja'])[1 + g % 3], 'visits', pg_temp.pick(g, 14, 1000),
-            'tags', jsonb_build_array(pg_temp.token(g, 15), NULL, 1.50)),
+            'tags', jsonb_build_array(pg_temp.token(g, 15), NULL, 1.50),
+            'interests', repeat(pg_temp.token(g, 17), 12)),
         CASE WHEN g % 5 > 0 THEN '1940-01-01'::date + pg_temp.pick(g, 16, 25000)::int END,
         g % 9 > 0, '2023-01-01 00:00+00'::timestamptz + g * interval '13 seconds 17 microseconds', NULL
     FROM {numbers} g";
@@ -117,12 +118,13 @@ const PURCHASE_ORDER: &str = "INSERT INTO shop.purchase_order
     SELECT g, 1 + pg_temp.pick(g, 50, {customers}), 1 + pg_temp.pick(g, 51, {customers}),
         (enum_range(NULL::shop.order_status))[1 + pg_temp.pick(g, 52, 5)],
         '2023-02-01 00:00+00'::timestamptz + g * interval '7 seconds 3 microseconds', NULL,
-        pg_temp.pick(g, 53, 500000) / 100.0, CASE WHEN g % 8 = 0 THEN 'Note ' || pg_temp.token(g, 54) END, NULL
+        pg_temp.pick(g, 53, 500000) / 100.0, CASE WHEN g % 8 > 0 THEN 'Note ' || repeat(pg_temp.token(g, 54), 1 + (g % 8)::int) END, NULL
     FROM {numbers} g";
 
 const ORDER_LINE: &str = "INSERT INTO shop.order_line
     SELECT g, line, 1 + pg_temp.pick(g * 8 + line, 60, {products}), 1 + pg_temp.pick(g * 8 + line, 61, 9),
-        pg_temp.pick(g * 8 + line, 62, 90000) / 100.0, pg_temp.pick(g * 8 + line, 63, 30) / 100.0::float8
+        pg_temp.pick(g * 8 + line, 62, 90000) / 100.0, pg_temp.pick(g * 8 + line, 63, 30) / 100.0::float8,
+        CASE WHEN line > 1 THEN repeat(pg_temp.token(g, 65), 4) END
     FROM {numbers} g, generate_series(1, 1 + pg_temp.pick(g, 64, 5)) line";
 
 const INVOICE: &str = "INSERT INTO shop.invoice (id, order_id, net, tax_rate, issued_on)
@@ -134,7 +136,7 @@ const STOCK_MOVEMENT: &str = "INSERT INTO shop.stock_movement
     SELECT g, 1 + pg_temp.pick(g, 80, {products}), pg_temp.pick(g, 81, 200) - 100,
         '2023-01-01'::timestamp + g * interval '3 seconds',
         CASE WHEN g % 4 = 0 THEN pg_temp.token(g / 40, 82)::uuid END,
-        CASE WHEN g % 3 = 0 THEN 'sale' WHEN g % 31 = 0 THEN 'Count ' || pg_temp.token(g, 83) END
+        CASE WHEN g % 3 = 0 THEN 'sale' WHEN g % 31 > 0 THEN 'Count ' || repeat(pg_temp.token(g, 83), 5) END
     FROM {numbers} g";
 
 const PRICE_HISTORY: &str = "INSERT INTO shop.price_history
@@ -144,18 +146,20 @@ const PRICE_HISTORY: &str = "INSERT INTO shop.price_history
         pg_temp.pick(g, 93, 100000) / 100.0, CASE WHEN g % 5 = 0 THEN pg_temp.token(g, 94) END
     FROM {numbers} g";
 
+/// Three rows of a ticket, most of them equal in every column.
 const AUDIT_LOG: &str = "INSERT INTO shop.audit_log
-    SELECT '2024-01-01 00:00+00'::timestamptz + (g / 3) * interval '1 second',
-        CASE WHEN g % 10 > 0 THEN 'user ' || pg_temp.pick(g / 3, 100, 100) END, 'action ' || g / 3 % 7,
-        CASE WHEN g % 4 = 0 THEN jsonb_build_object('before', pg_temp.token(g, 101), 'n', g % 50) END,
-        CASE WHEN g % 6 = 0 THEN ARRAY[g::int, NULL, 3] END, g / 3
-    FROM {numbers} g";
+    SELECT '2024-01-01 00:00+00'::timestamptz + ticket * interval '1 second',
+        CASE WHEN ticket % 10 > 0 THEN 'user ' || pg_temp.pick(ticket, 100, 100) END, 'action ' || ticket % 7,
+        CASE WHEN ticket % 4 > 0 THEN jsonb_build_object('before', repeat(pg_temp.token(ticket, 101), 8), 'n', g % 5 / 4) END,
+        CASE WHEN ticket % 6 = 0 THEN ARRAY[ticket::int, NULL, 3] END, ticket
+    FROM {numbers} g, LATERAL (SELECT g / 3 AS ticket) t";
 
-const SESSION_EVENT: &str = "INSERT INTO shop.session_event (customer_id, session, address, kind, took, at)
+const SESSION_EVENT: &str = "INSERT INTO shop.session_event (customer_id, session, address, kind, took, at, agent)
     SELECT CASE WHEN g % 3 > 0 THEN 1 + pg_temp.pick(g, 110, {customers}) END, pg_temp.token(g / 10, 111)::uuid,
         '10.0.0.0'::inet + pg_temp.pick(g, 112, 16000000), (ARRAY['v','c','b'])[1 + g % 3]::\"char\",
         pg_temp.pick(g, 113, 90000) * interval '1 millisecond',
-        '2024-01-01 00:00+00'::timestamptz + g * interval '41 milliseconds'
+        '2024-01-01 00:00+00'::timestamptz + g * interval '41 milliseconds',
+        'Browser ' || repeat(pg_temp.token(g, 114), 3 + (g % 7)::int)
     FROM {numbers} g ORDER BY g";
 
 const PROMOTION: &str = "INSERT INTO shop.promotion

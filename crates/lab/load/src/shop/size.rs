@@ -54,9 +54,9 @@ pub(super) struct RowCounts {
 }
 
 /// Bytes that one customer brings with addresses, orders, events and their indexes; measured.
-const BYTES_PER_CUSTOMER: u64 = 6_500;
+const BYTES_PER_CUSTOMER: u64 = 10_700;
 /// The part of the shop that is documents of 1 MB, in percent.
-const DOCUMENT_PERCENT: u64 = 30;
+const DOCUMENT_PERCENT: u64 = 40;
 /// A document with its overhead.
 const BYTES_PER_DOCUMENT: u64 = 1_090_000;
 /// What catalog-sized tables and empty indexes need whatever the size.

@@ -114,7 +114,8 @@ CREATE TABLE shop.order_line (
     product_id int NOT NULL,
     quantity int NOT NULL CHECK (quantity > 0),
     unit_price numeric(12,2) NOT NULL,
-    discount double precision NOT NULL DEFAULT 0
+    discount double precision NOT NULL DEFAULT 0,
+    remark text
 );
 
 CREATE TABLE shop.invoice (
@@ -190,7 +191,8 @@ CREATE TABLE shop.session_event (
     address inet,
     kind "char" NOT NULL,
     took interval,
-    at timestamptz NOT NULL
+    at timestamptz NOT NULL,
+    agent text
 );
 
 CREATE TABLE shop.promotion (
