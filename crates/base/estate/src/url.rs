@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
+use crate::passfile::PassfileError;
+
 /// How far a connection is protected, in libpq's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsMode {
@@ -39,7 +41,7 @@ pub struct ConnectionUrl {
 }
 
 /// What is wrong with a URL; the URL itself is never in the text.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum UrlError {
     /// It does not begin as a Postgres URL does.
     #[error("a connection URL starts with `postgres://` or `postgresql://`")]
@@ -56,6 +58,40 @@ pub enum UrlError {
     /// A parameter after `?` that is not known here.
     #[error("unknown parameter `{0}` in the connection URL")]
     UnknownParameter(String),
+    /// `env:` is followed by something that is no variable's name.
+    #[error("`env:` is not followed by the name of a variable")]
+    VariableName,
+    /// The variable of `env:NAME` has no value.
+    #[error("the variable `{0}` is not set")]
+    UnsetVariable(String),
+    /// The passfile cannot be used.
+    #[error(transparent)]
+    Passfile(#[from] PassfileError),
+}
+
+impl UrlError {
+    /// What to do next, where that is more than the message says.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Scheme | Self::Missing(_) => Some(
+                "write `postgres://user@host:port/database`, or `env:NAME` for a variable that holds it",
+            ),
+            Self::Invalid { .. } => {
+                Some("in a user or password, `@ : / ? # %` are written `%40 %3A %2F %3F %23 %25`")
+            }
+            Self::UnknownParameter(_) => {
+                Some("known: `sslmode`, `sslrootcert`, `passfile`, `connect_timeout`")
+            }
+            Self::VariableName => {
+                Some("write `env:NAME`, with letters, digits and `_` in the name")
+            }
+            Self::UnsetVariable(_) => {
+                Some("set it before the command, for example `export NAME=postgres://...`")
+            }
+            Self::Passfile(error) => Some(error.hint()),
+        }
+    }
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -74,6 +110,13 @@ impl ConnectionUrl {
             .split_once('?')
             .map_or((rest, ""), |(rest, query)| (rest, query));
         let (authority, database) = rest.split_once('/').ok_or(UrlError::Missing("database"))?;
+        // A raw `@` or `/` here is most likely the rest of a password that was not percent-encoded: to go on
+        // would connect elsewhere and show that rest as a database or parameter.
+        if database.contains(['@', '/']) || query.contains('@') {
+            return Err(UrlError::Invalid {
+                part: "password, database or parameters",
+            });
+        }
         let (login, address) = authority
             .rsplit_once('@')
             .ok_or(UrlError::Missing("user"))?;
@@ -132,7 +175,14 @@ impl ConnectionUrl {
                 })?;
                 self.connect_timeout = Duration::from_secs(seconds);
             }
-            other => return Err(UrlError::UnknownParameter(other.to_owned())),
+            other
+                if other
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') =>
+            {
+                return Err(UrlError::UnknownParameter(other.to_owned()));
+            }
+            _ => return Err(UrlError::Invalid { part: "parameters" }),
         }
         Ok(())
     }
