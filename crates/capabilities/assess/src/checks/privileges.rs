@@ -164,7 +164,8 @@ async fn reading(facts: &Facts) -> Result<Outcome, Error> {
                FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
               WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND n.nspname NOT LIKE 'pg\\_%'
                 AND n.nspname NOT IN ('information_schema', 'atalaya')
-                AND NOT pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
+                AND CASE WHEN c.relkind = 'S'
+                    THEN NOT pg_catalog.has_sequence_privilege(c.oid, 'SELECT') ELSE false END
               ORDER BY 1, 2",
             &[],
         )
