@@ -149,6 +149,9 @@ pub struct Check {
 
 impl std::fmt::Debug for Check {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Check").field("id", &self.id).finish_non_exhaustive()
+        formatter
+            .debug_struct("Check")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }

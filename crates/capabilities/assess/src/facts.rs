@@ -92,7 +92,12 @@ impl Side {
             .query("SELECT name, setting FROM pg_catalog.pg_settings", &[])
             .await?
             .iter()
-            .map(|row| (row.get(0), row.get::<_, Option<String>>(1).unwrap_or_default()))
+            .map(|row| {
+                (
+                    row.get(0),
+                    row.get::<_, Option<String>>(1).unwrap_or_default(),
+                )
+            })
             .collect();
         Ok(Self {
             name,
@@ -169,7 +174,9 @@ async fn read_role(session: &Session) -> Result<Role, atalaya_postgres::Error> {
                    FROM pg_catalog.pg_roles r WHERE r.rolname = current_user",
                 member_of("'rds_replication'"),
                 member_of("'pg_read_all_stats'"),
-                member_of("'rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin', 'alloydbsuperuser'"),
+                member_of(
+                    "'rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin', 'alloydbsuperuser'"
+                ),
             ),
             &[],
         )

@@ -79,8 +79,12 @@ pub(crate) async fn lacking(facts: &Facts) -> Result<Vec<Lacking>, Error> {
             (row.get(0), row.get(1), row.get(2));
         let seen = match (identity.as_str(), deferrable, primary) {
             ("n", ..) => "REPLICA IDENTITY NOTHING: UPDATE and DELETE cannot be followed",
-            ("i", ..) => "the index of its replica identity was dropped: UPDATE and DELETE cannot be followed",
-            (_, true, _) => "the primary key is deferrable, which identifies no row: UPDATE and DELETE cannot be followed",
+            ("i", ..) => {
+                "the index of its replica identity was dropped: UPDATE and DELETE cannot be followed"
+            }
+            (_, true, _) => {
+                "the primary key is deferrable, which identifies no row: UPDATE and DELETE cannot be followed"
+            }
             (_, _, true) => "the primary key cannot be used: UPDATE and DELETE cannot be followed",
             _ => "no primary key and no replica identity: UPDATE and DELETE cannot be followed",
         };
@@ -95,11 +99,7 @@ pub(crate) async fn lacking(facts: &Facts) -> Result<Vec<Lacking>, Error> {
 
 /// The best identity a table can get: its immediate primary key, else its narrowest usable unique index,
 /// else FULL where that harms nothing.
-pub(crate) async fn choose(
-    side: &Side,
-    relation: &Relation,
-    full: Full,
-) -> Result<Choice, Error> {
+pub(crate) async fn choose(side: &Side, relation: &Relation, full: Full) -> Result<Choice, Error> {
     let index = side
         .session
         .query_opt(
@@ -215,7 +215,10 @@ async fn apply_one(session: &Session, change: &IdentityChange) -> Result<Identit
             Err(error) if error.retry() == Retry::Transaction && tries < TRIES => tries += 1,
             Err(error @ atalaya_postgres::Error::Lost { .. }) => return Err(error.into()),
             Err(error) => {
-                return Ok(result(false, format!("not altered after {tries} tries: {error}")));
+                return Ok(result(
+                    false,
+                    format!("not altered after {tries} tries: {error}"),
+                ));
             }
         }
     }

@@ -120,8 +120,8 @@ async fn assess(
     context: &Context,
 ) -> Result<u8, Failure> {
     let report = atalaya_assess::assess(plan(arguments, request)).await?;
-    let json = serde_json::to_value(&report)
-        .map_err(|error| Failure::new(exit::FAILED, &error, None))?;
+    let json =
+        serde_json::to_value(&report).map_err(|error| Failure::new(exit::FAILED, &error, None))?;
     context.print(&atalaya_assess::render_text(&report), &json);
     Ok(if report.forbids_move() {
         exit::REFUSED
@@ -171,7 +171,11 @@ async fn set_identities(
     let text: Vec<String> = results
         .iter()
         .map(|result| {
-            let word = if result.altered { "altered" } else { "NOT ALTERED" };
+            let word = if result.altered {
+                "altered"
+            } else {
+                "NOT ALTERED"
+            };
             format!("{word} {}: {}", result.table, result.detail)
         })
         .collect();
@@ -229,7 +233,9 @@ fn request(arguments: &AssessArguments, context: &Context) -> Result<Request, Fa
         (_, _, Some(name)) => {
             let estate = read_estate(&context.estate)?;
             let found = estate.migration(name).ok_or_else(|| {
-                Failure::usage(format!("the estate file has no migration `{name}` with two URLs"))
+                Failure::usage(format!(
+                    "the estate file has no migration `{name}` with two URLs"
+                ))
             })?;
             append_only.extend(found.migration.append_only.iter().cloned());
             Ok(Request {
@@ -270,10 +276,12 @@ fn read_estate(path: &Path) -> Result<Estate, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         usage(
             &error,
-            Some(format!("there must be an estate file at `{}`; or give --source and --target", path.display())),
+            Some(format!(
+                "there must be an estate file at `{}`; or give --source and --target",
+                path.display()
+            )),
         )
     })?;
     Estate::parse(&text, path, &Context::lookup)
         .map_err(|errors| Failure::usage(errors.to_string().trim_end().to_owned()))
 }
-

@@ -65,7 +65,9 @@ async fn slots(facts: &Facts) -> Result<Outcome, Error> {
             findings.push(
                 Finding::with(
                     severity(side),
-                    format!("{used} of {limit} replication slots are taken; {SLOTS_NEEDED} must be free"),
+                    format!(
+                        "{used} of {limit} replication slots are taken; {SLOTS_NEEDED} must be free"
+                    ),
                 )
                 .on(side.name)
                 .remedy(format!(
@@ -82,7 +84,10 @@ async fn senders(facts: &Facts) -> Result<Outcome, Error> {
     let mut findings = Vec::new();
     for side in facts.sides() {
         let used: i64 = side
-            .query_one("SELECT count(*) FROM pg_catalog.pg_stat_get_wal_senders()", &[])
+            .query_one(
+                "SELECT count(*) FROM pg_catalog.pg_stat_get_wal_senders()",
+                &[],
+            )
             .await?
             .get(0);
         let limit = side.number("max_wal_senders").unwrap_or(0);
@@ -90,7 +95,9 @@ async fn senders(facts: &Facts) -> Result<Outcome, Error> {
             findings.push(
                 Finding::with(
                     severity(side),
-                    format!("{used} of {limit} WAL senders are taken; {SENDERS_NEEDED} must be free"),
+                    format!(
+                        "{used} of {limit} WAL senders are taken; {SENDERS_NEEDED} must be free"
+                    ),
                 )
                 .on(side.name)
                 .remedy(format!(
@@ -144,9 +151,8 @@ async fn connections(facts: &Facts) -> Result<Outcome, Error> {
 async fn lock_table(facts: &Facts) -> Result<Outcome, Error> {
     let source = &facts.source;
     let number = |name| source.number(name).unwrap_or(0);
-    let room = number("max_locks_per_transaction").saturating_mul(
-        number("max_connections") + number("max_prepared_transactions"),
-    );
+    let room = number("max_locks_per_transaction")
+        .saturating_mul(number("max_connections") + number("max_prepared_transactions"));
     let row = source
         .query_one(
             "SELECT count(*) FILTER (WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'S')),

@@ -189,7 +189,9 @@ const TYPES_WITHOUT_EQUALITY: &str = "
      ORDER BY 1, 2, 3";
 
 async fn full_types(facts: &Facts) -> Result<Outcome, Error> {
-    let tables: Vec<u32> = full_without_key(facts).map(|relation| relation.oid).collect();
+    let tables: Vec<u32> = full_without_key(facts)
+        .map(|relation| relation.oid)
+        .collect();
     let rows = facts
         .source
         .query(TYPES_WITHOUT_EQUALITY, &[&tables])
@@ -309,7 +311,10 @@ fn key_types(facts: &Facts) -> Outcome {
     key_columns_of(facts, LOOSE_TYPES, false)
         .into_iter()
         .map(|(name, columns)| {
-            Finding::info(format!("key columns whose equal values may differ: {columns}")).on(name)
+            Finding::info(format!(
+                "key columns whose equal values may differ: {columns}"
+            ))
+            .on(name)
         })
         .collect::<Vec<_>>()
         .into()

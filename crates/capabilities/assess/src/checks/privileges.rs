@@ -174,7 +174,10 @@ async fn reading(facts: &Facts) -> Result<Outcome, Error> {
         let name = name_of(row);
         Finding::fail("the role may not read where the sequence stands")
             .on(&name)
-            .remedy(format!("GRANT SELECT ON SEQUENCE {} TO {role};", name.to_sql()))
+            .remedy(format!(
+                "GRANT SELECT ON SEQUENCE {} TO {role};",
+                name.to_sql()
+            ))
     }));
     Ok(findings.into())
 }

@@ -2,7 +2,10 @@
 
 use crate::Check;
 
-use super::{capacity, identity, privileges, tables, versions, wal};
+use super::{
+    activity, capacity, collations, extensions, identity, objects, privileges, roles, tables,
+    target, versions, wal,
+};
 
 const FAMILIES: &[&[Check]] = &[
     versions::CHECKS,
@@ -11,6 +14,12 @@ const FAMILIES: &[&[Check]] = &[
     privileges::CHECKS,
     tables::CHECKS,
     identity::CHECKS,
+    objects::CHECKS,
+    extensions::CHECKS,
+    collations::CHECKS,
+    roles::CHECKS,
+    activity::CHECKS,
+    target::CHECKS,
 ];
 
 /// Every check, in the order of the report.

@@ -160,7 +160,9 @@ fn trees(facts: &Facts) -> Outcome {
 }
 
 fn of_kind(facts: &Facts, kind: RelationKind) -> impl Iterator<Item = &Relation> {
-    facts.selected().filter(move |relation| relation.kind == kind)
+    facts
+        .selected()
+        .filter(move |relation| relation.kind == kind)
 }
 
 fn unlogged(facts: &Facts) -> Outcome {
@@ -207,7 +209,9 @@ async fn generated(facts: &Facts) -> Result<Outcome, Error> {
         )
         .await?;
     let mut findings = by_table(&rows, |_, columns| {
-        Finding::warn(format!("computed by functions that are not built in: {columns}"))
+        Finding::warn(format!(
+            "computed by functions that are not built in: {columns}"
+        ))
     });
     findings.extend(facts.selected().filter_map(|relation| {
         let columns: Vec<String> = relation
@@ -217,8 +221,11 @@ async fn generated(facts: &Facts) -> Result<Outcome, Error> {
             .map(|column| column.name.clone())
             .collect();
         (!columns.is_empty()).then(|| {
-            Finding::info(format!("computed anew on the target: {}", listed(&columns, 10)))
-                .on(&relation.name)
+            Finding::info(format!(
+                "computed anew on the target: {}",
+                listed(&columns, 10)
+            ))
+            .on(&relation.name)
         })
     }));
     Ok(findings.into())
@@ -258,8 +265,11 @@ fn large_object_columns(facts: &Facts) -> Outcome {
                 .map(|column| format!("{} {}", column.name, column.type_sql))
                 .collect();
             (!columns.is_empty()).then(|| {
-                Finding::warn(format!("may refer to large objects: {}", columns.join(", ")))
-                    .on(&relation.name)
+                Finding::warn(format!(
+                    "may refer to large objects: {}",
+                    columns.join(", ")
+                ))
+                .on(&relation.name)
             })
         })
         .collect::<Vec<_>>()
@@ -281,16 +291,30 @@ fn similar_names(facts: &Facts) -> Outcome {
                 .or_default()
                 .push(column.name.clone());
         }
-        findings.extend(columns.into_values().filter(|names| names.len() > 1).map(
-            |names| {
-                Finding::warn(format!("columns that differ only by case: {}", listed(&names, 10)))
+        findings.extend(
+            columns
+                .into_values()
+                .filter(|names| names.len() > 1)
+                .map(|names| {
+                    Finding::warn(format!(
+                        "columns that differ only by case: {}",
+                        listed(&names, 10)
+                    ))
                     .on(&relation.name)
-            },
-        ));
+                }),
+        );
     }
-    findings.extend(tables.into_values().filter(|names| names.len() > 1).map(|names| {
-        Finding::warn(format!("tables that differ only by case: {}", listed(&names, 10)))
-    }));
+    findings.extend(
+        tables
+            .into_values()
+            .filter(|names| names.len() > 1)
+            .map(|names| {
+                Finding::warn(format!(
+                    "tables that differ only by case: {}",
+                    listed(&names, 10)
+                ))
+            }),
+    );
     findings.into()
 }
 
@@ -393,7 +417,8 @@ async fn row_security(facts: &Facts) -> Result<Outcome, Error> {
             }
         }
         if findings.len() == before {
-            findings.push(Finding::info("row security is on; the roles are not bound by it").on(&name));
+            findings
+                .push(Finding::info("row security is on; the roles are not bound by it").on(&name));
         }
     }
     Ok(findings.into())

@@ -99,7 +99,8 @@ fn in_recovery(facts: &Facts) -> Outcome {
 }
 
 /// The functions whose argument type changed from anyarray to anycompatiblearray in 14, as pg_upgrade lists.
-const CHANGED_ARRAY_FUNCTIONS: &str = "'array_append(anyarray,anyelement)', 'array_cat(anyarray,anyarray)',
+const CHANGED_ARRAY_FUNCTIONS: &str =
+    "'array_append(anyarray,anyelement)', 'array_cat(anyarray,anyarray)',
     'array_prepend(anyelement,anyarray)', 'array_remove(anyarray,anyelement)',
     'array_replace(anyarray,anyelement,anyelement)', 'array_position(anyarray,anyelement)',
     'array_position(anyarray,anyelement,integer)', 'array_positions(anyarray,anyelement)',
@@ -142,4 +143,3 @@ async fn removed_features(facts: &Facts) -> Result<Outcome, Error> {
         .collect();
     Ok(findings.into())
 }
-

@@ -210,7 +210,10 @@ async fn wal_disk(facts: &Facts) -> Result<Outcome, Error> {
         .into());
     }
     let now: i64 = source
-        .query_one("SELECT coalesce(sum(size), 0)::int8 FROM pg_catalog.pg_ls_waldir()", &[])
+        .query_one(
+            "SELECT coalesce(sum(size), 0)::int8 FROM pg_catalog.pg_ls_waldir()",
+            &[],
+        )
         .await?
         .get(0);
     let limit = source
@@ -224,8 +227,9 @@ async fn wal_disk(facts: &Facts) -> Result<Outcome, Error> {
         bytes(moving)
     );
     let finding = if now > limit.saturating_mul(2) {
-        Finding::warn(format!("{seen}; something retains WAL already"))
-            .remedy("look at restart_lsn in pg_replication_slots, at archiving and at wal_keep_size")
+        Finding::warn(format!("{seen}; something retains WAL already")).remedy(
+            "look at restart_lsn in pg_replication_slots, at archiving and at wal_keep_size",
+        )
     } else {
         Finding::info(format!(
             "{seen}; how much the volume has free cannot be seen from SQL"
