@@ -62,7 +62,12 @@ pub(crate) fn case(id: &'static str, name: &'static str, expect: Expect) -> Case
 
 /// Makes both databases, assesses, and judges what the check said.
 pub(crate) async fn run(case: Case) {
-    let source = create_database(case.source, &format!("s_{}", case.name), case.source_options).await;
+    let source = create_database(
+        case.source,
+        &format!("s_{}", case.name),
+        case.source_options,
+    )
+    .await;
     run_sql(case.source, &source, case.source_sql).await;
     let target = if case.one_database {
         source.clone()
@@ -79,8 +84,8 @@ pub(crate) async fn run(case: Case) {
         Some(holder)
     };
     let mut plan = Plan::new(
-        url(case.source, &source, case.login.source).await,
-        url(case.target, &target, case.login.target).await,
+        url(case.source, &source, case.login.source),
+        url(case.target, &target, case.login.target),
     );
     plan.options.statement_timeout = Duration::from_secs(60);
     (case.plan)(&mut plan);

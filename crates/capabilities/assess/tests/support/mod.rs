@@ -3,5 +3,5 @@
 mod case;
 mod servers;
 
-pub(crate) use case::{Case, As, Expect, case, looked_everywhere, run};
+pub(crate) use case::{As, Case, Expect, case, looked_everywhere, run};
 pub(crate) use servers::{Kind, Login, create_database, run_sql, session, url};

@@ -1,8 +1,10 @@
-//! The servers.
+//! The servers, each started when first asked for and stopped by its watchdog when the process ends.
+
+use std::sync::OnceLock;
 
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
-use tokio::sync::OnceCell;
+use atalaya_sandbox::{Role, Server, ServerOptions, StopMode};
 
 /// Which of the shared servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,40 +31,76 @@ pub(crate) enum Login {
     Plain,
 }
 
-static READY: [OnceCell<()>; 5] = [const { OnceCell::const_new() }; 5];
+/// A server with the roles that tests log in as.
+struct Shared {
+    server: Server,
+    shaped: Role,
+}
 
-fn port(kind: Kind) -> u16 {
+static SERVERS: [OnceLock<Shared>; 5] = [const { OnceLock::new() }; 5];
+
+const PLAIN_PASSWORD: &str = "plain";
+
+fn shared(kind: Kind) -> &'static Shared {
+    SERVERS[kind as usize].get_or_init(|| {
+        let mut server = Server::start(options(kind)).unwrap();
+        let shaped = server.create_rds_shaped_role("shaped", "postgres").unwrap();
+        server
+            .run_sql(
+                "postgres",
+                &format!("CREATE ROLE plain LOGIN PASSWORD '{PLAIN_PASSWORD}'"),
+            )
+            .unwrap();
+        if kind == Kind::Standby {
+            server.stop(StopMode::Fast).unwrap();
+            std::fs::write(server.folder().join("data/standby.signal"), "").unwrap();
+            server.start_again().unwrap();
+        }
+        Shared { server, shaped }
+    })
+}
+
+fn options(kind: Kind) -> ServerOptions {
+    let ready = |major| {
+        ServerOptions::new(major)
+            .setting("track_commit_timestamp", "on")
+            .setting("max_prepared_transactions", "10")
+    };
     match kind {
-        Kind::Old => 55013,
-        Kind::New => 55018,
-        Kind::Odd => 55118,
-        Kind::Busy => 55113,
-        Kind::Standby => 55218,
+        Kind::Old | Kind::Busy => ready(13),
+        Kind::New | Kind::Standby => ready(18),
+        Kind::Odd => ServerOptions::new(18)
+            .setting("wal_level", "replica")
+            .setting("max_replication_slots", "1")
+            .setting("max_wal_senders", "2")
+            .setting("max_connections", "30")
+            .setting("max_locks_per_transaction", "10")
+            .setting("max_slot_wal_keep_size", "1GB")
+            .setting("idle_replication_slot_timeout", "1h")
+            .setting("wal_sender_timeout", "5s")
+            .setting("logical_decoding_work_mem", "1MB"),
     }
 }
 
-fn url_as(kind: Kind, database: &str, user: &str) -> ConnectionUrl {
-    ConnectionUrl::parse(&format!(
-        "postgres://{user}@127.0.0.1:{}/{database}?sslmode=disable",
-        port(kind)
-    ))
-    .unwrap()
+/// Where a login finds a database.
+pub(crate) fn url(kind: Kind, database: &str, login: Login) -> ConnectionUrl {
+    let Shared { server, shaped } = shared(kind);
+    let text = match login {
+        Login::Superuser => server.url(database),
+        Login::Shaped => server.url_as(shaped, database),
+        Login::Plain => format!(
+            "postgres://plain:{PLAIN_PASSWORD}@127.0.0.1:{}/{database}?sslmode=disable",
+            server.port()
+        ),
+    };
+    ConnectionUrl::parse(&text).unwrap()
 }
 
-pub(crate) async fn url(kind: Kind, database: &str, login: Login) -> ConnectionUrl {
-    url_as(
-        kind,
-        database,
-        match login {
-            Login::Superuser => "postgres",
-            Login::Shaped => "shaped",
-            Login::Plain => "plain",
-        },
-    )
-}
-
+/// A superuser's session.
 pub(crate) async fn session(kind: Kind, database: &str) -> Session {
-    Session::connect(&url_as(kind, database, "postgres"), "test").await.unwrap()
+    Session::connect(&url(kind, database, Login::Superuser), "test")
+        .await
+        .unwrap()
 }
 
 /// Runs batches parted by `;;`, with `{db}` as the database's name and public in the search path.
@@ -85,21 +123,7 @@ pub(crate) async fn create_database(kind: Kind, name: &str, options: &str) -> St
     if kind == Kind::Standby {
         return "postgres".to_owned();
     }
-    READY[kind as usize]
-        .get_or_init(|| async {
-            let admin = session(kind, "postgres").await;
-            admin
-                .batch(
-                    "DROP ROLE IF EXISTS plain; DROP ROLE IF EXISTS shaped; CREATE ROLE plain LOGIN;
-                     CREATE ROLE shaped LOGIN REPLICATION;
-                     GRANT pg_monitor, pg_signal_backend TO shaped",
-                )
-                .await
-                .unwrap();
-        })
-        .await;
     let admin = session(kind, "postgres").await;
-    let _ = admin.batch(&format!("DROP DATABASE IF EXISTS {name}")).await;
     admin
         .batch(&format!("CREATE DATABASE {name} {options}"))
         .await
@@ -108,6 +132,6 @@ pub(crate) async fn create_database(kind: Kind, name: &str, options: &str) -> St
         .batch(&format!("GRANT CREATE ON DATABASE {name} TO shaped"))
         .await
         .unwrap();
-    run_sql(kind, name, "GRANT CREATE, USAGE ON SCHEMA public TO shaped").await;
+    run_sql(kind, name, "ALTER SCHEMA public OWNER TO shaped").await;
     name.to_owned()
 }
