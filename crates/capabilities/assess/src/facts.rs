@@ -67,6 +67,7 @@ pub struct Side {
     /// Whether the server is a standby.
     pub in_recovery: bool,
     settings: HashMap<String, String>,
+    by_name: HashMap<RelationName, usize>,
 }
 
 impl Side {
@@ -99,13 +100,20 @@ impl Side {
                 )
             })
             .collect();
+        let relations = read_relations(&session).await?;
+        let by_name = relations
+            .iter()
+            .enumerate()
+            .map(|(position, relation)| (relation.name.clone(), position))
+            .collect();
         Ok(Self {
             name,
-            relations: read_relations(&session).await?,
+            relations,
             identity: read_identity(&session).await?,
             role,
             in_recovery,
             settings,
+            by_name,
             session,
         })
     }
@@ -131,7 +139,7 @@ impl Side {
     /// The relation of that name.
     #[must_use]
     pub fn relation(&self, name: &RelationName) -> Option<&Relation> {
-        self.relations.iter().find(|each| each.name == *name)
+        self.relations.get(*self.by_name.get(name)?)
     }
 
     /// Asks the server; for answers that are known to be small.

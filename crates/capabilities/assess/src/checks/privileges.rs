@@ -247,23 +247,28 @@ async fn target(facts: &Facts) -> Result<Outcome, Error> {
     Ok(findings.into())
 }
 
-async fn replica_role(facts: &Facts) -> Result<Outcome, Error> {
-    let target = &facts.target;
-    // Set for this one statement's transaction only: the surest question is to ask for it.
-    let tried = target
+/// Whether the target's role may set `session_replication_role`. Set for this one statement's transaction
+/// only: the surest question is to ask for it.
+pub(super) async fn may_silence_triggers(facts: &Facts) -> Result<bool, Error> {
+    let tried = facts
+        .target
         .query_one(
             "SELECT pg_catalog.set_config('session_replication_role', 'replica', true)",
             &[],
         )
         .await;
-    let error = match tried {
-        Ok(_) => return Ok(Vec::new().into()),
-        Err(error) => error,
-    };
-    let denied = matches!(&error, Error::Postgres(error) if error.sqlstate() == Some("42501"));
-    if !denied {
-        return Err(error);
+    match tried {
+        Ok(_) => Ok(true),
+        Err(Error::Postgres(error)) if error.sqlstate() == Some("42501") => Ok(false),
+        Err(error) => Err(error),
     }
+}
+
+async fn replica_role(facts: &Facts) -> Result<Outcome, Error> {
+    if may_silence_triggers(facts).await? {
+        return Ok(Vec::new().into());
+    }
+    let target = &facts.target;
     let role = quote_identifier(&target.role.name);
     let remedy = if target.major() >= 15 {
         format!("GRANT SET ON PARAMETER session_replication_role TO {role};")

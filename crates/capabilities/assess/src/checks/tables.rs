@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use atalaya_catalog::{Generated, Relation, RelationKind};
-use atalaya_data::quote_identifier;
+use atalaya_data::{RelationName, quote_identifier};
 
 use crate::{Check, Error, Facts, Finding, Outcome, Severity, SideName};
 
@@ -20,11 +20,11 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "partition-trees",
-        title: "partition trees move as a whole",
-        severity: Severity::Warn,
-        why: "a tree moved in part leaves rows behind, and a row that moves between partitions would vanish or appear",
-        remedy: "select or exclude the root together with all of its partitions",
-        run: |facts| ready(trees(facts)),
+        title: "partition and inheritance trees move as a whole",
+        severity: Severity::Fail,
+        why: "a tree moved in part leaves rows behind, a row that moves between partitions would vanish or appear, and a table cannot be restored without the table it inherits from",
+        remedy: "select or exclude the root together with all of its partitions and heirs",
+        run: |facts| Box::pin(trees(facts)),
     },
     Check {
         id: "unlogged-tables",
@@ -136,7 +136,7 @@ fn selected(facts: &Facts) -> Outcome {
     findings.into()
 }
 
-fn trees(facts: &Facts) -> Outcome {
+async fn trees(facts: &Facts) -> Result<Outcome, Error> {
     let mut findings = Vec::new();
     for relation in &facts.source.relations {
         let Some(root) = &relation.partition_root else {
@@ -156,7 +156,24 @@ fn trees(facts: &Facts) -> Outcome {
             findings.push(Finding::warn(seen).on(&relation.name));
         }
     }
-    findings.into()
+    let heirs = facts
+        .source
+        .query(
+            "SELECT n.nspname::text, c.relname::text, pn.nspname::text, p.relname::text
+               FROM pg_catalog.pg_inherits i
+               JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND NOT c.relispartition
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
+               JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
+              WHERE c.oid = ANY($1) AND NOT p.oid = ANY($1) ORDER BY 1, 2",
+            &[&facts.selected_oids()],
+        )
+        .await?;
+    findings.extend(heirs.iter().map(|row| {
+        let parent = RelationName::new(row.get::<_, String>(2), row.get::<_, String>(3));
+        Finding::fail(format!("inherits from `{parent}`, which is not selected")).on(name_of(row))
+    }));
+    Ok(findings.into())
 }
 
 fn of_kind(facts: &Facts, kind: RelationKind) -> impl Iterator<Item = &Relation> {
@@ -199,9 +216,12 @@ async fn generated(facts: &Facts) -> Result<Outcome, Error> {
                FROM pg_catalog.pg_attribute a
                JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-               JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
-               JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = f.oid
-                    AND d.refclassid = 'pg_catalog.pg_proc'::regclass
+               LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
+               JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_proc'::regclass
+                    -- Before 15 the column itself depends on the function, later its default does.
+                    AND (d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = f.oid
+                         OR d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = a.attrelid
+                         AND d.objsubid = a.attnum)
                JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid
               WHERE a.attrelid = ANY($1) AND a.attgenerated <> '' AND p.oid >= 16384
               ORDER BY 1, 2, 3",

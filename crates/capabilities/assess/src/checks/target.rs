@@ -5,7 +5,7 @@ use atalaya_data::{RelationName, quote_identifier};
 
 use crate::{Check, Error, Facts, Finding, Outcome, Severity};
 
-use super::support::listed;
+use super::support::{listed, name_of, ready};
 
 /// Tables whose emptiness is looked at; more would take too long, and one is enough to refuse.
 const EMPTINESS_LOOKS_MAX: usize = 1_000;
@@ -36,10 +36,18 @@ pub(super) const CHECKS: &[Check] = &[
         run: |facts| Box::pin(rows(facts)),
     },
     Check {
-        id: "target-load-cost",
-        title: "nothing on an existing target slows the copy",
+        id: "target-keys",
+        title: "tables of an existing target have the source's key",
         severity: Severity::Warn,
-        why: "foreign keys, triggers and secondary indexes that exist during the copy cost a multiple of its time, and foreign keys may refuse rows in the order they come",
+        why: "changes find their row by the source's key: without a unique index on it each change reads the whole table, and rows that should be one may become two",
+        remedy: "make the unique index on the target",
+        run: |facts| ready(keys(facts)),
+    },
+    Check {
+        id: "target-load-cost",
+        title: "nothing on an existing target slows or refuses the copy",
+        severity: Severity::Fail,
+        why: "foreign keys, triggers and secondary indexes that exist during the copy cost a multiple of its time; where the role cannot switch foreign keys off, they refuse rows in the order they come",
         remedy: "drop them for the time of the copy, or let the schema be restored in sections",
         run: |facts| Box::pin(load_cost(facts)),
     },
@@ -200,6 +208,41 @@ async fn rows(facts: &Facts) -> Result<Outcome, Error> {
     Ok(findings.into())
 }
 
+fn keys(facts: &Facts) -> Outcome {
+    if !facts.options.existing_schema {
+        return Outcome::NotApplicable("the schema is restored");
+    }
+    let named = |relation: &Relation| -> Vec<String> {
+        relation
+            .key_columns()
+            .map(|column| column.name.clone())
+            .collect()
+    };
+    let mut findings = Vec::new();
+    for relation in facts.moving().filter(|relation| relation.key.is_some()) {
+        let Some(theirs) = counterpart(facts, relation) else {
+            continue;
+        };
+        let key = named(relation);
+        let (mut ours_sorted, mut theirs_sorted) = (key.clone(), named(theirs));
+        ours_sorted.sort_unstable();
+        theirs_sorted.sort_unstable();
+        if ours_sorted != theirs_sorted {
+            let columns: Vec<String> = key.iter().map(|name| quote_identifier(name)).collect();
+            findings.push(
+                Finding::warn(format!("the target's key is not over {}", listed(&key, 32)))
+                    .on(&relation.name)
+                    .remedy(format!(
+                        "CREATE UNIQUE INDEX ON {} ({}); -- on the target",
+                        theirs.name.to_sql(),
+                        columns.join(", ")
+                    )),
+            );
+        }
+    }
+    findings.into()
+}
+
 async fn load_cost(facts: &Facts) -> Result<Outcome, Error> {
     if !facts.options.existing_schema {
         return Ok(Outcome::NotApplicable("the schema is restored in sections"));
@@ -225,14 +268,19 @@ async fn load_cost(facts: &Facts) -> Result<Outcome, Error> {
             &[&oids],
         )
         .await?;
+    let silent = super::privileges::may_silence_triggers(facts).await?;
     Ok(found
         .iter()
         .map(|row| {
             let (keys, triggers, indexes): (i64, i64, i64) = (row.get(2), row.get(3), row.get(4));
-            Finding::warn(format!(
-                "{keys} foreign keys, {triggers} triggers, {indexes} secondary indexes"
-            ))
-            .on(super::support::name_of(row))
+            let seen =
+                format!("{keys} foreign keys, {triggers} triggers, {indexes} secondary indexes");
+            let finding = if keys > 0 && !silent {
+                Finding::fail(seen + "; the role cannot switch foreign keys off")
+            } else {
+                Finding::warn(seen)
+            };
+            finding.on(name_of(row))
         })
         .collect::<Vec<_>>()
         .into())

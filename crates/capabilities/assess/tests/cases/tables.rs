@@ -16,6 +16,11 @@ super::cases! {
         plan: |plan| plan.tables = Box::new(|table| table.name == "tree"),
         ..case("partition-trees", name, Fires(Warn, "public.leaf"))
     };
+    an_heir_without_its_parent_is_refused: |name| Case {
+        source_sql: "CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE heir (PRIMARY KEY (id)) INHERITS (parent)",
+        plan: |plan| plan.tables = Box::new(|table| table.name == "heir"),
+        ..case("partition-trees", name, Fires(Fail, "public.parent"))
+    };
     an_unlogged_table_is_refused: |name| Case {
         source_sql: "CREATE UNLOGGED TABLE t (id int PRIMARY KEY)",
         ..case("unlogged-tables", name, Fires(Fail, "SET LOGGED"))
@@ -208,6 +213,22 @@ super::cases! {
         target_sql: "CREATE TABLE t (id int PRIMARY KEY, v int UNIQUE REFERENCES t)",
         plan: |plan| plan.options.existing_schema = true,
         ..case("target-load-cost", name, Fires(Warn, "1 foreign keys, 0 triggers, 1 secondary indexes"))
+    };
+    foreign_keys_that_the_role_cannot_switch_off_are_refused: |name| Case {
+        login: As { source: Login::Superuser, target: Login::Shaped },
+        target_sql: "CREATE TABLE t (id int PRIMARY KEY, v int REFERENCES t); ALTER TABLE t OWNER TO shaped",
+        plan: |plan| plan.options.existing_schema = true,
+        ..case("target-load-cost", name, Fires(Fail, "1 foreign keys"))
+    };
+    an_existing_table_without_the_sources_key_is_named: |name| Case {
+        target_sql: "CREATE TABLE t (id int NOT NULL, v int)",
+        plan: |plan| plan.options.existing_schema = true,
+        ..case("target-keys", name, Fires(Warn, "CREATE UNIQUE INDEX ON \"public\".\"t\" (\"id\")"))
+    };
+    an_existing_table_with_the_sources_key_is_taken: |name| Case {
+        target_sql: "CREATE TABLE t (id int PRIMARY KEY, v int)",
+        plan: |plan| plan.options.existing_schema = true,
+        ..case("target-keys", name, Quiet)
     };
     a_bare_target_slows_nothing: |name| Case {
         target_sql: "CREATE TABLE t (id int PRIMARY KEY, v int)",
