@@ -1,9 +1,12 @@
 //! The states of a fence request, as the rows of `atalaya.control` hold them.
 //!
-//! Who wants both sides at one position inserts a row with kind `fence` and the position F, and notifies
-//! [`REPLICATOR_CHANNEL`]. The replicator applies exactly the commits with `commit_lsn < F`, sets `reached`,
-//! notifies [`REQUESTER_CHANNEL`] and holds. The requester opens its snapshot on the target and sets
-//! `released`. A requester that is gone (no release within the row's lease) is passed over: `expired`.
+//! A position that is made while changes are being applied could be passed before anybody hears of it. So
+//! who wants both sides at one position first inserts a row with kind `fence` and no position, and notifies
+//! [`REPLICATOR_CHANNEL`]; the replicator ends its group, sets `holding` and applies nothing more. The
+//! requester then makes the snapshot and its position F on the source and writes F into the row. The
+//! replicator applies exactly the commits with `commit_lsn < F`, sets `reached`, notifies
+//! [`REQUESTER_CHANNEL`] and holds. The requester opens its snapshot on the target and sets `released`. A
+//! requester that is gone (silent for longer than the row's lease) is passed over: `expired`.
 
 /// Where the replicator listens.
 pub const REPLICATOR_CHANNEL: &str = "atalaya_replicator";
@@ -13,13 +16,17 @@ pub const REQUESTER_CHANNEL: &str = "atalaya_requester";
 /// How far a fence request has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FenceState {
-    /// Written by the requester; the replicator has not come to the position yet.
+    /// Written by the requester; the replicator has not seen it yet.
     Requested,
+    /// The replicator applies nothing until the requester has said where the fence lies.
+    Holding,
+    /// The requester has said where the fence lies; the replicator is on its way.
+    Placed,
     /// The target holds exactly the commits before the fence, and stays so until released.
     Reached,
     /// The requester has its snapshot; the replicator goes on.
     Released,
-    /// The request cannot be met: the position was passed before the request was seen, or its lease ended.
+    /// The request's lease has ended, or the requester took it back.
     Expired,
 }
 
@@ -29,6 +36,8 @@ impl FenceState {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Requested => "requested",
+            Self::Holding => "holding",
+            Self::Placed => "placed",
             Self::Reached => "reached",
             Self::Released => "released",
             Self::Expired => "expired",
@@ -38,13 +47,6 @@ impl FenceState {
     /// The state a table's text stands for.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Requested,
-            Self::Reached,
-            Self::Released,
-            Self::Expired,
-        ]
-        .into_iter()
-        .find(|state| state.as_str() == text)
+        [Self::Requested, Self::Reached, Self::Released, Self::Expired].into_iter().find(|state| state.as_str() == text)
     }
 }

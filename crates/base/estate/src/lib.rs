@@ -9,8 +9,8 @@ mod reference;
 mod url;
 
 pub use file::{
-    ConflictPolicy, Database, Engine, Estate, EstateErrors, EstateProblem, Migration,
-    ResolvedMigration, Service, StoredIn,
+    ConflictPolicy, Database, Engine, Estate, EstateErrors, EstateProblem, Migration, ResolvedMigration, Service,
+    StoredIn,
 };
 pub use passfile::PassfileError;
 pub use patterns::{PatternError, TablePattern, TablePatterns};

@@ -34,16 +34,10 @@ impl PatternError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Empty => {
-                "write `schema.table`, `schema.*`, a table's name, or `*` for every table"
-            }
+            Self::Empty => "write `schema.table`, `schema.*`, a table's name, or `*` for every table",
             Self::OpenQuote => "close the quote; a `\"` inside a quoted name is written `\"\"`",
-            Self::TooManyParts => {
-                "a pattern is `schema.table`; a dot inside a name needs double quotes"
-            }
-            Self::NeedsQuotes => {
-                "quote the name as in SQL, for example `\"Odd.Schema\".\"my table\"`"
-            }
+            Self::TooManyParts => "a pattern is `schema.table`; a dot inside a name needs double quotes",
+            Self::NeedsQuotes => "quote the name as in SQL, for example `\"Odd.Schema\".\"my table\"`",
             Self::TooLong => "names have at most 63 bytes; use several patterns",
         }
     }
@@ -79,10 +73,7 @@ impl TablePattern {
     /// Whether a relation is meant.
     #[must_use]
     pub fn matches(&self, relation: &RelationName) -> bool {
-        let schema = self
-            .schema
-            .as_ref()
-            .is_none_or(|schema| matches(schema, &relation.schema));
+        let schema = self.schema.as_ref().is_none_or(|schema| matches(schema, &relation.schema));
         schema && matches(&self.name, &relation.name)
     }
 }
@@ -141,11 +132,7 @@ impl FromStr for TablePattern {
         if !parts.is_empty() {
             return Err(PatternError::TooManyParts);
         }
-        Ok(Self {
-            written: text.to_owned(),
-            schema,
-            name,
-        })
+        Ok(Self { written: text.to_owned(), schema, name })
     }
 }
 
@@ -161,9 +148,7 @@ fn matches(pattern: &[Glyph], text: &str) -> bool {
                 in_pattern += 1;
             }
             Some(Glyph::AnyOne) => (at, in_pattern) = (at + 1, in_pattern + 1),
-            Some(Glyph::Literal(wanted)) if wanted == letter => {
-                (at, in_pattern) = (at + 1, in_pattern + 1)
-            }
+            Some(Glyph::Literal(wanted)) if wanted == letter => (at, in_pattern) = (at + 1, in_pattern + 1),
             _ => {
                 let Some((run, taken)) = last_run else {
                     return false;
@@ -173,11 +158,7 @@ fn matches(pattern: &[Glyph], text: &str) -> bool {
             }
         }
     }
-    pattern
-        .get(in_pattern..)
-        .unwrap_or_default()
-        .iter()
-        .all(|glyph| *glyph == Glyph::AnyRun)
+    pattern.get(in_pattern..).unwrap_or_default().iter().all(|glyph| *glyph == Glyph::AnyRun)
 }
 
 /// The tables that are in, less those that are out.
@@ -204,31 +185,20 @@ impl TablePatterns {
     ///
     /// # Errors
     /// The first text that is no pattern: its place in `include` followed by `exclude`, and why.
-    pub fn parse<Text: AsRef<str>>(
-        include: &[Text],
-        exclude: &[Text],
-    ) -> Result<Self, (usize, PatternError)> {
+    pub fn parse<Text: AsRef<str>>(include: &[Text], exclude: &[Text]) -> Result<Self, (usize, PatternError)> {
         let read = |list: &[Text], offset: usize| {
             list.iter()
                 .enumerate()
-                .map(|(index, text)| {
-                    text.as_ref()
-                        .parse()
-                        .map_err(|error| (offset + index, error))
-                })
+                .map(|(index, text)| text.as_ref().parse().map_err(|error| (offset + index, error)))
                 .collect::<Result<Vec<_>, _>>()
         };
-        Ok(Self {
-            include: read(include, 0)?,
-            exclude: read(exclude, include.len())?,
-        })
+        Ok(Self { include: read(include, 0)?, exclude: read(exclude, include.len())? })
     }
 
     /// Whether a relation is in.
     #[must_use]
     pub fn matches(&self, relation: &RelationName) -> bool {
-        let included =
-            self.include.is_empty() || self.include.iter().any(|pattern| pattern.matches(relation));
+        let included = self.include.is_empty() || self.include.iter().any(|pattern| pattern.matches(relation));
         included && !self.exclude.iter().any(|pattern| pattern.matches(relation))
     }
 
@@ -245,10 +215,7 @@ impl TablePatterns {
     }
 
     /// The patterns, of either list, that match none of these relations: most likely slips.
-    pub fn unmatched<'own>(
-        &'own self,
-        relations: &'own [RelationName],
-    ) -> impl Iterator<Item = &'own TablePattern> {
+    pub fn unmatched<'own>(&'own self, relations: &'own [RelationName]) -> impl Iterator<Item = &'own TablePattern> {
         let all = self.include.iter().chain(&self.exclude);
         all.filter(move |pattern| !relations.iter().any(|relation| pattern.matches(relation)))
     }
@@ -259,19 +226,13 @@ mod tests {
     use super::*;
 
     fn matched(pattern: &str, schema: &str, name: &str) -> bool {
-        pattern
-            .parse::<TablePattern>()
-            .unwrap()
-            .matches(&RelationName::new(schema, name))
+        pattern.parse::<TablePattern>().unwrap().matches(&RelationName::new(schema, name))
     }
 
     #[test]
     fn schemas_tables_and_wildcards_are_matched() {
         assert!(matched("public.*", "public", "orders") && !matched("public.*", "sales", "orders"));
-        assert!(
-            matched("*.audit_*", "sales", "audit_2024")
-                && !matched("*.audit_*", "sales", "my_audit_2024")
-        );
+        assert!(matched("*.audit_*", "sales", "audit_2024") && !matched("*.audit_*", "sales", "my_audit_2024"));
         assert!(matched("orders", "any", "orders") && !matched("orders", "any", "orders_1"));
         assert!(matched("a?c*e", "s", "abcde") && !matched("a?c*e", "s", "abcd"));
         assert!(matched("*a*b*c", "s", "aabbabc") && !matched("*a*b*c", "s", "aabbab"));
@@ -279,10 +240,7 @@ mod tests {
 
     #[test]
     fn unquoted_names_fold_and_quoted_ones_are_taken_literally() {
-        assert!(
-            matched("Public.Orders", "public", "orders")
-                && !matched("Public.Orders", "Public", "Orders")
-        );
+        assert!(matched("Public.Orders", "public", "orders") && !matched("Public.Orders", "Public", "Orders"));
         assert!(matched("\"Odd.Schema\".\"x\"", "Odd.Schema", "x") && !matched("\"X\"", "s", "x"));
         assert!(matched("\"a*\"", "s", "a*") && !matched("\"a*\"", "s", "ab"));
         assert!(matched("\"say \"\"hi\"\"\"*", "s", "say \"hi\" twice"));
@@ -303,26 +261,9 @@ mod tests {
     #[test]
     fn exclusion_wins_and_slips_are_found() {
         let patterns = TablePatterns::parse(&["public.*", "sles.*"], &["*.audit"]).unwrap();
-        let relations = [
-            RelationName::new("public", "orders"),
-            RelationName::new("public", "audit"),
-        ];
-        assert_eq!(
-            relations
-                .each_ref()
-                .map(|relation| patterns.matches(relation)),
-            [true, false]
-        );
-        assert_eq!(
-            patterns
-                .unmatched(&relations)
-                .map(ToString::to_string)
-                .collect::<Vec<_>>(),
-            ["sles.*"]
-        );
-        assert_eq!(
-            TablePatterns::parse(&["a"], &["b", ""]).unwrap_err(),
-            (2, PatternError::Empty)
-        );
+        let relations = [RelationName::new("public", "orders"), RelationName::new("public", "audit")];
+        assert_eq!(relations.each_ref().map(|relation| patterns.matches(relation)), [true, false]);
+        assert_eq!(patterns.unmatched(&relations).map(ToString::to_string).collect::<Vec<_>>(), ["sles.*"]);
+        assert_eq!(TablePatterns::parse(&["a"], &["b", ""]).unwrap_err(), (2, PatternError::Empty));
     }
 }

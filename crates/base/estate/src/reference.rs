@@ -38,10 +38,7 @@ impl ConnectionUrl {
     ///
     /// # Errors
     /// When the variable is missing, the URL is not one, or a passfile that was asked for cannot be used.
-    pub fn resolve(
-        text: &str,
-        lookup: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<ResolvedUrl, UrlError> {
+    pub fn resolve(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<ResolvedUrl, UrlError> {
         let reference = Self::reference(text, lookup)?;
         if reference.secret != SecretOrigin::Nowhere {
             return Ok(reference);
@@ -50,10 +47,7 @@ impl ConnectionUrl {
     }
 
     /// As [`ConnectionUrl::resolve`], without looking into a passfile.
-    pub(crate) fn reference(
-        text: &str,
-        lookup: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<ResolvedUrl, UrlError> {
+    pub(crate) fn reference(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<ResolvedUrl, UrlError> {
         let (url, origin) = match text.strip_prefix("env:") {
             Some(name) => {
                 if !is_variable_name(name) {
@@ -64,11 +58,7 @@ impl ConnectionUrl {
             }
             None => (Self::parse(text)?, SecretOrigin::Text),
         };
-        let secret = if url.password().is_some() {
-            origin
-        } else {
-            SecretOrigin::Nowhere
-        };
+        let secret = if url.password().is_some() { origin } else { SecretOrigin::Nowhere };
         Ok(ResolvedUrl { url, secret })
     }
 
@@ -77,32 +67,14 @@ impl ConnectionUrl {
     ///
     /// # Errors
     /// When the passfile cannot be read, is not a plain file, or can be used by others.
-    pub fn with_passfile(
-        &self,
-        lookup: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<ResolvedUrl, UrlError> {
+    pub fn with_passfile(&self, lookup: &dyn Fn(&str) -> Option<String>) -> Result<ResolvedUrl, UrlError> {
         if self.password().is_some() {
-            return Ok(ResolvedUrl {
-                url: self.clone(),
-                secret: SecretOrigin::Text,
-            });
+            return Ok(ResolvedUrl { url: self.clone(), secret: SecretOrigin::Text });
         }
-        let set = |name: &str| {
-            lookup(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
-        let named = self
-            .passfile()
-            .map(ToOwned::to_owned)
-            .or_else(|| set("PGPASSFILE"));
-        let path = named
-            .clone()
-            .or_else(|| set("HOME").map(|home| home.join(".pgpass")));
-        let password = match path
-            .as_deref()
-            .map(|path| passfile::password_in(path, self))
-        {
+        let set = |name: &str| lookup(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let named = self.passfile().map(ToOwned::to_owned).or_else(|| set("PGPASSFILE"));
+        let path = named.clone().or_else(|| set("HOME").map(|home| home.join(".pgpass")));
+        let password = match path.as_deref().map(|path| passfile::password_in(path, self)) {
             None => None,
             Some(Ok(password)) => password,
             Some(Err(passfile::PassfileError::Read { source, .. }))
@@ -113,27 +85,15 @@ impl ConnectionUrl {
             Some(Err(error)) => return Err(UrlError::Passfile(error)),
         };
         Ok(match password {
-            Some(password) => ResolvedUrl {
-                url: self.with_password(password),
-                secret: SecretOrigin::Passfile,
-            },
-            None => ResolvedUrl {
-                url: self.clone(),
-                secret: SecretOrigin::Nowhere,
-            },
+            Some(password) => ResolvedUrl { url: self.with_password(password), secret: SecretOrigin::Passfile },
+            None => ResolvedUrl { url: self.clone(), secret: SecretOrigin::Nowhere },
         })
     }
 
     /// Whether two URLs name the same database of the same server, as far as URLs can tell.
     #[must_use]
     pub fn is_same_database(&self, other: &Self) -> bool {
-        let place = |url: &Self| {
-            (
-                url.host().to_ascii_lowercase(),
-                url.port(),
-                url.database().to_owned(),
-            )
-        };
+        let place = |url: &Self| (url.host().to_ascii_lowercase(), url.port(), url.database().to_owned());
         place(self) == place(other)
     }
 }
@@ -142,7 +102,5 @@ impl ConnectionUrl {
 pub(crate) fn is_variable_name(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with(|first: char| first.is_ascii_digit())
-        && text
-            .chars()
-            .all(|each| each.is_ascii_alphanumeric() || each == '_')
+        && text.chars().all(|each| each.is_ascii_alphanumeric() || each == '_')
 }

@@ -33,9 +33,7 @@ fn parse(text: &str) -> Result<Estate, EstateErrors> {
 /// As a terminal without colours would show it.
 fn rendered(errors: &EstateErrors) -> String {
     let mut text = String::new();
-    let handler =
-        miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor())
-            .with_width(160);
+    let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor()).with_width(160);
     for problem in errors.problems() {
         handler.render_report(&mut text, problem).unwrap();
     }

@@ -11,13 +11,7 @@ use crate::rendered;
 /// Percent-encodes everything but letters and digits.
 fn encoded(text: &str) -> String {
     text.bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
 }
 
@@ -37,10 +31,7 @@ fn with_sources(error: &dyn Error) -> String {
 }
 
 fn leaks(text: &str, password: &str) -> bool {
-    text.contains(password)
-        || text.contains("Zq7")
-        || text.contains("7qZ")
-        || text.contains(&encoded(password))
+    text.contains(password) || text.contains("Zq7") || text.contains("7qZ") || text.contains(&encoded(password))
 }
 
 proptest! {
@@ -95,6 +86,15 @@ proptest! {
             "estate: a\ndatabases:\n  x: { engine: postgres, url: \"postgres:\\x2f\\x2fu:{}@h/d\", colour: red }\n",
             "estate: a\ndatabases:\n  x: { engine: postgres, url: \"${SECRET}\", colour: red }\n",
             "estate: a\ndatabases:\n  x: { engine: postgres, url: \"postgres://u:${WORD}@h/d?colour=x\" }\n",
+            "estate: a\ndatabases:\n  x: { engine: postgres, url: postgres://u:{}@h/d, colour: red }\n",
+            "estate: a\ndatabases:\n  x: { engine: postgres, url: postgres://u:{}@h/d, colour: red }\n  y: 1\n\n\n\n\n# end\n",
+            "estate: a\ndatabases:\n  x: { engine: postgres, url: 'host=h user=u password={} dbname=d' }\n  y: 1\n",
+            "estate: a\ndatabases:\n  x:\n    password: |\n      first\n      {}\n    engine: postgres\n",
+            "estate: a\ndatabases:\n  x:\n    password: [x, '{}']\n    engine: postgres\n",
+            "estate: a\ndatabases:\n  x:\n    secret:\n      value: '{}'\n    engine: postgres\n",
+            "estate: a\r\ndatabases:\r\n  x: { engin: postgres, url: 'postgres://u:{}@h/d' }\r\n",
+            "estate: a\ndatabases:\n  x: &x { engine: postgres, url: 'postgres://u:{}@h/d', no: 1 }\n  y: *x\nz: *x\n",
+            "estate: a\ndatabases:\n  x: !secret 'postgres://u:{}@h/d'\n",
             "estate: a\ndatabases:\n  x: { engine: \"${WORD}\", url: \"${WORD}\" }\nmigrations: { m: { source: \"${WORD}\", target: \"${WORD}\", tables: [\"${WORD} \"], conflicts: \"${WORD}\" } }\n",
         ]),
     ) {

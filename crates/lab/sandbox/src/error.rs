@@ -117,25 +117,16 @@ impl Error {
         let hint = match self {
             Self::ServerMissing { .. } | Self::AccountMissing { .. } => "run `make setup`",
             Self::NoClientTools { .. } => "use those of a later version",
-            Self::FolderClosed { .. } => {
-                "choose a folder that everyone may enter, for instance by TMPDIR"
-            }
+            Self::FolderClosed { .. } => "choose a folder that everyone may enter, for instance by TMPDIR",
             _ => return None,
         };
         Some(hint.into())
     }
 
     /// For `map_err` on file operations.
-    pub(crate) fn file(
-        action: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::File { action, path, source }
     }
 }
 
@@ -161,13 +152,7 @@ mod tests {
 
     #[test]
     fn a_missing_server_names_the_remedy_even_when_unwrapped() {
-        let error = Error::ServerMissing {
-            major: 18,
-            folder: "/cache".into(),
-        };
-        assert_eq!(
-            format!("{error:?}"),
-            "Postgres 18 is not in `/cache`\nhint: run `make setup`"
-        );
+        let error = Error::ServerMissing { major: 18, folder: "/cache".into() };
+        assert_eq!(format!("{error:?}"), "Postgres 18 is not in `/cache`\nhint: run `make setup`");
     }
 }

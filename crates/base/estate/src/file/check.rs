@@ -18,42 +18,22 @@ impl Parts {
             } else if let Some(engine) = Engine::from_word(&text.value) {
                 StoredIn::Engine(engine)
             } else {
-                let known = self
-                    .databases
-                    .keys()
-                    .map(String::as_str)
-                    .chain(Engine::ALL.iter().map(|each| each.word()));
+                let known = self.databases.keys().map(String::as_str).chain(Engine::ALL.iter().map(|each| each.word()));
                 let message = format!(
                     "service `{}` names `{}`, neither a database nor an engine",
                     shown(name),
                     reader.shown(&text.raw, &text.span)
                 );
-                let hint = suggestion(&text.raw, known)
-                    .unwrap_or_else(|| "declare it under `databases`".to_owned());
-                reader.report(
-                    "estate::unknown_database",
-                    &text.span,
-                    "not declared",
-                    message,
-                    hint,
-                );
+                let hint = suggestion(&text.raw, known).unwrap_or_else(|| "declare it under `databases`".to_owned());
+                reader.report("estate::unknown_database", &text.span, "not declared", message, hint);
                 continue;
             };
-            services.insert(
-                name.clone(),
-                Service {
-                    database,
-                    patterns: patterns.clone(),
-                },
-            );
+            services.insert(name.clone(), Service { database, patterns: patterns.clone() });
         }
         services
     }
 
-    pub(crate) fn migrations_checked(
-        &self,
-        reader: &mut Reader<'_>,
-    ) -> BTreeMap<String, Migration> {
+    pub(crate) fn migrations_checked(&self, reader: &mut Reader<'_>) -> BTreeMap<String, Migration> {
         let mut migrations = BTreeMap::new();
         for (name, draft) in &self.migrations {
             let source = self.end_checked(reader, name, "source", draft.source.as_ref());
@@ -66,29 +46,13 @@ impl Parts {
                 _ => false,
             };
             if source_text.value == target_text.value || same_place {
-                let message = format!(
-                    "source and target of migration `{}` are the same database",
-                    shown(name)
-                );
+                let message = format!("source and target of migration `{}` are the same database", shown(name));
                 let hint = "a move needs two databases; check both URLs".to_owned();
-                reader.report(
-                    "estate::contradiction",
-                    &target_text.span,
-                    "same as the source",
-                    message,
-                    hint,
-                );
+                reader.report("estate::contradiction", &target_text.span, "same as the source", message, hint);
             }
             let rest = draft.rest.clone();
             let (source, target) = (source_text.value.clone(), target_text.value.clone());
-            migrations.insert(
-                name.clone(),
-                Migration {
-                    source,
-                    target,
-                    ..rest
-                },
-            );
+            migrations.insert(name.clone(), Migration { source, target, ..rest });
         }
         migrations
     }
@@ -109,32 +73,15 @@ impl Parts {
                 reader.shown(&text.raw, &text.span)
             );
             let known: Vec<&str> = self.databases.keys().map(String::as_str).collect();
-            let hint = suggestion(&text.raw, known)
-                .unwrap_or_else(|| "declare it under `databases`".to_owned());
-            reader.report(
-                "estate::unknown_database",
-                &text.span,
-                "not declared",
-                message,
-                hint,
-            );
+            let hint = suggestion(&text.raw, known).unwrap_or_else(|| "declare it under `databases`".to_owned());
+            reader.report("estate::unknown_database", &text.span, "not declared", message, hint);
             return None;
         };
         let database = declared.as_ref()?;
         if database.engine != Engine::Postgres {
-            let message = format!(
-                "{end} of migration `{}` is on {}",
-                shown(migration),
-                database.engine
-            );
+            let message = format!("{end} of migration `{}` is on {}", shown(migration), database.engine);
             let hint = "this version moves between `postgres` databases".to_owned();
-            reader.report(
-                "estate::unsupported_engine",
-                &text.span,
-                "cannot be moved",
-                message,
-                hint,
-            );
+            reader.report("estate::unsupported_engine", &text.span, "cannot be moved", message, hint);
         }
         database.url.as_ref()
     }

@@ -73,9 +73,7 @@ impl Migration {
     /// Whether a table is declared to be only inserted into.
     #[must_use]
     pub fn is_append_only(&self, relation: &RelationName) -> bool {
-        self.append_only
-            .iter()
-            .any(|pattern| pattern.matches(relation))
+        self.append_only.iter().any(|pattern| pattern.matches(relation))
     }
 }
 
@@ -136,12 +134,7 @@ pub enum ConflictPolicy {
 
 impl ConflictPolicy {
     /// Every policy.
-    pub const ALL: [Self; 4] = [
-        Self::Stop,
-        Self::SourceWins,
-        Self::TargetWins,
-        Self::LatestWins,
-    ];
+    pub const ALL: [Self; 4] = [Self::Stop, Self::SourceWins, Self::TargetWins, Self::LatestWins];
 
     /// The policy's word in the estate file.
     #[must_use]
@@ -216,10 +209,7 @@ impl Engine {
         if word == "postgresql" {
             return Some(Self::Postgres);
         }
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|engine| engine.word() == word)
+        Self::ALL.iter().copied().find(|engine| engine.word() == word)
     }
 }
 

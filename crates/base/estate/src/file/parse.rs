@@ -17,15 +17,7 @@ use crate::{TablePattern, TablePatterns};
 const SECTIONS: [&str; 4] = ["estate", "services", "databases", "migrations"];
 const SERVICE_KEYS: [&str; 2] = ["database", "patterns"];
 const DATABASE_KEYS: [&str; 2] = ["engine", "url"];
-const MIGRATION_KEYS: [&str; 7] = [
-    "source",
-    "target",
-    "tables",
-    "exclude",
-    "append_only",
-    "conflicts",
-    "workers",
-];
+const MIGRATION_KEYS: [&str; 7] = ["source", "target", "tables", "exclude", "append_only", "conflicts", "workers"];
 
 impl Estate {
     /// Reads an estate file. `file` is only its name for messages; `lookup` gives the values of `${VAR}`
@@ -33,36 +25,15 @@ impl Estate {
     ///
     /// # Errors
     /// All problems at once, each with line and column; no message holds a password or a variable's value.
-    pub fn parse(
-        text: &str,
-        file: &Path,
-        lookup: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, EstateErrors> {
+    pub fn parse(text: &str, file: &Path, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, EstateErrors> {
         if text.len() > tree::FILE_BYTES_MAX {
             let message = format!("the file is larger than {} bytes", tree::FILE_BYTES_MAX);
-            let finding = Finding {
-                code: "estate::too_large",
-                at: 0..0,
-                message,
-                label: "too large",
-                hint: None,
-            };
-            return Err(describe(
-                vec![finding],
-                Severity::Error,
-                file,
-                "",
-                Redacted::file("", &[], false),
-            ));
+            let finding = Finding { code: "estate::too_large", at: 0..0, message, label: "too large", hint: None };
+            return Err(describe(vec![finding], Severity::Error, file, "", Redacted::file("", &[], false)));
         }
         let tree = tree::read(text);
         let redacted = Redacted::file(text, &tree.scalars, tree.broken);
-        let mut reader = Reader {
-            lookup,
-            redacted: &redacted,
-            findings: Vec::new(),
-            warnings: Vec::new(),
-        };
+        let mut reader = Reader { lookup, redacted: &redacted, findings: Vec::new(), warnings: Vec::new() };
         for problem in tree.problems {
             let hint = problem.hint.map(str::to_owned);
             reader.report("estate::syntax", &problem.at, "here", problem.message, hint);
@@ -71,13 +42,7 @@ impl Estate {
             Some(root) => Parts::default().read(&mut reader, &root),
             None if reader.findings.is_empty() => {
                 let hint = "begin with `estate: NAME`".to_owned();
-                reader.report(
-                    "estate::empty",
-                    &(0..0),
-                    "nothing here",
-                    "the estate file is empty",
-                    hint,
-                );
+                reader.report("estate::empty", &(0..0), "nothing here", "the estate file is empty", hint);
                 None
             }
             None => None,
@@ -85,8 +50,7 @@ impl Estate {
         let (findings, warnings) = (reader.findings, reader.warnings);
         match estate {
             Some(mut estate) if findings.is_empty() => {
-                estate.warnings =
-                    describe(warnings, Severity::Warning, file, text, redacted).into_problems();
+                estate.warnings = describe(warnings, Severity::Warning, file, text, redacted).into_problems();
                 Ok(estate)
             }
             _ => Err(describe(findings, Severity::Error, file, text, redacted)),
@@ -114,12 +78,7 @@ impl Parts {
     fn read(mut self, reader: &mut Reader<'_>, root: &Node) -> Option<Estate> {
         let entries = reader.entries(root, "the estate file", &SECTIONS);
         if matches!(root.value, Value::Map(_)) {
-            reader.require(
-                &entries,
-                &(root.span.start..root.span.start),
-                "the estate file",
-                &["estate"],
-            );
+            reader.require(&entries, &(root.span.start..root.span.start), "the estate file", &["estate"]);
         }
         for entry in entries {
             match entry.key.as_str() {
@@ -131,18 +90,8 @@ impl Parts {
         }
         let services = self.services_checked(reader);
         let migrations = self.migrations_checked(reader);
-        let databases = self
-            .databases
-            .into_iter()
-            .filter_map(|(name, database)| Some((name, database?)))
-            .collect();
-        Some(Estate {
-            name: self.name?,
-            services,
-            databases,
-            migrations,
-            warnings: Vec::new(),
-        })
+        let databases = self.databases.into_iter().filter_map(|(name, database)| Some((name, database?))).collect();
+        Some(Estate { name: self.name?, services, databases, migrations, warnings: Vec::new() })
     }
 
     fn section(
@@ -176,11 +125,7 @@ impl Parts {
             if entry.key == "database" {
                 database = reader.text(&entry.value, &format!("`database` of {what}"));
             } else {
-                let texts = reader.texts(
-                    &entry.value,
-                    &format!("`patterns` of {what}"),
-                    "leave the key out instead",
-                );
+                let texts = reader.texts(&entry.value, &format!("`patterns` of {what}"), "leave the key out instead");
                 patterns = texts.into_iter().map(|text| text.value).collect();
             }
         }
@@ -196,9 +141,8 @@ impl Parts {
         }
         for entry in &entries {
             if entry.key == "engine" {
-                engine = reader
-                    .text(&entry.value, &format!("`engine` of {what}"))
-                    .and_then(|text| engine_of(reader, &text));
+                engine =
+                    reader.text(&entry.value, &format!("`engine` of {what}")).and_then(|text| engine_of(reader, &text));
             } else {
                 url = reader.text(&entry.value, &format!("`url` of {what}"));
             }
@@ -207,10 +151,7 @@ impl Parts {
             Some(Engine::Postgres) => {
                 reader.require(&entries, at, &what, &["url"]);
                 let url = url.and_then(|text| url_of(reader, &text));
-                url.map(|url| Database {
-                    engine: Engine::Postgres,
-                    url: Some(url),
-                })
+                url.map(|url| Database { engine: Engine::Postgres, url: Some(url) })
             }
             Some(engine) => Some(Database { engine, url: None }),
             None => None,
@@ -237,9 +178,7 @@ impl Parts {
                 "append_only" => append_only = patterns_of(reader, &entry.value, &key),
                 "conflicts" => {
                     let text = reader.text(&entry.value, &key);
-                    conflicts = text
-                        .and_then(|text| policy_of(reader, &text))
-                        .unwrap_or_default();
+                    conflicts = text.and_then(|text| policy_of(reader, &text)).unwrap_or_default();
                 }
                 _ => workers = workers_of(reader, &entry.value, &key),
             }
@@ -247,26 +186,14 @@ impl Parts {
         for (kept, key) in [(&tables, "tables"), (&append_only, "append_only")] {
             for (text, pattern) in kept {
                 if exclude.iter().any(|(_, excluded)| excluded == pattern) {
-                    let message = format!(
-                        "`{}` is in both `{key}` and `exclude` of {what}",
-                        reader.shown(&text.raw, &text.span)
-                    );
+                    let message =
+                        format!("`{}` is in both `{key}` and `exclude` of {what}", reader.shown(&text.raw, &text.span));
                     let hint = "remove it from one of the two".to_owned();
-                    reader.report(
-                        "estate::contradiction",
-                        &text.span,
-                        "also excluded",
-                        message,
-                        hint,
-                    );
+                    reader.report("estate::contradiction", &text.span, "also excluded", message, hint);
                 }
             }
         }
-        let only = |list: Vec<(Text, TablePattern)>| {
-            list.into_iter()
-                .map(|(_, pattern)| pattern)
-                .collect::<Vec<_>>()
-        };
+        let only = |list: Vec<(Text, TablePattern)>| list.into_iter().map(|(_, pattern)| pattern).collect::<Vec<_>>();
         let rest = Migration {
             source: String::new(),
             target: String::new(),
@@ -275,13 +202,6 @@ impl Parts {
             conflicts,
             workers,
         };
-        self.migrations.insert(
-            name.to_owned(),
-            DraftMigration {
-                source,
-                target,
-                rest,
-            },
-        );
+        self.migrations.insert(name.to_owned(), DraftMigration { source, target, rest });
     }
 }

@@ -5,7 +5,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
+use miette::{
+    Diagnostic, LabeledSpan, MietteError, MietteSpanContents, NamedSource, Severity, SourceCode, SourceSpan,
+    SpanContents,
+};
 
 use super::redact::Redacted;
 
@@ -32,7 +35,38 @@ pub struct EstateProblem {
     message: String,
     hint: Option<String>,
     label: LabeledSpan,
-    source: Arc<NamedSource<String>>,
+    source: Excerpt,
+}
+
+/// The redacted file, which still gives the true column of its problem: what was cut out before it on the
+/// same line would otherwise shift the place in the report's head.
+#[derive(Clone)]
+struct Excerpt {
+    redacted: Arc<NamedSource<String>>,
+    offset: usize,
+    column: usize,
+}
+
+impl SourceCode for Excerpt {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let contents = self.redacted.read_span(span, lines_before, lines_after)?;
+        // A report asks without context for the place alone.
+        let is_place = (lines_before, lines_after, span.offset()) == (0, 0, self.offset);
+        let column = if is_place { self.column } else { contents.column() };
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.redacted.name().to_owned(),
+            contents.data(),
+            *contents.span(),
+            contents.line(),
+            column,
+            contents.line_count(),
+        )))
+    }
 }
 
 impl EstateProblem {
@@ -75,11 +109,7 @@ impl fmt::Display for EstateProblem {
 
 impl fmt::Debug for EstateProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{}:{}:{}: {} [{}]",
-            self.file, self.line, self.column, self.message, self.code
-        )
+        write!(formatter, "{}:{}:{}: {} [{}]", self.file, self.line, self.column, self.message, self.code)
     }
 }
 
@@ -95,9 +125,7 @@ impl Diagnostic for EstateProblem {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.hint
-            .as_ref()
-            .map(|hint| Box::new(hint) as Box<dyn fmt::Display>)
+        self.hint.as_ref().map(|hint| Box::new(hint) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -111,8 +139,10 @@ impl Diagnostic for EstateProblem {
 
 /// Every problem found in an estate file, in the order of the file.
 ///
-/// `Display` is one line a problem, `file:line:column: message`, with its hint below.
+/// `Display` only counts them, as the head of a report that miette renders; [`EstateErrors::listing`] is for
+/// places without miette.
 pub struct EstateErrors {
+    file: String,
     problems: Vec<EstateProblem>,
     left_out: usize,
 }
@@ -123,31 +153,34 @@ impl EstateErrors {
     pub fn problems(&self) -> &[EstateProblem] {
         &self.problems
     }
+
+    /// One line a problem, `file:line:column: message`, with its hint below.
+    #[must_use]
+    pub fn listing(&self) -> String {
+        let mut text = String::new();
+        for problem in &self.problems {
+            let EstateProblem { file, line, column, message, .. } = problem;
+            text += &format!("{file}:{line}:{column}: {message}\n");
+            text.extend(problem.hint.iter().map(|hint| format!("  hint: {hint}\n")));
+        }
+        if self.left_out > 0 {
+            text += &format!("and {} more\n", self.left_out);
+        }
+        text
+    }
 }
 
 impl fmt::Display for EstateErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
-            let line_end = if index == 0 { "" } else { "\n" };
-            write!(
-                formatter,
-                "{line_end}{}:{}:{}: {problem}",
-                problem.file, problem.line, problem.column
-            )?;
-            if let Some(hint) = &problem.hint {
-                write!(formatter, "\n  hint: {hint}")?;
-            }
-        }
-        if self.left_out > 0 {
-            write!(formatter, "\nand {} more", self.left_out)?;
-        }
-        Ok(())
+        let count = self.problems.len() + self.left_out;
+        let noun = if count == 1 { "problem" } else { "problems" };
+        write!(formatter, "{count} {noun} in the estate file `{}`", self.file)
     }
 }
 
 impl fmt::Debug for EstateErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
+        formatter.write_str(&self.listing())
     }
 }
 
@@ -155,11 +188,7 @@ impl std::error::Error for EstateErrors {}
 
 impl Diagnostic for EstateErrors {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(
-            self.problems
-                .iter()
-                .map(|problem| problem as &dyn Diagnostic),
-        ))
+        Some(Box::new(self.problems.iter().map(|problem| problem as &dyn Diagnostic)))
     }
 }
 
@@ -177,15 +206,8 @@ pub(crate) fn describe(
     let left_out = findings.len().saturating_sub(PROBLEMS_MAX);
     findings.truncate(PROBLEMS_MAX);
     let name = file.display().to_string();
-    let places: Vec<_> = findings
-        .iter()
-        .map(|finding| {
-            (
-                redacted.place(finding.at.start),
-                redacted.place(finding.at.end),
-            )
-        })
-        .collect();
+    let places: Vec<_> =
+        findings.iter().map(|finding| (redacted.place(finding.at.start), redacted.place(finding.at.end))).collect();
     let source = Arc::new(NamedSource::new(&name, redacted.text));
     let problems = findings
         .into_iter()
@@ -200,16 +222,12 @@ pub(crate) fn describe(
                 column,
                 message: finding.message,
                 hint: finding.hint,
-                label: LabeledSpan::new(
-                    Some(finding.label.to_owned()),
-                    start,
-                    end.saturating_sub(start),
-                ),
-                source: Arc::clone(&source),
+                label: LabeledSpan::new(Some(finding.label.to_owned()), start, end.saturating_sub(start)),
+                source: Excerpt { redacted: Arc::clone(&source), offset: start, column: column - 1 },
             }
         })
         .collect();
-    EstateErrors { problems, left_out }
+    EstateErrors { file: name, problems, left_out }
 }
 
 impl EstateErrors {
@@ -222,12 +240,6 @@ fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let start = before.rfind('\n').map_or(0, |at| at + 1);
-    let column = before
-        .get(start..)
-        .unwrap_or_default()
-        .chars()
-        .filter(|each| *each != '\u{feff}')
-        .count()
-        + 1;
+    let column = before.get(start..).unwrap_or_default().chars().filter(|each| *each != '\u{feff}').count() + 1;
     (line, column)
 }

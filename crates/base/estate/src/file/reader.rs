@@ -27,11 +27,7 @@ pub(crate) struct Text {
 impl Reader<'_> {
     /// User input for a message, unless it stands where a secret may be.
     pub(crate) fn shown(&self, input: &str, at: &Range<usize>) -> String {
-        if self.redacted.hides(at.start) {
-            "***".to_owned()
-        } else {
-            shown(input)
-        }
+        if self.redacted.hides(at.start) { "***".to_owned() } else { shown(input) }
     }
 
     pub(crate) fn report(
@@ -42,22 +38,11 @@ impl Reader<'_> {
         message: impl Into<String>,
         hint: impl Into<Option<String>>,
     ) {
-        self.findings.push(Finding {
-            code,
-            at: at.clone(),
-            message: message.into(),
-            label,
-            hint: hint.into(),
-        });
+        self.findings.push(Finding { code, at: at.clone(), message: message.into(), label, hint: hint.into() });
     }
 
     /// The entries of a mapping, each key once and known (any key when `known` is empty).
-    pub(crate) fn entries<'node>(
-        &mut self,
-        node: &'node Node,
-        what: &str,
-        known: &[&str],
-    ) -> Vec<&'node Entry> {
+    pub(crate) fn entries<'node>(&mut self, node: &'node Node, what: &str, known: &[&str]) -> Vec<&'node Entry> {
         let entries = match &node.value {
             Value::Map(entries) => entries,
             Value::Broken => return Vec::new(),
@@ -69,34 +54,14 @@ impl Reader<'_> {
         let mut kept: Vec<&Entry> = Vec::new();
         for entry in entries {
             if kept.iter().any(|earlier| earlier.key == entry.key) {
-                let message = format!(
-                    "duplicate key `{}` in {what}",
-                    self.shown(&entry.key, &entry.key_span)
-                );
-                let hint =
-                    "keep one of the two; the second would silently replace the first".to_owned();
-                self.report(
-                    "estate::duplicate_key",
-                    &entry.key_span,
-                    "already given above",
-                    message,
-                    hint,
-                );
+                let message = format!("duplicate key `{}` in {what}", self.shown(&entry.key, &entry.key_span));
+                let hint = "keep one of the two; the second would silently replace the first".to_owned();
+                self.report("estate::duplicate_key", &entry.key_span, "already given above", message, hint);
             } else if !known.is_empty() && !known.contains(&entry.key.as_str()) {
-                let message = format!(
-                    "unknown key `{}` in {what}",
-                    self.shown(&entry.key, &entry.key_span)
-                );
-                let hint = suggestion(&entry.key, known.iter().copied()).unwrap_or_else(|| {
-                    format!("known here: {}", quoted_list(known.iter().copied()))
-                });
-                self.report(
-                    "estate::unknown_key",
-                    &entry.key_span,
-                    "not known",
-                    message,
-                    hint,
-                );
+                let message = format!("unknown key `{}` in {what}", self.shown(&entry.key, &entry.key_span));
+                let hint = suggestion(&entry.key, known.iter().copied())
+                    .unwrap_or_else(|| format!("known here: {}", quoted_list(known.iter().copied())));
+                self.report("estate::unknown_key", &entry.key_span, "not known", message, hint);
             } else {
                 kept.push(entry);
             }
@@ -170,19 +135,12 @@ impl Reader<'_> {
         match &node.value {
             Value::List(items) if items.is_empty() => {
                 let message = format!("{what} is an empty list");
-                self.report(
-                    "estate::empty",
-                    &node.span,
-                    "nothing in it",
-                    message,
-                    empty_hint.to_owned(),
-                );
+                self.report("estate::empty", &node.span, "nothing in it", message, empty_hint.to_owned());
                 Vec::new()
             }
-            Value::List(items) => items
-                .iter()
-                .filter_map(|item| self.text(item, &format!("an item of {what}")))
-                .collect(),
+            Value::List(items) => {
+                items.iter().filter_map(|item| self.text(item, &format!("an item of {what}"))).collect()
+            }
             Value::Broken => Vec::new(),
             other => {
                 self.wrong_type(&node.span, what, "a list `[a, b]`", other);
@@ -191,13 +149,7 @@ impl Reader<'_> {
         }
     }
 
-    pub(crate) fn wrong_type(
-        &mut self,
-        at: &Range<usize>,
-        what: &str,
-        wanted: &str,
-        found: &Value,
-    ) {
+    pub(crate) fn wrong_type(&mut self, at: &Range<usize>, what: &str, wanted: &str, found: &Value) {
         let found = match found {
             Value::Null => "nothing",
             Value::Scalar { .. } => "a single value",
@@ -206,50 +158,26 @@ impl Reader<'_> {
             Value::Broken => return,
         };
         let message = format!("{what} has to be {wanted}, but {found} stands here");
-        self.report(
-            "estate::wrong_type",
-            at,
-            "wrong kind of value",
-            message,
-            None,
-        );
+        self.report("estate::wrong_type", at, "wrong kind of value", message, None);
     }
 
     /// Reports keys that have to be there and are not.
-    pub(crate) fn require(
-        &mut self,
-        entries: &[&Entry],
-        at: &Range<usize>,
-        what: &str,
-        keys: &[&str],
-    ) {
+    pub(crate) fn require(&mut self, entries: &[&Entry], at: &Range<usize>, what: &str, keys: &[&str]) {
         for key in keys {
             if !entries.iter().any(|entry| entry.key == *key) {
                 let message = format!("{what} has no `{key}`");
-                self.report(
-                    "estate::missing_key",
-                    at,
-                    "incomplete",
-                    message,
-                    format!("add `{key}: ...`"),
-                );
+                self.report("estate::missing_key", at, "incomplete", message, format!("add `{key}: ...`"));
             }
         }
     }
 }
 
 fn is_not_text(plain: &str) -> bool {
-    matches!(
-        plain,
-        "true" | "True" | "TRUE" | "false" | "False" | "FALSE"
-    ) || plain.parse::<f64>().is_ok()
+    matches!(plain, "true" | "True" | "TRUE" | "false" | "False" | "FALSE") || plain.parse::<f64>().is_ok()
 }
 
 /// "did you mean `x`?", when one of the known words is close enough to be a slip.
-pub(crate) fn suggestion<'known>(
-    written: &str,
-    known: impl IntoIterator<Item = &'known str>,
-) -> Option<String> {
+pub(crate) fn suggestion<'known>(written: &str, known: impl IntoIterator<Item = &'known str>) -> Option<String> {
     const WRITTEN_BYTES_MAX: usize = 64;
     if written.len() > WRITTEN_BYTES_MAX {
         return None;
@@ -258,13 +186,7 @@ pub(crate) fn suggestion<'known>(
     let (distance, word) = known
         .into_iter()
         .map(|word| {
-            (
-                strsim::damerau_levenshtein(
-                    &lower.replace('_', "-"),
-                    &word.to_lowercase().replace('_', "-"),
-                ),
-                word,
-            )
+            (strsim::damerau_levenshtein(&lower.replace('_', "-"), &word.to_lowercase().replace('_', "-")), word)
         })
         .min_by_key(|(distance, _)| *distance)?;
     let allowed = 1 + word.chars().count() / 4;
@@ -272,9 +194,5 @@ pub(crate) fn suggestion<'known>(
 }
 
 pub(crate) fn quoted_list<'known>(words: impl IntoIterator<Item = &'known str>) -> String {
-    words
-        .into_iter()
-        .map(|word| format!("`{word}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }

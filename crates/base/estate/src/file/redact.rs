@@ -8,15 +8,7 @@ use std::ops::Range;
 use super::tree::SeenScalar;
 
 const MASK: &str = "***";
-const SECRET_WORDS: [&str; 7] = [
-    "password",
-    "passwd",
-    "pwd",
-    "passphrase",
-    "secret",
-    "token",
-    "credential",
-];
+const SECRET_WORDS: [&str; 7] = ["password", "passwd", "pwd", "passphrase", "secret", "token", "credential"];
 /// How far a password may run over line ends in a file whose YAML is broken, in bytes.
 const RUN_ON_BYTES_MAX: usize = 512;
 
@@ -46,18 +38,9 @@ impl Redacted {
                     let (start, end) = (span.start + cut.start, span.start + cut.end);
                     // To the end of the value: a comma may have torn a secret that came last.
                     let torn = end == span.end || span.end - end == 1;
-                    cuts.push(
-                        start..if torn {
-                            line_end(original, end)
-                        } else {
-                            end.max(last_at_sign(original, end))
-                        },
-                    );
+                    cuts.push(start..if torn { line_end(original, end) } else { end.max(last_at_sign(original, end)) });
                 }
-                if !raw.contains('@')
-                    && may_lose_its_end(raw)
-                    && last_at_sign(original, span.end) > 0
-                {
+                if !raw.contains('@') && may_lose_its_end(raw) && last_at_sign(original, span.end) > 0 {
                     cuts.push(span.start..last_at_sign(original, span.end));
                 }
             }
@@ -69,11 +52,7 @@ impl Redacted {
             if start + line.len() > read_until {
                 // What follows a syntax error is read without knowing where values end.
                 let rest = original.get(start..).unwrap_or_default();
-                cuts.extend(
-                    secrets(rest, Extent::Lines)
-                        .into_iter()
-                        .map(|cut| shift(cut, start)),
-                );
+                cuts.extend(secrets(rest, Extent::Lines).into_iter().map(|cut| shift(cut, start)));
                 break;
             }
             let comment = line.match_indices('#').find(|(at, _)| {
@@ -82,11 +61,7 @@ impl Redacted {
             });
             if let Some((at, _)) = comment {
                 let text = line.get(at..).unwrap_or_default().trim_end();
-                cuts.extend(
-                    secrets(text, Extent::Lines)
-                        .into_iter()
-                        .map(|cut| shift(cut, start + at)),
-                );
+                cuts.extend(secrets(text, Extent::Lines).into_iter().map(|cut| shift(cut, start + at)));
             }
             start += line.len();
         }
@@ -139,13 +114,7 @@ pub(crate) fn shown(input: &str) -> String {
     let mut text: String = clean
         .chars()
         .take(SHOWN_CHARS_MAX)
-        .flat_map(|each| {
-            if each.is_control() {
-                each.escape_default().collect()
-            } else {
-                vec![each]
-            }
-        })
+        .flat_map(|each| if each.is_control() { each.escape_default().collect() } else { vec![each] })
         .collect();
     if clean.chars().nth(SHOWN_CHARS_MAX).is_some() {
         text.push_str("...");
@@ -159,10 +128,7 @@ fn shift(range: Range<usize>, by: usize) -> Range<usize> {
 
 fn secret_word(text: &str) -> Option<usize> {
     let lower = text.to_ascii_lowercase();
-    SECRET_WORDS
-        .iter()
-        .filter_map(|word| lower.find(word).map(|at| at + word.len()))
-        .min()
+    SECRET_WORDS.iter().filter_map(|word| lower.find(word).map(|at| at + word.len())).min()
 }
 
 /// How far a secret may reach.
@@ -179,11 +145,7 @@ fn secrets(text: &str, extent: Extent) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;
     // An escape that was not decoded can spell anything, a URL too.
-    while let Some(at) = text
-        .get(from..)
-        .and_then(|rest| rest.find('\\'))
-        .filter(|_| extent == Extent::Lines)
-    {
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find('\\')).filter(|_| extent == Extent::Lines) {
         let end = line_end(text, from + at);
         found.push(from + at..end);
         from = end;
@@ -203,32 +165,23 @@ fn secrets(text: &str, extent: Extent) -> Vec<Range<usize>> {
 }
 
 fn line_end(text: &str, from: usize) -> usize {
-    text.get(from..)
-        .and_then(|rest| rest.find('\n'))
-        .map_or(text.len(), |at| from + at)
+    text.get(from..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| from + at)
 }
 
 /// The place of the last `@` between `from` and the end of its line, or 0.
 fn last_at_sign(text: &str, from: usize) -> usize {
-    text.get(from..line_end(text, from))
-        .and_then(|rest| rest.rfind('@'))
-        .map_or(0, |at| from + at)
+    text.get(from..line_end(text, from)).and_then(|rest| rest.rfind('@')).map_or(0, |at| from + at)
 }
 
 /// A URL that may have been torn apart at a comma or quote of its password.
 fn may_lose_its_end(raw: &str) -> bool {
-    raw.split_once("://")
-        .is_some_and(|(_, authority)| authority.contains(':'))
+    raw.split_once("://").is_some_and(|(_, authority)| authority.contains(':'))
 }
 
 /// From the first `:` of a URL's authority to the last `@` that can belong to it.
 fn user_information(text: &str, authority: usize, extent: Extent) -> Option<Range<usize>> {
     let own_line = line_end(text, authority);
-    let limit = if extent == Extent::Lines {
-        own_line
-    } else {
-        text.len()
-    };
+    let limit = if extent == Extent::Lines { own_line } else { text.len() };
     let colon = authority + text.get(authority..limit)?.find(':')?;
     let after = text.get(colon + 1..limit)?;
     if extent == Extent::Value
@@ -238,32 +191,21 @@ fn user_information(text: &str, authority: usize, extent: Extent) -> Option<Rang
     }
     // No `@`: either `host:port/database`, or a password whose end was lost.
     let port = after.bytes().take_while(u8::is_ascii_digit).count();
-    let closed = after
-        .get(port..)
-        .is_some_and(|tail| tail.is_empty() || tail.starts_with(['/', '?', '"', '\'']));
+    let closed = after.get(port..).is_some_and(|tail| tail.is_empty() || tail.starts_with(['/', '?', '"', '\'']));
     if (1..=5).contains(&port) && closed && !after.contains('@') {
         return None;
     }
     let run_on = text.get(colon + 1..).unwrap_or_default();
-    let end = run_on
-        .find('@')
-        .filter(|at| extent == Extent::Lines && *at <= RUN_ON_BYTES_MAX);
+    let end = run_on.find('@').filter(|at| extent == Extent::Lines && *at <= RUN_ON_BYTES_MAX);
     Some(colon + 1..limit.max(end.map_or(0, |at| line_end(text, colon + 1 + at))))
 }
 
 /// The value after `password=`, `"password": ` and the like.
 fn assigned(text: &str, after_word: usize, extent: Extent) -> Option<Range<usize>> {
-    let limit = if extent == Extent::Lines {
-        line_end(text, after_word)
-    } else {
-        text.len()
-    };
+    let limit = if extent == Extent::Lines { line_end(text, after_word) } else { text.len() };
     let rest = text.get(after_word..limit)?;
     let gap = rest.find(['=', ':'])?;
-    let joined = rest
-        .get(..gap)?
-        .chars()
-        .all(|each| each.is_alphanumeric() || "_-\"' ".contains(each));
+    let joined = rest.get(..gap)?.chars().all(|each| each.is_alphanumeric() || "_-\"' ".contains(each));
     let value = after_word + gap + 1;
     (joined && !text.get(value..limit)?.trim().is_empty()).then_some(value..limit)
 }

@@ -96,12 +96,7 @@ pub(crate) fn read(text: &str) -> Tree {
             (None, true)
         }
     };
-    Tree {
-        root,
-        broken,
-        problems: reader.problems,
-        scalars: reader.scalars,
-    }
+    Tree { root, broken, problems: reader.problems, scalars: reader.scalars }
 }
 
 struct Reader<'input> {
@@ -140,11 +135,7 @@ impl<'input> Reader<'input> {
             None => Ok(None),
             Some(Ok((event, span))) => Ok(Some((event, self.range(&span)))),
             Some(Err(error)) => {
-                let at = error
-                    .marker()
-                    .byte_offset()
-                    .unwrap_or(self.text_bytes)
-                    .min(self.text_bytes);
+                let at = error.marker().byte_offset().unwrap_or(self.text_bytes).min(self.text_bytes);
                 Err(SyntaxProblem {
                     at: at..at,
                     // Error kinds may quote the file, so only the ones that are fixed text are repeated.
@@ -156,9 +147,7 @@ impl<'input> Reader<'input> {
     }
 
     fn range(&self, span: &Span) -> Range<usize> {
-        let range = span
-            .byte_range()
-            .unwrap_or(self.text_bytes..self.text_bytes);
+        let range = span.byte_range().unwrap_or(self.text_bytes..self.text_bytes);
         let start = range.start.min(self.text_bytes);
         start..range.end.clamp(start, self.text_bytes)
     }
@@ -167,43 +156,29 @@ impl<'input> Reader<'input> {
         self.count(1, &span)?;
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.scalars.push(SeenScalar {
-                    text: text.to_string(),
-                    span: span.clone(),
-                });
-                let value = if tag.is_some() {
-                    self.tagged(&span)
-                } else {
-                    scalar(text, style)
-                };
+                self.scalars.push(SeenScalar { text: text.to_string(), span: span.clone() });
+                let value = if tag.is_some() { self.tagged(&span) } else { scalar(text, style) };
                 Ok(self.anchored(anchor, Node { value, span }))
             }
             Event::SequenceStart(_, anchor, tag) => {
                 let (items, end) = self.list()?;
                 let span = span.start..end.max(span.start);
-                let value = if tag.is_some() {
-                    self.tagged(&span)
-                } else {
-                    Value::List(items)
-                };
+                let value = if tag.is_some() { self.tagged(&span) } else { Value::List(items) };
                 Ok(self.anchored(anchor, Node { value, span }))
             }
             Event::MappingStart(_, anchor, tag) => {
                 let (entries, end) = self.map()?;
                 let span = span.start..end.max(span.start);
-                let value = if tag.is_some() {
-                    self.tagged(&span)
-                } else {
-                    Value::Map(entries)
-                };
+                let value = if tag.is_some() { self.tagged(&span) } else { Value::Map(entries) };
                 Ok(self.anchored(anchor, Node { value, span }))
             }
             Event::Alias(id) => {
-                let Some(node) = self.anchors.get(&id).cloned() else {
+                let Some(copied) = self.anchors.get(&id).map(size) else {
                     return Ok(self.unresolved(span));
                 };
-                self.count(size(&node), &span)?;
-                Ok(Node { span, ..node })
+                self.count(copied, &span)?;
+                let value = self.anchors.get(&id).map_or(Value::Broken, |node| node.value.clone());
+                Ok(Node { value, span })
             }
             _ => Ok(self.unresolved(span)),
         }
@@ -237,11 +212,7 @@ impl<'input> Reader<'input> {
             let value = self.node(event, span)?;
             end = value.span.end.max(key.span.end);
             match key.value {
-                Value::Scalar { text, .. } => entries.push(Entry {
-                    key: text,
-                    key_span: key.span,
-                    value,
-                }),
+                Value::Scalar { text, .. } => entries.push(Entry { key: text, key_span: key.span, value }),
                 Value::Broken => {}
                 _ => self.problems.push(SyntaxProblem {
                     at: key.span,
@@ -275,10 +246,7 @@ impl<'input> Reader<'input> {
             message: "this alias stands for nothing defined before it".to_owned(),
             hint: Some("quote the text if `*` belongs to it, as in \"*.audit\""),
         });
-        Node {
-            value: Value::Broken,
-            span,
-        }
+        Node { value: Value::Broken, span }
     }
 
     fn count(&mut self, nodes: usize, at: &Range<usize>) -> Result<(), SyntaxProblem> {
@@ -288,9 +256,7 @@ impl<'input> Reader<'input> {
         }
         Err(SyntaxProblem {
             at: at.clone(),
-            message: format!(
-                "the estate file holds more than {NODES_MAX} values, aliases counted in full"
-            ),
+            message: format!("the estate file holds more than {NODES_MAX} values, aliases counted in full"),
             hint: None,
         })
     }
@@ -301,33 +267,25 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Value {
     if plain && matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL") {
         return Value::Null;
     }
-    Value::Scalar {
-        text: text.into_owned(),
-        plain,
-    }
+    Value::Scalar { text: text.into_owned(), plain }
 }
 
-/// How many nodes a copy brings; the depth is bounded by the parser's limit on what was written, and by
-/// [`NODES_MAX`] through aliases of aliases.
+/// How many nodes a copy brings, long texts counted as several: copies of one large text would otherwise
+/// fill the memory. The depth is bounded by the parser's limit on what was written, and by [`NODES_MAX`]
+/// through aliases of aliases.
 fn size(node: &Node) -> usize {
+    const BYTES_PER_NODE: usize = 32;
+    let weight = |text: &str| 1 + text.len() / BYTES_PER_NODE;
     match &node.value {
+        Value::Scalar { text, .. } => weight(text),
         Value::List(items) => 1 + items.iter().map(size).sum::<usize>(),
-        Value::Map(entries) => {
-            1 + entries
-                .iter()
-                .map(|entry| 1 + size(&entry.value))
-                .sum::<usize>()
-        }
-        _ => 1,
+        Value::Map(entries) => 1 + entries.iter().map(|entry| weight(&entry.key) + size(&entry.value)).sum::<usize>(),
+        Value::Null | Value::Broken => 1,
     }
 }
 
 fn syntax_message(kind: &granit_parser::ErrorKind) -> String {
     let text = kind.to_string();
     let quotes_input = text.contains(['\'', '"', '`', ':']);
-    if text.is_empty() || quotes_input {
-        "something unexpected stands here".to_owned()
-    } else {
-        text
-    }
+    if text.is_empty() || quotes_input { "something unexpected stands here".to_owned() } else { text }
 }

@@ -13,13 +13,7 @@ const WORKERS_MAX: u16 = 64;
 pub(crate) fn name_of(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     let text = reader.text(node, "`estate`")?;
     if text.value.trim().is_empty() {
-        reader.report(
-            "estate::empty",
-            &text.span,
-            "no name",
-            "the estate has an empty name",
-            None,
-        );
+        reader.report("estate::empty", &text.span, "no name", "the estate has an empty name", None);
         return None;
     }
     Some(text.value)
@@ -30,15 +24,8 @@ pub(crate) fn engine_of(reader: &mut Reader<'_>, text: &Text) -> Option<Engine> 
     if engine.is_none() {
         let words = || Engine::ALL.iter().map(|each| each.word());
         let message = format!("unknown engine `{}`", reader.shown(&text.raw, &text.span));
-        let hint = suggestion(&text.raw, words())
-            .unwrap_or_else(|| format!("known: {}", quoted_list(words())));
-        reader.report(
-            "estate::unknown_engine",
-            &text.span,
-            "not known",
-            message,
-            hint,
-        );
+        let hint = suggestion(&text.raw, words()).unwrap_or_else(|| format!("known: {}", quoted_list(words())));
+        reader.report("estate::unknown_engine", &text.span, "not known", message, hint);
     }
     engine
 }
@@ -58,11 +45,7 @@ pub(crate) fn url_of(reader: &mut Reader<'_>, text: &Text) -> Option<ConnectionU
             Some(reference.url)
         }
         Err(error) => {
-            let from = if text.from_variable {
-                " (after its variables were put in)"
-            } else {
-                ""
-            };
+            let from = if text.from_variable { " (after its variables were put in)" } else { "" };
             reader.report(
                 "estate::url",
                 &text.span,
@@ -75,31 +58,14 @@ pub(crate) fn url_of(reader: &mut Reader<'_>, text: &Text) -> Option<ConnectionU
     }
 }
 
-pub(crate) fn patterns_of(
-    reader: &mut Reader<'_>,
-    node: &Node,
-    what: &str,
-) -> Vec<(Text, TablePattern)> {
+pub(crate) fn patterns_of(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<(Text, TablePattern)> {
     let mut patterns = Vec::new();
-    for text in reader.texts(
-        node,
-        what,
-        "leave the key out to say nothing; `[\"*\"]` means every table",
-    ) {
+    for text in reader.texts(node, what, "leave the key out to say nothing; `[\"*\"]` means every table") {
         match text.value.parse::<TablePattern>() {
             Ok(pattern) => patterns.push((text, pattern)),
             Err(error) => {
-                let message = format!(
-                    "`{}` in {what}: {error}",
-                    reader.shown(&text.raw, &text.span)
-                );
-                reader.report(
-                    "estate::pattern",
-                    &text.span,
-                    "not a pattern",
-                    message,
-                    Some(error.hint().to_owned()),
-                );
+                let message = format!("`{}` in {what}: {error}", reader.shown(&text.raw, &text.span));
+                reader.report("estate::pattern", &text.span, "not a pattern", message, Some(error.hint().to_owned()));
             }
         }
     }
@@ -107,24 +73,12 @@ pub(crate) fn patterns_of(
 }
 
 pub(crate) fn policy_of(reader: &mut Reader<'_>, text: &Text) -> Option<ConflictPolicy> {
-    let policy = ConflictPolicy::ALL
-        .into_iter()
-        .find(|policy| policy.word() == text.value);
+    let policy = ConflictPolicy::ALL.into_iter().find(|policy| policy.word() == text.value);
     if policy.is_none() {
         let words = || ConflictPolicy::ALL.into_iter().map(ConflictPolicy::word);
-        let message = format!(
-            "unknown conflict policy `{}`",
-            reader.shown(&text.raw, &text.span)
-        );
-        let hint = suggestion(&text.raw, words())
-            .unwrap_or_else(|| format!("known: {}", quoted_list(words())));
-        reader.report(
-            "estate::unknown_policy",
-            &text.span,
-            "not known",
-            message,
-            hint,
-        );
+        let message = format!("unknown conflict policy `{}`", reader.shown(&text.raw, &text.span));
+        let hint = suggestion(&text.raw, words()).unwrap_or_else(|| format!("known: {}", quoted_list(words())));
+        reader.report("estate::unknown_policy", &text.span, "not known", message, hint);
     }
     policy
 }
@@ -138,13 +92,7 @@ pub(crate) fn workers_of(reader: &mut Reader<'_>, node: &Node, what: &str) -> Op
     let workers = number.filter(|number| number.get() <= WORKERS_MAX);
     if workers.is_none() {
         let message = format!("{what} has to be a whole number from 1 to {WORKERS_MAX}");
-        reader.report(
-            "estate::wrong_type",
-            &node.span,
-            "out of range",
-            message,
-            None,
-        );
+        reader.report("estate::wrong_type", &node.span, "out of range", message, None);
     }
     workers
 }

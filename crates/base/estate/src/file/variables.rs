@@ -27,14 +27,8 @@ pub(crate) enum VariableProblem {
 const EXPANDED_BYTES_MAX: usize = 64 * 1024;
 
 /// Replaces `${NAME}` by its value, once, and `$$` by `$`; any other `$` stays.
-pub(crate) fn expand(
-    text: &str,
-    lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<Expanded, Vec<VariableProblem>> {
-    let mut expanded = Expanded {
-        text: String::with_capacity(text.len()),
-        from_variable: false,
-    };
+pub(crate) fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Expanded, Vec<VariableProblem>> {
+    let mut expanded = Expanded { text: String::with_capacity(text.len()), from_variable: false };
     let mut problems = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
@@ -67,11 +61,7 @@ pub(crate) fn expand(
         }
     }
     expanded.text.push_str(rest);
-    if problems.is_empty() {
-        Ok(expanded)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(expanded) } else { Err(problems) }
 }
 
 #[cfg(test)]
@@ -93,17 +83,10 @@ mod tests {
     fn every_missing_variable_is_named_and_broken_ones_are_seen() {
         assert_eq!(
             expand("${B}${C}", &lookup),
-            Err(vec![
-                VariableProblem::Unset("B".into()),
-                VariableProblem::Unset("C".into())
-            ])
+            Err(vec![VariableProblem::Unset("B".into()), VariableProblem::Unset("C".into())])
         );
         for text in ["${", "${}", "${A", "${9}", "${A:-x}"] {
-            assert_eq!(
-                expand(text, &lookup),
-                Err(vec![VariableProblem::Malformed]),
-                "{text}"
-            );
+            assert_eq!(expand(text, &lookup), Err(vec![VariableProblem::Malformed]), "{text}");
         }
     }
 }

@@ -6,112 +6,110 @@ use std::time::Duration;
 
 use atalaya_control::{FenceState, REPLICATOR_CHANNEL, REQUESTER_CHANNEL};
 use atalaya_data::Lsn;
+use tokio::time::Instant;
 
 use crate::{Error, Session};
 
-/// A fence that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A fence that was asked for: the replicator holds until it is placed, reached and released.
+#[derive(Debug)]
 pub struct FenceRequest {
-    /// The row in `atalaya.control`.
-    pub id: i64,
-    /// How far it has come.
-    pub state: FenceState,
+    id: i64,
+    migration: String,
 }
 
-/// Asks the migration's replicator to apply exactly the commits before `fence` and to hold; waits until it
-/// does. The caller has `lease` from then on to open its snapshot and call [`release_fence`].
-///
-/// # Errors
-/// The server's; [`Error::Timeout`] when the replicator does not get there within `limit`.
-pub async fn request_fence(
-    target: &mut Session,
-    migration: &str,
-    fence: Lsn,
-    lease: Duration,
-    limit: Duration,
-) -> Result<FenceRequest, Error> {
-    target.batch(&format!("LISTEN {REQUESTER_CHANNEL}")).await?;
-    let lease_seconds = lease.as_secs_f64();
-    let row = target
-        .query_one(
-            "INSERT INTO atalaya.control (migration, kind, lsn, lease)
-             VALUES ($1, 'fence', ($2::text)::pg_lsn, make_interval(secs => $3)) RETURNING id",
-            &[&migration, &fence.to_string(), &lease_seconds],
-        )
-        .await?;
-    let id: i64 = row.get(0);
-    target
-        .query(
-            "SELECT pg_catalog.pg_notify($1, $2)",
-            &[&REPLICATOR_CHANNEL, &migration],
-        )
-        .await?;
-    let timeout = || Error::Timeout {
-        what: format!("the replicator's way to the fence {fence}"),
-        limit,
-    };
-    let deadline = tokio::time::Instant::now() + limit;
-    loop {
-        let state: String = target
-            .query_one("SELECT state FROM atalaya.control WHERE id = $1", &[&id])
-            .await?
-            .get(0);
-        match FenceState::parse(&state) {
-            Some(FenceState::Requested) => {}
-            Some(state) => return Ok(FenceRequest { id, state }),
-            None => {
-                return Err(Error::Shape {
-                    action: "reading a fence's state".to_owned(),
-                });
+impl FenceRequest {
+    /// Asks the migration's replicator to hold, and waits until it does. From then on each step of the
+    /// requester has `lease` before the replicator goes on without it.
+    ///
+    /// # Errors
+    /// The server's; [`Error::Timeout`] when no replicator answers within `limit`.
+    pub async fn hold(target: &mut Session, migration: &str, lease: Duration, limit: Duration) -> Result<Self, Error> {
+        target.batch(&format!("LISTEN {REQUESTER_CHANNEL}")).await?;
+        let row = target
+            .query_one(
+                "INSERT INTO atalaya.control (migration, kind, lease) VALUES ($1, 'fence', make_interval(secs => $2))
+                 RETURNING id",
+                &[&migration, &lease.as_secs_f64()],
+            )
+            .await?;
+        let request = Self { id: row.get(0), migration: migration.to_owned() };
+        request.notify(target).await?;
+        request.wait_for(target, FenceState::Holding, "the replicator to hold", limit).await?;
+        Ok(request)
+    }
+
+    /// Says where the fence lies and waits until the target holds exactly the commits before it.
+    ///
+    /// # Errors
+    /// The server's; [`Error::Timeout`] when the replicator is not there within `limit`.
+    pub async fn place(&self, target: &mut Session, fence: Lsn, limit: Duration) -> Result<(), Error> {
+        target
+            .execute(
+                "UPDATE atalaya.control SET lsn = ($2::text)::pg_lsn, state = 'placed' WHERE id = $1 AND state = 'holding'",
+                &[&self.id, &fence.to_string()],
+            )
+            .await?;
+        self.notify(target).await?;
+        self.wait_for(target, FenceState::Reached, "the replicator to reach the fence", limit).await
+    }
+
+    /// Lets the replicator go on. The answer says whether the fence still held: when its lease had ended, a
+    /// snapshot opened meanwhile may be past the fence and must not be used.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn release(self, target: &Session) -> Result<bool, Error> {
+        let held = target
+            .execute("UPDATE atalaya.control SET state = 'released' WHERE id = $1 AND state = 'reached'", &[&self.id])
+            .await?;
+        self.notify(target).await?;
+        Ok(held == 1)
+    }
+
+    /// Takes the request back, wherever it stands, so that the replicator goes on at once.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn withdraw(&self, target: &Session) -> Result<(), Error> {
+        target
+            .execute("UPDATE atalaya.control SET state = 'expired' WHERE id = $1 AND state <> 'released'", &[&self.id])
+            .await?;
+        self.notify(target).await
+    }
+
+    async fn notify(&self, target: &Session) -> Result<(), Error> {
+        target.query("SELECT pg_catalog.pg_notify($1, $2)", &[&REPLICATOR_CHANNEL, &self.migration]).await.map(|_| ())
+    }
+
+    async fn wait_for(
+        &self,
+        target: &mut Session,
+        wanted: FenceState,
+        what: &str,
+        limit: Duration,
+    ) -> Result<(), Error> {
+        let deadline = Instant::now() + limit;
+        let timeout = || Error::Timeout { what: format!("waiting for {what}"), limit };
+        loop {
+            let row = target.query_one("SELECT state FROM atalaya.control WHERE id = $1", &[&self.id]).await?;
+            match FenceState::parse(row.get(0)) {
+                Some(state) if state == wanted => return Ok(()),
+                Some(FenceState::Expired) => return Err(timeout()),
+                Some(_) => {}
+                None => {
+                    return Err(Error::Shape { action: "reading a fence's state".to_owned() });
+                }
             }
-        }
-        match tokio::time::timeout_at(deadline, target.next_notification()).await {
-            Ok(Some(_)) => {}
-            Ok(None) => {
-                return Err(Error::Shape {
-                    action: "waiting for the replicator".to_owned(),
-                });
-            }
-            Err(_) => {
-                target
-                    .execute(
-                        "UPDATE atalaya.control SET state = 'expired' WHERE id = $1",
-                        &[&id],
-                    )
-                    .await?;
-                target
-                    .query(
-                        "SELECT pg_catalog.pg_notify($1, $2)",
-                        &[&REPLICATOR_CHANNEL, &migration],
-                    )
-                    .await?;
-                return Err(timeout());
+            match tokio::time::timeout_at(deadline, target.next_notification()).await {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    return Err(Error::Shape { action: "waiting for the replicator".to_owned() });
+                }
+                Err(_) => {
+                    self.withdraw(target).await?;
+                    return Err(timeout());
+                }
             }
         }
     }
-}
-
-/// Lets the replicator go on. The answer says whether the fence still held: when its lease had ended, a
-/// snapshot opened meanwhile may be past the fence and must not be used.
-///
-/// # Errors
-/// The server's.
-pub async fn release_fence(
-    target: &Session,
-    migration: &str,
-    request: FenceRequest,
-) -> Result<bool, Error> {
-    let held = target
-        .execute(
-            "UPDATE atalaya.control SET state = 'released' WHERE id = $1 AND state = 'reached'",
-            &[&request.id],
-        )
-        .await?;
-    target
-        .query(
-            "SELECT pg_catalog.pg_notify($1, $2)",
-            &[&REPLICATOR_CHANNEL, &migration],
-        )
-        .await?;
-    Ok(held == 1)
 }

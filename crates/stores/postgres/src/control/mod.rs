@@ -6,5 +6,5 @@
 mod fence;
 mod schema;
 
-pub use fence::{FenceRequest, release_fence, request_fence};
+pub use fence::FenceRequest;
 pub use schema::{drop_schema, install_schema, is_installed};

@@ -9,19 +9,31 @@ CREATE TABLE IF NOT EXISTS atalaya.migration (
     slot              text NOT NULL,
     publication       text NOT NULL,
     phase             text NOT NULL,
+    snapshot          jsonb,
     options           jsonb NOT NULL DEFAULT '{}',
     created_at        timestamptz NOT NULL DEFAULT now()
 );
 
--- The position. `marker` is touched first in every transaction of ours, `applied` is written last.
+-- The position. `marker` is touched first in every transaction of ours, `applied` is written last. Writer 0
+-- applies changes and alone holds a position; the others load, each with a row of its own, so that no
+-- worker waits for another's row lock.
 CREATE TABLE IF NOT EXISTS atalaya.progress (
-    migration  text PRIMARY KEY REFERENCES atalaya.migration ON DELETE CASCADE,
-    marker     bigint NOT NULL DEFAULT 0,
-    applied    pg_lsn NOT NULL,
-    received   pg_lsn,
-    spool      text,
-    changes    bigint NOT NULL DEFAULT 0,
+    migration    text NOT NULL REFERENCES atalaya.migration ON DELETE CASCADE,
+    writer       integer NOT NULL DEFAULT 0,
+    marker       bigint NOT NULL DEFAULT 0,
+    applied      pg_lsn NOT NULL DEFAULT '0/0',
+    received     pg_lsn,
+    spool        text,
+    transactions bigint NOT NULL DEFAULT 0,
+    changes      bigint NOT NULL DEFAULT 0,
     committed_at timestamptz,
+    PRIMARY KEY (migration, writer)
+);
+
+-- What the running process says of itself, for `status`; never a position to resume from.
+CREATE TABLE IF NOT EXISTS atalaya.activity (
+    migration  text PRIMARY KEY REFERENCES atalaya.migration ON DELETE CASCADE,
+    report     jsonb NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
@@ -43,12 +55,15 @@ CREATE TABLE IF NOT EXISTS atalaya.tables (
     PRIMARY KEY (migration, schema, name)
 );
 
--- One row a finished range, written in the transaction that loaded it.
+-- The ranges of a large table, written down before the first is copied, since a resumed run must find the
+-- very same ones; `done` is set in the transaction that loaded the range.
 CREATE TABLE IF NOT EXISTS atalaya.copy_ranges (
     migration text NOT NULL,
     schema    text NOT NULL,
     name      text NOT NULL,
     range     integer NOT NULL,
+    condition text NOT NULL,
+    done      boolean NOT NULL DEFAULT false,
     PRIMARY KEY (migration, schema, name, range),
     FOREIGN KEY (migration, schema, name) REFERENCES atalaya.tables ON DELETE CASCADE
 );
@@ -61,7 +76,8 @@ CREATE TABLE IF NOT EXISTS atalaya.steps (
     PRIMARY KEY (migration, step)
 );
 
--- What others ask of the running replicator: kinds `fence`, `repair`, `stop`.
+-- What others ask of the running replicator: kinds `fence`, `repair`, `stop`. A fence is asked for without
+-- its position; the replicator holds, and the requester then says where it lies.
 CREATE TABLE IF NOT EXISTS atalaya.control (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     migration  text NOT NULL REFERENCES atalaya.migration ON DELETE CASCADE,
