@@ -1,0 +1,18 @@
+//! The registry: every check, in the order of the report. One file a family.
+
+mod activity;
+mod capacity;
+mod collations;
+mod extensions;
+mod identity;
+mod objects;
+mod privileges;
+mod registry;
+mod roles;
+mod support;
+mod tables;
+mod target;
+mod versions;
+mod wal;
+
+pub use registry::{ALL, find};

@@ -1,0 +1,33 @@
+//! Every check in one list, put together from the families when compiled.
+
+use crate::Check;
+
+use super::{
+    activity, capacity, collations, extensions, identity, objects, privileges, roles, tables,
+    target, versions, wal,
+};
+
+const FAMILIES: &[&[Check]] = &[
+    versions::CHECKS,
+    wal::CHECKS,
+    capacity::CHECKS,
+    privileges::CHECKS,
+    tables::CHECKS,
+    identity::CHECKS,
+    objects::CHECKS,
+    extensions::CHECKS,
+    collations::CHECKS,
+    roles::CHECKS,
+    activity::CHECKS,
+    target::CHECKS,
+];
+
+/// Every check, in the order of the report.
+pub static ALL: std::sync::LazyLock<Vec<&'static Check>> =
+    std::sync::LazyLock::new(|| FAMILIES.iter().flat_map(|family| family.iter()).collect());
+
+/// The check with that id.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static Check> {
+    ALL.iter().copied().find(|check| check.id == id)
+}

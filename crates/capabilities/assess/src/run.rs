@@ -1,0 +1,78 @@
+//! Runs every check over one reading of both sides.
+
+use std::error::Error as _;
+
+use crate::facts::Side;
+use crate::{
+    ALL, Check, CheckResult, Error, Facts, Finding, Outcome, Plan, Report, Severity, SideSummary,
+    checks,
+};
+
+/// Looks at both sides and runs every check; alters nothing.
+///
+/// # Errors
+/// When a side cannot be reached or read at all, or a tolerated check does not exist. A check that could
+/// not look (no privilege, a timeout) is a finding in the report instead, never a silent pass.
+pub async fn assess(plan: Plan) -> Result<Report, Error> {
+    if let Some(unknown) = plan
+        .options
+        .tolerated
+        .iter()
+        .find(|id| checks::find(id).is_none())
+    {
+        return Err(Error::UnknownCheck(unknown.clone()));
+    }
+    let facts = Facts::read(plan).await?;
+    let mut results = Vec::with_capacity(ALL.len());
+    for check in ALL.iter() {
+        results.push(run_one(check, &facts).await?);
+    }
+    Ok(Report::new(
+        summary(&facts.source),
+        summary(&facts.target),
+        facts.options.strict,
+        results,
+    ))
+}
+
+async fn run_one(check: &Check, facts: &Facts) -> Result<CheckResult, Error> {
+    let tolerated = facts.options.tolerated.iter().any(|id| id == check.id);
+    match (check.run)(facts).await {
+        Ok(Outcome::Looked(findings)) => Ok(CheckResult::looked(check, findings, tolerated)),
+        Ok(Outcome::NotApplicable(reason)) => Ok(CheckResult::not_applicable(check, reason)),
+        Err(error) if error.ends_everything() => Err(error),
+        Err(error) => Ok(CheckResult::looked(
+            check,
+            vec![unable(check, &error)],
+            tolerated,
+        )),
+    }
+}
+
+/// What was not seen counts as badly as the worst that could have been seen.
+fn unable(check: &Check, error: &Error) -> Finding {
+    let mut seen = format!("this could not be looked at: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !seen.contains(&text) {
+            seen.push_str(": ");
+            seen.push_str(&text);
+        }
+        cause = error.source();
+    }
+    let finding = Finding::with(check.severity.max(Severity::Warn), seen);
+    match error.hint() {
+        Some(hint) => finding.remedy(hint),
+        None => finding,
+    }
+}
+
+fn summary(side: &Side) -> SideSummary {
+    SideSummary {
+        side: side.name,
+        place: side.session.place().to_owned(),
+        major: side.major(),
+        role: side.role.name.clone(),
+    }
+}

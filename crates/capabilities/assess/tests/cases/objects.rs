@@ -1,0 +1,78 @@
+//! Triggers, rules, indexes, constraints, extensions, and objects that act on their own.
+
+use atalaya_assess::Status::{Fail, Pass, Warn};
+
+use crate::support::Expect::{Fires, Quiet};
+use crate::support::{Case, Kind, case};
+
+const TRIGGER: &str = "CREATE TABLE t (id int PRIMARY KEY);
+    CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER audit BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+    ALTER TABLE t ENABLE ALWAYS TRIGGER audit";
+
+super::cases! {
+    a_trigger_that_always_fires_is_named: |name| Case {
+        source_sql: TRIGGER,
+        ..case("always-triggers", name, Fires(Warn, "ENABLE TRIGGER \"audit\""))
+    };
+    an_event_trigger_is_named: |name| Case {
+        source_sql: "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+                     CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION f();
+                     ALTER EVENT TRIGGER watch ENABLE ALWAYS",
+        ..case("event-triggers", name, Fires(Warn, "ENABLE ALWAYS"))
+    };
+    a_rewrite_rule_is_named: |name| Case {
+        source_sql: "CREATE TABLE t (id int PRIMARY KEY); CREATE RULE hush AS ON DELETE TO t DO INSTEAD NOTHING",
+        ..case("rules", name, Fires(Warn, "hush"))
+    };
+    a_foreign_key_out_of_the_selection_is_refused: |name| Case {
+        source_sql: "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY REFERENCES a)",
+        plan: |plan| plan.tables = Box::new(|table| table.name == "b"),
+        ..case("foreign-keys-outside", name, Fires(Fail, "b_id_fkey"))
+    };
+    an_invalid_index_is_named: |name| Case {
+        source_sql: "CREATE TABLE t (id int PRIMARY KEY, v int); CREATE INDEX half ON t (v);
+                     UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'half'::regclass",
+        ..case("invalid-indexes", name, Fires(Warn, "REINDEX INDEX CONCURRENTLY \"public\".\"half\""))
+    };
+    a_constraint_not_validated_is_named: |name| Case {
+        source_sql: "CREATE TABLE t (id int PRIMARY KEY); ALTER TABLE t ADD CONSTRAINT c CHECK (id > 0) NOT VALID",
+        ..case("unvalidated-constraints", name, Fires(Warn, "VALIDATE CONSTRAINT \"c\""))
+    };
+    a_second_unique_index_is_information: |name| Case {
+        source_sql: "CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE)",
+        ..case("secondary-unique-indexes", name, Fires(Pass, "1 unique"))
+    };
+    scheduled_jobs_are_named: |name| Case {
+        source_sql: "CREATE SCHEMA cron; CREATE TABLE cron.job (id int PRIMARY KEY)",
+        ..case("scheduled-jobs", name, Fires(Warn, "cron.job"))
+    };
+    a_foreign_server_is_named: |name| Case {
+        source_sql: "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER far FOREIGN DATA WRAPPER w;
+                     CREATE USER MAPPING FOR plain SERVER far",
+        ..case("foreign-data", name, Fires(Warn, "1 user mappings"))
+    };
+    a_function_in_c_is_refused: |name| Case {
+        source_sql: "CREATE FUNCTION f() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'",
+        ..case("c-functions", name, Fires(Fail, "plpgsql"))
+    };
+    an_extension_that_the_target_lacks_is_refused: |name| Case {
+        source_sql: "CREATE EXTENSION adminpack",
+        ..case("extensions-available", name, Fires(Fail, "adminpack"))
+    };
+    an_older_extension_on_the_target_is_refused: |name| Case {
+        source: Kind::New,
+        source_sql: "CREATE EXTENSION hstore",
+        target_sql: "CREATE EXTENSION hstore VERSION '1.4'",
+        ..case("extension-versions", name, Fires(Fail, "the older 1.4"))
+    };
+    a_later_extension_on_the_target_is_named: |name| Case {
+        source_sql: "CREATE EXTENSION hstore VERSION '1.4'",
+        ..case("extension-versions", name, Fires(Warn, "the later"))
+    };
+    the_same_extension_on_both_is_not_named: |name| Case {
+        source: Kind::New,
+        source_sql: "CREATE EXTENSION hstore",
+        ..case("extension-versions", name, Quiet)
+    };
+}
