@@ -12,18 +12,10 @@ const FINDINGS_SHOWN_MAX: usize = 20;
 pub fn render_text(report: &Report) -> String {
     let mut text = String::new();
     for side in [&report.source, &report.target] {
-        let _infallible = writeln!(
-            text,
-            "{}: {} (PostgreSQL {}, as {})",
-            side.side, side.place, side.major, side.role
-        );
+        let _infallible = writeln!(text, "{}: {} (PostgreSQL {}, as {})", side.side, side.place, side.major, side.role);
     }
     for status in [Status::Fail, Status::Warn, Status::Pass] {
-        for check in report
-            .checks
-            .iter()
-            .filter(|check| check.status == status && !check.findings.is_empty())
-        {
+        for check in report.checks.iter().filter(|check| check.status == status && !check.findings.is_empty()) {
             render_check(&mut text, check);
         }
     }
@@ -35,29 +27,17 @@ pub fn render_text(report: &Report) -> String {
         summary.warn,
         summary.fail,
         summary.not_applicable,
-        if report.forbids_move() {
-            "the move is forbidden"
-        } else {
-            "nothing forbids the move"
-        }
+        if report.forbids_move() { "the move is forbidden" } else { "nothing forbids the move" }
     );
     text
 }
 
 fn render_check(text: &mut String, check: &CheckResult) {
     let tolerated = if check.tolerated { " (tolerated)" } else { "" };
-    let _infallible = writeln!(
-        text,
-        "\n{} {}: {}{tolerated}",
-        check.status.as_str().to_uppercase(),
-        check.id,
-        check.title
-    );
+    let _infallible =
+        writeln!(text, "\n{} {}: {}{tolerated}", check.status.as_str().to_uppercase(), check.id, check.title);
     for finding in check.findings.iter().take(FINDINGS_SHOWN_MAX) {
-        let object = finding
-            .object
-            .as_ref()
-            .map_or_else(String::new, |object| format!("{object}: "));
+        let object = finding.object.as_ref().map_or_else(String::new, |object| format!("{object}: "));
         let _infallible = writeln!(text, "  - {object}{}", finding.seen);
         for line in finding.remedy.iter().flat_map(|remedy| remedy.lines()) {
             let _infallible = writeln!(text, "      {line}");
@@ -78,13 +58,7 @@ pub fn render_list() -> String {
     let width = ALL.iter().map(|check| check.id.len()).max().unwrap_or(0);
     let mut text = String::new();
     for check in ALL.iter() {
-        let _infallible = writeln!(
-            text,
-            "{:width$}  {:4}  {}",
-            check.id,
-            check.severity.as_str(),
-            check.title
-        );
+        let _infallible = writeln!(text, "{:width$}  {:4}  {}", check.id, check.severity.as_str(), check.title);
     }
     text
 }

@@ -11,10 +11,7 @@ use crate::Error;
 /// # Errors
 /// The server's, or a lost connection.
 pub async fn load(session: &Session, script: &str) -> Result<(), Error> {
-    let statements = format!(
-        "SET search_path = public;\n{}",
-        without_database_lines(script)
-    );
+    let statements = format!("SET search_path = public;\n{}", without_database_lines(script));
     let loaded = session.batch(&statements).await;
     session.batch("RESET search_path").await?;
     Ok(loaded?)
@@ -24,11 +21,7 @@ fn without_database_lines(script: &str) -> String {
     script
         .trim_start_matches('\u{feff}')
         .lines()
-        .filter(|line| {
-            !["DROP DATABASE", "CREATE DATABASE", "\\c "]
-                .iter()
-                .any(|start| line.starts_with(start))
-        })
+        .filter(|line| !["DROP DATABASE", "CREATE DATABASE", "\\c "].iter().any(|start| line.starts_with(start)))
         .collect::<Vec<_>>()
         .join("\n")
 }

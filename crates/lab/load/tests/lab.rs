@@ -25,26 +25,17 @@ impl Lab {
         server.give_public_schema(&role, "shop").unwrap();
         let url = ConnectionUrl::parse(&server.url_as(&role, "shop")).unwrap();
         let session = Session::connect(&url, "test").await.unwrap();
-        Self {
-            server,
-            url,
-            session,
-        }
+        Self { server, url, session }
     }
 
     pub(crate) async fn with_ledger(options: ServerOptions) -> Self {
         let lab = Self::start(options).await;
-        Ledger::prepare(&lab.session, LedgerSize { accounts: 100 })
-            .await
-            .unwrap();
+        Ledger::prepare(&lab.session, LedgerSize { accounts: 100 }).await.unwrap();
         lab
     }
 
     pub(crate) fn options(&self) -> LedgerOptions {
-        LedgerOptions {
-            clients: 4,
-            ..LedgerOptions::new(self.url.clone())
-        }
+        LedgerOptions { clients: 4, ..LedgerOptions::new(self.url.clone()) }
     }
 
     pub(crate) async fn number(&self, sql: &str) -> i64 {

@@ -18,15 +18,8 @@ use crate::lab::{LIMIT, Lab, until};
 async fn a_run_in_the_shop_reconciles_on_the_oldest_and_the_newest_version() {
     for major in [13, 18] {
         let lab = Lab::with_ledger(ServerOptions::new(major)).await;
-        create(&lab.session, ShopSize::of_bytes(10 << 20))
-            .await
-            .unwrap();
-        let run = Ledger::start(LedgerOptions {
-            shop: true,
-            ..lab.options()
-        })
-        .await
-        .unwrap();
+        create(&lab.session, ShopSize::of_bytes(10 << 20)).await.unwrap();
+        let run = Ledger::start(LedgerOptions { shop: true, ..lab.options() }).await.unwrap();
         until(&run, |counts| counts.committed >= 3_000).await;
         let record = run.stop().await;
         let found = record.reconcile(&lab.session).await.unwrap();
@@ -36,13 +29,8 @@ async fn a_run_in_the_shop_reconciles_on_the_oldest_and_the_newest_version() {
         assert!(record.counts.rolled_back > 0, "{:?}", record.counts);
         // Deadlocks can happen; wrong statements must not.
         let errors: BTreeSet<String> = record.errors().into_keys().collect();
-        assert!(
-            errors.is_subset(&BTreeSet::from(["40P01".to_owned()])),
-            "{errors:?}"
-        );
-        let kinds = lab
-            .number("SELECT count(DISTINCT kind) FROM ledger.transfer")
-            .await;
+        assert!(errors.is_subset(&BTreeSet::from(["40P01".to_owned()])), "{errors:?}");
+        let kinds = lab.number("SELECT count(DISTINCT kind) FROM ledger.transfer").await;
         assert!(kinds >= 17, "{kinds}");
         let moved = "SELECT count(*) FROM shop.price_history WHERE source = 'ledger' AND valid_from >= '2026-01-01'";
         assert!(lab.number(moved).await > 0);
@@ -52,21 +40,12 @@ async fn a_run_in_the_shop_reconciles_on_the_oldest_and_the_newest_version() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_keeps_its_rate() {
     let lab = Lab::with_ledger(ServerOptions::new(15)).await;
-    let run = Ledger::start(LedgerOptions {
-        rate: Some(100),
-        ..lab.options()
-    })
-    .await
-    .unwrap();
+    let run = Ledger::start(LedgerOptions { rate: Some(100), ..lab.options() }).await.unwrap();
     until(&run, |counts| counts.elapsed_ms >= 2_000).await;
     let record = run.stop().await;
     let all = record.counts.committed + record.counts.rolled_back;
     // Not more than the rate, but for one a client at the start; slower only on a machine that has no time.
-    assert!(
-        all <= 100 * record.counts.elapsed_ms / 1_000 + 8,
-        "{:?}",
-        record.counts
-    );
+    assert!(all <= 100 * record.counts.elapsed_ms / 1_000 + 8, "{:?}", record.counts);
     assert!(all >= 100, "{:?}", record.counts);
 }
 
@@ -97,12 +76,7 @@ async fn a_killed_server_leaves_at_most_unknown_outcomes_and_the_run_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_give_up_when_the_server_stays_away_too_long() {
     let mut lab = Lab::with_ledger(ServerOptions::new(18)).await;
-    let run = Ledger::start(LedgerOptions {
-        outage_max: Duration::from_millis(200),
-        ..lab.options()
-    })
-    .await
-    .unwrap();
+    let run = Ledger::start(LedgerOptions { outage_max: Duration::from_millis(200), ..lab.options() }).await.unwrap();
     until(&run, |counts| counts.committed >= 50).await;
     block_in_place(|| lab.server.kill().unwrap());
     until(&run, |counts| counts.gave_up == 4).await;
@@ -143,34 +117,15 @@ async fn a_dropped_run_ends_its_clients() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_missing_or_wrong_is_said_before_a_client_starts() {
     let lab = Lab::start(ServerOptions::new(17)).await;
-    let start =
-        async |options: LedgerOptions| Ledger::start(options).await.err().unwrap().to_string();
-    assert_eq!(
-        start(lab.options()).await,
-        "the database has no table `ledger.transfer`"
-    );
+    let start = async |options: LedgerOptions| Ledger::start(options).await.err().unwrap().to_string();
+    assert_eq!(start(lab.options()).await, "the database has no table `ledger.transfer`");
     let lab = Lab::with_ledger(ServerOptions::new(17)).await;
-    let shop = LedgerOptions {
-        shop: true,
-        ..lab.options()
-    };
-    assert_eq!(
-        start(shop).await,
-        "the database has no table `shop.customer`"
-    );
-    let none = LedgerOptions {
-        clients: 0,
-        ..lab.options()
-    };
+    let shop = LedgerOptions { shop: true, ..lab.options() };
+    assert_eq!(start(shop).await, "the database has no table `shop.customer`");
+    let none = LedgerOptions { clients: 0, ..lab.options() };
     assert_eq!(start(none).await, "`clients` must be 1 to 1,024");
-    let still = LedgerOptions {
-        rate: Some(0),
-        ..lab.options()
-    };
-    assert!(matches!(
-        Ledger::start(still).await,
-        Err(Error::Option { option: "rate", .. })
-    ));
+    let still = LedgerOptions { rate: Some(0), ..lab.options() };
+    assert!(matches!(Ledger::start(still).await, Err(Error::Option { option: "rate", .. })));
 }
 
 async fn clients(session: &Session, user: &str) -> i64 {

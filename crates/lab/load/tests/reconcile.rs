@@ -8,16 +8,8 @@ use crate::lab::{Lab, until};
 /// A finished run of two clients, on tables without the constraints that keep a server from being wrong.
 async fn finished_run() -> (Lab, LedgerRecord) {
     let lab = Lab::with_ledger(ServerOptions::new(18)).await;
-    let run = Ledger::start(LedgerOptions {
-        clients: 2,
-        ..lab.options()
-    })
-    .await
-    .unwrap();
-    until(&run, |counts| {
-        counts.committed >= 300 && counts.rolled_back >= 2
-    })
-    .await;
+    let run = Ledger::start(LedgerOptions { clients: 2, ..lab.options() }).await.unwrap();
+    until(&run, |counts| counts.committed >= 300 && counts.rolled_back >= 2).await;
     let record = run.stop().await;
     lab.session
         .batch(
@@ -81,8 +73,7 @@ async fn each_kind_of_tampering_is_found_as_what_it_is() {
     assert_eq!(wrong(&found), [1, 0, 0, 0, 2, 0]);
     assert_eq!(found.samples.missing.len(), 1);
 
-    let twice =
-        format!("INSERT INTO ledger.transfer SELECT * FROM ledger.transfer WHERE id = {some}");
+    let twice = format!("INSERT INTO ledger.transfer SELECT * FROM ledger.transfer WHERE id = {some}");
     let found = found_after(&lab, &record, &twice).await;
     assert_eq!(wrong(&found), [0, 1, 0, 0, 0, 0]);
 
@@ -95,10 +86,7 @@ async fn each_kind_of_tampering_is_found_as_what_it_is() {
     assert_eq!(wrong(&found), [0, 0, 1, 1, 0, 0]);
 
     let never = "INSERT INTO ledger.transfer SELECT max(id) + 1000, 'transfer', 5, now() FROM ledger.transfer";
-    assert_eq!(
-        wrong(&found_after(&lab, &record, never).await),
-        [0, 0, 1, 1, 0, 0]
-    );
+    assert_eq!(wrong(&found_after(&lab, &record, never).await), [0, 0, 1, 1, 0, 0]);
 
     let taken = "UPDATE ledger.account SET balance = balance - 1 WHERE id = 3";
     let found = found_after(&lab, &record, taken).await;
@@ -111,10 +99,7 @@ async fn each_kind_of_tampering_is_found_as_what_it_is() {
     assert!(found.balance_sum_ok);
 
     let half = format!("DELETE FROM ledger.entry WHERE side = 1 AND transfer_id = {some}");
-    assert_eq!(
-        wrong(&found_after(&lab, &record, &half).await),
-        [0, 0, 0, 1, 0, 1]
-    );
+    assert_eq!(wrong(&found_after(&lab, &record, &half).await), [0, 0, 0, 1, 0, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,9 +21,7 @@ async fn contents(session: &Session) -> BTreeMap<String, (i64, String)> {
     let mut contents = BTreeMap::new();
     for table in tables {
         let name: String = table.get(0);
-        let sql = format!(
-            "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text FROM ONLY {name} t"
-        );
+        let sql = format!("SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text FROM ONLY {name} t");
         let row = session.query_one(&sql, &[]).await.unwrap();
         contents.insert(name, (row.get(0), row.get(1)));
     }
@@ -35,9 +33,7 @@ async fn a_size_makes_equal_data_on_the_oldest_and_the_newest_version() {
     let mut seen = Vec::new();
     for major in [13, 18] {
         let lab = Lab::start(ServerOptions::new(major)).await;
-        create(&lab.session, ShopSize::of_bytes(8 << 20))
-            .await
-            .unwrap();
+        create(&lab.session, ShopSize::of_bytes(8 << 20)).await.unwrap();
         seen.push(contents(&lab.session).await);
     }
     assert!(seen[0].len() > 12);
@@ -52,9 +48,7 @@ async fn every_version_between_takes_a_tiny_shop_and_another_seed_is_another_sho
         create(&lab.session, size).await.unwrap();
         let first = contents(&lab.session).await;
         lab.session.batch("DROP SCHEMA shop CASCADE").await.unwrap();
-        create(&lab.session, ShopSize { seed: 2, ..size })
-            .await
-            .unwrap();
+        create(&lab.session, ShopSize { seed: 2, ..size }).await.unwrap();
         let second = contents(&lab.session).await;
         assert_ne!(first["shop.customer"], second["shop.customer"]);
         assert_ne!(first["shop.document"], second["shop.document"]);
@@ -81,9 +75,7 @@ async fn a_shop_comes_near_the_bytes_asked_for_and_tells_each_table() {
 #[tokio::test]
 async fn a_shop_has_what_a_move_stumbles_over() {
     let lab = Lab::start(ServerOptions::new(13)).await;
-    create(&lab.session, ShopSize::of_bytes(5 << 20))
-        .await
-        .unwrap();
+    create(&lab.session, ShopSize::of_bytes(5 << 20)).await.unwrap();
     let classes = "FROM pg_class c WHERE relnamespace = 'shop'::regnamespace AND";
     for (what, sql, least) in [
         ("keyless with full identity", format!("{classes} relreplident = 'f'"), 1),
@@ -121,12 +113,8 @@ async fn a_shop_has_what_a_move_stumbles_over() {
 #[tokio::test]
 async fn a_second_shop_is_refused_and_leaves_the_first_alone() {
     let lab = Lab::start(ServerOptions::new(15)).await;
-    create(&lab.session, ShopSize::of_bytes(5 << 20))
-        .await
-        .unwrap();
+    create(&lab.session, ShopSize::of_bytes(5 << 20)).await.unwrap();
     let before = contents(&lab.session).await;
-    create(&lab.session, ShopSize::of_bytes(5 << 20))
-        .await
-        .unwrap_err();
+    create(&lab.session, ShopSize::of_bytes(5 << 20)).await.unwrap_err();
     assert_eq!(contents(&lab.session).await, before);
 }

@@ -107,22 +107,9 @@ fn a_server_with_required_tls_shows_its_certificate_and_refuses_plain_connection
         let tls = TlsFiles::new(certificate.as_str(), made.signing_key.serialize_pem()).required();
         let server = Server::start(ServerOptions::new(major).tls(tls)).unwrap();
         let plain = server.url("postgres");
-        let start = plain
-            .split('?')
-            .next()
-            .unwrap()
-            .replace("127.0.0.1", "localhost");
-        let verified = format!(
-            "{start}?sslmode=verify-full&sslrootcert={}",
-            authority.path().display()
-        );
-        assert_eq!(
-            answer(
-                &verified,
-                "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
-            ),
-            "t"
-        );
+        let start = plain.split('?').next().unwrap().replace("127.0.0.1", "localhost");
+        let verified = format!("{start}?sslmode=verify-full&sslrootcert={}", authority.path().display());
+        assert_eq!(answer(&verified, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"), "t");
         assert!(!connect(&plain, "SELECT 1").status.success());
         let other_name = verified.replace("localhost", "127.0.0.1");
         assert!(!connect(&other_name, "SELECT 1").status.success());

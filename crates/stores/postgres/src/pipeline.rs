@@ -24,11 +24,6 @@ impl Session {
     /// Runs all steps in their order without waiting in between; answers with each one's touched rows or
     /// error, as many as there are steps. The steps are held in memory: their maker bounds them.
     pub async fn pipeline(&self, steps: &[Step<'_>]) -> Vec<Result<u64, Error>> {
-        join_all(
-            steps
-                .iter()
-                .map(|step| self.execute_prepared(step.statement, step.parameters)),
-        )
-        .await
+        join_all(steps.iter().map(|step| self.execute_prepared(step.statement, step.parameters))).await
     }
 }

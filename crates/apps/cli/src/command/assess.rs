@@ -107,34 +107,18 @@ fn list(context: &Context) -> u8 {
             })
         })
         .collect();
-    context.print(
-        &atalaya_assess::render_list(),
-        &serde_json::json!({ "version": 1, "checks": checks }),
-    );
+    context.print(&atalaya_assess::render_list(), &serde_json::json!({ "version": 1, "checks": checks }));
     exit::DONE
 }
 
-async fn assess(
-    arguments: &AssessArguments,
-    request: &Request,
-    context: &Context,
-) -> Result<u8, Failure> {
+async fn assess(arguments: &AssessArguments, request: &Request, context: &Context) -> Result<u8, Failure> {
     let report = atalaya_assess::assess(plan(arguments, request)).await?;
-    let json =
-        serde_json::to_value(&report).map_err(|error| Failure::new(exit::FAILED, &error, None))?;
+    let json = serde_json::to_value(&report).map_err(|error| Failure::new(exit::FAILED, &error, None))?;
     context.print(&atalaya_assess::render_text(&report), &json);
-    Ok(if report.forbids_move() {
-        exit::REFUSED
-    } else {
-        exit::DONE
-    })
+    Ok(if report.forbids_move() { exit::REFUSED } else { exit::DONE })
 }
 
-async fn set_identities(
-    arguments: &AssessArguments,
-    request: &Request,
-    context: &Context,
-) -> Result<u8, Failure> {
+async fn set_identities(arguments: &AssessArguments, request: &Request, context: &Context) -> Result<u8, Failure> {
     let changes = atalaya_assess::plan_identities(plan(arguments, request)).await?;
     let unset = changes.iter().any(|change| change.sql.is_none());
     let planned: Vec<String> = changes
@@ -145,11 +129,8 @@ async fn set_identities(
         })
         .collect();
     if arguments.dry_run || changes.is_empty() {
-        let text = if changes.is_empty() {
-            "every table has a replica identity".to_owned()
-        } else {
-            planned.join("\n")
-        };
+        let text =
+            if changes.is_empty() { "every table has a replica identity".to_owned() } else { planned.join("\n") };
         context.print(
             &text,
             &serde_json::json!({ "version": 1, "dry_run": arguments.dry_run, "planned": changes, "results": [] }),
@@ -162,20 +143,13 @@ async fn set_identities(
         request.source,
         planned.join("\n")
     ));
-    let results = atalaya_assess::apply_identities(
-        &request.source,
-        &changes,
-        Duration::from_secs(arguments.lock_timeout),
-    )
-    .await?;
+    let results =
+        atalaya_assess::apply_identities(&request.source, &changes, Duration::from_secs(arguments.lock_timeout))
+            .await?;
     let text: Vec<String> = results
         .iter()
         .map(|result| {
-            let word = if result.altered {
-                "altered"
-            } else {
-                "NOT ALTERED"
-            };
+            let word = if result.altered { "altered" } else { "NOT ALTERED" };
             format!("{word} {}: {}", result.table, result.detail)
         })
         .collect();
@@ -194,8 +168,8 @@ async fn set_identities(
 fn plan(arguments: &AssessArguments, request: &Request) -> Plan {
     let tables = request.tables.clone();
     let append_only = request.append_only.clone();
-    let mut plan = Plan::new(request.source.clone(), request.target.clone())
-        .tables(Box::new(move |name| tables.matches(name)));
+    let mut plan =
+        Plan::new(request.source.clone(), request.target.clone()).tables(Box::new(move |name| tables.matches(name)));
     plan.options = Options {
         exclude_large_objects: arguments.exclude_large_objects,
         append_only: Box::new(move |name| append_only.iter().any(|each| each.matches(name))),
@@ -218,10 +192,7 @@ fn request(arguments: &AssessArguments, context: &Context) -> Result<Request, Fa
     let mut append_only = arguments
         .append_only
         .iter()
-        .map(|text| {
-            text.parse::<TablePattern>()
-                .map_err(|error| usage(&error, Some(error.hint().to_owned())))
-        })
+        .map(|text| text.parse::<TablePattern>().map_err(|error| usage(&error, Some(error.hint().to_owned()))))
         .collect::<Result<Vec<_>, _>>()?;
     match (&arguments.source, &arguments.target, &arguments.migration) {
         (Some(source), Some(target), _) => Ok(Request {
@@ -232,11 +203,9 @@ fn request(arguments: &AssessArguments, context: &Context) -> Result<Request, Fa
         }),
         (_, _, Some(name)) => {
             let estate = read_estate(&context.estate)?;
-            let found = estate.migration(name).ok_or_else(|| {
-                Failure::usage(format!(
-                    "the estate file has no migration `{name}` with two URLs"
-                ))
-            })?;
+            let found = estate
+                .migration(name)
+                .ok_or_else(|| Failure::usage(format!("the estate file has no migration `{name}` with two URLs")))?;
             append_only.extend(found.migration.append_only.iter().cloned());
             Ok(Request {
                 source: with_secret(found.source_url)?,
@@ -245,9 +214,7 @@ fn request(arguments: &AssessArguments, context: &Context) -> Result<Request, Fa
                 append_only,
             })
         }
-        _ => Err(Failure::usage(
-            "name a migration of the estate file, or give --source and --target",
-        )),
+        _ => Err(Failure::usage("name a migration of the estate file, or give --source and --target")),
     }
 }
 
@@ -256,8 +223,7 @@ fn usage(error: &dyn std::error::Error, hint: Option<String>) -> Failure {
 }
 
 fn resolve(text: &str, option: &str, context: &Context) -> Result<ConnectionUrl, Failure> {
-    let resolved =
-        ConnectionUrl::resolve(text, &Context::lookup).map_err(|error| usage(&error, None))?;
+    let resolved = ConnectionUrl::resolve(text, &Context::lookup).map_err(|error| usage(&error, None))?;
     if resolved.secret == SecretOrigin::Text {
         context.note(&format!(
             "warning: the password in {option} is seen by other users of this machine; use env:NAME or a passfile"
@@ -267,19 +233,14 @@ fn resolve(text: &str, option: &str, context: &Context) -> Result<ConnectionUrl,
 }
 
 fn with_secret(url: &ConnectionUrl) -> Result<ConnectionUrl, Failure> {
-    url.with_passfile(&Context::lookup)
-        .map(|resolved| resolved.url)
-        .map_err(|error| usage(&error, None))
+    url.with_passfile(&Context::lookup).map(|resolved| resolved.url).map_err(|error| usage(&error, None))
 }
 
 fn read_estate(path: &Path) -> Result<Estate, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         usage(
             &error,
-            Some(format!(
-                "there must be an estate file at `{}`; or give --source and --target",
-                path.display()
-            )),
+            Some(format!("there must be an estate file at `{}`; or give --source and --target", path.display())),
         )
     })?;
     Estate::parse(&text, path, &Context::lookup)

@@ -69,9 +69,9 @@ fn replication(facts: &Facts) -> Outcome {
                 SideName::Source => Finding::fail(seen),
                 SideName::Target => Finding::warn(seen + ", which the way back needs"),
             };
-            finding.on(side.name).remedy(format!(
-                "ALTER ROLE {role} REPLICATION; -- on RDS: GRANT rds_replication TO {role};"
-            ))
+            finding
+                .on(side.name)
+                .remedy(format!("ALTER ROLE {role} REPLICATION; -- on RDS: GRANT rds_replication TO {role};"))
         })
         .collect::<Vec<_>>()
         .into()
@@ -82,20 +82,14 @@ async fn publication(facts: &Facts) -> Result<Outcome, Error> {
     let role = quote_identifier(&source.role.name);
     let mut findings = Vec::new();
     let creates: bool = source
-        .query_one(
-            "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')",
-            &[],
-        )
+        .query_one("SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')", &[])
         .await?
         .get(0);
     if !creates {
         findings.push(
             Finding::fail("the role may not CREATE in the database")
                 .on(&source.identity.database)
-                .remedy(format!(
-                    "GRANT CREATE ON DATABASE {} TO {role};",
-                    quote_identifier(&source.identity.database)
-                )),
+                .remedy(format!("GRANT CREATE ON DATABASE {} TO {role};", quote_identifier(&source.identity.database))),
         );
     }
     let rows = source
@@ -134,10 +128,7 @@ async fn reading(facts: &Facts) -> Result<Outcome, Error> {
             let schema: String = row.get(0);
             Finding::fail("the role has not USAGE on the schema")
                 .on(&schema)
-                .remedy(format!(
-                    "GRANT USAGE ON SCHEMA {} TO {role};",
-                    quote_identifier(&schema)
-                ))
+                .remedy(format!("GRANT USAGE ON SCHEMA {} TO {role};", quote_identifier(&schema)))
         })
         .collect();
     let columns = source
@@ -153,10 +144,8 @@ async fn reading(facts: &Facts) -> Result<Outcome, Error> {
         )
         .await?;
     findings.extend(by_table(&columns, |table, columns| {
-        Finding::fail(format!("the role may not read: {columns}")).remedy(format!(
-            "GRANT SELECT ON TABLE {} TO {role};",
-            table.to_sql()
-        ))
+        Finding::fail(format!("the role may not read: {columns}"))
+            .remedy(format!("GRANT SELECT ON TABLE {} TO {role};", table.to_sql()))
     }));
     let sequences = source
         .query(
@@ -174,10 +163,7 @@ async fn reading(facts: &Facts) -> Result<Outcome, Error> {
         let name = name_of(row);
         Finding::fail("the role may not read where the sequence stands")
             .on(&name)
-            .remedy(format!(
-                "GRANT SELECT ON SEQUENCE {} TO {role};",
-                name.to_sql()
-            ))
+            .remedy(format!("GRANT SELECT ON SEQUENCE {} TO {role};", name.to_sql()))
     }));
     Ok(findings.into())
 }
@@ -187,26 +173,17 @@ async fn target(facts: &Facts) -> Result<Outcome, Error> {
     let role = quote_identifier(&target.role.name);
     let mut findings = Vec::new();
     let creates: bool = target
-        .query_one(
-            "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')",
-            &[],
-        )
+        .query_one("SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')", &[])
         .await?
         .get(0);
     if !creates {
         findings.push(
             Finding::fail("the role may not CREATE in the database")
                 .on(&target.identity.database)
-                .remedy(format!(
-                    "GRANT CREATE ON DATABASE {} TO {role};",
-                    quote_identifier(&target.identity.database)
-                )),
+                .remedy(format!("GRANT CREATE ON DATABASE {} TO {role};", quote_identifier(&target.identity.database))),
         );
     }
-    let mut schemas: Vec<&str> = facts
-        .selected()
-        .map(|relation| relation.name.schema.as_str())
-        .collect();
+    let mut schemas: Vec<&str> = facts.selected().map(|relation| relation.name.schema.as_str()).collect();
     schemas.sort_unstable();
     schemas.dedup();
     let closed = target
@@ -220,15 +197,9 @@ async fn target(facts: &Facts) -> Result<Outcome, Error> {
         let schema: String = row.get(0);
         Finding::fail("the role may not CREATE in the schema")
             .on(&schema)
-            .remedy(format!(
-                "GRANT CREATE ON SCHEMA {} TO {role};",
-                quote_identifier(&schema)
-            ))
+            .remedy(format!("GRANT CREATE ON SCHEMA {} TO {role};", quote_identifier(&schema)))
     }));
-    let mut owners: Vec<&str> = facts
-        .selected()
-        .map(|relation| relation.owner.as_str())
-        .collect();
+    let mut owners: Vec<&str> = facts.selected().map(|relation| relation.owner.as_str()).collect();
     owners.sort_unstable();
     owners.dedup();
     let foreign = target
@@ -250,13 +221,8 @@ async fn target(facts: &Facts) -> Result<Outcome, Error> {
 /// Whether the target's role may set `session_replication_role`. Set for this one statement's transaction
 /// only: the surest question is to ask for it.
 pub(super) async fn may_silence_triggers(facts: &Facts) -> Result<bool, Error> {
-    let tried = facts
-        .target
-        .query_one(
-            "SELECT pg_catalog.set_config('session_replication_role', 'replica', true)",
-            &[],
-        )
-        .await;
+    let tried =
+        facts.target.query_one("SELECT pg_catalog.set_config('session_replication_role', 'replica', true)", &[]).await;
     match tried {
         Ok(_) => Ok(true),
         Err(Error::Postgres(error)) if error.sqlstate() == Some("42501") => Ok(false),
@@ -275,12 +241,7 @@ async fn replica_role(facts: &Facts) -> Result<Outcome, Error> {
     } else {
         "before 15 only a superuser (on RDS a member of rds_superuser) can; triggers and foreign keys are then made at the end of the move".to_owned()
     };
-    Ok(vec![
-        Finding::warn("the role may not set session_replication_role")
-            .on("target")
-            .remedy(remedy),
-    ]
-    .into())
+    Ok(vec![Finding::warn("the role may not set session_replication_role").on("target").remedy(remedy)].into())
 }
 
 fn monitor(facts: &Facts) -> Outcome {
@@ -289,15 +250,9 @@ fn monitor(facts: &Facts) -> Outcome {
         .into_iter()
         .filter(|side| !side.role.reads_all_stats)
         .map(|side| {
-            Finding::warn(format!(
-                "role `{}` does not see other roles' sessions",
-                side.role.name
-            ))
-            .on(side.name)
-            .remedy(format!(
-                "GRANT pg_monitor TO {};",
-                quote_identifier(&side.role.name)
-            ))
+            Finding::warn(format!("role `{}` does not see other roles' sessions", side.role.name))
+                .on(side.name)
+                .remedy(format!("GRANT pg_monitor TO {};", quote_identifier(&side.role.name)))
         })
         .collect::<Vec<_>>()
         .into()

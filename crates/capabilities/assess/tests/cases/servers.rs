@@ -7,16 +7,10 @@ use atalaya_assess::Status::{Fail, Pass, Warn};
 use crate::support::Expect::Fires;
 use crate::support::{As, Case, Kind, Login, case};
 
-const PLAIN: As = As {
-    source: Login::Plain,
-    target: Login::Plain,
-};
+const PLAIN: As = As { source: Login::Plain, target: Login::Plain };
 
 fn odd_source(case: Case) -> Case {
-    Case {
-        source: Kind::Odd,
-        ..case
-    }
+    Case { source: Kind::Odd, ..case }
 }
 
 super::cases! {

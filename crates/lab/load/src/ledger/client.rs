@@ -114,9 +114,7 @@ impl Client {
 
     fn is_connected(&self) -> bool {
         let epoch = self.orders.borrow().epoch;
-        self.connection
-            .as_ref()
-            .is_some_and(|connection| connection.epoch == epoch && !connection.session.is_closed())
+        self.connection.as_ref().is_some_and(|connection| connection.epoch == epoch && !connection.session.is_closed())
     }
 
     /// Tries until connected; gives up after the longest outage, or when told to stop.
@@ -129,13 +127,7 @@ impl Client {
             if self.is_over() {
                 return false;
             }
-            match open(
-                &orders,
-                self.terms.with_shop,
-                self.terms.transaction_timeout,
-            )
-            .await
-            {
+            match open(&orders, self.terms.with_shop, self.terms.transaction_timeout).await {
                 Ok(connection) => {
                     if self.connected_before {
                         self.meter.reconnected();
@@ -168,9 +160,7 @@ impl Client {
     }
 
     async fn transaction(&mut self, count: u64) {
-        let plan = self
-            .deck
-            .draw(transfer_id(self.terms.run, self.number, count));
+        let plan = self.deck.draw(transfer_id(self.terms.run, self.number, count));
         let Some(connection) = &self.connection else {
             return;
         };
@@ -206,33 +196,18 @@ async fn open(orders: &Orders, with_shop: bool, limit: Duration) -> Result<Conne
     let session = Session::connect(&orders.url, APPLICATION_NAME).await?;
     let prepared = timeout(limit, Prepared::on(&session, with_shop))
         .await
-        .map_err(|_| Error::Timeout {
-            what: "preparing the ledger's statements".to_owned(),
-            limit,
-        })??;
-    Ok(Connection {
-        session,
-        prepared,
-        epoch: orders.epoch,
-    })
+        .map_err(|_| Error::Timeout { what: "preparing the ledger's statements".to_owned(), limit })??;
+    Ok(Connection { session, prepared, epoch: orders.epoch })
 }
 
 async fn send(connection: &Connection, plan: &Plan) -> Vec<Result<u64, Error>> {
-    let parameters: Vec<Vec<&(dyn ToSql + Sync)>> = plan
-        .steps
-        .iter()
-        .map(|(_, values)| values.iter().map(super::plan::Value::as_sql).collect())
-        .collect();
+    let parameters: Vec<Vec<&(dyn ToSql + Sync)>> =
+        plan.steps.iter().map(|(_, values)| values.iter().map(super::plan::Value::as_sql).collect()).collect();
     let steps: Vec<Step<'_>> = plan
         .steps
         .iter()
         .zip(&parameters)
-        .filter_map(|((phrase, _), parameters)| {
-            Some(Step {
-                statement: connection.prepared.get(*phrase)?,
-                parameters,
-            })
-        })
+        .filter_map(|((phrase, _), parameters)| Some(Step { statement: connection.prepared.get(*phrase)?, parameters }))
         .collect();
     connection.session.pipeline(&steps).await
 }

@@ -123,10 +123,7 @@ impl Meter {
             gave_up: self.gave_up.load(Ordering::Relaxed),
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             per_second: full_seconds.checked_sub(1).map_or(0, second),
-            per_second_min: (1..full_seconds.min(SECONDS))
-                .map(second)
-                .min()
-                .unwrap_or(0),
+            per_second_min: (1..full_seconds.min(SECONDS)).map(second).min().unwrap_or(0),
             pause_max_us: micros(commits.pause_max.max(waiting)),
             latency_max_us: micros(commits.latency_max),
             latency_p99_us: commits.quantile(0.99),
@@ -135,9 +132,7 @@ impl Meter {
 
     /// A panic while counting leaves numbers that are still numbers.
     fn lock(&self) -> std::sync::MutexGuard<'_, Commits> {
-        self.commits
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.commits.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -149,9 +144,7 @@ impl Commits {
         self.committed += 1;
         self.last = self.last.max(at);
         self.latency_max = self.latency_max.max(latency);
-        let second = usize::try_from(at.as_secs())
-            .unwrap_or(SECONDS)
-            .min(SECONDS - 1);
+        let second = usize::try_from(at.as_secs()).unwrap_or(SECONDS).min(SECONDS - 1);
         if self.per_second.len() <= second {
             self.per_second.resize(second + 1, 0);
         }
@@ -210,10 +203,7 @@ mod tests {
     fn every_latency_is_at_most_an_eighth_below_its_buckets_end() {
         for micros in [8, 9, 15, 16, 17, 100, 999, 1_000, 123_456, 30_000_000] {
             let end = bucket_end(bucket(micros));
-            assert!(
-                end >= micros && end - micros <= micros / 8,
-                "{micros}: {end}"
-            );
+            assert!(end >= micros && end - micros <= micros / 8, "{micros}: {end}");
         }
     }
 

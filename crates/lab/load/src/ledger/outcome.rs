@@ -29,10 +29,8 @@ pub(super) enum Ending {
 /// An error from the server before the end is certain: what follows it cannot commit. A lost connection at
 /// any step is not, since all steps were sent at once; nor is a server that shuts down during the `COMMIT`.
 pub(super) fn judge(answers: &[Result<u64, Error>], ending: Ending) -> Outcome {
-    let first_error = answers
-        .iter()
-        .enumerate()
-        .find_map(|(at, answer)| answer.as_ref().err().map(|error| (at, error)));
+    let first_error =
+        answers.iter().enumerate().find_map(|(at, answer)| answer.as_ref().err().map(|error| (at, error)));
     match (first_error, ending) {
         (None, Ending::Commit) => Outcome::Committed,
         (None, Ending::RollBack) => Outcome::RolledBack,
@@ -61,9 +59,7 @@ mod tests {
     fn judged(answers: [&str; 3], ending: Ending) -> Outcome {
         let answers = answers.map(|answer| match answer {
             "ok" => Ok(1),
-            "lost" => Err(Error::Shape {
-                action: "reading".into(),
-            }),
+            "lost" => Err(Error::Shape { action: "reading".into() }),
             sqlstate => Err(Error::Server {
                 action: "writing".into(),
                 source: ServerError {
@@ -81,58 +77,25 @@ mod tests {
 
     #[test]
     fn only_a_transaction_whose_every_step_succeeded_is_committed() {
-        assert_eq!(
-            judged(["ok", "ok", "ok"], Ending::Commit),
-            Outcome::Committed
-        );
+        assert_eq!(judged(["ok", "ok", "ok"], Ending::Commit), Outcome::Committed);
         // The COMMIT of a failed transaction answers as if all were well.
-        assert_eq!(
-            judged(["ok", "23505", "ok"], Ending::Commit),
-            Outcome::Failed
-        );
-        assert_eq!(
-            judged(["ok", "ok", "23503"], Ending::Commit),
-            Outcome::Failed
-        );
-        assert_eq!(
-            judged(["ok", "ok", "ok"], Ending::RollBack),
-            Outcome::RolledBack
-        );
+        assert_eq!(judged(["ok", "23505", "ok"], Ending::Commit), Outcome::Failed);
+        assert_eq!(judged(["ok", "ok", "23503"], Ending::Commit), Outcome::Failed);
+        assert_eq!(judged(["ok", "ok", "ok"], Ending::RollBack), Outcome::RolledBack);
     }
 
     #[test]
     fn a_connection_lost_at_any_step_leaves_the_outcome_unknown() {
-        assert_eq!(
-            judged(["ok", "ok", "lost"], Ending::Commit),
-            Outcome::Unknown
-        );
-        assert_eq!(
-            judged(["lost", "lost", "lost"], Ending::Commit),
-            Outcome::Unknown
-        );
-        assert_eq!(
-            judged(["ok", "08006", "lost"], Ending::Commit),
-            Outcome::Unknown
-        );
-        assert_eq!(
-            judged(["ok", "40P01", "lost"], Ending::Commit),
-            Outcome::Failed
-        );
-        assert_eq!(
-            judged(["ok", "lost", "lost"], Ending::RollBack),
-            Outcome::Failed
-        );
+        assert_eq!(judged(["ok", "ok", "lost"], Ending::Commit), Outcome::Unknown);
+        assert_eq!(judged(["lost", "lost", "lost"], Ending::Commit), Outcome::Unknown);
+        assert_eq!(judged(["ok", "08006", "lost"], Ending::Commit), Outcome::Unknown);
+        assert_eq!(judged(["ok", "40P01", "lost"], Ending::Commit), Outcome::Failed);
+        assert_eq!(judged(["ok", "lost", "lost"], Ending::RollBack), Outcome::Failed);
     }
 
     #[test]
     fn a_shutdown_is_unknown_only_during_the_commit() {
-        assert_eq!(
-            judged(["ok", "ok", "57P01"], Ending::Commit),
-            Outcome::Unknown
-        );
-        assert_eq!(
-            judged(["ok", "57P01", "lost"], Ending::Commit),
-            Outcome::Failed
-        );
+        assert_eq!(judged(["ok", "ok", "57P01"], Ending::Commit), Outcome::Unknown);
+        assert_eq!(judged(["ok", "57P01", "lost"], Ending::Commit), Outcome::Failed);
     }
 }

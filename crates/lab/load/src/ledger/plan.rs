@@ -48,10 +48,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn begin() -> Self {
-        Self {
-            steps: vec![(Phrase::Begin, Vec::new())],
-            ending: Ending::Commit,
-        }
+        Self { steps: vec![(Phrase::Begin, Vec::new())], ending: Ending::Commit }
     }
 
     pub(super) fn say<const N: usize>(&mut self, phrase: Phrase, values: [Value; N]) {

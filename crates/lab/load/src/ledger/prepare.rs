@@ -53,10 +53,7 @@ impl Ledger {
     /// The server's, a lost connection, a schema `ledger` that is already there, fewer than two accounts.
     pub async fn prepare(session: &Session, size: LedgerSize) -> Result<(), Error> {
         if size.accounts < 2 {
-            return Err(Error::Option {
-                option: "accounts",
-                must: "2 or more",
-            });
+            return Err(Error::Option { option: "accounts", must: "2 or more" });
         }
         session.batch(TABLES).await?;
         session

@@ -23,19 +23,13 @@ impl NumberRanges {
     #[must_use]
     pub fn contains(&self, number: u64) -> bool {
         let after = self.ranges.partition_point(|(first, _)| *first <= number);
-        after
-            .checked_sub(1)
-            .and_then(|index| self.ranges.get(index))
-            .is_some_and(|(_, last)| number <= *last)
+        after.checked_sub(1).and_then(|index| self.ranges.get(index)).is_some_and(|(_, last)| number <= *last)
     }
 
     /// How many numbers are in the set.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.ranges
-            .iter()
-            .map(|(first, last)| last - first + 1)
-            .sum()
+        self.ranges.iter().map(|(first, last)| last - first + 1).sum()
     }
 
     /// All numbers, ascending.

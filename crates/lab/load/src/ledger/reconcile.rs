@@ -70,9 +70,7 @@ impl LedgerRecord {
     /// # Errors
     /// The server's, or a lost connection.
     pub async fn reconcile(&self, session: &Session) -> Result<Reconciliation, Error> {
-        session
-            .batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            .await?;
+        session.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let found = self.compare(session).await;
         // Reading has nothing to lose; a session that is gone says so in `found`.
         let ended = session.batch("ROLLBACK").await;
@@ -144,26 +142,17 @@ struct Comparison<'a> {
 impl<'a> Comparison<'a> {
     fn new(record: &'a LedgerRecord) -> Self {
         let run = record.run;
-        let expected: Box<dyn Iterator<Item = i64> + Send + 'a> = Box::new(
-            (0_u32..)
-                .zip(&record.clients)
-                .flat_map(move |(client, told)| {
-                    told.committed
-                        .iter()
-                        .map(move |count| transfer_id(run, client, count))
-                }),
-        );
+        let expected: Box<dyn Iterator<Item = i64> + Send + 'a> =
+            Box::new((0_u32..).zip(&record.clients).flat_map(move |(client, told)| {
+                told.committed.iter().map(move |count| transfer_id(run, client, count))
+            }));
         Self {
             record,
             expected: expected.peekable(),
             last: None,
             found: Reconciliation {
                 committed: record.committed(),
-                unknown: record
-                    .clients
-                    .iter()
-                    .map(|client| client.unknown.count())
-                    .sum(),
+                unknown: record.clients.iter().map(|client| client.unknown.count()).sum(),
                 ..Reconciliation::default()
             },
         }
@@ -183,9 +172,7 @@ impl<'a> Comparison<'a> {
             return;
         }
         let (client, count) = parts(id);
-        let told = usize::try_from(client)
-            .ok()
-            .and_then(|client| self.record.clients.get(client));
+        let told = usize::try_from(client).ok().and_then(|client| self.record.clients.get(client));
         if told.is_some_and(|told| told.unknown.contains(count)) {
             self.found.unknown_present += 1;
         } else {
@@ -225,11 +212,7 @@ mod tests {
         client.add(1, Outcome::Failed);
         client.add(2, Outcome::Committed);
         client.add(3, Outcome::Unknown);
-        LedgerRecord {
-            run: 5,
-            clients: vec![client.clone(), client],
-            counts: LedgerCounts::default(),
-        }
+        LedgerRecord { run: 5, clients: vec![client.clone(), client], counts: LedgerCounts::default() }
     }
 
     fn compare(seen: &[(u32, u64)]) -> Reconciliation {
@@ -250,31 +233,11 @@ mod tests {
 
     #[test]
     fn each_difference_is_counted_and_named() {
-        let found = compare(&[
-            (0, 0),
-            (0, 0),
-            (0, 1),
-            (0, 2),
-            (0, 3),
-            (0, 3),
-            (1, 2),
-            (1, 9),
-            (7, 0),
-        ]);
+        let found = compare(&[(0, 0), (0, 0), (0, 1), (0, 2), (0, 3), (0, 3), (1, 2), (1, 9), (7, 0)]);
         assert_eq!((found.missing, found.duplicate, found.ghosts), (1, 2, 3));
         assert_eq!(found.samples.missing, [transfer_id(5, 1, 0)]);
-        assert_eq!(
-            found.samples.duplicate,
-            [transfer_id(5, 0, 0), transfer_id(5, 0, 3)]
-        );
-        assert_eq!(
-            found.samples.ghosts,
-            [
-                transfer_id(5, 0, 1),
-                transfer_id(5, 1, 9),
-                transfer_id(5, 7, 0)
-            ]
-        );
+        assert_eq!(found.samples.duplicate, [transfer_id(5, 0, 0), transfer_id(5, 0, 3)]);
+        assert_eq!(found.samples.ghosts, [transfer_id(5, 0, 1), transfer_id(5, 1, 9), transfer_id(5, 7, 0)]);
     }
 
     #[test]

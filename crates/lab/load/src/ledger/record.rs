@@ -65,10 +65,7 @@ impl LedgerRecord {
     /// Ids that were told committed.
     #[must_use]
     pub fn committed(&self) -> u64 {
-        self.clients
-            .iter()
-            .map(|client| client.committed.count())
-            .sum()
+        self.clients.iter().map(|client| client.committed.count()).sum()
     }
 
     /// How often each SQLSTATE came, of all clients; `lost` for broken connections.
@@ -84,8 +81,7 @@ impl LedgerRecord {
 
 /// The id of a transfer: run, client and the client's own count.
 pub(super) fn transfer_id(run: u32, client: u32, count: u64) -> i64 {
-    let id =
-        (u64::from(run) << (CLIENT_BITS + COUNT_BITS)) | (u64::from(client) << COUNT_BITS) | count;
+    let id = (u64::from(run) << (CLIENT_BITS + COUNT_BITS)) | (u64::from(client) << COUNT_BITS) | count;
     i64::try_from(id).unwrap_or(i64::MAX)
 }
 
@@ -98,10 +94,7 @@ pub(super) fn first_id(run: u32) -> i64 {
 pub(super) fn parts(id: i64) -> (u32, u64) {
     let id = u64::try_from(id).unwrap_or(0);
     let client = (id >> COUNT_BITS) & (u64::from(CLIENTS_MAX) - 1);
-    (
-        u32::try_from(client).unwrap_or(0),
-        id & ((1 << COUNT_BITS) - 1),
-    )
+    (u32::try_from(client).unwrap_or(0), id & ((1 << COUNT_BITS) - 1))
 }
 
 #[cfg(test)]

@@ -72,24 +72,14 @@ impl Ledger {
         let session = Session::connect(&options.url, "atalaya ledger").await?;
         expect_table(&session, "ledger.transfer", "prepare the ledger first").await?;
         let shop = if options.shop {
-            expect_table(
-                &session,
-                "shop.customer",
-                "create the shop first, or run without it",
-            )
-            .await?;
+            expect_table(&session, "shop.customer", "create the shop first, or run without it").await?;
             Some(ShopBounds::read(&session).await?)
         } else {
             None
         };
-        let accounts: i64 = session
-            .query_one("SELECT count(*) FROM ledger.account", &[])
-            .await?
-            .get(0);
+        let accounts: i64 = session.query_one("SELECT count(*) FROM ledger.account", &[]).await?.get(0);
         let number = claim_run(&session, options.seed).await?;
-        let interval = options
-            .rate
-            .map(|rate| Duration::from_secs(u64::from(options.clients)) / rate);
+        let interval = options.rate.map(|rate| Duration::from_secs(u64::from(options.clients)) / rate);
         let terms = Terms {
             run: number,
             with_shop: options.shop,
@@ -98,11 +88,7 @@ impl Ledger {
             outage_max: options.outage_max,
         };
         let meter = Arc::new(Meter::new());
-        let (orders, receiver) = watch::channel(Orders {
-            url: options.url,
-            epoch: 0,
-            stopping: false,
-        });
+        let (orders, receiver) = watch::channel(Orders { url: options.url, epoch: 0, stopping: false });
         let started = Instant::now();
         let clients = (0..options.clients)
             .map(|client| {
@@ -112,12 +98,7 @@ impl Ledger {
                 tokio::spawn(client.work(first_at))
             })
             .collect();
-        Ok(LedgerRun {
-            number,
-            meter,
-            orders,
-            clients,
-        })
+        Ok(LedgerRun { number, meter, orders, clients })
     }
 }
 
@@ -170,34 +151,17 @@ impl LedgerRun {
 
 fn check(options: &LedgerOptions) -> Result<(), Error> {
     if options.clients == 0 || options.clients > CLIENTS_MAX {
-        return Err(Error::Option {
-            option: "clients",
-            must: "1 to 1,024",
-        });
+        return Err(Error::Option { option: "clients", must: "1 to 1,024" });
     }
     if options.rate == Some(0) {
-        return Err(Error::Option {
-            option: "rate",
-            must: "1 or more",
-        });
+        return Err(Error::Option { option: "rate", must: "1 or more" });
     }
     Ok(())
 }
 
-async fn expect_table(
-    session: &Session,
-    table: &'static str,
-    hint: &'static str,
-) -> Result<(), Error> {
-    let there: bool = session
-        .query_one("SELECT to_regclass($1::text) IS NOT NULL", &[&table])
-        .await?
-        .get(0);
-    if there {
-        Ok(())
-    } else {
-        Err(Error::NotPrepared { table, hint })
-    }
+async fn expect_table(session: &Session, table: &'static str, hint: &'static str) -> Result<(), Error> {
+    let there: bool = session.query_one("SELECT to_regclass($1::text) IS NOT NULL", &[&table]).await?.get(0);
+    if there { Ok(()) } else { Err(Error::NotPrepared { table, hint }) }
 }
 
 async fn claim_run(session: &Session, seed: u64) -> Result<u32, Error> {

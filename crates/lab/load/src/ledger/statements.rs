@@ -98,27 +98,15 @@ const SHOP: &[(Phrase, &str)] = &[
          WHERE id = $1::bigint",
     ),
     (P::OrderDelete, "DELETE FROM shop.purchase_order WHERE id = $1::bigint"),
-    (
-        P::Stock,
-        "UPDATE shop.product SET stock = stock + $2::bigint WHERE id = $1::bigint::int",
-    ),
+    (P::Stock, "UPDATE shop.product SET stock = stock + $2::bigint WHERE id = $1::bigint::int"),
     (
         P::StockMovement,
         "INSERT INTO shop.stock_movement (product_id, delta, at, batch, reason)
          VALUES ($1::bigint, $2::bigint, clock_timestamp(), md5($3::text)::uuid, $3)",
     ),
-    (
-        P::StockCheck,
-        "UPDATE shop.stock_movement SET checked = true WHERE id BETWEEN $1::bigint AND $2::bigint",
-    ),
-    (
-        P::DocumentRead,
-        "UPDATE shop.document SET reads = reads + 1 WHERE id = $1::bigint::int",
-    ),
-    (
-        P::DocumentTitle,
-        "UPDATE shop.document SET title = $2::text WHERE id = $1::bigint::int",
-    ),
+    (P::StockCheck, "UPDATE shop.stock_movement SET checked = true WHERE id BETWEEN $1::bigint AND $2::bigint"),
+    (P::DocumentRead, "UPDATE shop.document SET reads = reads + 1 WHERE id = $1::bigint::int"),
+    (P::DocumentTitle, "UPDATE shop.document SET title = $2::text WHERE id = $1::bigint::int"),
     (
         P::DocumentContent,
         "UPDATE shop.document SET content = substr(content, 17) || substr(content, 1, 16)
@@ -137,10 +125,7 @@ const SHOP: &[(Phrase, &str)] = &[
         "DELETE FROM shop.audit_log
          WHERE ctid = (SELECT ctid FROM shop.audit_log WHERE ticket = $1::bigint LIMIT 1)",
     ),
-    (
-        P::AuditUpdate,
-        "UPDATE shop.audit_log SET action = $2::text WHERE ticket = $1::bigint",
-    ),
+    (P::AuditUpdate, "UPDATE shop.audit_log SET action = $2::text WHERE ticket = $1::bigint"),
     (
         P::PriceInsert,
         "INSERT INTO shop.price_history (product_id, currency, valid_from, price, source)
@@ -159,29 +144,20 @@ const SHOP: &[(Phrase, &str)] = &[
         "UPDATE shop.customer SET preferences = preferences || jsonb_build_object('visits', $2::bigint)
          WHERE id = $1::bigint",
     ),
-    (
-        P::CustomerPhones,
-        "UPDATE shop.customer SET phones = ARRAY[$2::text, NULL, ''] WHERE id = $1::bigint",
-    ),
+    (P::CustomerPhones, "UPDATE shop.customer SET phones = ARRAY[$2::text, NULL, ''] WHERE id = $1::bigint"),
     (
         P::SessionEvents,
         "INSERT INTO shop.session_event (customer_id, session, kind, took, at)
          SELECT $1::bigint, md5($2::text)::uuid, 'l', n * interval '1 millisecond', clock_timestamp()
          FROM generate_series(1, $3::bigint) n",
     ),
-    (
-        P::SessionDelete,
-        "DELETE FROM shop.session_event WHERE id BETWEEN $1::bigint AND $2::bigint",
-    ),
+    (P::SessionDelete, "DELETE FROM shop.session_event WHERE id BETWEEN $1::bigint AND $2::bigint"),
     (
         P::WarehouseKey,
         "UPDATE shop.\"Ware House; \"\"Nº\"\" 'ß' %s\" SET \"Id\" = 1000000 + nextval('shop.ticket_number')
          WHERE \"select\" = $1::bigint::int",
     ),
-    (
-        P::EmployeeMove,
-        "UPDATE shop.employee SET department_id = $2::bigint WHERE id = $1::bigint::int",
-    ),
+    (P::EmployeeMove, "UPDATE shop.employee SET department_id = $2::bigint WHERE id = $1::bigint::int"),
 ];
 
 /// All statements of one connection.
@@ -190,10 +166,7 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub(super) async fn on(
-        session: &Session,
-        with_shop: bool,
-    ) -> Result<Self, atalaya_postgres::Error> {
+    pub(super) async fn on(session: &Session, with_shop: bool) -> Result<Self, atalaya_postgres::Error> {
         let shop = if with_shop { SHOP } else { &[] };
         let mut statements = Vec::with_capacity(LEDGER.len() + SHOP.len());
         for (phrase, sql) in LEDGER.iter().chain(shop) {
@@ -204,8 +177,6 @@ impl Prepared {
 
     /// `None` only for a statement of the shop on a connection without it.
     pub(super) fn get(&self, phrase: Phrase) -> Option<&Statement> {
-        self.statements
-            .iter()
-            .find_map(|(known, statement)| (*known == phrase).then_some(statement))
+        self.statements.iter().find_map(|(known, statement)| (*known == phrase).then_some(statement))
     }
 }

@@ -34,21 +34,13 @@ pub async fn create_with_progress(
     for filling in fillings(RowCounts::of(size)) {
         let mut done = 0;
         while done < filling.steps {
-            on_progress(ShopProgress {
-                stage: filling.table,
-                done,
-                total: filling.steps,
-            });
+            on_progress(ShopProgress { stage: filling.table, done, total: filling.steps });
             let until = (done + STEPS_PER_STATEMENT).min(filling.steps);
             session.batch(&filling.statement(done + 1, until)).await?;
             done = until;
         }
     }
-    on_progress(ShopProgress {
-        stage: "keys and indexes",
-        done: 0,
-        total: 1,
-    });
+    on_progress(ShopProgress { stage: "keys and indexes", done: 0, total: 1 });
     session.batch(include_str!("sql/after.sql")).await?;
     session
         .batch(

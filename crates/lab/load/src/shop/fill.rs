@@ -17,10 +17,7 @@ pub(super) struct Filling {
 impl Filling {
     /// The statement for the row numbers `from..=until`.
     pub(super) fn statement(&self, from: u64, until: u64) -> String {
-        self.sql.replace(
-            "{numbers}",
-            &format!("generate_series({from}::bigint, {until}::bigint)"),
-        )
+        self.sql.replace("{numbers}", &format!("generate_series({from}::bigint, {until}::bigint)"))
     }
 }
 
@@ -105,8 +102,7 @@ const PRODUCT: &str = "INSERT INTO shop.product
         decode(pg_temp.token(g, 39), 'hex'), pg_temp.pick(g, 40, 10000), NULL
     FROM {numbers} g";
 
-const DEPARTMENT: &str =
-    "INSERT INTO shop.department SELECT g, g * 3, 'Department ' || g FROM {numbers} g";
+const DEPARTMENT: &str = "INSERT INTO shop.department SELECT g, g * 3, 'Department ' || g FROM {numbers} g";
 
 const EMPLOYEE: &str = "INSERT INTO shop.employee
     SELECT g, 1 + pg_temp.pick(g, 45, 12), CASE WHEN g > 12 THEN 1 + pg_temp.pick(g, 46, 12) END,

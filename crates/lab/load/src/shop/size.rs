@@ -14,10 +14,7 @@ impl ShopSize {
     /// A shop of so many bytes with the default seed.
     #[must_use]
     pub fn of_bytes(bytes_target: u64) -> Self {
-        Self {
-            bytes_target,
-            seed: 1,
-        }
+        Self { bytes_target, seed: 1 }
     }
 }
 
@@ -65,9 +62,7 @@ const BYTES_FIXED: u64 = 1_500_000;
 impl RowCounts {
     pub(super) fn of(size: ShopSize) -> Self {
         let documents = (size.bytes_target * DOCUMENT_PERCENT / 100 / BYTES_PER_DOCUMENT).max(2);
-        let rest = size
-            .bytes_target
-            .saturating_sub(documents * BYTES_PER_DOCUMENT + BYTES_FIXED);
+        let rest = size.bytes_target.saturating_sub(documents * BYTES_PER_DOCUMENT + BYTES_FIXED);
         let customers = (rest / BYTES_PER_CUSTOMER).max(100);
         Self {
             customers,

@@ -1,8 +1,7 @@
 //! Messages cut out of a stream, wherever the stream is split.
 
 use atalaya_pgwire::{
-    Authentication, BackendMessage, CodecError, CopyDataWriter, FrameDecoder, FrameLimits,
-    Gathered, TransactionStatus,
+    Authentication, BackendMessage, CodecError, CopyDataWriter, FrameDecoder, FrameLimits, Gathered, TransactionStatus,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -17,30 +16,16 @@ const STREAM: &[u8] = b"R\0\0\0\x08\0\0\0\0\
     Z\0\0\0\x05I";
 
 fn expected() -> Vec<BackendMessage> {
-    let sasl = Authentication::Sasl {
-        mechanisms: vec!["SCRAM-SHA-256".to_owned()],
-    };
+    let sasl = Authentication::Sasl { mechanisms: vec!["SCRAM-SHA-256".to_owned()] };
     vec![
         BackendMessage::Authentication(Authentication::Ok),
         BackendMessage::Authentication(Authentication::Md5Password { salt: *b"salt" }),
         BackendMessage::Authentication(sasl),
-        BackendMessage::ParameterStatus {
-            name: "a".to_owned(),
-            value: "bc".to_owned(),
-        },
-        BackendMessage::BackendKeyData {
-            process_id: 7,
-            secret_key: 8,
-        },
-        BackendMessage::RowDescription {
-            columns: vec!["ab".to_owned()],
-        },
-        BackendMessage::DataRow {
-            values: vec![None, Some(Bytes::from_static(b"1"))],
-        },
-        BackendMessage::CommandComplete {
-            command: "COPY 5".to_owned(),
-        },
+        BackendMessage::ParameterStatus { name: "a".to_owned(), value: "bc".to_owned() },
+        BackendMessage::BackendKeyData { process_id: 7, secret_key: 8 },
+        BackendMessage::RowDescription { columns: vec!["ab".to_owned()] },
+        BackendMessage::DataRow { values: vec![None, Some(Bytes::from_static(b"1"))] },
+        BackendMessage::CommandComplete { command: "COPY 5".to_owned() },
         BackendMessage::ReadyForQuery(TransactionStatus::Idle),
     ]
 }
@@ -72,9 +57,7 @@ fn copy_data_is_the_same_wherever_the_stream_is_split_and_pieces_have_the_wanted
             for part in [&COPY[..split], &COPY[split..]] {
                 buffer.extend_from_slice(part);
                 loop {
-                    last = decoder
-                        .gather_copy_data(&mut buffer, &mut piece, wanted)
-                        .unwrap();
+                    last = decoder.gather_copy_data(&mut buffer, &mut piece, wanted).unwrap();
                     if last != Gathered::Full {
                         break;
                     }
@@ -83,11 +66,7 @@ fn copy_data_is_the_same_wherever_the_stream_is_split_and_pieces_have_the_wanted
                 }
             }
             data.extend_from_slice(&piece);
-            assert_eq!(
-                (&data[..], last),
-                (&b"abcdefghij"[..], Gathered::OtherMessage),
-                "{split} {wanted}"
-            );
+            assert_eq!((&data[..], last), (&b"abcdefghij"[..], Gathered::OtherMessage), "{split} {wanted}");
         }
     }
 }
@@ -105,28 +84,16 @@ fn collected_copy_data_reads_back_as_it_was_written() {
     }
     writer.flush(&mut out).unwrap();
     let mut read = BytesMut::new();
-    let gathered = FrameDecoder::default()
-        .gather_copy_data(&mut out, &mut read, usize::MAX)
-        .unwrap();
+    let gathered = FrameDecoder::default().gather_copy_data(&mut out, &mut read, usize::MAX).unwrap();
     assert_eq!((gathered, read.len()), (Gathered::NeedsBytes, data.len()));
 }
 
 #[test]
 fn impossible_and_excessive_lengths_are_refused() {
-    let decode =
-        |bytes: &[u8]| FrameDecoder::new(FrameLimits::default()).decode(&mut BytesMut::from(bytes));
-    assert_eq!(
-        decode(b"Z\0\0\0\x03"),
-        Err(CodecError::ImpossibleLength { tag: b'Z' })
-    );
-    assert_eq!(
-        decode(b"Z\xff\xff\xff\xff"),
-        Err(CodecError::ImpossibleLength { tag: b'Z' })
-    );
-    assert!(matches!(
-        decode(b"Z\x7f\xff\xff\xff"),
-        Err(CodecError::OverLimit { .. })
-    ));
+    let decode = |bytes: &[u8]| FrameDecoder::new(FrameLimits::default()).decode(&mut BytesMut::from(bytes));
+    assert_eq!(decode(b"Z\0\0\0\x03"), Err(CodecError::ImpossibleLength { tag: b'Z' }));
+    assert_eq!(decode(b"Z\xff\xff\xff\xff"), Err(CodecError::ImpossibleLength { tag: b'Z' }));
+    assert!(matches!(decode(b"Z\x7f\xff\xff\xff"), Err(CodecError::OverLimit { .. })));
     // Whereas a row of a gigabyte is legal in replication.
     assert_eq!(decode(b"d\x40\0\0\0"), Ok(None));
 }

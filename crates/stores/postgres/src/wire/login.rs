@@ -1,8 +1,7 @@
 //! From an open socket to a session that is ready for queries.
 
 use atalaya_pgwire::{
-    self as pgwire, Authentication, BackendMessage, CodecError, SaslClient, SaslMechanism,
-    ServerError,
+    self as pgwire, Authentication, BackendMessage, CodecError, SaslClient, SaslMechanism, ServerError,
 };
 
 use super::connection::{WireConnection, WireOptions};
@@ -11,10 +10,7 @@ use super::stream::address_of;
 
 const DURING: &str = "the login";
 
-pub(super) async fn login(
-    connection: &mut WireConnection,
-    options: &WireOptions,
-) -> Result<(), WireError> {
+pub(super) async fn login(connection: &mut WireConnection, options: &WireOptions) -> Result<(), WireError> {
     let url = connection.url.clone();
     let mut parameters = vec![
         ("user", url.user()),
@@ -25,22 +21,14 @@ pub(super) async fn login(
     if options.replication {
         parameters.push(("replication", "database"));
     }
-    parameters.extend(
-        options
-            .settings
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str())),
-    );
+    parameters.extend(options.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     pgwire::startup(parameters, &mut connection.write).map_err(protocol)?;
     connection.flush(DURING).await?;
     let mut sasl = None;
     loop {
         match connection.receive(DURING).await? {
             BackendMessage::Authentication(step) => answer(connection, step, &mut sasl).await?,
-            BackendMessage::BackendKeyData {
-                process_id,
-                secret_key,
-            } => {
+            BackendMessage::BackendKeyData { process_id, secret_key } => {
                 connection.process_id = process_id;
                 connection.secret_key = secret_key;
             }
@@ -59,10 +47,7 @@ async fn answer(
 ) -> Result<(), WireError> {
     let url = connection.url.clone();
     let user = || url.user().to_owned();
-    let password = || {
-        url.password()
-            .ok_or_else(|| WireError::NoPassword { user: user() })
-    };
+    let password = || url.password().ok_or_else(|| WireError::NoPassword { user: user() });
     let unproven = |_| WireError::UnprovenServer { user: user() };
     let out = &mut connection.write;
     match (step, sasl) {
@@ -83,12 +68,8 @@ async fn answer(
         }
         (Authentication::Sasl { mechanisms }, exchange @ None) => {
             let binding = connection.stream.server_end_point();
-            let client =
-                SaslClient::choose(&mechanisms, password()?, binding).ok_or_else(|| {
-                    WireError::UnsupportedAuthentication {
-                        method: mechanisms.join(", "),
-                    }
-                })?;
+            let client = SaslClient::choose(&mechanisms, password()?, binding)
+                .ok_or_else(|| WireError::UnsupportedAuthentication { method: mechanisms.join(", ") })?;
             connection.is_channel_bound = client.mechanism() == SaslMechanism::ScramSha256Plus;
             client.start(out).map_err(protocol)?;
             *exchange = Some(client);
@@ -96,13 +77,9 @@ async fn answer(
         (Authentication::SaslContinue(challenge), Some(exchange)) => {
             exchange.proceed(&challenge, out).map_err(protocol)?;
         }
-        (Authentication::SaslFinal(proof), Some(exchange)) => {
-            exchange.finish(&proof).map_err(unproven)?
-        }
+        (Authentication::SaslFinal(proof), Some(exchange)) => exchange.finish(&proof).map_err(unproven)?,
         (Authentication::Unsupported(number), _) => {
-            return Err(WireError::UnsupportedAuthentication {
-                method: format!("number {number}"),
-            });
+            return Err(WireError::UnsupportedAuthentication { method: format!("number {number}") });
         }
         _ => return Err(WireError::Unexpected { during: DURING }),
     }
@@ -126,8 +103,5 @@ fn refusal(connection: &WireConnection, error: ServerError) -> WireError {
 }
 
 fn protocol(source: CodecError) -> WireError {
-    WireError::Protocol {
-        during: DURING,
-        source,
-    }
+    WireError::Protocol { during: DURING, source }
 }

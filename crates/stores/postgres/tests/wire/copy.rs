@@ -21,10 +21,7 @@ async fn a_query_returns_columns_rows_and_counts_and_an_error_leaves_the_session
     let row = |a: &str, b: Option<&str>| vec![Some(a.to_owned()), b.map(str::to_owned)];
     assert_eq!(results[2].rows, [row("1", None), row("2", Some("x"))]);
 
-    let error = connection
-        .simple_query("select 'hunter2'::int")
-        .await
-        .unwrap_err();
+    let error = connection.simple_query("select 'hunter2'::int").await.unwrap_err();
     assert_eq!(error.sqlstate(), Some("22P02"));
     assert!(!format!("{error:?}").contains("hunter2"));
     let error = connection.copy_out("select 1").await.err().unwrap();
@@ -38,8 +35,7 @@ async fn rows_of_50_mb_travel_in_small_pieces_and_arrive_equal() {
     let server = start(18);
     let mut source = connect(&server).await;
     let mut target = connect(&server).await;
-    let setup =
-        "create table big(id int, body text); alter table big alter body set storage external;
+    let setup = "create table big(id int, body text); alter table big alter body set storage external;
         insert into big select i, repeat(md5(i::text), 50 * 32768) from generate_series(1, 3) i;
         create table copied(like big)";
     source.simple_query(setup).await.unwrap();
@@ -76,14 +72,9 @@ async fn many_small_rows_arrive_complete_from_13_to_18() {
     let (old, new) = (start(13), start(18));
     let mut source = connect(&old).await;
     let mut target = connect(&new).await;
-    target
-        .simple_query("create table t(a bigint, b text)")
-        .await
-        .unwrap();
+    target.simple_query("create table t(a bigint, b text)").await.unwrap();
     let out = "copy (select i, md5(i::text) from generate_series(1, 300000) i) to stdout";
-    let totals = pipe_copy(&mut source, out, &mut target, "copy t from stdin", |_| {})
-        .await
-        .unwrap();
+    let totals = pipe_copy(&mut source, out, &mut target, "copy t from stdin", |_| {}).await.unwrap();
     assert_eq!(totals.rows, 300_000);
     let sum = "select count(*) || ' ' || sum(a) || ' ' || count(distinct b) from t where b = md5(a::text)";
     assert_eq!(value(&mut target, sum).await, "300000 45000150000 300000");
@@ -94,15 +85,10 @@ async fn an_error_of_the_target_ends_the_copy_early_and_both_sessions_stay_usabl
     let server = start(18);
     let mut source = connect(&server).await;
     let mut target = connect(&server).await;
-    target
-        .simple_query("create table t(a int check (a <> 777777), b text)")
-        .await
-        .unwrap();
+    target.simple_query("create table t(a int check (a <> 777777), b text)").await.unwrap();
     // Endless for a test, were the error not noticed.
     let out = "copy (select 777000 + i % 1000, 'hunter2' from (select generate_series(1, 2000000000) i) s) to stdout";
-    let error = pipe_copy(&mut source, out, &mut target, "copy t from stdin", |_| {})
-        .await
-        .unwrap_err();
+    let error = pipe_copy(&mut source, out, &mut target, "copy t from stdin", |_| {}).await.unwrap_err();
     assert!(matches!(error, WireError::CopyTarget(_)), "{error}");
     assert_eq!(error.sqlstate(), Some("23514"));
     assert!(!format!("{error:?}").contains("hunter2"));
@@ -117,9 +103,7 @@ async fn an_error_of_the_source_undoes_the_targets_copy_and_both_sessions_stay_u
     let mut target = connect(&server).await;
     target.simple_query("create table t(a int)").await.unwrap();
     let out = "copy (select 1 / (400000 - i) from generate_series(1, 500000) i) to stdout";
-    let error = pipe_copy(&mut source, out, &mut target, "copy t from stdin", |_| {})
-        .await
-        .unwrap_err();
+    let error = pipe_copy(&mut source, out, &mut target, "copy t from stdin", |_| {}).await.unwrap_err();
     assert!(matches!(error, WireError::CopySource(_)), "{error}");
     assert_eq!(error.sqlstate(), Some("22012"));
     assert_eq!(value(&mut source, "select 1").await, "1");
@@ -130,10 +114,7 @@ async fn an_error_of_the_source_undoes_the_targets_copy_and_both_sessions_stay_u
 async fn a_copy_that_was_dropped_leaves_a_connection_that_refuses_to_go_on() {
     let server = start(18);
     let mut connection = connect(&server).await;
-    let mut copy = connection
-        .copy_out("copy (select generate_series(1, 1000000)) to stdout")
-        .await
-        .unwrap();
+    let mut copy = connection.copy_out("copy (select generate_series(1, 1000000)) to stdout").await.unwrap();
     copy.next().await.unwrap().unwrap();
     drop(copy);
     let error = connection.simple_query("select 1").await.unwrap_err();

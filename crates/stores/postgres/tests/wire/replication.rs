@@ -2,9 +2,7 @@
 
 use atalaya_data::Lsn;
 use atalaya_pgwire::pgoutput::{Decoder, Message, OldTuple, ReplicaIdentity, Value};
-use atalaya_postgres::wire::{
-    ReplicationEvent, ReplicationStream, WireConnection, WireError, WireOptions,
-};
+use atalaya_postgres::wire::{ReplicationEvent, ReplicationStream, WireConnection, WireError, WireOptions};
 use atalaya_sandbox::{Server, ServerOptions, StopMode};
 
 use super::support::{connect, parse, start, value};
@@ -15,40 +13,22 @@ async fn walsender(server: &Server) -> WireConnection {
         replication: true,
         settings: vec![("DateStyle".to_owned(), "ISO, YMD".to_owned())],
     };
-    WireConnection::connect(&parse(&server.url("postgres")), &options)
-        .await
-        .unwrap()
+    WireConnection::connect(&parse(&server.url("postgres")), &options).await.unwrap()
 }
 
 /// Creates slot `s` for publication `p` and streams from it.
 async fn stream(server: &Server, options: &[(&str, &str)]) -> (ReplicationStream, Lsn) {
     let mut connection = walsender(server).await;
-    let created = connection
-        .simple_query("CREATE_REPLICATION_SLOT s LOGICAL pgoutput NOEXPORT_SNAPSHOT")
-        .await
-        .unwrap();
+    let created =
+        connection.simple_query("CREATE_REPLICATION_SLOT s LOGICAL pgoutput NOEXPORT_SNAPSHOT").await.unwrap();
     let start: Lsn = created[0].rows[0][1].as_deref().unwrap().parse().unwrap();
     let mut all = vec![("publication_names".to_owned(), "p".to_owned())];
-    all.extend(
-        options
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-    );
-    (
-        connection
-            .start_replication("s", start, &all)
-            .await
-            .unwrap(),
-        start,
-    )
+    all.extend(options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    (connection.start_replication("s", start, &all).await.unwrap(), start)
 }
 
 /// Messages up to and with the first that `is_last` says yes to.
-async fn until(
-    stream: &mut ReplicationStream,
-    decoder: &mut Decoder,
-    is_last: fn(&Message) -> bool,
-) -> Vec<Message> {
+async fn until(stream: &mut ReplicationStream, decoder: &mut Decoder, is_last: fn(&Message) -> bool) -> Vec<Message> {
     let mut messages = Vec::new();
     loop {
         if let ReplicationEvent::Data { payload, .. } = stream.next().await.unwrap() {
@@ -61,9 +41,7 @@ async fn until(
 }
 
 fn text(value: &Value) -> &[u8] {
-    let Value::Text(text) = value else {
-        panic!("{value:?}")
-    };
+    let Value::Text(text) = value else { panic!("{value:?}") };
     text
 }
 
@@ -81,66 +59,30 @@ async fn every_kind_of_change_is_decoded(major: u16) {
         )
         .unwrap();
     let mut decoder = Decoder::new();
-    let messages = until(&mut stream, &mut decoder, |message| {
-        matches!(message, Message::Commit(_))
-    })
-    .await;
+    let messages = until(&mut stream, &mut decoder, |message| matches!(message, Message::Commit(_))).await;
     let [
         Message::Begin(begin),
         Message::Relation(relation),
         Message::Insert { new: inserted, .. },
-        Message::Update {
-            old: None,
-            new: updated,
-            ..
-        },
-        Message::Update {
-            old: Some(OldTuple::Key(old_key)),
-            new: moved,
-            ..
-        },
-        Message::Delete {
-            old: OldTuple::Key(deleted),
-            relation_id,
-        },
+        Message::Update { old: None, new: updated, .. },
+        Message::Update { old: Some(OldTuple::Key(old_key)), new: moved, .. },
+        Message::Delete { old: OldTuple::Key(deleted), relation_id },
         rest @ ..,
     ] = &messages[..]
     else {
         panic!("{messages:?}")
     };
-    assert_eq!(
-        (relation.schema.as_str(), relation.name.as_str()),
-        ("public", "t")
-    );
+    assert_eq!((relation.schema.as_str(), relation.name.as_str()), ("public", "t"));
     assert_eq!(relation.replica_identity, ReplicaIdentity::Default);
-    let keys: Vec<_> = relation
-        .columns
-        .iter()
-        .map(|column| (column.name.as_str(), column.is_key))
-        .collect();
+    let keys: Vec<_> = relation.columns.iter().map(|column| (column.name.as_str(), column.is_key)).collect();
     assert_eq!(keys, [("id", true), ("a", false), ("d", false)]);
-    assert_eq!(
-        (text(&inserted.values[1]).len(), text(&inserted.values[2])),
-        (10_000, &b"2024-02-29"[..])
-    );
+    assert_eq!((text(&inserted.values[1]).len(), text(&inserted.values[2])), (10_000, &b"2024-02-29"[..]));
     assert_eq!(updated.values[1..], [Value::UnchangedToast, Value::Null]);
+    assert_eq!((text(&old_key.values[0]), text(&moved.values[0])), (&b"1"[..], &b"2"[..]));
+    assert_eq!((text(&deleted.values[0]), *relation_id), (&b"2"[..], relation.id));
+    let [.., Message::Truncate(truncate), Message::Commit(commit)] = rest else { panic!("{rest:?}") };
     assert_eq!(
-        (text(&old_key.values[0]), text(&moved.values[0])),
-        (&b"1"[..], &b"2"[..])
-    );
-    assert_eq!(
-        (text(&deleted.values[0]), *relation_id),
-        (&b"2"[..], relation.id)
-    );
-    let [.., Message::Truncate(truncate), Message::Commit(commit)] = rest else {
-        panic!("{rest:?}")
-    };
-    assert_eq!(
-        (
-            &truncate.relation_ids[..],
-            truncate.cascade,
-            truncate.restart_identity
-        ),
+        (&truncate.relation_ids[..], truncate.cascade, truncate.restart_identity),
         (&[relation.id][..], false, true)
     );
     assert_eq!(commit.commit_lsn, begin.final_lsn);
@@ -155,11 +97,7 @@ async fn every_kind_of_change_is_decoded(major: u16) {
     }
     stream.finish().await;
     let mut connection = connect(&server).await;
-    let confirmed = value(
-        &mut connection,
-        "select confirmed_flush_lsn from pg_replication_slots",
-    )
-    .await;
+    let confirmed = value(&mut connection, "select confirmed_flush_lsn from pg_replication_slots").await;
     assert_eq!(confirmed.parse::<Lsn>().unwrap(), commit.end_lsn);
 }
 
@@ -175,20 +113,9 @@ async fn every_kind_of_change_of_18_is_decoded() {
 
 #[tokio::test]
 async fn a_streamed_transaction_and_logical_messages_of_18_are_decoded() {
-    let server =
-        Server::start(ServerOptions::new(18).setting("logical_decoding_work_mem", "64kB")).unwrap();
-    server
-        .run_sql(
-            "postgres",
-            "create table t(id int, a text); create publication p for table t",
-        )
-        .unwrap();
-    let options = [
-        ("proto_version", "4"),
-        ("streaming", "parallel"),
-        ("messages", "true"),
-        ("binary", "true"),
-    ];
+    let server = Server::start(ServerOptions::new(18).setting("logical_decoding_work_mem", "64kB")).unwrap();
+    server.run_sql("postgres", "create table t(id int, a text); create publication p for table t").unwrap();
+    let options = [("proto_version", "4"), ("streaming", "parallel"), ("messages", "true"), ("binary", "true")];
     let (mut stream, _) = stream(&server, &options).await;
     server
         .run_sql(
@@ -199,18 +126,10 @@ async fn a_streamed_transaction_and_logical_messages_of_18_are_decoded() {
         )
         .unwrap();
     let mut decoder = Decoder::new();
-    let messages = until(&mut stream, &mut decoder, |message| {
-        matches!(message, Message::StreamCommit(_))
-    })
-    .await;
-    let count =
-        |wanted: fn(&Message) -> bool| messages.iter().filter(|message| wanted(message)).count();
+    let messages = until(&mut stream, &mut decoder, |message| matches!(message, Message::StreamCommit(_))).await;
+    let count = |wanted: fn(&Message) -> bool| messages.iter().filter(|message| wanted(message)).count();
     assert!(count(|message| matches!(message, Message::StreamStart { .. })) > 1);
-    assert!(
-        count(
-            |message| matches!(message, Message::StreamAbort(abort) if abort.abort_lsn.is_some())
-        ) >= 1
-    );
+    assert!(count(|message| matches!(message, Message::StreamAbort(abort) if abort.abort_lsn.is_some())) >= 1);
     assert!(count(|message| matches!(message, Message::Insert { .. })) >= 5000);
     let greeting = |message: &Message| {
         matches!(message, Message::Logical(logical) if logical.transactional && logical.prefix == "atalaya"
@@ -221,49 +140,22 @@ async fn a_streamed_transaction_and_logical_messages_of_18_are_decoded() {
         Message::Insert { new, .. } => Some(new.values[0].clone()),
         _ => None,
     });
-    assert_eq!(
-        first,
-        Some(Value::Binary(bytes::Bytes::from_static(&[0, 0, 0, 1])))
-    );
+    assert_eq!(first, Some(Value::Binary(bytes::Bytes::from_static(&[0, 0, 0, 1]))));
 }
 
 #[tokio::test]
 async fn a_row_of_50_mb_comes_whole_and_waiting_messages_need_no_read() {
     let server = start(18);
-    server
-        .run_sql(
-            "postgres",
-            "create table t(a text); create publication p for table t",
-        )
-        .unwrap();
+    server.run_sql("postgres", "create table t(a text); create publication p for table t").unwrap();
     let (mut stream, _) = stream(&server, &[("proto_version", "1")]).await;
-    server
-        .run_sql(
-            "postgres",
-            "insert into t values (repeat('x', 50 * 1048576))",
-        )
-        .unwrap();
+    server.run_sql("postgres", "insert into t values (repeat('x', 50 * 1048576))").unwrap();
     let mut decoder = Decoder::new();
-    let messages = until(&mut stream, &mut decoder, |message| {
-        matches!(message, Message::Commit(_))
-    })
-    .await;
-    let Message::Insert { new, .. } = &messages[2] else {
-        panic!("{:?}", messages.len())
-    };
+    let messages = until(&mut stream, &mut decoder, |message| matches!(message, Message::Commit(_))).await;
+    let Message::Insert { new, .. } = &messages[2] else { panic!("{:?}", messages.len()) };
     assert_eq!(text(&new.values[0]).len(), 50 * 1_048_576);
 
-    server
-        .run_sql(
-            "postgres",
-            "insert into t select i::text from generate_series(1, 1000) i",
-        )
-        .unwrap();
-    let mut seen = until(&mut stream, &mut decoder, |message| {
-        matches!(message, Message::Insert { .. })
-    })
-    .await
-    .len();
+    server.run_sql("postgres", "insert into t select i::text from generate_series(1, 1000) i").unwrap();
+    let mut seen = until(&mut stream, &mut decoder, |message| matches!(message, Message::Insert { .. })).await.len();
     let mut without_read = 0;
     while seen < 1003 {
         without_read += usize::from(stream.has_complete_message());
@@ -273,21 +165,13 @@ async fn a_row_of_50_mb_comes_whole_and_waiting_messages_need_no_read() {
         }
         tokio::task::yield_now().await;
     }
-    assert!(
-        without_read > 500,
-        "only {without_read} messages came with an earlier one"
-    );
+    assert!(without_read > 500, "only {without_read} messages came with an earlier one");
 }
 
 #[tokio::test]
 async fn a_server_that_stops_ends_the_stream_with_an_error() {
     let mut server = start(18);
-    server
-        .run_sql(
-            "postgres",
-            "create table t(a text); create publication p for table t",
-        )
-        .unwrap();
+    server.run_sql("postgres", "create table t(a text); create publication p for table t").unwrap();
     let (mut stream, _) = stream(&server, &[("proto_version", "1")]).await;
     let stopped = tokio::task::spawn_blocking(move || server.stop(StopMode::Fast).map(|()| server));
     let error = loop {
@@ -302,14 +186,8 @@ async fn a_server_that_stops_ends_the_stream_with_an_error() {
             Err(error) => break error,
         }
     };
-    let is_end = matches!(
-        error,
-        WireError::ReplicationEnded | WireError::Ended(_) | WireError::Server(_)
-    );
-    assert!(
-        is_end && error.hint().is_some() | error.sqlstate().is_some(),
-        "{error:?}"
-    );
+    let is_end = matches!(error, WireError::ReplicationEnded | WireError::Ended(_) | WireError::Server(_));
+    assert!(is_end && error.hint().is_some() | error.sqlstate().is_some(), "{error:?}");
     drop(stream);
     stopped.await.unwrap().unwrap();
 }

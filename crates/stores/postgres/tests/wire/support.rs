@@ -15,29 +15,16 @@ pub(crate) fn parse(url: &str) -> ConnectionUrl {
 }
 
 pub(crate) async fn connect(server: &Server) -> WireConnection {
-    WireConnection::connect(&parse(&server.url("postgres")), &options())
-        .await
-        .unwrap()
+    WireConnection::connect(&parse(&server.url("postgres")), &options()).await.unwrap()
 }
 
 pub(crate) fn options() -> WireOptions {
-    WireOptions {
-        application_name: "wire test".to_owned(),
-        ..WireOptions::default()
-    }
+    WireOptions { application_name: "wire test".to_owned(), ..WireOptions::default() }
 }
 
 /// The one value of a query.
 pub(crate) async fn value(connection: &mut WireConnection, sql: &str) -> String {
-    connection
-        .simple_query(sql)
-        .await
-        .unwrap()
-        .remove(0)
-        .rows
-        .remove(0)
-        .remove(0)
-        .unwrap()
+    connection.simple_query(sql).await.unwrap().remove(0).rows.remove(0).remove(0).unwrap()
 }
 
 /// Forwards one connection to the server and closes it in good order once the server has sent `limit` bytes.
@@ -48,9 +35,7 @@ pub(crate) async fn proxy_that_hangs_up(server: &Server, limit: u64) -> Connecti
     let server_port = server.port();
     tokio::spawn(async move {
         let (mut client, _) = listener.accept().await.unwrap();
-        let mut upstream = TcpStream::connect(("127.0.0.1", server_port))
-            .await
-            .unwrap();
+        let mut upstream = TcpStream::connect(("127.0.0.1", server_port)).await.unwrap();
         let (mut from_client, mut to_client) = client.split();
         let (from_server, mut to_server) = upstream.split();
         let mut from_server = from_server.take(limit);
@@ -60,9 +45,5 @@ pub(crate) async fn proxy_that_hangs_up(server: &Server, limit: u64) -> Connecti
         }
         let _ = client.shutdown().await;
     });
-    parse(
-        &server
-            .url("postgres")
-            .replace(&format!(":{server_port}/"), &format!(":{port}/")),
-    )
+    parse(&server.url("postgres").replace(&format!(":{server_port}/"), &format!(":{port}/")))
 }

@@ -13,20 +13,12 @@ fn certificates() -> (String, TlsFiles) {
     let authority_key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    authority
-        .distinguished_name
-        .push(DnType::CommonName, "test authority");
+    authority.distinguished_name.push(DnType::CommonName, "test authority");
     let root = authority.self_signed(&authority_key).unwrap().pem();
     let issuer = Issuer::new(authority, authority_key);
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["localhost".to_owned()])
-        .unwrap()
-        .signed_by(&key, &issuer)
-        .unwrap();
-    (
-        root,
-        TlsFiles::new(certificate.pem(), key.serialize_pem()).required(),
-    )
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    (root, TlsFiles::new(certificate.pem(), key.serialize_pem()).required())
 }
 
 struct Fixture {
@@ -41,15 +33,8 @@ impl Fixture {
         path
     }
 
-    async fn connect(
-        &self,
-        host: &str,
-        mode: &str,
-        root: Option<&Path>,
-    ) -> Result<WireConnection, WireError> {
-        let parameters = root
-            .map(|root| format!("&sslrootcert={}", root.display()))
-            .unwrap_or_default();
+    async fn connect(&self, host: &str, mode: &str, root: Option<&Path>) -> Result<WireConnection, WireError> {
+        let parameters = root.map(|root| format!("&sslrootcert={}", root.display())).unwrap_or_default();
         let url = self
             .server
             .url("postgres")
@@ -64,58 +49,28 @@ async fn certificates_are_checked_as_far_as_the_mode_says() {
     let (root, files) = certificates();
     let (other_root, _) = certificates();
     let server = Server::start(ServerOptions::new(18).tls(files)).unwrap();
-    let fixture = Fixture {
-        server,
-        folder: tempfile::tempdir().unwrap(),
-    };
+    let fixture = Fixture { server, folder: tempfile::tempdir().unwrap() };
     let root = fixture.file("root.pem", &root);
     let other = fixture.file("other.pem", &other_root);
 
-    let mut connection = fixture
-        .connect("localhost", "verify-full", Some(&root))
-        .await
-        .unwrap();
-    assert!(
-        connection.is_channel_bound(),
-        "SCRAM-SHA-256-PLUS was not used"
-    );
+    let mut connection = fixture.connect("localhost", "verify-full", Some(&root)).await.unwrap();
+    assert!(connection.is_channel_bound(), "SCRAM-SHA-256-PLUS was not used");
     let encrypted = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
     assert_eq!(super::support::value(&mut connection, encrypted).await, "t");
 
     for mode in ["verify-full", "verify-ca", "require"] {
-        let error = fixture
-            .connect("localhost", mode, Some(&other))
-            .await
-            .unwrap_err();
-        assert!(
-            matches!(error, WireError::UntrustedAuthority { .. }),
-            "{mode}: {error:?}"
-        );
+        let error = fixture.connect("localhost", mode, Some(&other)).await.unwrap_err();
+        assert!(matches!(error, WireError::UntrustedAuthority { .. }), "{mode}: {error:?}");
         assert!(error.hint().unwrap().contains("sslrootcert"));
     }
-    let error = fixture
-        .connect("127.0.0.1", "verify-full", Some(&root))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, WireError::WrongCertificateName { .. }),
-        "{error:?}"
-    );
-    fixture
-        .connect("127.0.0.1", "verify-ca", Some(&root))
-        .await
-        .unwrap();
+    let error = fixture.connect("127.0.0.1", "verify-full", Some(&root)).await.unwrap_err();
+    assert!(matches!(error, WireError::WrongCertificateName { .. }), "{error:?}");
+    fixture.connect("127.0.0.1", "verify-ca", Some(&root)).await.unwrap();
     for mode in ["require", "prefer"] {
         fixture.connect("127.0.0.1", mode, None).await.unwrap();
     }
-    let error = fixture
-        .connect("127.0.0.1", "verify-full", None)
-        .await
-        .unwrap_err();
+    let error = fixture.connect("127.0.0.1", "verify-full", None).await.unwrap_err();
     assert!(matches!(error, WireError::Tls(_)), "{error:?}");
-    let error = fixture
-        .connect("127.0.0.1", "disable", None)
-        .await
-        .unwrap_err();
+    let error = fixture.connect("127.0.0.1", "disable", None).await.unwrap_err();
     assert_eq!(error.sqlstate(), Some("28000"), "{error:?}");
 }
