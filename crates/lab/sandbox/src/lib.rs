@@ -1,1 +1,27 @@
 //! Real throwaway servers for tests, benches and the demo.
+//!
+//! Process control only: no database driver, SQL goes through `psql`. A server lives in a temporary folder, listens
+//! on loopback alone, and is stopped and removed when its [`Server`] is dropped, when the owner panics, and (by a
+//! watchdog) when the owner is killed. Which servers there are is pinned in `servers.txt`; `make setup` fetches them,
+//! and a missing one is an error that says so, never a reason to skip.
+
+mod account;
+mod binaries;
+mod detached;
+mod error;
+mod folder;
+mod members;
+mod options;
+mod port;
+mod process;
+mod server;
+mod sql;
+mod template;
+mod watchdog;
+
+pub use binaries::{AvailableServer, available, client_tools};
+pub use detached::DetachedServer;
+pub use error::Error;
+pub use options::{PasswordEncryption, ServerOptions, TlsFiles};
+pub use server::{Server, StopMode};
+pub use sql::Role;

@@ -1,0 +1,31 @@
+# Everything a developer needs: `make demo` and `make test` work on a fresh clone.
+
+# Outside the clone, so that another clone builds warm.
+export CARGO_TARGET_DIR ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/atalaya/target
+
+.PHONY: help setup build test lint demo bench soak
+
+help: ## lists these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+
+setup: ## system packages, locales and the pinned servers; quick when all is there
+	@scripts/setup.sh
+
+build: ## the binary `atalaya`, optimised
+	cargo build --locked --release --package atalaya
+
+lint: ## format and lints, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+
+test: setup lint ## every test, against real servers
+	cargo test --locked --workspace
+
+demo: setup build ## moves a live database from 13 to 18 and proves that nothing was lost
+	"$(CARGO_TARGET_DIR)/release/atalaya" demo
+
+bench: setup build ## the figures of the README, measured side by side
+	"$(CARGO_TARGET_DIR)/release/atalaya" bench
+
+soak: setup ## the long tests: larger data, more kills
+	cargo test --locked --workspace --release -- --include-ignored
