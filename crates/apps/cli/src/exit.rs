@@ -36,20 +36,12 @@ impl Failure {
             }
             cause = error.source();
         }
-        Self {
-            code,
-            message,
-            hint,
-        }
+        Self { code, message, hint }
     }
 
     /// Wrong usage, said in one line.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self {
-            code: USAGE,
-            message: message.into(),
-            hint: None,
-        }
+        Self { code: USAGE, message: message.into(), hint: None }
     }
 }
 

@@ -30,12 +30,7 @@ pub(crate) enum Output {
 #[command(name = "atalaya", version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     /// The estate file.
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        default_value = "atalaya.yaml"
-    )]
+    #[arg(long, global = true, value_name = "FILE", default_value = "atalaya.yaml")]
     pub(crate) estate: PathBuf,
     /// The folder for local state.
     #[arg(long, global = true, value_name = "DIR", default_value = ".atalaya")]
@@ -90,20 +85,12 @@ pub(crate) fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            let code = if error.use_stderr() {
-                exit::USAGE
-            } else {
-                exit::DONE
-            };
+            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
             let _closed = error.print();
             return ExitCode::from(code);
         }
     };
-    let context = Context {
-        estate: arguments.estate,
-        state: arguments.state,
-        output: arguments.output,
-    };
+    let context = Context { estate: arguments.estate, state: arguments.state, output: arguments.output };
     match command::dispatch(arguments.command, &context) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
@@ -116,12 +103,10 @@ pub(crate) fn run() -> ExitCode {
 fn report(context: &Context, failure: &Failure) {
     let mut stderr = std::io::stderr().lock();
     let _closed = match context.output {
-        Output::Text => {
-            writeln!(stderr, "error: {}", failure.message).and_then(|()| match &failure.hint {
-                Some(hint) => writeln!(stderr, "hint: {hint}"),
-                None => Ok(()),
-            })
-        }
+        Output::Text => writeln!(stderr, "error: {}", failure.message).and_then(|()| match &failure.hint {
+            Some(hint) => writeln!(stderr, "hint: {hint}"),
+            None => Ok(()),
+        }),
         Output::Json => writeln!(
             stderr,
             "{}",

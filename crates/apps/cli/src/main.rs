@@ -1,8 +1,13 @@
 //! The binary `atalaya`: wiring only.
 
 mod command;
+mod endpoints;
 mod exit;
+mod failpoints;
 mod global;
+mod progress;
+mod runtime;
+mod size;
 
 fn main() -> std::process::ExitCode {
     global::run()

@@ -2,6 +2,4 @@
 
 mod relation;
 
-pub use relation::{
-    Column, Generated, Identity, Key, Relation, RelationKind, ReplicaIdentity, TypeKind,
-};
+pub use relation::{Column, Generated, Identity, Key, Relation, RelationKind, ReplicaIdentity, TypeKind};

@@ -81,6 +81,8 @@ pub struct Column {
     pub element_oid: u32,
     /// Whether the type is one that an extension or a user made.
     pub user_defined: bool,
+    /// Whether two values are equal exactly when their texts are, so that a key can be known by its bytes.
+    pub byte_comparable: bool,
     /// Whether NULL is refused.
     pub not_null: bool,
     /// Whether the column is generated.
@@ -155,17 +157,12 @@ pub struct Relation {
 impl Relation {
     /// Columns that hold data of their own: what is copied, applied and compared.
     pub fn data_columns(&self) -> impl Iterator<Item = &Column> {
-        self.columns
-            .iter()
-            .filter(|column| column.generated == Generated::No)
+        self.columns.iter().filter(|column| column.generated == Generated::No)
     }
 
     /// The key's columns, in the index's order; none when there is no key.
     pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
-        self.key
-            .iter()
-            .flat_map(|key| key.columns.iter())
-            .filter_map(|position| self.columns.get(*position))
+        self.key.iter().flat_map(|key| key.columns.iter()).filter_map(|position| self.columns.get(*position))
     }
 
     /// Whether the relation itself holds rows that a move copies.

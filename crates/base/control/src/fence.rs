@@ -47,13 +47,6 @@ impl FenceState {
     /// The state a table's text stands for.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Requested,
-            Self::Reached,
-            Self::Released,
-            Self::Expired,
-        ]
-        .into_iter()
-        .find(|state| state.as_str() == text)
+        [Self::Requested, Self::Reached, Self::Released, Self::Expired].into_iter().find(|state| state.as_str() == text)
     }
 }

@@ -70,17 +70,7 @@ mod tests {
 
     #[test]
     fn other_text_is_refused() {
-        for text in [
-            "",
-            "/",
-            "16",
-            "16/",
-            "/1",
-            "g/1",
-            "1/123456789",
-            "+1/1",
-            "1/2/3",
-        ] {
+        for text in ["", "/", "16", "16/", "/1", "g/1", "1/123456789", "+1/1", "1/2/3"] {
             assert!(text.parse::<Lsn>().is_err(), "`{text}` was read");
         }
     }

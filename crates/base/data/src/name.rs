@@ -3,9 +3,7 @@
 use std::fmt;
 
 /// A schema-qualified relation name, exactly as the catalog holds it (no quoting, any character).
-#[derive(
-    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct RelationName {
     /// The schema's name.
     pub schema: String,
@@ -16,20 +14,13 @@ pub struct RelationName {
 impl RelationName {
     /// Puts a schema's and a relation's name together.
     pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            schema: schema.into(),
-            name: name.into(),
-        }
+        Self { schema: schema.into(), name: name.into() }
     }
 
     /// The name as SQL, always quoted.
     #[must_use]
     pub fn to_sql(&self) -> String {
-        format!(
-            "{}.{}",
-            quote_identifier(&self.schema),
-            quote_identifier(&self.name)
-        )
+        format!("{}.{}", quote_identifier(&self.schema), quote_identifier(&self.name))
     }
 }
 
@@ -38,21 +29,13 @@ impl fmt::Display for RelationName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = |name: &str| {
             let plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
-                && name
-                    .chars()
-                    .all(|each| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '_');
+                && name.chars().all(|each| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '_');
             if plain {
                 name.to_owned()
             } else {
                 let shown: String = name
                     .chars()
-                    .flat_map(|each| {
-                        if each.is_control() {
-                            each.escape_default().collect()
-                        } else {
-                            vec![each]
-                        }
-                    })
+                    .flat_map(|each| if each.is_control() { each.escape_default().collect() } else { vec![each] })
                     .collect();
                 quote_identifier(&shown)
             }
@@ -71,11 +54,7 @@ pub fn quote_identifier(name: &str) -> String {
 #[must_use]
 pub fn quote_literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
-    if doubled.contains('\\') {
-        format!("E'{}'", doubled.replace('\\', "\\\\"))
-    } else {
-        format!("'{doubled}'")
-    }
+    if doubled.contains('\\') { format!("E'{}'", doubled.replace('\\', "\\\\")) } else { format!("'{doubled}'") }
 }
 
 #[cfg(test)]
@@ -84,23 +63,14 @@ mod tests {
 
     #[test]
     fn quotes_and_backslashes_stay_within_the_quotes() {
-        assert_eq!(
-            RelationName::new("a\"b", "c.d").to_sql(),
-            "\"a\"\"b\".\"c.d\""
-        );
+        assert_eq!(RelationName::new("a\"b", "c.d").to_sql(), "\"a\"\"b\".\"c.d\"");
         assert_eq!(quote_literal("it's"), "'it''s'");
         assert_eq!(quote_literal("a\\'b"), "E'a\\\\''b'");
     }
 
     #[test]
     fn people_see_quotes_only_where_needed() {
-        assert_eq!(
-            RelationName::new("public", "orders_1").to_string(),
-            "public.orders_1"
-        );
-        assert_eq!(
-            RelationName::new("public", "Odd\nname").to_string(),
-            "public.\"Odd\\nname\""
-        );
+        assert_eq!(RelationName::new("public", "orders_1").to_string(), "public.orders_1");
+        assert_eq!(RelationName::new("public", "Odd\nname").to_string(), "public.\"Odd\\nname\"");
     }
 }

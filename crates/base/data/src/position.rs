@@ -36,10 +36,7 @@ mod tests {
 
     #[test]
     fn a_commit_that_starts_at_the_fence_is_after_it() {
-        let at = |commit_lsn, end_lsn| CommitPosition {
-            commit_lsn: Lsn(commit_lsn),
-            end_lsn: Lsn(end_lsn),
-        };
+        let at = |commit_lsn, end_lsn| CommitPosition { commit_lsn: Lsn(commit_lsn), end_lsn: Lsn(end_lsn) };
         assert!(at(99, 140).is_before(Lsn(100)));
         assert!(!at(100, 140).is_before(Lsn(100)));
         assert!(at(99, 140).is_applied(Lsn(140)));

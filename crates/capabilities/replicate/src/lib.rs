@@ -1,1 +1,40 @@
 //! Moves a live database: schema, copy, stream, apply, progress.
+//!
+//! One migration is one row in `atalaya.migration` on the target. Everything a resumed run needs stands on
+//! the target, written in the transaction whose effect it describes; nothing is resumed from memory.
+//! A capability never prints and never reads the environment.
+
+mod abort;
+mod apply;
+mod conflict;
+mod control;
+mod copy;
+mod ddl;
+mod error;
+mod failpoint;
+mod finish;
+mod follow;
+mod plan;
+mod progress;
+mod report;
+mod run;
+mod schema;
+mod sequences;
+mod snapshot;
+mod spool;
+mod status;
+mod stop;
+mod stream;
+
+pub(crate) use run::{run_lock, slot_prefix};
+
+pub use abort::{AbortOptions, AbortReport, abort};
+pub use error::Error;
+pub use failpoint::Failpoints;
+pub use finish::{clean_up, last_fence};
+pub use plan::{Options, Plan, RelationFilter, StopWhen};
+pub use report::{Event, Observer, Silent};
+pub use run::{Outcome, start};
+pub use snapshot::{HoldRequest, HolderCommand, hold};
+pub use status::{Status, TableStatus, status};
+pub use stop::stop;

@@ -28,10 +28,7 @@ impl Account {
             return Ok(Self::Caller);
         }
         match User::from_name(NAME) {
-            Ok(Some(user)) => Ok(Self::Other {
-                user: user.uid.as_raw(),
-                group: user.gid.as_raw(),
-            }),
+            Ok(Some(user)) => Ok(Self::Other { user: user.uid.as_raw(), group: user.gid.as_raw() }),
             _ => Err(Error::AccountMissing { name: NAME }),
         }
     }
@@ -48,8 +45,9 @@ impl Account {
     pub(crate) fn give(self, path: &Path) -> Result<(), Error> {
         match self {
             Self::Caller => Ok(()),
-            Self::Other { user, group } => chown(path, Some(user), Some(group))
-                .map_err(Error::file("change the owner of", path)),
+            Self::Other { user, group } => {
+                chown(path, Some(user), Some(group)).map_err(Error::file("change the owner of", path))
+            }
         }
     }
 
@@ -63,9 +61,7 @@ impl Account {
         for folder in folder.ancestors() {
             let metadata = folder.metadata().map_err(Error::file("read", folder))?;
             if metadata.uid() != user && metadata.permissions().mode() & 0o001 == 0 {
-                return Err(Error::FolderClosed {
-                    folder: folder.into(),
-                });
+                return Err(Error::FolderClosed { folder: folder.into() });
             }
         }
         Ok(())

@@ -36,20 +36,13 @@ struct Pin {
 }
 
 fn pins() -> impl Iterator<Item = Pin> {
-    PINNED
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| {
-            let mut words = line.split_whitespace();
-            let major = words.next()?.parse().ok()?;
-            let version = words.next()?;
-            let sha256 = words.nth(2)?;
-            Some(Pin {
-                major,
-                version,
-                stamp: format!("{version} {sha256}"),
-            })
-        })
+    PINNED.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let major = words.next()?.parse().ok()?;
+        let version = words.next()?;
+        let sha256 = words.nth(2)?;
+        Some(Pin { major, version, stamp: format!("{version} {sha256}") })
+    })
 }
 
 /// The cache this caller may write to: root's is the system's, since root's home is closed to the servers' account.
@@ -57,11 +50,7 @@ pub(crate) fn own_cache() -> Result<PathBuf, Error> {
     if geteuid().is_root() {
         return Ok(SYSTEM_CACHE.into());
     }
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("XDG_CACHE_HOME")
         .or_else(|| set("HOME").map(|home| home.join(".cache")))
         .map(|cache| cache.join("atalaya"))
@@ -70,32 +59,19 @@ pub(crate) fn own_cache() -> Result<PathBuf, Error> {
 
 /// The programs of a major version.
 pub(crate) fn find(major: u16) -> Result<Binaries, Error> {
-    let pin = pins()
-        .find(|pin| pin.major == major)
-        .ok_or_else(|| Error::UnknownVersion {
-            major,
-            known: pins()
-                .map(|pin| pin.major.to_string())
-                .collect::<Vec<_>>()
-                .join(", "),
-        })?;
+    let pin = pins().find(|pin| pin.major == major).ok_or_else(|| Error::UnknownVersion {
+        major,
+        known: pins().map(|pin| pin.major.to_string()).collect::<Vec<_>>().join(", "),
+    })?;
     let own = own_cache()?;
     for cache in [own.as_path(), Path::new(SYSTEM_CACHE)] {
         let folder = cache.join("servers").join(major.to_string());
         // Another stamp is another version: tests must never run against a server that is not the pinned one.
-        if std::fs::read_to_string(folder.join(STAMP))
-            .is_ok_and(|stamp| stamp.trim_end() == pin.stamp)
-        {
-            return Ok(Binaries {
-                version: pin.version.into(),
-                programs: folder.join("bin"),
-            });
+        if std::fs::read_to_string(folder.join(STAMP)).is_ok_and(|stamp| stamp.trim_end() == pin.stamp) {
+            return Ok(Binaries { version: pin.version.into(), programs: folder.join("bin") });
         }
     }
-    Err(Error::ServerMissing {
-        major,
-        folder: own.join("servers"),
-    })
+    Err(Error::ServerMissing { major, folder: own.join("servers") })
 }
 
 /// The servers in the cache, lowest version first.
@@ -103,10 +79,7 @@ pub(crate) fn find(major: u16) -> Result<Binaries, Error> {
 pub fn available() -> Vec<AvailableServer> {
     pins()
         .filter_map(|pin| {
-            find(pin.major).ok().map(|found| AvailableServer {
-                major: pin.major,
-                version: found.version,
-            })
+            find(pin.major).ok().map(|found| AvailableServer { major: pin.major, version: found.version })
         })
         .collect()
 }
@@ -117,11 +90,7 @@ pub fn available() -> Vec<AvailableServer> {
 /// When the version is not pinned, not in the cache, or comes without these tools, as 13 does.
 pub fn client_tools(major: u16) -> Result<PathBuf, Error> {
     let programs = find(major)?.programs;
-    if programs.join("psql").exists() {
-        Ok(programs)
-    } else {
-        Err(Error::NoClientTools { major })
-    }
+    if programs.join("psql").exists() { Ok(programs) } else { Err(Error::NoClientTools { major }) }
 }
 
 /// The highest `psql` in the cache: it speaks to every server, 13 included, which has none of its own.
@@ -143,19 +112,11 @@ mod tests {
     fn the_pinned_file_names_every_version_once_with_a_sum() {
         let majors: Vec<_> = pins().map(|pin| pin.major).collect();
         assert_eq!(majors, [13, 14, 15, 16, 17, 18]);
-        assert!(pins().all(|pin| {
-            pin.stamp
-                .split(' ')
-                .nth(1)
-                .is_some_and(|sum| sum.len() == 64)
-        }));
+        assert!(pins().all(|pin| { pin.stamp.split(' ').nth(1).is_some_and(|sum| sum.len() == 64) }));
     }
 
     #[test]
     fn an_unknown_version_is_refused_with_those_there_are() {
-        assert_eq!(
-            find(9).unwrap_err().to_string(),
-            "no Postgres 9 is known here, only 13, 14, 15, 16, 17, 18"
-        );
+        assert_eq!(find(9).unwrap_err().to_string(), "no Postgres 9 is known here, only 13, 14, 15, 16, 17, 18");
     }
 }

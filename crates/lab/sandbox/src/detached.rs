@@ -47,9 +47,7 @@ impl DetachedServer {
             thread::sleep(POLL);
         }
         if !members::kill_all(&data, KILL_LIMIT) {
-            return Err(Error::Unstoppable {
-                folder: self.folder.clone(),
-            });
+            return Err(Error::Unstoppable { folder: self.folder.clone() });
         }
         for folder in [&self.folder, &self.socket] {
             match std::fs::remove_dir_all(folder) {

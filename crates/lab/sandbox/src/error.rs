@@ -1,9 +1,10 @@
 //! What can go wrong with a sandbox server, with the remedy where there is one.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// Why a server could not be found, started, asked or stopped.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A major version that `servers.txt` does not pin.
@@ -15,7 +16,7 @@ pub enum Error {
         known: String,
     },
     /// A pinned server is not in the cache, or is there in another version than the pinned one.
-    #[error("Postgres {major} is not in `{}`\nhint: run `make setup`", folder.display())]
+    #[error("Postgres {major} is not in `{}`", folder.display())]
     ServerMissing {
         /// The version asked for.
         major: u16,
@@ -23,15 +24,13 @@ pub enum Error {
         folder: PathBuf,
     },
     /// The package of this version holds the server alone.
-    #[error("Postgres {major} comes without client tools\nhint: use those of a later version")]
+    #[error("Postgres {major} comes without client tools")]
     NoClientTools {
         /// The version asked for.
         major: u16,
     },
     /// Root must not run servers itself, and the account for them does not exist.
-    #[error(
-        "the account `{name}` that runs servers for root does not exist\nhint: run `make setup`"
-    )]
+    #[error("the account `{name}` that runs servers for root does not exist")]
     AccountMissing {
         /// The account's name.
         name: &'static str,
@@ -40,10 +39,7 @@ pub enum Error {
     #[error("neither XDG_CACHE_HOME nor HOME is set, so the servers' cache cannot be found")]
     NoCacheFolder,
     /// The servers' account cannot enter a folder.
-    #[error(
-        "the account that runs servers cannot enter `{}`\nhint: choose a folder below one that everyone may enter, by TMPDIR or the server's options",
-        folder.display()
-    )]
+    #[error("the account that runs servers cannot enter `{}`", folder.display())]
     FolderClosed {
         /// The folder that is closed to it.
         folder: PathBuf,
@@ -115,16 +111,48 @@ pub enum Error {
 }
 
 impl Error {
+    /// The next step, where there is one.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::ServerMissing { .. } | Self::AccountMissing { .. } => "run `make setup`",
+            Self::NoClientTools { .. } => "use those of a later version",
+            Self::FolderClosed { .. } => "choose a folder that everyone may enter, for instance by TMPDIR",
+            _ => return None,
+        };
+        Some(hint.into())
+    }
+
     /// For `map_err` on file operations.
-    pub(crate) fn file(
-        action: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File {
-            action,
-            path,
-            source,
+        move |source| Self::File { action, path, source }
+    }
+}
+
+/// As `Display`, with causes and the hint: this is what a test that unwraps shows.
+impl fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(formatter, ": {error}")?;
+            cause = error.source();
         }
+        match self.hint() {
+            Some(hint) => write!(formatter, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_server_names_the_remedy_even_when_unwrapped() {
+        let error = Error::ServerMissing { major: 18, folder: "/cache".into() };
+        assert_eq!(format!("{error:?}"), "Postgres 18 is not in `/cache`\nhint: run `make setup`");
     }
 }

@@ -25,24 +25,13 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Makes the folder with a fresh data folder in it, configured.
-    pub(crate) fn make(
-        options: &ServerOptions,
-        binaries: &Binaries,
-        account: Account,
-    ) -> Result<Self, Error> {
+    pub(crate) fn make(options: &ServerOptions, binaries: &Binaries, account: Account) -> Result<Self, Error> {
         let parent = options.parent.clone().unwrap_or_else(std::env::temp_dir);
         // Without links: processes are known by the real path of their working folder.
-        let parent = parent
-            .canonicalize()
-            .map_err(Error::file("find", &parent))?;
+        let parent = parent.canonicalize().map_err(Error::file("find", &parent))?;
         account.check_can_enter(&parent)?;
         let path = make_private(&parent, account)?;
-        let mut folder = Self {
-            socket: path.clone(),
-            path,
-            account,
-            keep: false,
-        };
+        let mut folder = Self { socket: path.clone(), path, account, keep: false };
         if folder.path.as_os_str().len() > SOCKET_FOLDER_BYTES_MAX {
             folder.socket = make_private(Path::new("/tmp"), account)?;
         }
@@ -78,18 +67,13 @@ impl Folder {
     pub(crate) fn configure(&self, lines: &str) -> Result<(), Error> {
         let path = self.data().join("postgresql.conf");
         let file = OpenOptions::new().append(true).open(&path);
-        file.and_then(|mut file| file.write_all(lines.as_bytes()))
-            .map_err(Error::file("write", path))
+        file.and_then(|mut file| file.write_all(lines.as_bytes())).map_err(Error::file("write", path))
     }
 
     /// Opens the log for a server to write to.
     pub(crate) fn open_log(&self) -> Result<File, Error> {
         let path = self.log_path();
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&path);
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         let file = file.map_err(Error::file("open", &path))?;
         self.account.give(&path)?;
         Ok(file)
@@ -97,13 +81,9 @@ impl Folder {
 
     /// The last lines of the log; empty when there is none yet.
     pub(crate) fn log_tail(&self, lines: usize) -> String {
-        let text = File::open(self.log_path())
-            .and_then(|mut file| tail(&mut file, LOG_BYTES_MAX))
-            .unwrap_or_default();
+        let text = File::open(self.log_path()).and_then(|mut file| tail(&mut file, LOG_BYTES_MAX)).unwrap_or_default();
         let all: Vec<_> = text.lines().collect();
-        all.get(all.len().saturating_sub(lines)..)
-            .unwrap_or_default()
-            .join("\n")
+        all.get(all.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
     }
 
     fn log_path(&self) -> PathBuf {
@@ -113,8 +93,7 @@ impl Folder {
     fn write_private(&self, name: &str, text: &str) -> Result<(), Error> {
         let path = self.data().join(name);
         fs::write(&path, text).map_err(Error::file("write", &path))?;
-        fs::set_permissions(&path, Permissions::from_mode(0o600))
-            .map_err(Error::file("protect", &path))?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(Error::file("protect", &path))?;
         self.account.give(&path)
     }
 }
@@ -131,9 +110,7 @@ impl Drop for Folder {
 }
 
 fn make_private(parent: &Path, account: Account) -> Result<PathBuf, Error> {
-    let folder = tempfile::Builder::new()
-        .prefix("atalaya-")
-        .tempdir_in(parent);
+    let folder = tempfile::Builder::new().prefix("atalaya-").tempdir_in(parent);
     let folder = folder.map_err(Error::file("create a folder in", parent))?;
     account.give(folder.path())?;
     Ok(folder.keep())

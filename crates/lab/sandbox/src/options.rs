@@ -35,11 +35,7 @@ impl TlsFiles {
     /// Takes a certificate chain and its key as PEM text; connections without TLS stay possible.
     #[must_use]
     pub fn new(certificate: impl Into<String>, key: impl Into<String>) -> Self {
-        Self {
-            certificate: certificate.into(),
-            key: key.into(),
-            required: false,
-        }
+        Self { certificate: certificate.into(), key: key.into(), required: false }
     }
 
     /// Makes the server refuse TCP connections without TLS.
@@ -52,10 +48,7 @@ impl TlsFiles {
 
 impl fmt::Debug for TlsFiles {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("TlsFiles")
-            .field("required", &self.required)
-            .finish_non_exhaustive()
+        formatter.debug_struct("TlsFiles").field("required", &self.required).finish_non_exhaustive()
     }
 }
 
@@ -151,45 +144,25 @@ impl ServerOptions {
             settings.extend([("fsync", "off"), ("full_page_writes", "off")]);
         }
         if self.tls.is_some() {
-            settings.extend([
-                ("ssl", "on"),
-                ("ssl_cert_file", "server.crt"),
-                ("ssl_key_file", "server.key"),
-            ]);
+            settings.extend([("ssl", "on"), ("ssl_cert_file", "server.crt"), ("ssl_key_file", "server.key")]);
         }
-        settings.extend(
-            self.settings
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str())),
-        );
-        settings
-            .iter()
-            .map(|(name, value)| line(name, value))
-            .collect()
+        settings.extend(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        settings.iter().map(|(name, value)| line(name, value)).collect()
     }
 
     /// The whole of `pg_hba.conf`. The socket needs no password: its folder is closed to everyone else.
     pub(crate) fn access(&self) -> String {
-        let kind = if self.tls.as_ref().is_some_and(|tls| tls.required) {
-            "hostssl"
-        } else {
-            "host"
-        };
+        let kind = if self.tls.as_ref().is_some_and(|tls| tls.required) { "hostssl" } else { "host" };
         let method = self.password_encryption.name();
         ["all", "replication"]
-            .map(|database| {
-                format!("local {database} all trust\n{kind} {database} all 127.0.0.1/32 {method}\n")
-            })
+            .map(|database| format!("local {database} all trust\n{kind} {database} all 127.0.0.1/32 {method}\n"))
             .concat()
     }
 }
 
 /// One line of `postgresql.conf`.
 pub(crate) fn line(name: &str, value: &str) -> String {
-    format!(
-        "{name} = '{}'\n",
-        value.replace('\\', "\\\\").replace('\'', "''")
-    )
+    format!("{name} = '{}'\n", value.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 #[cfg(test)]
@@ -198,36 +171,20 @@ mod tests {
 
     #[test]
     fn a_setting_comes_after_the_defaults_and_is_quoted() {
-        let text = ServerOptions::new(18)
-            .setting("wal_level", "it's")
-            .configuration();
+        let text = ServerOptions::new(18).setting("wal_level", "it's").configuration();
         assert!(text.ends_with("wal_level = 'it''s'\n"), "{text}");
         assert!(text.starts_with("wal_level = 'logical'\n"), "{text}");
     }
 
     #[test]
     fn a_durable_server_keeps_fsync() {
-        assert!(
-            ServerOptions::new(18)
-                .configuration()
-                .contains("fsync = 'off'")
-        );
-        assert!(
-            !ServerOptions::new(18)
-                .durable()
-                .configuration()
-                .contains("fsync")
-        );
+        assert!(ServerOptions::new(18).configuration().contains("fsync = 'off'"));
+        assert!(!ServerOptions::new(18).durable().configuration().contains("fsync"));
     }
 
     #[test]
     fn required_tls_leaves_no_way_in_without_it() {
         let options = ServerOptions::new(18).tls(TlsFiles::new("", "").required());
-        assert!(
-            options
-                .access()
-                .lines()
-                .all(|line| line.starts_with("local ") || line.starts_with("hostssl "))
-        );
+        assert!(options.access().lines().all(|line| line.starts_with("local ") || line.starts_with("hostssl ")));
     }
 }

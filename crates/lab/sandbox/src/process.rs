@@ -16,16 +16,9 @@ const MESSAGE_BYTES_MAX: u64 = 16 * 1024;
 /// Runs a program to its end and returns its standard output.
 ///
 /// Output goes through unnamed files: no thread is needed to keep pipes from filling up.
-pub(crate) fn run(
-    mut command: Command,
-    input: Option<&str>,
-    limit: Duration,
-) -> Result<String, Error> {
+pub(crate) fn run(mut command: Command, input: Option<&str>, limit: Duration) -> Result<String, Error> {
     let program = name(&command);
-    let failed = |source| Error::Run {
-        program: program.clone(),
-        source,
-    };
+    let failed = |source| Error::Run { program: program.clone(), source };
     let mut output = tempfile::tempfile().map_err(failed)?;
     let mut messages = tempfile::tempfile().map_err(failed)?;
     command.stdin(match input {
@@ -39,26 +32,17 @@ pub(crate) fn run(
         // It may have ended this instant; then both calls fail and nothing is left to do.
         let _ = child.kill();
         let _ = child.wait();
-        return Err(Error::TimedOut {
-            what: format!("`{program}`"),
-            seconds: limit.as_secs(),
-        });
+        return Err(Error::TimedOut { what: format!("`{program}`"), seconds: limit.as_secs() });
     };
     if !status.success() {
         let mut message = tail(&mut messages, MESSAGE_BYTES_MAX).map_err(failed)?;
         if message.trim().is_empty() {
             message = status.to_string();
         }
-        return Err(Error::Failed {
-            program,
-            message: message.trim_end().into(),
-        });
+        return Err(Error::Failed { program, message: message.trim_end().into() });
     }
     if output.metadata().map_err(failed)?.len() > OUTPUT_BYTES_MAX {
-        return Err(Error::OutputTooLong {
-            program,
-            bytes: OUTPUT_BYTES_MAX,
-        });
+        return Err(Error::OutputTooLong { program, bytes: OUTPUT_BYTES_MAX });
     }
     tail(&mut output, OUTPUT_BYTES_MAX).map_err(failed)
 }
@@ -96,11 +80,7 @@ fn file_with(text: &str) -> std::io::Result<File> {
 /// A program's name for messages, without its folder.
 pub(crate) fn name(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
-    program
-        .file_name()
-        .unwrap_or(program.as_os_str())
-        .to_string_lossy()
-        .into_owned()
+    program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -115,10 +95,7 @@ mod tests {
 
     #[test]
     fn input_reaches_the_program_and_its_output_comes_back() {
-        assert_eq!(
-            run(shell("cat"), Some("a\nb"), Duration::from_secs(10)).unwrap(),
-            "a\nb"
-        );
+        assert_eq!(run(shell("cat"), Some("a\nb"), Duration::from_secs(10)).unwrap(), "a\nb");
     }
 
     #[test]

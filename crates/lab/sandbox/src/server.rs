@@ -69,10 +69,7 @@ impl Server {
         };
         server.start_on_free_port()?;
         let password = server.superuser.password();
-        server.run_sql(
-            SUPERUSER,
-            &format!("ALTER ROLE {SUPERUSER} PASSWORD '{password}'"),
-        )?;
+        server.run_sql(SUPERUSER, &format!("ALTER ROLE {SUPERUSER} PASSWORD '{password}'"))?;
         Ok(server)
     }
 
@@ -115,13 +112,8 @@ impl Server {
     /// A role's URL of a database, password included, without TLS.
     #[must_use]
     pub fn url_as(&self, role: &Role, database: &str) -> String {
-        let [name, database] =
-            [role.name(), database].map(|text| utf8_percent_encode(text, NON_ALPHANUMERIC));
-        format!(
-            "postgres://{name}:{}@127.0.0.1:{}/{database}?sslmode=disable",
-            role.password(),
-            self.port
-        )
+        let [name, database] = [role.name(), database].map(|text| utf8_percent_encode(text, NON_ALPHANUMERIC));
+        format!("postgres://{name}:{}@127.0.0.1:{}/{database}?sslmode=disable", role.password(), self.port)
     }
 
     /// The last lines of the server's log.
@@ -172,10 +164,7 @@ impl Server {
                 what: format!("stopping Postgres {}", self.major),
                 seconds: STOP_LIMIT.as_secs(),
             }),
-            Err(source) => Err(Error::Run {
-                program: "postgres".into(),
-                source,
-            }),
+            Err(source) => Err(Error::Run { program: "postgres".into(), source }),
         }
     }
 
@@ -193,9 +182,7 @@ impl Server {
         if members::kill_all(&self.folder.data(), KILL_LIMIT) {
             return Ok(());
         }
-        Err(Error::Unstoppable {
-            folder: self.folder.path().into(),
-        })
+        Err(Error::Unstoppable { folder: self.folder.path().into() })
     }
 
     /// Starts the stopped or killed server again on the same port and data, and waits until it takes connections.
@@ -214,19 +201,24 @@ impl Server {
         self.start_postmaster()
     }
 
-    /// Leaves the server running when this process ends. From here on only the returned value can stop it.
+    /// What finds this server again once it is detached: to be stored before [`Server::detach`], so that a server is
+    /// always known to a watchdog or to a record, or to both.
     #[must_use]
-    pub fn detach(mut self) -> DetachedServer {
-        self.watchdog.release();
-        self.folder.keep();
-        // Not waited for any more: it is init's child once this process is gone.
-        self.postmaster = None;
+    pub fn record(&self) -> DetachedServer {
         DetachedServer {
             version: self.major,
             port: self.port,
             folder: self.folder.path().into(),
             socket: self.folder.socket().into(),
         }
+    }
+
+    /// Leaves the server running when this process ends. From here on only [`Server::record`]'s value can stop it.
+    pub fn detach(mut self) {
+        self.watchdog.release();
+        self.folder.keep();
+        // Not waited for any more: it is init's child once this process is gone.
+        self.postmaster = None;
     }
 
     fn start_on_free_port(&mut self) -> Result<(), Error> {
@@ -237,17 +229,12 @@ impl Server {
                 result => return result,
             }
         }
-        Err(Error::NoFreePort {
-            attempts: PORT_ATTEMPTS,
-        })
+        Err(Error::NoFreePort { attempts: PORT_ATTEMPTS })
     }
 
     fn start_postmaster(&mut self) -> Result<(), Error> {
         let log = self.folder.open_log()?;
-        let failed = |source| Error::Run {
-            program: "postgres".into(),
-            source,
-        };
+        let failed = |source| Error::Run { program: "postgres".into(), source };
         let mut command = Command::new(self.binaries.programs.join("postgres"));
         command
             .arg("-D")
@@ -282,18 +269,12 @@ impl Server {
                 self.postmaster = None;
             } else if Instant::now() >= deadline {
                 let what = format!("starting Postgres {}", self.major);
-                return Err(Error::TimedOut {
-                    what,
-                    seconds: START_LIMIT.as_secs(),
-                });
+                return Err(Error::TimedOut { what, seconds: START_LIMIT.as_secs() });
             } else {
                 thread::sleep(POLL);
             }
         }
-        Err(Error::NotStarted {
-            major: self.major,
-            log: self.log_tail(LOG_LINES),
-        })
+        Err(Error::NotStarted { major: self.major, log: self.log_tail(LOG_LINES) })
     }
 }
 

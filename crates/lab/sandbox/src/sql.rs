@@ -22,10 +22,7 @@ pub struct Role {
 
 impl Role {
     pub(crate) fn new(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            password: random_password(),
-        }
+        Self { name: name.into(), password: random_password() }
     }
 
     /// Its name, unquoted.
@@ -43,20 +40,13 @@ impl Role {
 
 impl fmt::Debug for Role {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Role")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Role").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
 /// Letters and digits, so that it needs no quoting anywhere.
 pub(crate) fn random_password() -> String {
-    rand::rng()
-        .sample_iter(rand::distr::Alphanumeric)
-        .take(PASSWORD_CHARACTERS)
-        .map(char::from)
-        .collect()
+    rand::rng().sample_iter(rand::distr::Alphanumeric).take(PASSWORD_CHARACTERS).map(char::from).collect()
 }
 
 fn quoted(name: &str) -> String {
@@ -71,8 +61,7 @@ impl Server {
     /// # Errors
     /// When a statement fails, or all together take longer than 15 minutes.
     pub fn run_sql(&self, database: &str, sql: &str) -> Result<String, Error> {
-        process::run(self.psql(database)?, Some(sql), SQL_LIMIT)
-            .map(|output| output.trim_end_matches('\n').into())
+        process::run(self.psql(database)?, Some(sql), SQL_LIMIT).map(|output| output.trim_end_matches('\n').into())
     }
 
     /// Runs a file of SQL as the superuser, as [`Server::run_sql`] does.
@@ -99,11 +88,7 @@ impl Server {
     /// # Errors
     /// When the server refuses.
     pub fn create_database_with(&self, name: &str, options: &str) -> Result<(), Error> {
-        self.run_sql(
-            SUPERUSER,
-            &format!("CREATE DATABASE {} {options}", quoted(name)),
-        )
-        .map(drop)
+        self.run_sql(SUPERUSER, &format!("CREATE DATABASE {} {options}", quoted(name))).map(drop)
     }
 
     /// Creates a role with what managed services give to their customers' administrator: LOGIN, REPLICATION,
@@ -164,33 +149,13 @@ impl Server {
     /// A `psql` that answers to this server's superuser, free of the caller's own settings.
     fn psql(&self, database: &str) -> Result<Command, Error> {
         let mut psql = Command::new(binaries::psql()?);
-        psql.args([
-            "-X",
-            "-q",
-            "-A",
-            "-t",
-            "--set",
-            "ON_ERROR_STOP=1",
-            "--set",
-            "VERBOSITY=terse",
-        ])
-        .arg("--host")
-        .arg(self.socket_folder())
-        .args([
-            "--port",
-            &self.port().to_string(),
-            "--username",
-            SUPERUSER,
-            "--dbname",
-            database,
-        ])
-        .env_clear()
-        .envs([
-            ("PATH", "/usr/bin:/bin"),
-            ("LC_ALL", "C.UTF-8"),
-            ("PGCONNECT_TIMEOUT", "10"),
-        ])
-        .envs([("PGCLIENTENCODING", "UTF8")]);
+        psql.args(["-X", "-q", "-A", "-t", "--set", "ON_ERROR_STOP=1", "--set", "VERBOSITY=terse"])
+            .arg("--host")
+            .arg(self.socket_folder())
+            .args(["--port", &self.port().to_string(), "--username", SUPERUSER, "--dbname", database])
+            .env_clear()
+            .envs([("PATH", "/usr/bin:/bin"), ("LC_ALL", "C.UTF-8"), ("PGCONNECT_TIMEOUT", "10")])
+            .envs([("PGCLIENTENCODING", "UTF8")]);
         Ok(psql)
     }
 }

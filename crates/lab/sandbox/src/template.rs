@@ -28,23 +28,13 @@ pub(crate) fn copy_to(
 ) -> Result<(), Error> {
     let template = find_or_make(binaries, options, account)?;
     let mut copy = Command::new("cp");
-    copy.args(["-a", "--reflink=auto", "--"])
-        .arg(template)
-        .arg(data);
+    copy.args(["-a", "--reflink=auto", "--"]).arg(template).arg(data);
     run(copy, None, COPY_LIMIT).map(drop)
 }
 
-fn find_or_make(
-    binaries: &Binaries,
-    options: &ServerOptions,
-    account: Account,
-) -> Result<PathBuf, Error> {
+fn find_or_make(binaries: &Binaries, options: &ServerOptions, account: Account) -> Result<PathBuf, Error> {
     let cache = own_cache()?.join("templates");
-    let locale: String = options
-        .locale
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect();
+    let locale: String = options.locale.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let template = cache.join(format!("{}-{locale}-{FORMAT}", binaries.version));
     if template.exists() {
         return Ok(template);
@@ -63,26 +53,16 @@ fn find_or_make(
     }
     let mut initdb = Command::new(binaries.programs.join("initdb"));
     initdb
-        .args([
-            "--no-sync",
-            "--encoding=UTF8",
-            "--auth-local=trust",
-            "--auth-host=scram-sha-256",
-        ])
-        .args([
-            format!("--username={SUPERUSER}"),
-            format!("--locale={}", options.locale),
-        ])
+        .args(["--no-sync", "--encoding=UTF8", "--auth-local=trust", "--auth-host=scram-sha-256"])
+        .args([format!("--username={SUPERUSER}"), format!("--locale={}", options.locale)])
         .arg("--pgdata")
         .arg(&unfinished)
         .current_dir("/")
         .env_clear()
         .envs([("PATH", "/usr/bin:/bin"), ("TZ", "UTC"), ("LC_ALL", "C")]);
     // initdb wants a password for such rules; the real one is set at each server's first start.
-    let password =
-        tempfile::NamedTempFile::new().map_err(Error::file("create", "a temporary file"))?;
-    fs::write(password.path(), crate::sql::random_password())
-        .map_err(Error::file("write", password.path()))?;
+    let password = tempfile::NamedTempFile::new().map_err(Error::file("create", "a temporary file"))?;
+    fs::write(password.path(), crate::sql::random_password()).map_err(Error::file("write", password.path()))?;
     account.give(password.path())?;
     initdb.arg("--pwfile").arg(password.path());
     account.run_as(&mut initdb);
@@ -101,10 +81,7 @@ fn lock(path: &Path) -> Result<File, Error> {
             Err(TryLockError::Error(source)) => return Err(Error::file("lock", path)(source)),
             Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
                 let what = format!("waiting for the lock `{}`", path.display());
-                return Err(Error::TimedOut {
-                    what,
-                    seconds: INITDB_LIMIT.as_secs(),
-                });
+                return Err(Error::TimedOut { what, seconds: INITDB_LIMIT.as_secs() });
             }
             Err(TryLockError::WouldBlock) => thread::sleep(POLL),
         }

@@ -58,10 +58,7 @@ impl Watchdog {
             // An interrupt from the terminal goes to the owner, which then stops its servers in its own order.
             .process_group(0)
             .spawn()
-            .map_err(|source| Error::Run {
-                program: "sh".into(),
-                source,
-            })?;
+            .map_err(|source| Error::Run { program: "sh".into(), source })?;
         Ok(Self { shell })
     }
 

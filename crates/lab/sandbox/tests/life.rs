@@ -8,22 +8,12 @@ fn starts_answers_and_stops(major: u16) {
     let mut server = Server::start(ServerOptions::new(major)).unwrap();
     assert_eq!(server.version(), major);
     let version = server.run_sql("postgres", "SELECT version()").unwrap();
-    assert!(
-        version.starts_with(&format!("PostgreSQL {major}.")),
-        "{version}"
-    );
+    assert!(version.starts_with(&format!("PostgreSQL {major}.")), "{version}");
     assert_eq!(
-        server
-            .run_sql("postgres", "SHOW wal_level; SHOW password_encryption")
-            .unwrap(),
+        server.run_sql("postgres", "SHOW wal_level; SHOW password_encryption").unwrap(),
         "logical\nscram-sha-256"
     );
-    server
-        .run_sql(
-            "postgres",
-            r#"CREATE EXTENSION "uuid-ossp"; CREATE EXTENSION pgcrypto"#,
-        )
-        .unwrap();
+    server.run_sql("postgres", r#"CREATE EXTENSION "uuid-ossp"; CREATE EXTENSION pgcrypto"#).unwrap();
     server.stop(StopMode::Fast).unwrap();
     assert!(!answers(server.port()));
     let folder = server.folder().to_owned();
@@ -72,48 +62,27 @@ fn every_pinned_server_is_available_and_all_but_13_have_client_tools() {
             assert!(folder.join(tool).exists(), "{tool} of {major}");
         }
     }
-    assert!(matches!(
-        client_tools(13),
-        Err(Error::NoClientTools { major: 13 })
-    ));
+    assert!(matches!(client_tools(13), Err(Error::NoClientTools { major: 13 })));
 }
 
 #[test]
 fn a_killed_server_recovers_what_was_committed() {
     for major in [13, 18] {
         let mut server = Server::start(ServerOptions::new(major).durable()).unwrap();
-        server
-            .run_sql(
-                "postgres",
-                "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS id",
-            )
-            .unwrap();
+        server.run_sql("postgres", "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS id").unwrap();
         server.kill().unwrap();
         assert!(!answers(server.port()));
         server.start_again().unwrap();
-        assert_eq!(
-            server
-                .run_sql("postgres", "SELECT count(*) FROM kept")
-                .unwrap(),
-            "1000"
-        );
-        assert!(
-            server.log_tail(200).contains("was not properly shut down"),
-            "{}",
-            server.log_tail(200)
-        );
+        assert_eq!(server.run_sql("postgres", "SELECT count(*) FROM kept").unwrap(), "1000");
+        assert!(server.log_tail(200).contains("was not properly shut down"), "{}", server.log_tail(200));
     }
 }
 
 #[test]
 fn a_stopped_server_starts_again_with_changed_configuration() {
-    let mut server =
-        Server::start(ServerOptions::new(16).setting("max_connections", "30")).unwrap();
+    let mut server = Server::start(ServerOptions::new(16).setting("max_connections", "30")).unwrap();
     let port = server.port();
-    assert_eq!(
-        server.run_sql("postgres", "SHOW max_connections").unwrap(),
-        "30"
-    );
+    assert_eq!(server.run_sql("postgres", "SHOW max_connections").unwrap(), "30");
     for mode in [StopMode::Smart, StopMode::Fast, StopMode::Immediate] {
         server.stop(mode).unwrap();
         server.stop(mode).unwrap();
@@ -121,10 +90,7 @@ fn a_stopped_server_starts_again_with_changed_configuration() {
         server.start_again().unwrap();
         server.start_again().unwrap();
         assert_eq!(server.port(), port);
-        assert_eq!(
-            server.run_sql("postgres", "SHOW max_connections").unwrap(),
-            "40"
-        );
+        assert_eq!(server.run_sql("postgres", "SHOW max_connections").unwrap(), "40");
     }
 }
 
@@ -133,14 +99,9 @@ fn two_servers_at_once_have_different_ports_and_folders() {
     let servers: Vec<_> = std::thread::scope(|scope| {
         let start = || scope.spawn(|| Server::start(ServerOptions::new(17)).unwrap());
         let threads = [start(), start()];
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    let [first, second] = servers.as_slice() else {
-        panic!("two servers")
-    };
+    let [first, second] = servers.as_slice() else { panic!("two servers") };
     assert_ne!(first.port(), second.port());
     assert_ne!(first.folder(), second.folder());
     assert_ne!(first.superuser().password(), second.superuser().password());
@@ -149,20 +110,13 @@ fn two_servers_at_once_have_different_ports_and_folders() {
 #[test]
 fn a_setting_that_postgres_refuses_is_told_with_its_log() {
     let error = Server::start(ServerOptions::new(18).setting("wal_level", "nonsense")).unwrap_err();
-    assert!(
-        matches!(&error, Error::NotStarted { major: 18, log } if log.contains("nonsense")),
-        "{error}"
-    );
+    assert!(matches!(&error, Error::NotStarted { major: 18, log } if log.contains("nonsense")), "{error}");
 }
 
 #[test]
 fn a_parent_folder_with_a_long_name_holds_a_server() {
     let parent = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(
-        parent.path(),
-        std::os::unix::fs::PermissionsExt::from_mode(0o711),
-    )
-    .unwrap();
+    std::fs::set_permissions(parent.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
     let deep = parent.path().join("a".repeat(100));
     std::fs::create_dir(&deep).unwrap();
     let server = Server::start(ServerOptions::new(18).parent_folder(&deep)).unwrap();

@@ -20,14 +20,10 @@ fn owner() {
         return;
     };
     let server = Server::start(ServerOptions::new(18)).unwrap();
-    println!(
-        "\nport {}\nfolder {}",
-        server.port(),
-        server.folder().display()
-    );
+    println!("\nport {}\nfolder {}", server.port(), server.folder().display());
     if role == "detach" {
-        let detached = server.detach();
-        println!("socket {}", detached.socket.display());
+        println!("socket {}", server.record().socket.display());
+        server.detach();
         return;
     }
     // Lives until it is killed, or for a minute should the killer fail.
@@ -47,11 +43,7 @@ fn start_owner(role: &str) -> (Child, BufReader<std::process::ChildStdout>) {
 
 fn read_word(output: &mut impl BufRead, key: &str) -> String {
     let prefix = format!("{key} ");
-    output
-        .lines()
-        .map(Result::unwrap)
-        .find_map(|line| line.strip_prefix(&prefix).map(str::to_owned))
-        .unwrap()
+    output.lines().map(Result::unwrap).find_map(|line| line.strip_prefix(&prefix).map(str::to_owned)).unwrap()
 }
 
 #[test]
@@ -74,12 +66,7 @@ fn a_detached_server_outlives_its_owner_until_it_is_removed() {
     let folder = PathBuf::from(read_word(&mut output, "folder"));
     let socket = PathBuf::from(read_word(&mut output, "socket"));
     assert!(owner.wait().unwrap().success());
-    let server = DetachedServer {
-        version: 18,
-        port,
-        folder: folder.clone(),
-        socket,
-    };
+    let server = DetachedServer { version: 18, port, folder: folder.clone(), socket };
     assert!(server.is_running());
     assert!(answers(port));
     server.remove().unwrap();

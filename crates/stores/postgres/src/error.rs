@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::ServerError;
+use crate::wire::WireError;
 
 /// What went wrong between us and a Postgres server.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,17 @@ pub enum Error {
         #[source]
         source: tokio_postgres::Error,
     },
+    /// A copy or replication connection.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// A new slot waited too long for transactions that are open.
+    #[error("no replication slot came about within {} s: the source waits for open transactions: {seen}", .limit.as_secs())]
+    OpenTransactions {
+        /// How long it waited.
+        limit: Duration,
+        /// The backends, without what they run.
+        seen: String,
+    },
     /// TLS cannot be set up as the URL asks.
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
@@ -79,14 +91,8 @@ impl Error {
     /// Puts a driver's error and what was being done together.
     pub(crate) fn from_driver(action: &str, error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
-            Some(report) => Self::Server {
-                action: action.to_owned(),
-                source: report.into(),
-            },
-            None => Self::Lost {
-                action: action.to_owned(),
-                source: error,
-            },
+            Some(report) => Self::Server { action: action.to_owned(), source: report.into() },
+            None => Self::Lost { action: action.to_owned(), source: error },
         }
     }
 
@@ -95,6 +101,7 @@ impl Error {
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
             Self::Server { source, .. } | Self::Refused { source, .. } => Some(&source.sqlstate),
+            Self::Wire(error) => error.sqlstate(),
             _ => None,
         }
     }
@@ -104,10 +111,9 @@ impl Error {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Connect { .. } | Self::Lost { .. } => Retry::Reconnect,
-            Self::Timeout { .. } | Self::Tls(_) | Self::Shape { .. } => Retry::Never,
-            Self::Server { source, .. } | Self::Refused { source, .. } => {
-                retry_of(&source.sqlstate)
-            }
+            Self::Wire(error) => retry_of_wire(error),
+            Self::Timeout { .. } | Self::Tls(_) | Self::Shape { .. } | Self::OpenTransactions { .. } => Retry::Never,
+            Self::Server { source, .. } | Self::Refused { source, .. } => retry_of(&source.sqlstate),
         }
     }
 
@@ -117,19 +123,32 @@ impl Error {
         match self {
             Self::Connect { hint, .. } => Some((*hint).to_owned()),
             Self::Refused { source, .. } => Some(refused_hint(source)),
-            Self::Server { source, .. } => source
-                .hint
-                .clone()
-                .or_else(|| server_hint(&source.sqlstate)),
-            Self::Lost { .. } => Some(
-                "look at the server's log; the same command resumes where this one stopped".into(),
-            ),
-            Self::Timeout { .. } => {
-                Some("look for what holds it up in pg_stat_activity and pg_locks".into())
+            Self::Server { source, .. } => source.hint.clone().or_else(|| server_hint(&source.sqlstate)),
+            Self::Lost { .. } => {
+                Some("look at the server's log; the same command resumes where this one stopped".into())
             }
-            Self::Tls(error) => Some(error.hint()),
+            Self::Timeout { .. } => Some("look for what holds it up in pg_stat_activity and pg_locks".into()),
+            Self::Wire(error) => error.hint(),
+            Self::OpenTransactions { .. } => Some(
+                "end or wait for those transactions, prepared ones too, or give more time with --slot-timeout".into(),
+            ),
+            Self::Tls(error) => error.hint(),
             Self::Shape { .. } => None,
         }
+    }
+}
+
+/// What the server said decides; without its word, a connection that ended or never came about is worth
+/// another one.
+fn retry_of_wire(error: &WireError) -> Retry {
+    match error {
+        WireError::CopySource(inner) | WireError::CopyTarget(inner) => retry_of_wire(inner),
+        WireError::Connect { .. }
+        | WireError::ConnectTimeout { .. }
+        | WireError::Ended(_)
+        | WireError::ReplicationEnded
+        | WireError::Io { .. } => Retry::Reconnect,
+        _ => error.sqlstate().map_or(Retry::Never, retry_of),
     }
 }
 
@@ -145,13 +164,8 @@ fn retry_of(sqlstate: &str) -> Retry {
 
 fn refused_hint(error: &ServerError) -> String {
     match error.sqlstate.as_str() {
-        "28P01" => {
-            "check the password, or where it comes from: `env:NAME`, a passfile or `${VAR}`".into()
-        }
-        "28000" => {
-            "the server's pg_hba.conf has no line for this host, role, database and encryption"
-                .into()
-        }
+        "28P01" => "check the password, or where it comes from: `env:NAME`, a passfile or `${VAR}`".into(),
+        "28000" => "the server's pg_hba.conf has no line for this host, role, database and encryption".into(),
         "3D000" => "check the database's name at the end of the URL".into(),
         "53300" => "all connection slots are taken; free some or raise max_connections".into(),
         "57P03" => "the server is starting up or shutting down; try again".into(),
@@ -161,9 +175,7 @@ fn refused_hint(error: &ServerError) -> String {
 
 fn server_hint(sqlstate: &str) -> Option<String> {
     let hint = match sqlstate {
-        "42501" => {
-            "grant the role the missing privilege, or run `atalaya assess` to see all that is missing"
-        }
+        "42501" => "grant the role the missing privilege, or run `atalaya assess` to see all that is missing",
         "53100" => "free disk space on that server, then run the same command again",
         "53200" => "the server is out of memory; lower its work_mem or the number of workers",
         "53400" => "raise max_replication_slots or max_wal_senders, or drop slots that nobody uses",

@@ -6,15 +6,19 @@
 pub mod catalog;
 pub mod control;
 mod error;
+pub mod fence_slot;
 mod notification;
 mod server_error;
 mod session;
 pub mod settings;
 mod tls;
+pub mod wire;
 
+pub use bytes::BytesMut;
 pub use error::{Error, Retry};
 pub use notification::Notification;
 pub use server_error::ServerError;
 pub use session::{CancelHandle, Session};
-pub use tokio_postgres::Row;
-pub use tokio_postgres::types::ToSql;
+pub use tls::TlsError;
+pub use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+pub use tokio_postgres::{Row, Statement};

@@ -47,11 +47,7 @@ impl ServerError {
     #[must_use]
     pub fn from_fields(fields: Fields<'_>) -> Self {
         let quotes_values = fields.sqlstate.starts_with("22") || fields.sqlstate.starts_with("23");
-        let message = if quotes_values {
-            meaning(fields.sqlstate).to_owned()
-        } else {
-            fields.message.to_owned()
-        };
+        let message = if quotes_values { meaning(fields.sqlstate).to_owned() } else { fields.message.to_owned() };
         Self {
             sqlstate: fields.sqlstate.to_owned(),
             message,
@@ -101,11 +97,7 @@ fn meaning(sqlstate: &str) -> &'static str {
 impl fmt::Display for ServerError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} (SQLSTATE {})", self.message, self.sqlstate)?;
-        for (word, name) in [
-            ("table", &self.relation),
-            ("column", &self.column),
-            ("constraint", &self.constraint),
-        ] {
+        for (word, name) in [("table", &self.relation), ("column", &self.column), ("constraint", &self.constraint)] {
             if let Some(name) = name {
                 write!(formatter, ", {word} `{name}`")?;
             }
@@ -138,11 +130,8 @@ mod tests {
 
     #[test]
     fn other_messages_are_kept() {
-        let error = ServerError::from_fields(Fields {
-            sqlstate: "42P01",
-            message: "no such table",
-            ..Fields::default()
-        });
+        let error =
+            ServerError::from_fields(Fields { sqlstate: "42P01", message: "no such table", ..Fields::default() });
         assert_eq!(error.to_string(), "no such table (SQLSTATE 42P01)");
     }
 }

@@ -49,39 +49,20 @@ impl Session {
         let limit = url.connect_timeout();
         let connecting = async {
             if url.tls() == TlsMode::Disable || url.host().starts_with('/') {
-                let (client, connection) = config
-                    .connect(NoTls)
-                    .await
-                    .map_err(|error| connect_error(url, error))?;
+                let (client, connection) = config.connect(NoTls).await.map_err(|error| connect_error(url, error))?;
                 Ok::<_, Error>((client, drive(connection, sender)))
             } else {
-                let connector =
-                    MakeRustlsConnect::new(rustls::ClientConfig::clone(&*tls::client_config(url)?));
-                let (client, connection) = config
-                    .connect(connector)
-                    .await
-                    .map_err(|error| connect_error(url, error))?;
+                let connector = MakeRustlsConnect::new(rustls::ClientConfig::clone(&*tls::client_config(url)?));
+                let (client, connection) =
+                    config.connect(connector).await.map_err(|error| connect_error(url, error))?;
                 Ok::<_, Error>((client, drive(connection, sender)))
             }
         };
         let (client, driver) = tokio::time::timeout(limit, connecting)
             .await
-            .map_err(|_| Error::Timeout {
-                what: format!("connecting to {url}"),
-                limit,
-            })??;
-        let mut session = Self {
-            client,
-            major: 0,
-            place: url.to_string(),
-            url: url.clone(),
-            notifications,
-            driver,
-        };
-        let version: i32 = session
-            .query_one("SELECT current_setting('server_version_num')::int", &[])
-            .await?
-            .get(0);
+            .map_err(|_| Error::Timeout { what: format!("connecting to {url}"), limit })??;
+        let mut session = Self { client, major: 0, place: url.to_string(), url: url.clone(), notifications, driver };
+        let version: i32 = session.query_one("SELECT current_setting('server_version_num')::int", &[]).await?.get(0);
         session.major = u32::try_from(version / 10_000).unwrap_or_default();
         let later = settings::later_settings(session.major);
         if !later.is_empty() {
@@ -106,47 +87,26 @@ impl Session {
     ///
     /// # Errors
     /// The server's, or a lost connection.
-    pub async fn query(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Error> {
-        self.client
-            .query(sql, parameters)
-            .await
-            .map_err(|error| Error::from_driver(&action(sql), error))
+    pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        self.client.query(sql, parameters).await.map_err(|error| Error::from_driver(&action(sql), error))
     }
 
     /// Runs a statement that answers with exactly one row.
     ///
     /// # Errors
     /// The server's, a lost connection, or another number of rows.
-    pub async fn query_one(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Row, Error> {
-        self.query_opt(sql, parameters)
-            .await?
-            .ok_or_else(|| Error::Shape {
-                action: action(sql),
-            })
+    pub async fn query_one(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Row, Error> {
+        self.query_opt(sql, parameters).await?.ok_or_else(|| Error::Shape { action: action(sql) })
     }
 
     /// Runs a statement that answers with one row or none.
     ///
     /// # Errors
     /// The server's, a lost connection, or more than one row.
-    pub async fn query_opt(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Option<Row>, Error> {
+    pub async fn query_opt(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, Error> {
         let mut rows = self.query(sql, parameters).await?;
         if rows.len() > 1 {
-            return Err(Error::Shape {
-                action: action(sql),
-            });
+            return Err(Error::Shape { action: action(sql) });
         }
         Ok(rows.pop())
     }
@@ -155,15 +115,8 @@ impl Session {
     ///
     /// # Errors
     /// The server's, or a lost connection.
-    pub async fn execute(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<u64, Error> {
-        self.client
-            .execute(sql, parameters)
-            .await
-            .map_err(|error| Error::from_driver(&action(sql), error))
+    pub async fn execute(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
+        self.client.execute(sql, parameters).await.map_err(|error| Error::from_driver(&action(sql), error))
     }
 
     /// Runs several statements without parameters; in one implicit transaction unless they say otherwise.
@@ -171,10 +124,7 @@ impl Session {
     /// # Errors
     /// The server's, or a lost connection.
     pub async fn batch(&self, sql: &str) -> Result<(), Error> {
-        self.client
-            .batch_execute(sql)
-            .await
-            .map_err(|error| Error::from_driver(&action(sql), error))
+        self.client.batch_execute(sql).await.map_err(|error| Error::from_driver(&action(sql), error))
     }
 
     /// Prepares a statement for use with [`Session::query_prepared`] and [`Session::execute_prepared`].
@@ -182,10 +132,7 @@ impl Session {
     /// # Errors
     /// The server's, or a lost connection.
     pub async fn prepare(&self, sql: &str) -> Result<tokio_postgres::Statement, Error> {
-        self.client
-            .prepare(sql)
-            .await
-            .map_err(|error| Error::from_driver(&action(sql), error))
+        self.client.prepare(sql).await.map_err(|error| Error::from_driver(&action(sql), error))
     }
 
     /// Runs a prepared statement and counts the rows it touched.
@@ -252,10 +199,7 @@ impl Session {
     /// A handle to cancel what this session is doing.
     #[must_use]
     pub fn cancel_handle(&self) -> CancelHandle {
-        CancelHandle {
-            token: self.client.cancel_token(),
-            url: self.url.clone(),
-        }
+        CancelHandle { token: self.client.cancel_token(), url: self.url.clone() }
     }
 }
 
@@ -277,18 +221,13 @@ impl CancelHandle {
             if self.url.tls() == TlsMode::Disable || self.url.host().starts_with('/') {
                 self.token.cancel_query(NoTls).await.map_err(failed)
             } else {
-                let connector = MakeRustlsConnect::new(rustls::ClientConfig::clone(
-                    &*tls::client_config(&self.url)?,
-                ));
+                let connector = MakeRustlsConnect::new(rustls::ClientConfig::clone(&*tls::client_config(&self.url)?));
                 self.token.cancel_query(connector).await.map_err(failed)
             }
         };
         tokio::time::timeout(limit, cancelling)
             .await
-            .map_err(|_| Error::Timeout {
-                what: "cancelling a statement".to_owned(),
-                limit,
-            })?
+            .map_err(|_| Error::Timeout { what: "cancelling a statement".to_owned(), limit })?
     }
 }
 
@@ -304,9 +243,7 @@ fn configuration(url: &ConnectionUrl, application_name: &str) -> Config {
         .ssl_mode(match url.tls() {
             TlsMode::Disable => tokio_postgres::config::SslMode::Disable,
             TlsMode::Prefer => tokio_postgres::config::SslMode::Prefer,
-            TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => {
-                tokio_postgres::config::SslMode::Require
-            }
+            TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => tokio_postgres::config::SslMode::Require,
         })
         .connect_timeout(url.connect_timeout())
         .keepalives_idle(KEEPALIVE_IDLE)
@@ -319,10 +256,7 @@ fn configuration(url: &ConnectionUrl, application_name: &str) -> Config {
 
 fn connect_error(url: &ConnectionUrl, error: tokio_postgres::Error) -> Error {
     match error.as_db_error() {
-        Some(report) => Error::Refused {
-            place: url.to_string(),
-            source: report.into(),
-        },
+        Some(report) => Error::Refused { place: url.to_string(), source: report.into() },
         None => Error::Connect {
             place: url.to_string(),
             source: Box::new(error),
@@ -331,10 +265,7 @@ fn connect_error(url: &ConnectionUrl, error: tokio_postgres::Error) -> Error {
     }
 }
 
-fn drive<S, T>(
-    mut connection: tokio_postgres::Connection<S, T>,
-    sender: mpsc::Sender<Notification>,
-) -> JoinHandle<()>
+fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, sender: mpsc::Sender<Notification>) -> JoinHandle<()>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -354,10 +285,6 @@ where
 
 /// The first words of a statement, to say what failed without its literals.
 fn action(sql: &str) -> String {
-    let words: Vec<&str> = sql
-        .split_whitespace()
-        .take(3)
-        .take_while(|word| !word.contains('\''))
-        .collect();
+    let words: Vec<&str> = sql.split_whitespace().take(3).take_while(|word| !word.contains('\'')).collect();
     format!("running `{} ...`", words.join(" "))
 }

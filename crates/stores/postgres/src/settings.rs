@@ -29,11 +29,14 @@ pub const SESSION_SETTINGS: &[(&str, &str)] = &[
 /// The settings as libpq's `options` startup parameter.
 #[must_use]
 pub fn startup_options() -> String {
-    SESSION_SETTINGS
-        .iter()
-        .map(|(name, value)| format!("-c {name}={value}"))
-        .collect::<Vec<_>>()
-        .join(" ")
+    SESSION_SETTINGS.iter().map(|(name, value)| format!("-c {name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+/// The settings as pairs, for a startup packet that names each.
+#[must_use]
+pub fn as_pairs() -> Vec<(String, String)> {
+    let plain = |value: &str| value.replace('\\', "");
+    SESSION_SETTINGS.iter().map(|(name, value)| ((*name).to_owned(), plain(value))).collect()
 }
 
 /// What versions after the oldest have added, as SQL to be said once connected; empty for older ones.

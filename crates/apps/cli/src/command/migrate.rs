@@ -1,15 +1,44 @@
-//! `atalaya migrate`.
+//! `atalaya migrate`: one file a verb.
 
-use crate::exit::{self, Failure};
+mod abort;
+mod finish;
+mod plan;
+mod start;
+mod status;
+mod stop;
+
+use crate::exit::Failure;
 use crate::global::Context;
 
 /// Verbs of `atalaya migrate`.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum MigrateCommand {
-    /// Show its state.
-    Status,
+    /// Copy, then follow the source; the same command resumes.
+    Start(start::StartArguments),
+    /// Show where a migration is.
+    Status(status::StatusArguments),
+    /// Apply what the source has written by now, then end the run; the slot is kept.
+    Stop(stop::StopArguments),
+    /// Remove everything of the migration's from both sides.
+    Abort(abort::AbortArguments),
+    /// Last fence, sequences and a clean proof, then remove slot, publications and our schema.
+    Finish(finish::FinishArguments),
 }
 
-pub(crate) fn run(_command: MigrateCommand, _context: &Context) -> Result<u8, Failure> {
-    Ok(exit::DONE)
+pub(crate) fn run(command: MigrateCommand, context: &Context) -> Result<u8, Failure> {
+    match command {
+        MigrateCommand::Start(arguments) => start::run(&arguments, context),
+        MigrateCommand::Status(arguments) => status::run(&arguments, context),
+        MigrateCommand::Stop(arguments) => stop::run(&arguments, context),
+        MigrateCommand::Abort(arguments) => abort::run(&arguments, context),
+        MigrateCommand::Finish(arguments) => finish::run(&arguments, context),
+    }
+}
+
+impl From<atalaya_replicate::Error> for Failure {
+    fn from(error: atalaya_replicate::Error) -> Self {
+        let code = if error.is_refusal() { crate::exit::REFUSED } else { crate::exit::FAILED };
+        let hint = error.hint();
+        Self::new(code, &error, hint)
+    }
 }

@@ -1,6 +1,7 @@
 //! One file a noun; each holds its arguments and the wiring from them to a capability.
 
 mod assess;
+mod hold_snapshot;
 mod migrate;
 mod sandbox;
 mod validate;
@@ -21,6 +22,9 @@ pub(crate) enum Command {
     /// Start and stop real throwaway servers.
     #[command(subcommand)]
     Sandbox(sandbox::SandboxCommand),
+    /// Hold a copy's snapshot; started by `migrate start`.
+    #[command(hide = true)]
+    HoldSnapshot,
 }
 
 /// Runs a command; the answer is its exit code.
@@ -30,5 +34,6 @@ pub(crate) fn dispatch(command: Command, context: &Context) -> Result<u8, Failur
         Command::Migrate(command) => migrate::run(command, context),
         Command::Validate(arguments) => validate::run(arguments, context),
         Command::Sandbox(command) => sandbox::run(command, context),
+        Command::HoldSnapshot => hold_snapshot::run(),
     }
 }

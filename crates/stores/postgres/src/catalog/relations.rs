@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 
-use atalaya_catalog::{
-    Column, Generated, Identity, Key, Relation, RelationKind, ReplicaIdentity, TypeKind,
-};
+use atalaya_catalog::{Column, Generated, Identity, Key, Relation, RelationKind, ReplicaIdentity, TypeKind};
 use atalaya_data::RelationName;
 
 use crate::{Error, Row, Session};
 
 /// Our own schema is never part of a move.
-const SYSTEM_SCHEMAS: &str =
-    "n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'atalaya')";
+const SYSTEM_SCHEMAS: &str = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'atalaya')";
+
+/// Types whose equality is that of their text: bool, bytea, "char", name, int8, int2, int4, text, oid, bpchar,
+/// varchar, date, time, timestamp, timestamptz, uuid, macaddr. Not numeric, floats or intervals, which have
+/// several texts for one value.
+const BYTE_COMPARABLE: &str = "'{16,17,18,19,20,21,23,25,26,1042,1043,1082,1083,1114,1184,2950,829}'::oid[]";
 
 /// Every table, partitioned table and foreign table of the database, in name order.
 ///
@@ -19,26 +21,17 @@ const SYSTEM_SCHEMAS: &str =
 /// The server's.
 pub async fn read_relations(session: &Session) -> Result<Vec<Relation>, Error> {
     let mut relations = read_tables(session).await?;
-    let positions: HashMap<u32, usize> = relations
-        .iter()
-        .enumerate()
-        .map(|(position, relation)| (relation.oid, position))
-        .collect();
+    let positions: HashMap<u32, usize> =
+        relations.iter().enumerate().map(|(position, relation)| (relation.oid, position)).collect();
     for row in read_columns(session).await? {
         let oid: u32 = row.get("attrelid");
-        if let Some(relation) = positions
-            .get(&oid)
-            .and_then(|position| relations.get_mut(*position))
-        {
+        if let Some(relation) = positions.get(&oid).and_then(|position| relations.get_mut(*position)) {
             relation.columns.push(column_from(&row));
         }
     }
     for row in read_unique_indexes(session).await? {
         let oid: u32 = row.get("indrelid");
-        if let Some(relation) = positions
-            .get(&oid)
-            .and_then(|position| relations.get_mut(*position))
-        {
+        if let Some(relation) = positions.get(&oid).and_then(|position| relations.get_mut(*position)) {
             add_unique_index(relation, &row);
         }
     }
@@ -48,8 +41,8 @@ pub async fn read_relations(session: &Session) -> Result<Vec<Relation>, Error> {
             ReplicaIdentity::Index(name) => *name == key.index,
             ReplicaIdentity::Full | ReplicaIdentity::Nothing => false,
         };
-        relation.followable = relation.replica_identity == ReplicaIdentity::Full
-            || relation.key.as_ref().is_some_and(index_fits);
+        relation.followable =
+            relation.replica_identity == ReplicaIdentity::Full || relation.key.as_ref().is_some_and(index_fits);
     }
     Ok(relations)
 }
@@ -75,12 +68,7 @@ async fn read_tables(session: &Session) -> Result<Vec<Relation>, Error> {
           WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' AND {SYSTEM_SCHEMAS}
           ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\""
     );
-    Ok(session
-        .query(&sql, &[])
-        .await?
-        .iter()
-        .map(relation_from)
-        .collect())
+    Ok(session.query(&sql, &[]).await?.iter().map(relation_from).collect())
 }
 
 fn relation_from(row: &Row) -> Relation {
@@ -124,12 +112,15 @@ async fn read_columns(session: &Session) -> Result<Vec<Row>, Error> {
                 pg_catalog.format_type(a.atttypid, -1) AS type_sql,
                 pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared,
                 t.typtype::text AS kind, CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END AS element,
-                a.atttypid >= 16384 AS user_defined, a.attnotnull, a.attgenerated::text AS generated,
+                a.atttypid >= 16384 AS user_defined,
+                ((a.atttypid = ANY ({BYTE_COMPARABLE}) AND (a.atttypid <> 1042 OR a.atttypmod > 0)) OR t.typtype = 'e')
+                  AND (a.attcollation = 0 OR coalesce(l.collisdeterministic, false)) AS byte_comparable, a.attnotnull, a.attgenerated::text AS generated,
                 a.attidentity::text AS identity
            FROM pg_catalog.pg_attribute a
            JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
            JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+           LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
           WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
             AND {SYSTEM_SCHEMAS}
           ORDER BY a.attrelid, a.attnum"
@@ -158,6 +149,7 @@ fn column_from(row: &Row) -> Column {
         },
         element_oid,
         user_defined: row.get("user_defined"),
+        byte_comparable: row.get("byte_comparable"),
         not_null: row.get("attnotnull"),
         generated: match text("generated").as_str() {
             "s" => Generated::Stored,
@@ -193,23 +185,14 @@ fn add_unique_index(relation: &mut Relation, row: &Row) {
     let numbers: Vec<i16> = row.get("columns");
     let columns: Option<Vec<usize>> = numbers
         .iter()
-        .map(|number| {
-            relation
-                .columns
-                .iter()
-                .position(|column| column.number == *number && column.not_null)
-        })
+        .map(|number| relation.columns.iter().position(|column| column.number == *number && column.not_null))
         .collect();
     let primary: bool = row.get("indisprimary");
     let plain: bool = row.get("plain");
     match columns {
         Some(columns) if plain && relation.key.is_none() => {
-            relation.key = Some(Key {
-                index: row.get("name"),
-                columns,
-                primary,
-                deferrable: !row.get::<_, bool>("indimmediate"),
-            });
+            relation.key =
+                Some(Key { index: row.get("name"), columns, primary, deferrable: !row.get::<_, bool>("indimmediate") });
         }
         _ => relation.other_unique_indexes += 1,
     }

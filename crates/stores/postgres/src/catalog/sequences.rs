@@ -30,34 +30,20 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<SequenceState>, Err
             &[],
         )
         .await?;
-    let names: Vec<RelationName> = names
-        .iter()
-        .map(|row| RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1)))
-        .collect();
+    let names: Vec<RelationName> =
+        names.iter().map(|row| RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1))).collect();
     let mut states = Vec::with_capacity(names.len());
     // One statement for many sequences; bounded, so that thousands of them stay within one message.
     for chunk in names.chunks(200) {
         let sql: Vec<String> = chunk
             .iter()
             .enumerate()
-            .map(|(position, name)| {
-                format!(
-                    "SELECT {position}::int4, last_value, is_called FROM {}",
-                    name.to_sql()
-                )
-            })
+            .map(|(position, name)| format!("SELECT {position}::int4, last_value, is_called FROM {}", name.to_sql()))
             .collect();
-        for row in session
-            .query(&format!("{} ORDER BY 1", sql.join(" UNION ALL ")), &[])
-            .await?
-        {
+        for row in session.query(&format!("{} ORDER BY 1", sql.join(" UNION ALL ")), &[]).await? {
             let position = usize::try_from(row.get::<_, i32>(0)).unwrap_or(usize::MAX);
             if let Some(name) = chunk.get(position) {
-                states.push(SequenceState {
-                    name: name.clone(),
-                    last_value: row.get(1),
-                    is_called: row.get(2),
-                });
+                states.push(SequenceState { name: name.clone(), last_value: row.get(1), is_called: row.get(2) });
             }
         }
     }

@@ -23,12 +23,7 @@ impl FenceRequest {
     ///
     /// # Errors
     /// The server's; [`Error::Timeout`] when no replicator answers within `limit`.
-    pub async fn hold(
-        target: &mut Session,
-        migration: &str,
-        lease: Duration,
-        limit: Duration,
-    ) -> Result<Self, Error> {
+    pub async fn hold(target: &mut Session, migration: &str, lease: Duration, limit: Duration) -> Result<Self, Error> {
         target.batch(&format!("LISTEN {REQUESTER_CHANNEL}")).await?;
         let row = target
             .query_one(
@@ -37,14 +32,9 @@ impl FenceRequest {
                 &[&migration, &lease.as_secs_f64()],
             )
             .await?;
-        let request = Self {
-            id: row.get(0),
-            migration: migration.to_owned(),
-        };
+        let request = Self { id: row.get(0), migration: migration.to_owned() };
         request.notify(target).await?;
-        request
-            .wait_for(target, FenceState::Holding, "the replicator to hold", limit)
-            .await?;
+        request.wait_for(target, FenceState::Holding, "the replicator to hold", limit).await?;
         Ok(request)
     }
 
@@ -52,12 +42,7 @@ impl FenceRequest {
     ///
     /// # Errors
     /// The server's; [`Error::Timeout`] when the replicator is not there within `limit`.
-    pub async fn place(
-        &self,
-        target: &mut Session,
-        fence: Lsn,
-        limit: Duration,
-    ) -> Result<(), Error> {
+    pub async fn place(&self, target: &mut Session, fence: Lsn, limit: Duration) -> Result<(), Error> {
         target
             .execute(
                 "UPDATE atalaya.control SET lsn = ($2::text)::pg_lsn, state = 'placed' WHERE id = $1 AND state = 'holding'",
@@ -65,13 +50,7 @@ impl FenceRequest {
             )
             .await?;
         self.notify(target).await?;
-        self.wait_for(
-            target,
-            FenceState::Reached,
-            "the replicator to reach the fence",
-            limit,
-        )
-        .await
+        self.wait_for(target, FenceState::Reached, "the replicator to reach the fence", limit).await
     }
 
     /// Lets the replicator go on. The answer says whether the fence still held: when its lease had ended, a
@@ -81,10 +60,7 @@ impl FenceRequest {
     /// The server's.
     pub async fn release(self, target: &Session) -> Result<bool, Error> {
         let held = target
-            .execute(
-                "UPDATE atalaya.control SET state = 'released' WHERE id = $1 AND state = 'reached'",
-                &[&self.id],
-            )
+            .execute("UPDATE atalaya.control SET state = 'released' WHERE id = $1 AND state = 'reached'", &[&self.id])
             .await?;
         self.notify(target).await?;
         Ok(held == 1)
@@ -102,13 +78,7 @@ impl FenceRequest {
     }
 
     async fn notify(&self, target: &Session) -> Result<(), Error> {
-        target
-            .query(
-                "SELECT pg_catalog.pg_notify($1, $2)",
-                &[&REPLICATOR_CHANNEL, &self.migration],
-            )
-            .await
-            .map(|_| ())
+        target.query("SELECT pg_catalog.pg_notify($1, $2)", &[&REPLICATOR_CHANNEL, &self.migration]).await.map(|_| ())
     }
 
     async fn wait_for(
@@ -119,33 +89,21 @@ impl FenceRequest {
         limit: Duration,
     ) -> Result<(), Error> {
         let deadline = Instant::now() + limit;
-        let timeout = || Error::Timeout {
-            what: format!("waiting for {what}"),
-            limit,
-        };
+        let timeout = || Error::Timeout { what: format!("waiting for {what}"), limit };
         loop {
-            let row = target
-                .query_one(
-                    "SELECT state FROM atalaya.control WHERE id = $1",
-                    &[&self.id],
-                )
-                .await?;
+            let row = target.query_one("SELECT state FROM atalaya.control WHERE id = $1", &[&self.id]).await?;
             match FenceState::parse(row.get(0)) {
                 Some(state) if state == wanted => return Ok(()),
                 Some(FenceState::Expired) => return Err(timeout()),
                 Some(_) => {}
                 None => {
-                    return Err(Error::Shape {
-                        action: "reading a fence's state".to_owned(),
-                    });
+                    return Err(Error::Shape { action: "reading a fence's state".to_owned() });
                 }
             }
             match tokio::time::timeout_at(deadline, target.next_notification()).await {
                 Ok(Some(_)) => {}
                 Ok(None) => {
-                    return Err(Error::Shape {
-                        action: "waiting for the replicator".to_owned(),
-                    });
+                    return Err(Error::Shape { action: "waiting for the replicator".to_owned() });
                 }
                 Err(_) => {
                     self.withdraw(target).await?;

@@ -8,10 +8,7 @@ use crate::{Error, Session};
 /// The server's: the role needs CREATE on the database.
 pub async fn install_schema(target: &Session) -> Result<(), Error> {
     target
-        .batch(&format!(
-            "BEGIN; SET LOCAL client_min_messages = warning; {}; COMMIT",
-            include_str!("schema.sql")
-        ))
+        .batch(&format!("BEGIN; SET LOCAL client_min_messages = warning; {}; COMMIT", include_str!("schema.sql")))
         .await
 }
 
@@ -20,13 +17,7 @@ pub async fn install_schema(target: &Session) -> Result<(), Error> {
 /// # Errors
 /// The server's.
 pub async fn is_installed(target: &Session) -> Result<bool, Error> {
-    Ok(target
-        .query_one(
-            "SELECT pg_catalog.to_regclass('atalaya.migration') IS NOT NULL",
-            &[],
-        )
-        .await?
-        .get(0))
+    Ok(target.query_one("SELECT pg_catalog.to_regclass('atalaya.migration') IS NOT NULL", &[]).await?.get(0))
 }
 
 /// Removes our schema with everything in it; harmless where there is none.
@@ -34,5 +25,7 @@ pub async fn is_installed(target: &Session) -> Result<bool, Error> {
 /// # Errors
 /// The server's.
 pub async fn drop_schema(target: &Session) -> Result<(), Error> {
-    target.batch("SET client_min_messages = warning; DROP SCHEMA IF EXISTS atalaya CASCADE; RESET client_min_messages").await
+    target
+        .batch("SET client_min_messages = warning; DROP SCHEMA IF EXISTS atalaya CASCADE; RESET client_min_messages")
+        .await
 }

@@ -55,12 +55,15 @@ CREATE TABLE IF NOT EXISTS atalaya.tables (
     PRIMARY KEY (migration, schema, name)
 );
 
--- One row a finished range, written in the transaction that loaded it.
+-- The ranges of a large table, written down before the first is copied, since a resumed run must find the
+-- very same ones; `done` is set in the transaction that loaded the range.
 CREATE TABLE IF NOT EXISTS atalaya.copy_ranges (
     migration text NOT NULL,
     schema    text NOT NULL,
     name      text NOT NULL,
     range     integer NOT NULL,
+    condition text NOT NULL,
+    done      boolean NOT NULL DEFAULT false,
     PRIMARY KEY (migration, schema, name, range),
     FOREIGN KEY (migration, schema, name) REFERENCES atalaya.tables ON DELETE CASCADE
 );

@@ -1,0 +1,48 @@
+//! `atalaya migrate abort`.
+
+use atalaya_replicate::AbortOptions;
+
+use crate::endpoints::EndpointArguments;
+use crate::exit::{self, Failure};
+use crate::global::Context;
+use crate::runtime;
+
+/// Arguments of `atalaya migrate abort`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  atalaya migrate abort orders-to-18
+  atalaya migrate abort orders-to-18 --drop-target
+
+Can be repeated, and works with the target gone.")]
+pub(crate) struct AbortArguments {
+    #[command(flatten)]
+    endpoints: EndpointArguments,
+    /// Drop the migrated tables on the target too.
+    #[arg(long)]
+    drop_target: bool,
+}
+
+pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, Failure> {
+    let endpoints = arguments.endpoints.resolve(context)?;
+    let options = AbortOptions { drop_target: arguments.drop_target };
+    let report =
+        runtime::block_on(atalaya_replicate::abort(&endpoints.source, &endpoints.target, &endpoints.name, options))??;
+    // The dump belongs to the migration; a new one makes its own.
+    let _gone = std::fs::remove_dir_all(context.state.join("migrations").join(&endpoints.name));
+    let mut text = format!(
+        "{}: removed {} slots and {} publications from the source, {} tables from the target",
+        endpoints.name,
+        report.slots.len(),
+        report.publications.len(),
+        report.tables.len()
+    );
+    if let Some(reason) = &report.target_unreached {
+        text.push_str(&format!("\nthe target was left as it is: {reason}; run the same command when it is back"));
+    }
+    let mut json = serde_json::json!(report);
+    if let Some(object) = json.as_object_mut() {
+        object.insert("version".to_owned(), 1.into());
+    }
+    context.print(&text, &json);
+    Ok(exit::DONE)
+}

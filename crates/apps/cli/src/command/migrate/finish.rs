@@ -1,0 +1,36 @@
+//! `atalaya migrate finish`.
+
+use atalaya_replicate::StopWhen;
+
+use super::plan::RunArguments;
+use crate::exit::{self, Failure};
+use crate::global::Context;
+use crate::progress::Progress;
+use crate::runtime;
+
+/// Arguments of `atalaya migrate finish`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  atalaya migrate finish orders-to-18
+
+Nothing may write to the source any more: what it commits after the last fence stays there.")]
+pub(crate) struct FinishArguments {
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, Failure> {
+    let (plan, endpoints) = arguments.run.plan(StopWhen::CaughtUp, context)?;
+    let progress = Progress::new(context.output);
+    runtime::block_on(async {
+        atalaya_replicate::start(&plan, &progress).await?;
+        atalaya_replicate::last_fence(&plan, &progress).await
+    })??;
+    progress.finish();
+    let report = runtime::block_on(atalaya_replicate::clean_up(&plan))??;
+    context.print(
+        &format!("{}: finished", endpoints.name),
+        &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": report }),
+    );
+    Ok(exit::DONE)
+}

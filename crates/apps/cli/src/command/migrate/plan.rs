@@ -1,0 +1,85 @@
+//! From arguments to a migration's plan.
+
+use std::path::PathBuf;
+
+use atalaya_replicate::{HolderCommand, Options, Plan, StopWhen};
+
+use crate::endpoints::{EndpointArguments, Endpoints};
+use crate::exit::{self, Failure};
+use crate::global::Context;
+
+/// How a migration runs; the same for `start` and `finish`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) endpoints: EndpointArguments,
+    /// Tables copied at once.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) workers: Option<u16>,
+    /// Indexes built at once.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) index_workers: u16,
+    /// Memory of each index build, in Postgres's notation.
+    #[arg(long, value_name = "SIZE", default_value = "256MB", value_parser = memory_size)]
+    pub(crate) maintenance_work_mem: String,
+    /// Tables larger than this many MiB are copied in ranges.
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) split_larger_than: u64,
+    /// Use the tables that the target has already, instead of restoring the schema.
+    #[arg(long)]
+    pub(crate) existing_schema: bool,
+    /// The source's large objects need not be moved.
+    #[arg(long)]
+    pub(crate) exclude_large_objects: bool,
+    /// Let every commit on the target wait for its disk, instead of the acknowledgement only.
+    #[arg(long)]
+    pub(crate) synchronous_commit: bool,
+    /// The folder with pg_dump and pg_restore of the target's version.
+    #[arg(long, value_name = "DIR", env = "ATALAYA_CLIENT_TOOLS")]
+    pub(crate) client_tools: Option<PathBuf>,
+    /// Seconds a new slot may wait for transactions that are open on the source.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) slot_timeout: u64,
+}
+
+impl RunArguments {
+    /// The plan, with the endpoints it was made from.
+    pub(crate) fn plan(&self, stop_when: StopWhen, context: &Context) -> Result<(Plan, Endpoints), Failure> {
+        let endpoints = self.endpoints.resolve(context)?;
+        let program = std::env::current_exe().map_err(|error| Failure::new(exit::FAILED, &error, None))?;
+        let holder = HolderCommand { program, arguments: vec!["hold-snapshot".into()] };
+        let mut options = Options::new(context.state.join("migrations").join(&endpoints.name), holder);
+        options.stop_when = stop_when;
+        options.workers = self.workers.map(usize::from).or(endpoints.workers).unwrap_or(options.workers);
+        options.index_workers = usize::from(self.index_workers);
+        options.maintenance_work_mem.clone_from(&self.maintenance_work_mem);
+        options.split_bytes = self.split_larger_than << 20;
+        options.existing_schema = self.existing_schema;
+        options.exclude_large_objects = self.exclude_large_objects;
+        options.synchronous_commit = self.synchronous_commit;
+        options.client_tools.clone_from(&self.client_tools);
+        options.failpoints = crate::failpoints::from_environment();
+        options.slot_timeout = std::time::Duration::from_secs(self.slot_timeout);
+        let plan = Plan {
+            name: endpoints.name.clone(),
+            source: endpoints.source.clone(),
+            target: endpoints.target.clone(),
+            tables: Box::new(endpoints.filter()),
+            append_only: Box::new(endpoints.append_only_filter()),
+            options,
+        };
+        Ok((plan, endpoints))
+    }
+}
+
+/// A number with one of Postgres's units of memory; nothing else may reach a SET.
+fn memory_size(text: &str) -> Result<String, String> {
+    let digits = text.trim_end_matches(|each: char| each.is_ascii_alphabetic());
+    let unit = text.get(digits.len()..).unwrap_or_default();
+    let known = ["kB", "MB", "GB", "TB"].contains(&unit);
+    if known && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("a size is a whole number with kB, MB, GB or TB".to_owned())
+    }
+}

@@ -1,0 +1,52 @@
+//! `atalaya migrate start`.
+
+use atalaya_replicate::{Outcome, StopWhen};
+
+use super::plan::RunArguments;
+use crate::exit::{self, Failure};
+use crate::global::Context;
+use crate::progress::Progress;
+use crate::runtime;
+
+/// Arguments of `atalaya migrate start`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  atalaya migrate start orders-to-18
+  atalaya migrate start --source env:OLD_URL --target env:NEW_URL --name orders --stop-when caught-up
+  atalaya migrate start orders-to-18 --exclude 'audit.*' --workers 4
+
+Run the same command again after any interruption: it goes on where the target's own rows say.")]
+pub(crate) struct StartArguments {
+    #[command(flatten)]
+    run: RunArguments,
+    /// End the run by itself once it is caught up.
+    #[arg(long, value_name = "CONDITION", value_enum)]
+    stop_when: Option<Condition>,
+}
+
+/// When a run ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Condition {
+    /// Everything the source had written when the copy ended is applied.
+    CaughtUp,
+}
+
+pub(crate) fn run(arguments: &StartArguments, context: &Context) -> Result<u8, Failure> {
+    let stop_when = match arguments.stop_when {
+        Some(Condition::CaughtUp) => StopWhen::CaughtUp,
+        None => StopWhen::Told,
+    };
+    let (plan, endpoints) = arguments.run.plan(stop_when, context)?;
+    let progress = Progress::new(context.output);
+    let outcome = runtime::block_on(atalaya_replicate::start(&plan, &progress))??;
+    progress.finish();
+    let word = match outcome {
+        Outcome::CaughtUp => "caught up",
+        Outcome::Stopped => "stopped",
+    };
+    context.print(
+        &format!("{}: {word}", endpoints.name),
+        &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": word }),
+    );
+    Ok(exit::DONE)
+}

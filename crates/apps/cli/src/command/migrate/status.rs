@@ -1,0 +1,78 @@
+//! `atalaya migrate status`.
+
+use std::fmt::Write;
+
+use atalaya_replicate::Status;
+
+use crate::endpoints::EndpointArguments;
+use crate::exit::{self, Failure};
+use crate::global::Context;
+use crate::runtime;
+use crate::size::bytes;
+
+/// Arguments of `atalaya migrate status`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  atalaya migrate status orders-to-18
+  atalaya migrate status orders-to-18 --output json | jq .lag_bytes")]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    endpoints: EndpointArguments,
+}
+
+pub(crate) fn run(arguments: &StatusArguments, context: &Context) -> Result<u8, Failure> {
+    let endpoints = arguments.endpoints.resolve(context)?;
+    let status = runtime::block_on(atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name))??;
+    let Some(status) = status else {
+        return Err(Failure {
+            code: exit::FAILED,
+            message: format!("the target knows no migration `{}`", endpoints.name),
+            hint: Some("begin it with `atalaya migrate start`".to_owned()),
+        });
+    };
+    context.print(&text(&status), &serde_json::json!(status));
+    Ok(exit::DONE)
+}
+
+fn text(status: &Status) -> String {
+    let mut out = String::new();
+    let running = if status.running { "running" } else { "not running" };
+    let _infallible = writeln!(out, "{}: {} ({running})", status.name, status.phase);
+    let _infallible = writeln!(
+        out,
+        "  tables   {} of {} copied, {} rows, {} of about {}",
+        status.tables_done,
+        status.tables.len(),
+        status.copied_rows,
+        bytes(status.copied_bytes),
+        bytes(status.expected_bytes)
+    );
+    if let Some(applied) = &status.applied_lsn {
+        let lag = status.lag_bytes.map_or_else(|| "unknown".to_owned(), bytes);
+        let seconds = status
+            .activity
+            .as_ref()
+            .and_then(|activity| activity.get("lag_seconds")?.as_f64())
+            .map_or_else(String::new, |seconds| format!(", {seconds:.1} s"));
+        let _infallible = writeln!(
+            out,
+            "  applied  {applied}, {} changes in {} transactions; behind {lag}{seconds}",
+            status.changes, status.transactions
+        );
+    }
+    let slot = &status.slot;
+    let health = match (slot.exists, &slot.wal_status) {
+        (false, _) => "missing".to_owned(),
+        (true, status) => format!(
+            "{}, {}, keeps {} of log",
+            if slot.active { "active" } else { "not active" },
+            status.as_deref().unwrap_or("unknown"),
+            bytes(slot.retained_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
+        ),
+    };
+    let _infallible = writeln!(out, "  slot     {}: {health}", slot.name);
+    for table in status.tables.iter().filter(|table| table.state != "done") {
+        let _infallible = writeln!(out, "  {:<9}{} ({} rows so far)", table.state, table.table, table.copied_rows);
+    }
+    out
+}

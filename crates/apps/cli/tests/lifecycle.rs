@@ -1,0 +1,132 @@
+//! Stop, abort, resume, and what is refused.
+
+use crate::support::{Move, eventually};
+
+const TABLE: &str = "CREATE TABLE item (id int PRIMARY KEY, what text);
+    INSERT INTO item SELECT n, 'item ' || n FROM generate_series(1, 1000) n;";
+
+#[test]
+fn stop_drains_keeps_the_slot_and_start_goes_on() {
+    let shop = Move::between(15, 18);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    let running = shop.spawn("start", &[]);
+    eventually("following", || {
+        let ran = shop.run("status", &["--output", "json"]);
+        ran.code == Some(0) && ran.stdout.contains("\"caught_up\":true")
+    });
+    shop.source.run_sql("shop", "UPDATE item SET what = 'changed' WHERE id <= 500").unwrap();
+    shop.done("stop", &[]);
+    assert_eq!(running.wait().code, Some(0));
+    shop.assert_equal();
+    assert_eq!(shop.status()["slot"]["exists"], true);
+    shop.source.run_sql("shop", "DELETE FROM item WHERE id > 900").unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.assert_equal();
+}
+
+#[test]
+fn a_second_run_of_one_migration_is_refused() {
+    let shop = Move::between(15, 18);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    let _running = shop.spawn("start", &[]);
+    eventually("running", || shop.run("status", &["--output", "json"]).stdout.contains("\"running\":true"));
+    let second = shop.run("start", &[]);
+    assert_eq!(second.code, Some(4), "{}", second.stderr);
+    assert!(second.stderr.contains("is running already"), "{}", second.stderr);
+}
+
+#[test]
+fn abort_removes_what_is_ours_from_both_sides_and_can_be_repeated() {
+    let shop = Move::between(13, 18);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.done("abort", &[]);
+    shop.done("abort", &[]);
+    let left = "SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_publication)";
+    assert_eq!(shop.source.run_sql("shop", left).unwrap().trim(), "0");
+    let rows = "SELECT count(*) FROM item";
+    assert_eq!(shop.target.run_sql("shop", rows).unwrap().trim(), "1000");
+    shop.target.run_sql("shop", "DROP TABLE item").unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.done("abort", &["--drop-target"]);
+    let tables = "SELECT count(*) FROM pg_class WHERE relname = 'item'";
+    assert_eq!(shop.target.run_sql("shop", tables).unwrap().trim(), "0");
+}
+
+#[test]
+fn abort_works_with_the_target_gone() {
+    let mut shop = Move::between(15, 15);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.target.kill().unwrap();
+    let output = shop.done("abort", &[]);
+    assert!(output.contains("the target was left as it is"), "{output}");
+    assert_eq!(shop.source.run_sql("shop", "SELECT count(*) FROM pg_replication_slots").unwrap().trim(), "0");
+}
+
+#[test]
+fn a_slot_that_was_dropped_and_made_again_is_refused() {
+    let shop = Move::between(15, 18);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    let slot = shop.status()["slot"]["name"].as_str().unwrap().to_owned();
+    shop.source.run_sql("shop", &format!("SELECT pg_drop_replication_slot('{slot}')")).unwrap();
+    let gone = shop.run("start", &["--stop-when", "caught-up"]);
+    assert_eq!(gone.code, Some(4), "{}", gone.stderr);
+    assert!(gone.stderr.contains("is gone from the source"), "{}", gone.stderr);
+    shop.source.run_sql("shop", "UPDATE item SET what = 'lost'").unwrap();
+    shop.source.run_sql("shop", &format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')")).unwrap();
+    let ahead = shop.run("start", &["--stop-when", "caught-up"]);
+    assert_eq!(ahead.code, Some(4), "{}", ahead.stderr);
+    assert!(ahead.stderr.contains("was confirmed up to"), "{}", ahead.stderr);
+}
+
+#[test]
+fn a_target_that_is_not_empty_is_refused() {
+    let shop = Move::between(15, 15);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    shop.target.run_sql("shop", "CREATE TABLE item (id int PRIMARY KEY, what text)").unwrap();
+    let ran = shop.run("start", &["--stop-when", "caught-up"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--existing-schema"), "{}", ran.stderr);
+    shop.done("start", &["--stop-when", "caught-up", "--existing-schema"]);
+    shop.assert_equal();
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_is_refused() {
+    let shop = Move::between(15, 15);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    let ran = shop.run("start", &["--tables", "nowhere.*"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no table of the source matches"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_row_that_somebody_else_wrote_to_the_target_stops_the_run() {
+    let shop = Move::between(15, 18);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.target.run_sql("shop", "INSERT INTO item VALUES (2000, 'foreign')").unwrap();
+    shop.source.run_sql("shop", "INSERT INTO item VALUES (1999, 'a'), (2000, 'secret value')").unwrap();
+    let ran = shop.run("start", &["--stop-when", "caught-up"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("conflict `insert_exists` in table public.item"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("secret value"), "{}", ran.stderr);
+    assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM item WHERE id = 1999").unwrap().trim(), "0");
+    assert_eq!(shop.target.run_sql("shop", "SELECT kind FROM atalaya.conflicts").unwrap().trim(), "insert_exists");
+}
+
+#[test]
+fn a_column_that_is_added_on_the_source_stops_before_a_wrong_row() {
+    let shop = Move::between(15, 18);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.source.run_sql("shop", "ALTER TABLE item ADD extra int; UPDATE item SET extra = 1 WHERE id = 1").unwrap();
+    let ran = shop.run("start", &["--stop-when", "caught-up"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    assert!(ran.stderr.contains("column `extra` is not on the target"), "{}", ran.stderr);
+    shop.target.run_sql("shop", "ALTER TABLE item ADD extra int").unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.assert_equal();
+}

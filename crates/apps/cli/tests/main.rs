@@ -1,0 +1,13 @@
+//! The built program against real servers, as a DBA runs it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod lifecycle;
+mod moves;
+mod support;

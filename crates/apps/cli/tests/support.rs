@@ -1,0 +1,161 @@
+//! Two servers, one migration, and the built program.
+
+use std::process::{Child, Command, Stdio};
+
+use atalaya_sandbox::{Server, ServerOptions, client_tools};
+
+/// A migration named `shop` between two servers of given versions.
+pub(crate) struct Move {
+    pub(crate) source: Server,
+    pub(crate) target: Server,
+    pub(crate) source_url: String,
+    pub(crate) target_url: String,
+    state: tempfile::TempDir,
+}
+
+/// How a run of the program ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Move {
+    /// Starts both servers, each with an empty database `shop`.
+    pub(crate) fn between(from: u16, to: u16) -> Self {
+        Self::with(ServerOptions::new(from), ServerOptions::new(to))
+    }
+
+    pub(crate) fn with(from: ServerOptions, to: ServerOptions) -> Self {
+        let (source, target) = (Server::start(from).unwrap(), Server::start(to).unwrap());
+        source.create_database("shop").unwrap();
+        target.create_database("shop").unwrap();
+        let (source_url, target_url) = (source.url("shop"), target.url("shop"));
+        Self { source, target, source_url, target_url, state: tempfile::tempdir().unwrap() }
+    }
+
+    /// The program with this migration's surroundings; no URL in its arguments.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_atalaya"));
+        command
+            .args(arguments)
+            .arg("--state")
+            .arg(self.state.path())
+            .env("SOURCE_URL", &self.source_url)
+            .env("TARGET_URL", &self.target_url)
+            .env("ATALAYA_CLIENT_TOOLS", client_tools(self.target.version()).unwrap())
+            .env_remove("PGPASSFILE")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Arguments of a verb of `migrate` for this migration.
+    pub(crate) fn migrate<'a>(verb: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        let mut arguments =
+            vec!["migrate", verb, "--source", "env:SOURCE_URL", "--target", "env:TARGET_URL", "--name", "shop"];
+        arguments.extend_from_slice(more);
+        arguments
+    }
+
+    /// Runs a verb of `migrate` to its end.
+    pub(crate) fn run(&self, verb: &str, more: &[&str]) -> Ran {
+        ran(&mut self.command(&Self::migrate(verb, more)))
+    }
+
+    /// Runs a verb of `migrate` that must succeed.
+    pub(crate) fn done(&self, verb: &str, more: &[&str]) -> String {
+        let ran = self.run(verb, more);
+        assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
+        ran.stdout
+    }
+
+    /// Starts a verb of `migrate` and leaves it running.
+    pub(crate) fn spawn(&self, verb: &str, more: &[&str]) -> Running {
+        let child =
+            self.command(&Self::migrate(verb, more)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Running { child: Some(child) }
+    }
+
+    /// The migration's status.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&self.done("status", &["--output", "json"])).unwrap()
+    }
+
+    /// Every table's row count and digest, as psql sees them: no code of the program's own.
+    pub(crate) fn digests(server: &Server) -> Vec<String> {
+        let tables = server
+            .run_sql(
+                "shop",
+                "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+                  WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema', 'atalaya')
+                  ORDER BY 1 COLLATE \"C\"",
+            )
+            .unwrap();
+        tables
+            .lines()
+            .map(|table| {
+                let sql = format!(
+                    "SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres';
+                     SET bytea_output = 'hex'; SET lc_monetary = 'C';
+                     SELECT count(*) || ' ' || coalesce(sum(('x' || substr(md5(t::text), 1, 15))::bit(60)::int8), 0)
+                       FROM {table} t"
+                );
+                let answer = server.run_sql("shop", &sql).unwrap();
+                format!("{table} {}", answer.lines().last().unwrap_or_default())
+            })
+            .collect()
+    }
+
+    /// Asserts that both sides hold the same rows.
+    pub(crate) fn assert_equal(&self) {
+        let (source, target) = (Self::digests(&self.source), Self::digests(&self.target));
+        assert!(!source.is_empty());
+        assert_eq!(source, target);
+    }
+}
+
+/// A run of the program that goes on; ended when dropped.
+pub(crate) struct Running {
+    child: Option<Child>,
+}
+
+impl Running {
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> Ran {
+        let output = self.child.take().unwrap().wait_with_output().unwrap();
+        Ran {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _gone = child.kill();
+            let _reaped = child.wait();
+        }
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) fn ran(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
+    Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Asks again and again until something holds; panics when it does not in time.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "never came to: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}

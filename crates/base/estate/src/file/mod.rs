@@ -1,0 +1,14 @@
+//! The estate file: what it declares, and how it is read.
+
+mod check;
+mod model;
+mod parse;
+mod problem;
+mod reader;
+mod redact;
+mod tree;
+mod values;
+mod variables;
+
+pub use model::{ConflictPolicy, Database, Engine, Estate, Migration, ResolvedMigration, Service, StoredIn};
+pub use problem::{EstateErrors, EstateProblem};

@@ -1,0 +1,211 @@
+//! The estate file as it may be shown: secrets cut out, places kept.
+//!
+//! A diagnostic shows the line it speaks of, and that line may hold a connection URL with a password.
+//! The rule is to cut too much rather than too little: what cannot be told apart from a secret is hidden.
+
+use std::ops::Range;
+
+use super::tree::SeenScalar;
+
+const MASK: &str = "***";
+const SECRET_WORDS: [&str; 7] = ["password", "passwd", "pwd", "passphrase", "secret", "token", "credential"];
+/// How far a password may run over line ends in a file whose YAML is broken, in bytes.
+const RUN_ON_BYTES_MAX: usize = 512;
+
+/// Text without secrets, and where each byte of the original went.
+#[derive(Debug)]
+pub(crate) struct Redacted {
+    pub(crate) text: String,
+    cuts: Vec<Range<usize>>,
+}
+
+impl Redacted {
+    /// Hides the secrets of a whole file. `scalars` are those read before the first syntax error.
+    pub(crate) fn file(original: &str, scalars: &[SeenScalar], broken: bool) -> Self {
+        let mut cuts = Vec::new();
+        let mut secret_key = false;
+        let mut read_until = 0;
+        for scalar in scalars {
+            let SeenScalar { text, span } = scalar;
+            read_until = read_until.max(span.end);
+            let raw = original.get(span.clone()).unwrap_or_default();
+            let decoded_only = text.contains("://") && !raw.contains("://");
+            if secret_key || decoded_only {
+                // A comma or quote in a secret ends the scalar early: the rest of the line may belong to it.
+                cuts.push(span.start..line_end(original, span.end));
+            } else {
+                for cut in secrets(raw, Extent::Value) {
+                    let (start, end) = (span.start + cut.start, span.start + cut.end);
+                    // To the end of the value: a comma may have torn a secret that came last.
+                    let torn = end == span.end || span.end - end == 1;
+                    cuts.push(start..if torn { line_end(original, end) } else { end.max(last_at_sign(original, end)) });
+                }
+                if !raw.contains('@') && may_lose_its_end(raw) && last_at_sign(original, span.end) > 0 {
+                    cuts.push(span.start..last_at_sign(original, span.end));
+                }
+            }
+            secret_key = secret_word(text).is_some() && !raw.contains(['=', ' ', '/']);
+        }
+        let read_until = if broken { read_until } else { original.len() };
+        let mut start = 0;
+        for line in original.split_inclusive('\n') {
+            if start + line.len() > read_until {
+                // What follows a syntax error is read without knowing where values end.
+                let rest = original.get(start..).unwrap_or_default();
+                cuts.extend(secrets(rest, Extent::Lines).into_iter().map(|cut| shift(cut, start)));
+                break;
+            }
+            let comment = line.match_indices('#').find(|(at, _)| {
+                let before = line.get(..*at).unwrap_or_default();
+                before.is_empty() || before.ends_with([' ', '\t'])
+            });
+            if let Some((at, _)) = comment {
+                let text = line.get(at..).unwrap_or_default().trim_end();
+                cuts.extend(secrets(text, Extent::Lines).into_iter().map(|cut| shift(cut, start + at)));
+            }
+            start += line.len();
+        }
+        Self::cut(original, cuts)
+    }
+
+    /// Whether a place lies within something hidden, so that what stands there must not be repeated.
+    pub(crate) fn hides(&self, original: usize) -> bool {
+        self.cuts.iter().any(|cut| cut.contains(&original))
+    }
+
+    fn cut(original: &str, mut cuts: Vec<Range<usize>>) -> Self {
+        cuts.sort_by_key(|cut| cut.start);
+        let mut merged: Vec<Range<usize>> = Vec::new();
+        for cut in cuts.into_iter().filter(|cut| !cut.is_empty()) {
+            match merged.last_mut() {
+                Some(last) if cut.start <= last.end => last.end = last.end.max(cut.end),
+                _ => merged.push(cut),
+            }
+        }
+        let mut text = String::with_capacity(original.len());
+        let mut from = 0;
+        for cut in &merged {
+            text.push_str(original.get(from..cut.start).unwrap_or_default());
+            text.push_str(MASK);
+            from = cut.end;
+        }
+        text.push_str(original.get(from..).unwrap_or_default());
+        Self { text, cuts: merged }
+    }
+
+    /// Where a byte of the original stands in the redacted text.
+    pub(crate) fn place(&self, original: usize) -> usize {
+        let mut place = original;
+        for cut in &self.cuts {
+            if original >= cut.end {
+                place = place.saturating_sub(cut.len()).saturating_add(MASK.len());
+            } else if original > cut.start {
+                place = place.saturating_sub(original - cut.start);
+            }
+        }
+        place.min(self.text.len())
+    }
+}
+
+/// A short piece of user input for a message: secrets hidden, control characters escaped, length bounded.
+pub(crate) fn shown(input: &str) -> String {
+    const SHOWN_CHARS_MAX: usize = 60;
+    let clean = Redacted::cut(input, secrets(input, Extent::Lines)).text;
+    let mut text: String = clean
+        .chars()
+        .take(SHOWN_CHARS_MAX)
+        .flat_map(|each| if each.is_control() { each.escape_default().collect() } else { vec![each] })
+        .collect();
+    if clean.chars().nth(SHOWN_CHARS_MAX).is_some() {
+        text.push_str("...");
+    }
+    text
+}
+
+fn shift(range: Range<usize>, by: usize) -> Range<usize> {
+    range.start + by..range.end + by
+}
+
+fn secret_word(text: &str) -> Option<usize> {
+    let lower = text.to_ascii_lowercase();
+    SECRET_WORDS.iter().filter_map(|word| lower.find(word).map(|at| at + word.len())).min()
+}
+
+/// How far a secret may reach.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// The text is one value: to its end.
+    Value,
+    /// Lines of unknown structure: to the end of the line, and on to a nearby `@` when the line has none.
+    Lines,
+}
+
+/// The byte ranges of `text` that may be secret.
+fn secrets(text: &str, extent: Extent) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    // An escape that was not decoded can spell anything, a URL too.
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find('\\')).filter(|_| extent == Extent::Lines) {
+        let end = line_end(text, from + at);
+        found.push(from + at..end);
+        from = end;
+    }
+    from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find("://")) {
+        let authority = from + at + "://".len();
+        found.extend(user_information(text, authority, extent));
+        from = authority;
+    }
+    from = 0;
+    while let Some(at) = text.get(from..).and_then(secret_word) {
+        from += at;
+        found.extend(assigned(text, from, extent));
+    }
+    found
+}
+
+fn line_end(text: &str, from: usize) -> usize {
+    text.get(from..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| from + at)
+}
+
+/// The place of the last `@` between `from` and the end of its line, or 0.
+fn last_at_sign(text: &str, from: usize) -> usize {
+    text.get(from..line_end(text, from)).and_then(|rest| rest.rfind('@')).map_or(0, |at| from + at)
+}
+
+/// A URL that may have been torn apart at a comma or quote of its password.
+fn may_lose_its_end(raw: &str) -> bool {
+    raw.split_once("://").is_some_and(|(_, authority)| authority.contains(':'))
+}
+
+/// From the first `:` of a URL's authority to the last `@` that can belong to it.
+fn user_information(text: &str, authority: usize, extent: Extent) -> Option<Range<usize>> {
+    let own_line = line_end(text, authority);
+    let limit = if extent == Extent::Lines { own_line } else { text.len() };
+    let colon = authority + text.get(authority..limit)?.find(':')?;
+    let after = text.get(colon + 1..limit)?;
+    if extent == Extent::Value
+        && let Some(at) = after.rfind('@')
+    {
+        return Some(colon + 1..colon + 1 + at);
+    }
+    // No `@`: either `host:port/database`, or a password whose end was lost.
+    let port = after.bytes().take_while(u8::is_ascii_digit).count();
+    let closed = after.get(port..).is_some_and(|tail| tail.is_empty() || tail.starts_with(['/', '?', '"', '\'']));
+    if (1..=5).contains(&port) && closed && !after.contains('@') {
+        return None;
+    }
+    let run_on = text.get(colon + 1..).unwrap_or_default();
+    let end = run_on.find('@').filter(|at| extent == Extent::Lines && *at <= RUN_ON_BYTES_MAX);
+    Some(colon + 1..limit.max(end.map_or(0, |at| line_end(text, colon + 1 + at))))
+}
+
+/// The value after `password=`, `"password": ` and the like.
+fn assigned(text: &str, after_word: usize, extent: Extent) -> Option<Range<usize>> {
+    let limit = if extent == Extent::Lines { line_end(text, after_word) } else { text.len() };
+    let rest = text.get(after_word..limit)?;
+    let gap = rest.find(['=', ':'])?;
+    let joined = rest.get(..gap)?.chars().all(|each| each.is_alphanumeric() || "_-\"' ".contains(each));
+    let value = after_word + gap + 1;
+    (joined && !text.get(value..limit)?.trim().is_empty()).then_some(value..limit)
+}

@@ -1,0 +1,98 @@
+//! Single values of an estate file: a name, an engine, a URL, patterns, a policy, a number.
+
+use std::num::NonZeroU16;
+
+use super::model::{ConflictPolicy, Engine};
+use super::problem::Finding;
+use super::reader::{Reader, Text, quoted_list, suggestion};
+use super::tree::{Node, Value};
+use crate::{ConnectionUrl, SecretOrigin, TablePattern};
+
+const WORKERS_MAX: u16 = 64;
+
+pub(crate) fn name_of(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let text = reader.text(node, "`estate`")?;
+    if text.value.trim().is_empty() {
+        reader.report("estate::empty", &text.span, "no name", "the estate has an empty name", None);
+        return None;
+    }
+    Some(text.value)
+}
+
+pub(crate) fn engine_of(reader: &mut Reader<'_>, text: &Text) -> Option<Engine> {
+    let engine = Engine::from_word(&text.value);
+    if engine.is_none() {
+        let words = || Engine::ALL.iter().map(|each| each.word());
+        let message = format!("unknown engine `{}`", reader.shown(&text.raw, &text.span));
+        let hint = suggestion(&text.raw, words()).unwrap_or_else(|| format!("known: {}", quoted_list(words())));
+        reader.report("estate::unknown_engine", &text.span, "not known", message, hint);
+    }
+    engine
+}
+
+pub(crate) fn url_of(reader: &mut Reader<'_>, text: &Text) -> Option<ConnectionUrl> {
+    match ConnectionUrl::reference(&text.value, reader.lookup) {
+        Ok(reference) => {
+            if reference.secret == SecretOrigin::Text && !text.from_variable {
+                reader.warnings.push(Finding {
+                    code: "estate::password_in_file",
+                    at: text.span.clone(),
+                    message: "a password is written into the estate file".to_owned(),
+                    label: "holds a password",
+                    hint: Some("keep it in a variable `${NAME}` or in a passfile".to_owned()),
+                });
+            }
+            Some(reference.url)
+        }
+        Err(error) => {
+            let from = if text.from_variable { " (after its variables were put in)" } else { "" };
+            reader.report(
+                "estate::url",
+                &text.span,
+                "not usable",
+                format!("{error}{from}"),
+                error.hint().map(str::to_owned),
+            );
+            None
+        }
+    }
+}
+
+pub(crate) fn patterns_of(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<(Text, TablePattern)> {
+    let mut patterns = Vec::new();
+    for text in reader.texts(node, what, "leave the key out to say nothing; `[\"*\"]` means every table") {
+        match text.value.parse::<TablePattern>() {
+            Ok(pattern) => patterns.push((text, pattern)),
+            Err(error) => {
+                let message = format!("`{}` in {what}: {error}", reader.shown(&text.raw, &text.span));
+                reader.report("estate::pattern", &text.span, "not a pattern", message, Some(error.hint().to_owned()));
+            }
+        }
+    }
+    patterns
+}
+
+pub(crate) fn policy_of(reader: &mut Reader<'_>, text: &Text) -> Option<ConflictPolicy> {
+    let policy = ConflictPolicy::ALL.into_iter().find(|policy| policy.word() == text.value);
+    if policy.is_none() {
+        let words = || ConflictPolicy::ALL.into_iter().map(ConflictPolicy::word);
+        let message = format!("unknown conflict policy `{}`", reader.shown(&text.raw, &text.span));
+        let hint = suggestion(&text.raw, words()).unwrap_or_else(|| format!("known: {}", quoted_list(words())));
+        reader.report("estate::unknown_policy", &text.span, "not known", message, hint);
+    }
+    policy
+}
+
+pub(crate) fn workers_of(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<NonZeroU16> {
+    let number = match &node.value {
+        Value::Scalar { text, plain: true } => text.parse::<NonZeroU16>().ok(),
+        Value::Broken => return None,
+        _ => None,
+    };
+    let workers = number.filter(|number| number.get() <= WORKERS_MAX);
+    if workers.is_none() {
+        let message = format!("{what} has to be a whole number from 1 to {WORKERS_MAX}");
+        reader.report("estate::wrong_type", &node.span, "out of range", message, None);
+    }
+    workers
+}

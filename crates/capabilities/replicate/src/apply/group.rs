@@ -1,0 +1,382 @@
+//! One transaction of the target at a time: marker, changes, position.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use atalaya_data::{Lsn, quote_literal};
+use atalaya_pgwire::pgoutput::Tuple;
+use atalaya_postgres::{Session, Statement, ToSql};
+use bytes::Bytes;
+
+use super::fold::{Net, fold};
+use super::ordered::{self, Stopped};
+use super::value::{TextValue, text_of};
+use super::{Change, TargetTable, copy_text, multiset, statements};
+use crate::conflict::{self, Conflict};
+use crate::{Error, Failpoints};
+
+/// From this many rows on COPY beats INSERT, which saves its extra round trips.
+const COPY_FROM_ROWS: usize = 24;
+/// Prepared statements kept; beyond it all are prepared anew.
+const STATEMENTS: usize = 1000;
+/// Bytes of changes after which a part is written even when few.
+const PART_BYTES: usize = 16 << 20;
+
+/// How far a group goes on the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GroupPosition {
+    /// The byte after the last commit record in it, or an idle position.
+    pub(crate) applied: Lsn,
+    /// When the last transaction in it was committed on the source; microseconds since 2000-01-01.
+    pub(crate) committed_at_micros: Option<i64>,
+    /// How many transactions of the source are in it.
+    pub(crate) transactions: u64,
+}
+
+/// Which statement of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum StatementKey {
+    Insert,
+    Update(Vec<usize>),
+    Move(Vec<usize>),
+    Delete,
+    DeleteCopies,
+}
+
+/// Prepared statements by table and kind; bounded.
+#[derive(Default)]
+pub(super) struct Statements {
+    prepared: HashMap<(u32, StatementKey), (Arc<TargetTable>, Statement)>,
+}
+
+impl Statements {
+    pub(super) async fn get(
+        &mut self,
+        session: &Session,
+        table: &TargetTable,
+        key: StatementKey,
+    ) -> Result<Statement, Error> {
+        let slot = (table.source_oid, key);
+        if let Some((prepared_for, statement)) = self.prepared.get(&slot)
+            && **prepared_for == *table
+        {
+            return Ok(statement.clone());
+        }
+        if self.prepared.len() >= STATEMENTS {
+            self.prepared.clear();
+        }
+        let statement = session.prepare(&ordered::sql_of(table, &slot.1)).await?;
+        self.prepared.insert(slot, (Arc::new(table.clone()), statement.clone()));
+        Ok(statement)
+    }
+}
+
+/// Applies changes to the target.
+pub(crate) struct Applier {
+    session: Session,
+    migration: String,
+    statements: Statements,
+    part: Vec<Change>,
+    part_bytes: usize,
+    open: bool,
+    group_changes: u64,
+    failpoints: Failpoints,
+}
+
+impl Applier {
+    /// An applier on a session of its own, which it puts into the state that apply needs.
+    pub(crate) async fn new(
+        session: Session,
+        migration: &str,
+        options: ApplySettings,
+        failpoints: Failpoints,
+    ) -> Result<Self, Error> {
+        let commit = if options.synchronous_commit { "on" } else { "off" };
+        // Generic plans, since arrays differ in length only; without sequential scans, since a plan made
+        // while a table was small would otherwise stay when it has grown.
+        session
+            .batch(&format!(
+                "SET synchronous_commit = {commit}; SET plan_cache_mode = force_generic_plan; \
+                 SET enable_seqscan = off; SET enable_mergejoin = off; SET jit = off"
+            ))
+            .await?;
+        if options.replica_role {
+            session.batch("SET session_replication_role = replica").await?;
+        }
+        Ok(Self {
+            session,
+            migration: migration.to_owned(),
+            statements: Statements::default(),
+            part: Vec::new(),
+            part_bytes: 0,
+            open: false,
+            group_changes: 0,
+            failpoints,
+        })
+    }
+
+    /// The session, between groups.
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Whether a transaction is open on the target.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open || !self.part.is_empty()
+    }
+
+    /// Changes in the group so far.
+    pub(crate) fn group_changes(&self) -> u64 {
+        self.group_changes
+    }
+
+    /// Takes a change; writes the part when it is full, within the open transaction.
+    pub(crate) async fn push(&mut self, change: Change, part_changes: usize) -> Result<(), Error> {
+        self.part_bytes += change.bytes();
+        self.part.push(change);
+        self.group_changes += 1;
+        if self.part.len() >= part_changes || self.part_bytes >= PART_BYTES {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Empties tables exactly as listed, after everything before is written.
+    pub(crate) async fn truncate(&mut self, tables: &[Arc<TargetTable>], restart_identity: bool) -> Result<(), Error> {
+        self.flush().await?;
+        self.begin().await?;
+        let names: Vec<String> = tables.iter().map(|table| format!("ONLY {}", table.name.to_sql())).collect();
+        let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
+        self.group_changes += 1;
+        Ok(self.session.batch(&format!("TRUNCATE {}{restart}", names.join(", "))).await?)
+    }
+
+    /// Writes what waits, within the open transaction.
+    pub(crate) async fn flush(&mut self) -> Result<(), Error> {
+        if self.part.is_empty() {
+            return Ok(());
+        }
+        self.begin().await?;
+        let part = std::mem::take(&mut self.part);
+        self.part_bytes = 0;
+        if self.write_folded(&part).await? {
+            self.failpoints.reach("apply-part-written");
+            return Ok(());
+        }
+        self.session.batch("ROLLBACK TO SAVEPOINT part").await?;
+        for change in &part {
+            match ordered::apply(&self.session, &mut self.statements, change).await {
+                Ok(()) => {}
+                Err(Stopped::Error(error)) => return Err(error),
+                Err(Stopped::Conflict(conflict)) => return Err(self.stop_at(&conflict).await),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the group: the position is the last thing written before the commit.
+    pub(crate) async fn commit(&mut self, position: GroupPosition) -> Result<(), Error> {
+        self.flush().await?;
+        self.begin().await?;
+        let committed = position.committed_at_micros.map_or("committed_at".to_owned(), |micros| {
+            format!("'2000-01-01 00:00:00+00'::timestamptz + {micros} * interval '1 us'")
+        });
+        let lsn = position.applied;
+        // A position never goes back: such an update touches no row, and the group is not committed.
+        let sql = format!(
+            "UPDATE atalaya.progress SET applied = '{lsn}', transactions = transactions + {}, changes = changes + {}, \
+                    committed_at = {committed} \
+              WHERE migration = {} AND writer = 0 AND applied <= '{lsn}'",
+            position.transactions,
+            self.group_changes,
+            quote_literal(&self.migration),
+        );
+        if self.session.execute(&sql, &[]).await? != 1 {
+            return Err(Error::Broken("the stored position is gone or later than the one to be stored"));
+        }
+        self.failpoints.reach("apply-position-written");
+        self.session.batch("COMMIT").await?;
+        self.failpoints.reach("apply-committed");
+        self.open = false;
+        self.group_changes = 0;
+        Ok(())
+    }
+
+    async fn begin(&mut self) -> Result<(), Error> {
+        let sql = if self.open {
+            "RELEASE SAVEPOINT part; SAVEPOINT part".to_owned()
+        } else {
+            format!(
+                "BEGIN; UPDATE atalaya.progress SET marker = marker + 1 WHERE migration = {} AND writer = 0; \
+                 SET CONSTRAINTS ALL DEFERRED; SAVEPOINT part",
+                quote_literal(&self.migration)
+            )
+        };
+        self.session.batch(&sql).await?;
+        self.open = true;
+        Ok(())
+    }
+
+    async fn stop_at(&mut self, conflict: &Conflict) -> Error {
+        let stop = Error::Conflict {
+            kind: conflict.kind.as_str(),
+            relation: conflict.relation.clone(),
+            commit_lsn: conflict.commit_lsn,
+        };
+        let kept = async {
+            self.session.batch("ROLLBACK").await?;
+            self.open = false;
+            conflict::record(&self.session, &self.migration, conflict).await
+        };
+        match kept.await {
+            Ok(()) => stop,
+            Err(error) => error,
+        }
+    }
+
+    /// Tries the fast way; false when the part must be rolled back and applied in order.
+    async fn write_folded(&mut self, part: &[Change]) -> Result<bool, Error> {
+        let mut order: Vec<&Arc<TargetTable>> = Vec::new();
+        let mut by_table: HashMap<u32, Vec<&Change>> = HashMap::new();
+        for change in part {
+            let changes = by_table.entry(change.table.source_oid).or_default();
+            if changes.is_empty() {
+                order.push(&change.table);
+            }
+            changes.push(change);
+        }
+        for table in order {
+            let changes = by_table.get(&table.source_oid).map(Vec::as_slice).unwrap_or_default();
+            let written = if table.keyless {
+                match multiset::add_up(changes.iter().copied()) {
+                    Some(copies) => ordered::apply_copies(&self.session, &mut self.statements, table, &copies).await,
+                    None => Ok(false),
+                }
+            } else if table.is_foldable() {
+                match fold(table, changes.iter().copied()) {
+                    Ok(nets) => self.write_nets(table, &nets).await,
+                    Err(_irregular) => Ok(false),
+                }
+            } else {
+                let one_table: Vec<&Change> = changes.to_vec();
+                self.write_in_order(&one_table).await
+            };
+            match written {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) if ordered::is_taken(&error) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    async fn write_in_order(&mut self, changes: &[&Change]) -> Result<bool, Error> {
+        for change in changes {
+            match ordered::apply(&self.session, &mut self.statements, change).await {
+                Ok(()) => {}
+                Err(Stopped::Error(error)) => return Err(error),
+                // The whole part is tried again in order, which then reports the conflict.
+                Err(Stopped::Conflict(_)) => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    async fn write_nets(&mut self, table: &TargetTable, nets: &[Net]) -> Result<bool, Error> {
+        let mut gone = Vec::new();
+        let mut come = Vec::new();
+        let mut updates: HashMap<Vec<usize>, Vec<&Tuple>> = HashMap::new();
+        for net in nets {
+            match net {
+                Net::Insert(new) => come.push(new),
+                Net::Delete(old) => gone.push(old),
+                Net::Replace { old, new } => {
+                    gone.push(old);
+                    come.push(new);
+                }
+                Net::Update(new) => {
+                    let set = ordered::settable(table, new, false);
+                    if !set.is_empty() {
+                        updates.entry(set).or_default().push(new);
+                    }
+                }
+            }
+        }
+        if !self.run_many(table, StatementKey::Delete, &gone, &table.identity).await? {
+            return Ok(false);
+        }
+        for (set, rows) in updates {
+            let positions: Vec<usize> = table.identity.iter().copied().chain(set.iter().copied()).collect();
+            if !self.run_many(table, StatementKey::Update(set), &rows, &positions).await? {
+                return Ok(false);
+            }
+        }
+        insert_rows(&self.session, &mut self.statements, table, come.into_iter()).await?;
+        Ok(true)
+    }
+
+    /// Runs one statement for many rows; false when it did not touch every one.
+    async fn run_many(
+        &mut self,
+        table: &TargetTable,
+        key: StatementKey,
+        rows: &[&Tuple],
+        positions: &[usize],
+    ) -> Result<bool, Error> {
+        if rows.is_empty() {
+            return Ok(true);
+        }
+        let statement = self.statements.get(&self.session, table, key).await?;
+        let touched = execute_columns(&self.session, &statement, rows, positions).await?;
+        Ok(usize::try_from(touched).ok() == Some(rows.len()))
+    }
+}
+
+/// What the target allows apply to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ApplySettings {
+    /// Whether commits wait for the target's disk.
+    pub(crate) synchronous_commit: bool,
+    /// Whether the role may set `session_replication_role`.
+    pub(crate) replica_role: bool,
+}
+
+async fn execute_columns(
+    session: &Session,
+    statement: &Statement,
+    rows: &[&Tuple],
+    positions: &[usize],
+) -> Result<u64, Error> {
+    let columns: Vec<Vec<Option<TextValue<'_>>>> =
+        positions.iter().map(|position| rows.iter().map(|row| text_of(row.values.get(*position))).collect()).collect();
+    let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
+    Ok(session.execute_prepared(statement, &parameters).await?)
+}
+
+/// Inserts whole rows: COPY for many, one INSERT for few.
+pub(super) async fn insert_rows<'a>(
+    session: &Session,
+    statements: &mut Statements,
+    table: &TargetTable,
+    rows: impl Iterator<Item = &'a Tuple>,
+) -> Result<(), Error> {
+    let rows: Vec<&Tuple> = rows.collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    if rows.len() < COPY_FROM_ROWS {
+        let all: Vec<usize> = (0..table.columns.len()).collect();
+        let statement = statements.get(session, table, StatementKey::Insert).await?;
+        execute_columns(session, &statement, &rows, &all).await?;
+        return Ok(());
+    }
+    let mut data = Vec::new();
+    for row in rows {
+        if !copy_text::write_row(&mut data, row) {
+            return Err(Error::Broken("a new row did not travel whole"));
+        }
+    }
+    session.copy_in(&statements::copy(table), Bytes::from(data)).await?;
+    Ok(())
+}

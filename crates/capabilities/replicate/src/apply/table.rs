@@ -1,0 +1,145 @@
+//! A source relation's place on the target: names, types, identity, and where its own history begins.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use atalaya_catalog::{Generated, Relation as CatalogRelation};
+use atalaya_data::{Lsn, RelationName};
+use atalaya_pgwire::pgoutput;
+
+use crate::Error;
+
+/// A column of the target, in the order of the source's relation message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TargetColumn {
+    /// The name as the catalog holds it.
+    pub(crate) name: String,
+    /// The target's type, safe in a cast.
+    pub(crate) type_sql: String,
+    /// Whether two values are equal exactly when their texts are.
+    pub(crate) comparable: bool,
+    /// Whether the target refuses an UPDATE of it (`GENERATED ALWAYS AS IDENTITY`).
+    pub(crate) identity_always: bool,
+}
+
+/// Where the changes of one source relation go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TargetTable {
+    /// The source's OID, as relation messages name it.
+    pub(crate) source_oid: u32,
+    /// The target's relation.
+    pub(crate) name: RelationName,
+    /// Columns in the relation message's order.
+    pub(crate) columns: Vec<TargetColumn>,
+    /// Positions of the columns by which a row is known; all of them for a table without a key.
+    pub(crate) identity: Vec<usize>,
+    /// Whether rows are known only by all their values.
+    pub(crate) keyless: bool,
+    /// For a table without a key: a NOT NULL column that leads an index, to find rows without a scan.
+    pub(crate) locator: Option<usize>,
+    /// Changes of transactions before this position are in the table's copy.
+    pub(crate) start_lsn: Lsn,
+}
+
+impl TargetTable {
+    /// Whether changes of one row can be folded by the bytes of its key.
+    pub(crate) fn is_foldable(&self) -> bool {
+        !self.keyless && self.identity.iter().all(|position| self.columns.get(*position).is_some_and(|c| c.comparable))
+    }
+
+    /// Positions of the columns that are no part of the identity.
+    pub(crate) fn others(&self) -> impl Iterator<Item = usize> {
+        (0..self.columns.len()).filter(|position| !self.identity.contains(position))
+    }
+}
+
+/// What a migration's row in `atalaya.tables` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mapping {
+    /// The target's relation.
+    pub(crate) target: RelationName,
+    /// Where the table's history begins.
+    pub(crate) start_lsn: Lsn,
+}
+
+/// Everything needed to bind relation messages to the target.
+pub(crate) struct TableSet {
+    mappings: HashMap<RelationName, Mapping>,
+    target: HashMap<RelationName, CatalogRelation>,
+    locators: HashMap<RelationName, Vec<String>>,
+    bound: HashMap<u32, Arc<TargetTable>>,
+}
+
+impl TableSet {
+    /// A set without any relation bound yet. `locators` are the leading columns of the target's indexes.
+    pub(crate) fn new(
+        mappings: HashMap<RelationName, Mapping>,
+        target: Vec<CatalogRelation>,
+        locators: HashMap<RelationName, Vec<String>>,
+    ) -> Self {
+        let target = target.into_iter().map(|relation| (relation.name.clone(), relation)).collect();
+        Self { mappings, target, locators, bound: HashMap::new() }
+    }
+
+    /// The table that a relation's changes go to.
+    pub(crate) fn get(&self, source_oid: u32) -> Result<&Arc<TargetTable>, Error> {
+        self.bound.get(&source_oid).ok_or(Error::Broken("a change came before its relation message"))
+    }
+
+    /// Takes a relation message: the source's definition of a table from here on.
+    ///
+    /// # Errors
+    /// When the target's table cannot take the changes exactly as they come.
+    pub(crate) fn bind(&mut self, message: &pgoutput::Relation) -> Result<(), Error> {
+        let source = RelationName::new(message.schema.clone(), message.name.clone());
+        let Some(mapping) = self.mappings.get(&source) else {
+            return Err(crate::ddl::unknown_relation(source));
+        };
+        let Some(target) = self.target.get(&mapping.target) else {
+            return Err(crate::ddl::missing_on_target(source, &mapping.target));
+        };
+        crate::ddl::check_columns(&source, message, target)?;
+        let columns: Vec<TargetColumn> =
+            message.columns.iter().filter_map(|column| target_column(target, &column.name)).collect();
+        let keyed = |flagged: &dyn Fn(usize) -> bool| (0..columns.len()).filter(|p| flagged(*p)).collect::<Vec<_>>();
+        let full = message.replica_identity == pgoutput::ReplicaIdentity::Full;
+        let by_target_key: Vec<usize> =
+            target.key_columns().filter_map(|key| columns.iter().position(|column| column.name == key.name)).collect();
+        let identity = if full {
+            by_target_key
+        } else {
+            keyed(&|position| message.columns.get(position).is_some_and(|column| column.is_key))
+        };
+        let keyless = identity.is_empty();
+        let locator = self.locators.get(&mapping.target).and_then(|names| locator_of(target, &columns, names));
+        let identity = if keyless { (0..columns.len()).collect() } else { identity };
+        let table = TargetTable {
+            source_oid: message.id,
+            name: mapping.target.clone(),
+            columns,
+            identity,
+            keyless,
+            locator,
+            start_lsn: mapping.start_lsn,
+        };
+        self.bound.insert(message.id, Arc::new(table));
+        Ok(())
+    }
+}
+
+fn target_column(target: &CatalogRelation, name: &str) -> Option<TargetColumn> {
+    let column = target.columns.iter().find(|column| column.name == name && column.generated == Generated::No)?;
+    Some(TargetColumn {
+        name: column.name.clone(),
+        type_sql: column.type_sql.clone(),
+        comparable: column.byte_comparable,
+        identity_always: column.identity == atalaya_catalog::Identity::Always,
+    })
+}
+
+fn locator_of(target: &CatalogRelation, columns: &[TargetColumn], names: &[String]) -> Option<usize> {
+    names.iter().find_map(|name| {
+        let not_null = target.columns.iter().any(|column| column.name == *name && column.not_null);
+        columns.iter().position(|column| column.name == *name && column.comparable && not_null)
+    })
+}

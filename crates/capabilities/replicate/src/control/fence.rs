@@ -1,0 +1,127 @@
+//! Meeting requests between two transactions of the source.
+
+use atalaya_control::FenceState;
+use atalaya_data::Lsn;
+use atalaya_postgres::fence_slot::{FenceSlot, Lifetime};
+use tokio::time::Instant;
+
+use super::requests::Kind;
+use crate::Error;
+use crate::follow::{Ended, Follower};
+
+impl Follower<'_> {
+    /// Meets what can be met now. Only between transactions; otherwise the next beginning sees to it.
+    pub(crate) async fn meet_requests(&mut self) -> Result<Option<Ended>, Error> {
+        if self.arriving.is_some() || self.requests.open.is_empty() {
+            return Ok(None);
+        }
+        let reached = self.reached();
+        let due = self.requests.open.iter().any(|request| match (request.kind, request.state) {
+            (Kind::Stop, _) | (_, FenceState::Placed) => request.lsn.is_some_and(|lsn| lsn <= reached),
+            (_, FenceState::Requested) => true,
+            _ => false,
+        });
+        if !due {
+            return Ok(None);
+        }
+        self.end_group().await?;
+        self.meet_fence(None).await?;
+        let stop = self
+            .requests
+            .open
+            .iter()
+            .find(|request| request.kind == Kind::Stop && request.lsn.is_some_and(|lsn| lsn <= self.reached()));
+        let Some(id) = stop.map(|request| request.id) else { return Ok(None) };
+        self.stop_run(id).await.map(Some)
+    }
+
+    async fn stop_run(&mut self, id: i64) -> Result<Ended, Error> {
+        self.store_idle().await?;
+        crate::sequences::follow(self.opened.source, self.opened.target).await?;
+        self.requests.close(id, FenceState::Released, "stopped").await?;
+        Ok(Ended::Stopped)
+    }
+
+    /// Holds for requests that want it, and for fences that are reached: everything before `next` is applied.
+    pub(crate) async fn meet_fence(&mut self, next: Option<Lsn>) -> Result<(), Error> {
+        let reached = next.unwrap_or_else(|| self.reached());
+        let due: Vec<(i64, Kind, FenceState)> = self
+            .requests
+            .open
+            .iter()
+            .filter(|request| match request.state {
+                FenceState::Requested => request.kind != Kind::Stop,
+                FenceState::Placed => request.lsn.is_some_and(|lsn| lsn <= reached),
+                _ => false,
+            })
+            .map(|request| (request.id, request.kind, request.state))
+            .collect();
+        for (id, kind, state) in due {
+            match (kind, state) {
+                (Kind::Fence, FenceState::Requested) => {
+                    self.hold(id, FenceState::Requested, FenceState::Holding).await?
+                }
+                (Kind::Fence, _) => self.hold(id, FenceState::Placed, FenceState::Reached).await?,
+                (Kind::Repair, FenceState::Requested) => self.place_repair(id).await?,
+                (Kind::Repair, _) => self.repair(id).await?,
+                (Kind::Stop, _) => {}
+            }
+        }
+        // A stop that lies before the next transaction ends the run at the loop's next turn; until then
+        // nothing more may be applied.
+        if let Some(next) = next
+            && let Some(id) = self
+                .requests
+                .open
+                .iter()
+                .find(|r| r.kind == Kind::Stop && r.lsn.is_some_and(|lsn| lsn <= next))
+                .map(|r| r.id)
+        {
+            self.stop_run(id).await?;
+            return Err(Error::StopReached);
+        }
+        Ok(())
+    }
+
+    /// Applies nothing until the requester has gone a step on, or its lease has ended.
+    async fn hold(&mut self, id: i64, from: FenceState, held: FenceState) -> Result<(), Error> {
+        if !self.requests.set_state(id, from, held).await? {
+            return self.requests.woken_within(std::time::Duration::ZERO).await.map(|_| ());
+        }
+        let lease = self.requests.open.iter().find(|request| request.id == id).map(|request| request.lease);
+        let deadline = Instant::now() + lease.unwrap_or_default();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.requests.woken_within(left).await?;
+            if self.requests.state(id) != held {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                // Only if it is still so: a release at the last moment counts.
+                if self.requests.set_state(id, held, FenceState::Expired).await? {
+                    self.requests.open.retain(|request| request.id != id);
+                }
+                return Ok(());
+            }
+        }
+    }
+
+    /// Makes the repair's own fence: nothing is applied meanwhile, so that it cannot be passed.
+    async fn place_repair(&mut self, id: i64) -> Result<(), Error> {
+        let plan = self.opened.plan;
+        let slot = FenceSlot::open(&plan.source, Lifetime::Temporary, plan.options.slot_timeout).await;
+        let slot = match slot {
+            Ok(slot) => slot,
+            Err(_) => {
+                return self.requests.close(id, FenceState::Expired, "no fence could be made on the source").await;
+            }
+        };
+        // An idle source sends nothing of itself past the fence for a while.
+        self.opened.source.query("SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'fence')", &[]).await?;
+        if let Some(request) = self.requests.open.iter_mut().find(|request| request.id == id) {
+            request.lsn = Some(slot.consistent_point());
+            request.slot = Some(slot);
+        }
+        self.requests.place(id).await
+    }
+}

@@ -1,0 +1,207 @@
+//! Rows that differ are read again from the source and put right, at a fence, in one transaction with the
+//! position: the changes that follow then meet exactly what they expect.
+
+use atalaya_catalog::Relation;
+use atalaya_control::FenceState;
+use atalaya_data::{RelationName, quote_identifier, quote_literal};
+use atalaya_postgres::catalog::read_relations;
+use atalaya_postgres::{Session, ToSql};
+
+use crate::Error;
+use crate::follow::Follower;
+
+/// Rows read and written at a time.
+const BATCH: usize = 500;
+
+impl Follower<'_> {
+    /// Repairs what a request lists; the target holds exactly the commits before the request's fence.
+    pub(super) async fn repair(&mut self, id: i64) -> Result<(), Error> {
+        let slot =
+            self.requests.open.iter_mut().find(|request| request.id == id).and_then(|request| request.slot.take());
+        let Some(slot) = slot else {
+            return self.requests.close(id, FenceState::Expired, "the fence was lost").await;
+        };
+        let plan = self.opened.plan;
+        let source = Session::connect(&plan.source, &format!("atalaya repair {}", plan.name)).await?;
+        source.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        source.batch(&format!("SET TRANSACTION SNAPSHOT {}", quote_literal(slot.snapshot()))).await?;
+        drop(slot);
+        let outcome = self.repair_in_transaction(&source, id).await;
+        let target = self.applier.session();
+        match outcome {
+            Ok(rows) => {
+                target.batch("COMMIT").await?;
+                self.requests.close(id, FenceState::Released, &format!("{rows} rows read again")).await
+            }
+            Err(error) => {
+                target.batch("ROLLBACK").await?;
+                self.requests.close(id, FenceState::Expired, "failed").await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn repair_in_transaction(&mut self, source: &Session, id: i64) -> Result<usize, Error> {
+        let target = self.applier.session();
+        let migration = quote_literal(&self.opened.plan.name);
+        target
+            .batch(&format!(
+                "BEGIN; UPDATE atalaya.progress SET marker = marker + 1 WHERE migration = {migration} AND writer = 0"
+            ))
+            .await?;
+        let tables = target
+            .query(
+                "SELECT t.schema, t.name, t.target_schema, t.target_name FROM atalaya.tables t
+                  WHERE t.migration = $2 AND EXISTS (SELECT FROM atalaya.repair_rows r
+                        WHERE r.control_id = $1 AND r.schema = t.schema AND r.name = t.name)",
+                &[&id, &self.opened.plan.name],
+            )
+            .await?;
+        let (sources, targets) = (read_relations(source).await?, read_relations(target).await?);
+        let mut repaired = 0;
+        for row in tables {
+            let name = RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1));
+            let target_name = RelationName::new(row.get::<_, String>(2), row.get::<_, String>(3));
+            let find = |relations: &[Relation], name: &RelationName| {
+                relations
+                    .iter()
+                    .find(|relation| relation.name == *name)
+                    .cloned()
+                    .ok_or(Error::Broken("a table to be repaired is gone"))
+            };
+            let table = Repaired { source: find(&sources, &name)?, target: find(&targets, &target_name)? };
+            let keys: Vec<Vec<Option<String>>> = target
+                .query(
+                    "SELECT DISTINCT key FROM atalaya.repair_rows WHERE control_id = $1 AND schema = $2 AND name = $3",
+                    &[&id, &name.schema, &name.name],
+                )
+                .await?
+                .iter()
+                .map(|row| row.get(0))
+                .collect();
+            for keys in keys.chunks(BATCH) {
+                table.repair(source, target, keys).await?;
+                repaired += keys.len();
+            }
+        }
+        target.execute("DELETE FROM atalaya.repair_rows WHERE control_id = $1", &[&id]).await?;
+        // Written last, like every position of ours; the repair itself does not move it.
+        target
+            .batch(&format!(
+                "UPDATE atalaya.progress SET applied = applied WHERE migration = {migration} AND writer = 0"
+            ))
+            .await?;
+        Ok(repaired)
+    }
+}
+
+/// A table on both sides.
+struct Repaired {
+    source: Relation,
+    target: Relation,
+}
+
+impl Repaired {
+    /// Columns a row is known by: the key's, or all for a table without one.
+    fn identity(&self) -> Vec<String> {
+        if self.source.key.is_some() {
+            self.source.key_columns().map(|column| column.name.clone()).collect()
+        } else {
+            self.source.data_columns().map(|column| column.name.clone()).collect()
+        }
+    }
+
+    /// Deletes the listed rows on the target and inserts what the source has under the same identity.
+    async fn repair(&self, source: &Session, target: &Session, keys: &[Vec<Option<String>>]) -> Result<(), Error> {
+        let identity = self.identity();
+        let columns: Vec<Vec<Option<&str>>> = (0..identity.len())
+            .map(|position| keys.iter().map(|key| key.get(position).and_then(|value| value.as_deref())).collect())
+            .collect();
+        let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
+        let data: Vec<String> = self.source.data_columns().map(|column| column.name.clone()).collect();
+        let select: Vec<String> = data.iter().map(|name| text_of(&format!("t.{}", quote_identifier(name)))).collect();
+        let rows = source
+            .query(
+                &format!(
+                    "SELECT ARRAY[{}]::text[] FROM ONLY {} AS t WHERE EXISTS (SELECT FROM {} WHERE {})",
+                    select.join(", "),
+                    self.source.name.to_sql(),
+                    wanted(identity.len()),
+                    matches(&identity)
+                ),
+                &parameters,
+            )
+            .await?;
+        target
+            .execute(
+                &format!(
+                    "DELETE FROM {} AS t WHERE EXISTS (SELECT FROM {} WHERE {})",
+                    self.target.name.to_sql(),
+                    wanted(identity.len()),
+                    matches(&identity)
+                ),
+                &parameters,
+            )
+            .await?;
+        let rows: Vec<Vec<Option<String>>> = rows.iter().map(|row| row.get(0)).collect();
+        self.insert(target, &data, &rows).await
+    }
+
+    async fn insert(&self, target: &Session, data: &[String], rows: &[Vec<Option<String>>]) -> Result<(), Error> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let casts: Vec<String> = data
+            .iter()
+            .enumerate()
+            .map(|(position, name)| {
+                let column = self.target.columns.iter().find(|column| column.name == *name);
+                column
+                    .map(|column| format!("w.c{position}::{}", column.type_sql))
+                    .ok_or(Error::Broken("a column to be repaired is missing on the target"))
+            })
+            .collect::<Result<_, _>>()?;
+        let names: Vec<String> = data.iter().map(|name| quote_identifier(name)).collect();
+        let columns: Vec<Vec<Option<&str>>> = (0..data.len())
+            .map(|position| rows.iter().map(|row| row.get(position).and_then(|value| value.as_deref())).collect())
+            .collect();
+        let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
+        target
+            .execute(
+                &format!(
+                    "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}",
+                    self.target.name.to_sql(),
+                    names.join(", "),
+                    casts.join(", "),
+                    wanted(data.len())
+                ),
+                &parameters,
+            )
+            .await?;
+        Ok(())
+    }
+}
+
+/// The output function's own text; NULL stays NULL.
+fn text_of(expression: &str) -> String {
+    // `IS NOT NULL` would be false for a row value with a NULL in it.
+    format!("CASE WHEN pg_catalog.num_nonnulls({expression}) = 1 THEN pg_catalog.concat({expression}) END")
+}
+
+fn wanted(columns: usize) -> String {
+    let arrays: Vec<String> = (1..=columns).map(|number| format!("${number}::text[]")).collect();
+    let names: Vec<String> = (0..columns).map(|position| format!("c{position}")).collect();
+    format!("pg_catalog.unnest({}) AS w({})", arrays.join(", "), names.join(", "))
+}
+
+fn matches(identity: &[String]) -> String {
+    let matches: Vec<String> = identity
+        .iter()
+        .enumerate()
+        .map(|(position, name)| {
+            let own = text_of(&format!("t.{}", quote_identifier(name)));
+            format!("{own} COLLATE \"C\" IS NOT DISTINCT FROM w.c{position} COLLATE \"C\"")
+        })
+        .collect();
+    matches.join(" AND ")
+}

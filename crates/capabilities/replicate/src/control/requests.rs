@@ -1,0 +1,165 @@
+//! Open requests of one migration, as the running replicator sees them.
+
+use std::time::Duration;
+
+use atalaya_control::{FenceState, REQUESTER_CHANNEL};
+use atalaya_data::Lsn;
+use atalaya_postgres::Session;
+use atalaya_postgres::fence_slot::FenceSlot;
+
+use crate::Error;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Hold at a position, so that somebody can open a snapshot there.
+    Fence,
+    /// Read rows again from the source, at a fence that the replicator makes itself.
+    Repair,
+    /// End the run once a position is applied.
+    Stop,
+}
+
+/// One open row of `atalaya.control`.
+pub(crate) struct Request {
+    pub(crate) id: i64,
+    pub(crate) kind: Kind,
+    pub(crate) state: FenceState,
+    pub(crate) lsn: Option<Lsn>,
+    pub(crate) lease: Duration,
+    /// For a repair that is placed: the slot whose snapshot is read.
+    pub(crate) slot: Option<FenceSlot>,
+}
+
+/// All open requests, and the session that listens for more.
+pub(crate) struct Requests {
+    session: Session,
+    migration: String,
+    pub(crate) open: Vec<Request>,
+}
+
+impl Requests {
+    /// Takes over a session that listens already. What an ended run was in the middle of is over.
+    pub(crate) async fn open(session: Session, migration: &str) -> Result<Self, Error> {
+        session
+            .execute(
+                "UPDATE atalaya.control SET state = 'expired'
+                  WHERE migration = $1 AND state IN ('holding', 'placed', 'reached')",
+                &[&migration],
+            )
+            .await?;
+        let mut requests = Self { session, migration: migration.to_owned(), open: Vec::new() };
+        requests.notify().await?;
+        requests.refresh().await?;
+        Ok(requests)
+    }
+
+    /// Waits until something was said, then reads the rows again.
+    pub(crate) async fn woken(&mut self) -> Result<(), Error> {
+        match self.session.next_notification().await {
+            Some(_) => self.refresh().await,
+            None => Err(Error::Broken("the control connection ended")),
+        }
+    }
+
+    /// Waits for a notification at most so long, then reads the rows again.
+    pub(crate) async fn woken_within(&mut self, limit: Duration) -> Result<bool, Error> {
+        match tokio::time::timeout(limit, self.session.next_notification()).await {
+            Ok(Some(_)) => self.refresh().await.map(|()| true),
+            Ok(None) => Err(Error::Broken("the control connection ended")),
+            Err(_) => self.refresh().await.map(|()| false),
+        }
+    }
+
+    async fn refresh(&mut self) -> Result<(), Error> {
+        let rows = self
+            .session
+            .query(
+                "SELECT id, kind, state, lsn::text, extract(epoch FROM lease)::float8 FROM atalaya.control
+                  WHERE migration = $1 AND state NOT IN ('released', 'expired') ORDER BY id",
+                &[&self.migration],
+            )
+            .await?;
+        let mut before = std::mem::take(&mut self.open);
+        for row in rows {
+            let id: i64 = row.get(0);
+            let kind = match row.get::<_, &str>(1) {
+                "fence" => Kind::Fence,
+                "repair" => Kind::Repair,
+                "stop" => Kind::Stop,
+                // A later version's request is not ours to judge; its own timeout ends it.
+                _ => continue,
+            };
+            let Some(state) = FenceState::parse(row.get(2)) else { continue };
+            let lsn = row.get::<_, Option<&str>>(3).and_then(|text| text.parse().ok());
+            let lease = Duration::from_secs_f64(row.get::<_, f64>(4).clamp(0.1, 3600.0));
+            let known = before.iter().position(|request| request.id == id).map(|at| before.swap_remove(at));
+            let slot = known.and_then(|request| request.slot);
+            self.open.push(Request { id, kind, state, lsn, lease, slot });
+        }
+        Ok(())
+    }
+
+    /// Whether a transaction that commits at this position must wait for a request to be met.
+    pub(crate) fn stops_before(&self, commit_lsn: Lsn) -> bool {
+        self.open.iter().any(|request| match (request.kind, request.state) {
+            (Kind::Stop, _) => request.lsn.is_some_and(|lsn| lsn <= commit_lsn),
+            (_, FenceState::Requested) => true,
+            (_, FenceState::Placed) => request.lsn.is_some_and(|lsn| lsn <= commit_lsn),
+            _ => false,
+        })
+    }
+
+    /// Writes a request's state, and tells whoever waits for it; false when the row is in another state than
+    /// expected by now.
+    pub(crate) async fn set_state(&mut self, id: i64, from: FenceState, to: FenceState) -> Result<bool, Error> {
+        let changed = self
+            .session
+            .execute(
+                "UPDATE atalaya.control SET state = $3 WHERE id = $1 AND state = $2",
+                &[&id, &from.as_str(), &to.as_str()],
+            )
+            .await?;
+        self.notify().await?;
+        if let Some(request) = self.open.iter_mut().find(|request| request.id == id) {
+            request.state = to;
+        }
+        Ok(changed == 1)
+    }
+
+    /// Writes down that a request of the replicator's own is placed at its position.
+    pub(crate) async fn place(&mut self, id: i64) -> Result<(), Error> {
+        let Some(request) = self.open.iter_mut().find(|request| request.id == id) else { return Ok(()) };
+        request.state = FenceState::Placed;
+        let lsn = request.lsn.unwrap_or_default().to_string();
+        self.session
+            .execute(
+                "UPDATE atalaya.control SET state = 'placed', lsn = ($2::text)::pg_lsn WHERE id = $1",
+                &[&id, &lsn],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Ends a request with a word about how it went.
+    pub(crate) async fn close(&mut self, id: i64, to: FenceState, outcome: &str) -> Result<(), Error> {
+        self.session
+            .execute(
+                "UPDATE atalaya.control SET state = $2, outcome = $3 WHERE id = $1",
+                &[&id, &to.as_str(), &outcome],
+            )
+            .await?;
+        self.open.retain(|request| request.id != id);
+        self.notify().await
+    }
+
+    /// The state a request is in, as last read; expired when it is gone.
+    pub(crate) fn state(&self, id: i64) -> FenceState {
+        self.open.iter().find(|request| request.id == id).map_or(FenceState::Expired, |request| request.state)
+    }
+
+    async fn notify(&self) -> Result<(), Error> {
+        self.session.query("SELECT pg_catalog.pg_notify($1, $2)", &[&REQUESTER_CHANNEL, &self.migration]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! The first copy: every table as the slot's snapshot sees it, several workers, largest tables first.
+//!
+//! Rows pass from the source's COPY to the target's without being read here; memory does not depend on the
+//! size of rows or tables. A range is done when the transaction that loaded it has said so.
+
+mod format;
+mod job;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use atalaya_catalog::Relation;
+use atalaya_data::RelationName;
+use atalaya_postgres::Session;
+use tokio::sync::Mutex;
+
+use crate::progress::{Store, StoredSnapshot};
+use crate::report::{Event, Observer};
+use crate::{Error, Plan};
+
+use job::Job;
+
+/// What all workers share.
+struct Shared<'a> {
+    plan: &'a Plan,
+    snapshot: &'a StoredSnapshot,
+    jobs: Mutex<std::collections::VecDeque<Job>>,
+    left: HashMap<RelationName, AtomicU64>,
+    rows: AtomicU64,
+    bytes: AtomicU64,
+    bytes_expected: u64,
+    observer: &'a dyn Observer,
+}
+
+impl Shared<'_> {
+    fn passed(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn report(&self) {
+        self.observer.observe(&Event::Copied {
+            rows: self.rows.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            bytes_expected: self.bytes_expected,
+        });
+    }
+}
+
+/// Copies every table that is not done yet.
+pub(crate) async fn copy_tables(
+    plan: &Plan,
+    store: &Store<'_>,
+    source: &Session,
+    snapshot: &StoredSnapshot,
+    source_relations: &[Relation],
+    target_relations: &[Relation],
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    store.ensure_writers(plan.options.workers).await?;
+    let tables = store.read_tables().await?;
+    let bytes_expected = tables.iter().filter(|table| !table.done).map(|table| table.estimated_bytes).sum();
+    let mut jobs = std::collections::VecDeque::new();
+    let mut left = HashMap::new();
+    let by_name = |relations: &[Relation]| -> HashMap<RelationName, Relation> {
+        relations.iter().map(|relation| (relation.name.clone(), relation.clone())).collect()
+    };
+    let (sources, targets) = (by_name(source_relations), by_name(target_relations));
+    for table in tables.iter().filter(|table| !table.done) {
+        let (Some(from), Some(to)) = (sources.get(&table.source), targets.get(&table.target)) else {
+            return Err(Error::SchemaChange {
+                relation: table.source.clone(),
+                change: "it is gone on the source or missing on the target".to_owned(),
+            });
+        };
+        let of_table = job::jobs_of(plan, store, source, table, Arc::new(from.clone()), Arc::new(to.clone())).await?;
+        left.insert(table.source.clone(), AtomicU64::new(of_table.len() as u64));
+        jobs.extend(of_table);
+    }
+    let workers = plan.options.workers.clamp(1, jobs.len().max(1));
+    let shared = Shared {
+        plan,
+        snapshot,
+        jobs: Mutex::new(jobs),
+        left,
+        rows: AtomicU64::new(0),
+        bytes: AtomicU64::new(0),
+        bytes_expected,
+        observer,
+    };
+    let ticking = async {
+        let mut every = tokio::time::interval(std::time::Duration::from_secs(1));
+        loop {
+            every.tick().await;
+            shared.report();
+        }
+    };
+    let working = futures_util::future::try_join_all((1..=workers).map(|number| worker::work(&shared, number)));
+    tokio::select! {
+        // The first worker that fails ends the others: their transactions roll back, their ranges stay open.
+        worked = working => worked.map(|_| ())?,
+        () = ticking => {}
+    }
+    shared.report();
+    Ok(())
+}

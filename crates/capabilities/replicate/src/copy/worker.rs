@@ -1,0 +1,88 @@
+//! A worker: takes jobs until none is left; one snapshot, two connections.
+
+use std::sync::atomic::Ordering;
+
+use atalaya_data::quote_literal;
+use atalaya_postgres::wire::{WireConnection, WireOptions, pipe_copy};
+use atalaya_postgres::{Session, settings};
+
+use super::Shared;
+use super::job::Job;
+use crate::report::Event;
+use crate::{Error, snapshot};
+
+pub(super) async fn work(shared: &Shared<'_>, number: usize) -> Result<(), Error> {
+    let plan = shared.plan;
+    let name = format!("atalaya copy {}", plan.name);
+    let options = WireOptions { application_name: name.clone(), replication: false, settings: settings::as_pairs() };
+    let mut source = WireConnection::connect(&plan.source, &options).await?;
+    let mut target = WireConnection::connect(&plan.target, &options).await?;
+    source.simple_query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    source.simple_query(&format!("SET TRANSACTION SNAPSHOT {}", quote_literal(&shared.snapshot.name))).await?;
+    // After the import: only then does a living holder prove that the snapshot was its own.
+    let check = Session::connect(&plan.source, &name).await?;
+    if !snapshot::is_held(&check, shared.snapshot).await? {
+        return Err(Error::Broken("the snapshot's holder ended while the copy began"));
+    }
+    drop(check);
+    target.simple_query("SET synchronous_commit = off").await?;
+    loop {
+        let Some(job) = shared.jobs.lock().await.pop_front() else { return Ok(()) };
+        load(shared, number, &mut source, &mut target, &job).await?;
+    }
+}
+
+async fn load(
+    shared: &Shared<'_>,
+    number: usize,
+    source: &mut WireConnection,
+    target: &mut WireConnection,
+    job: &Job,
+) -> Result<(), Error> {
+    let migration = quote_literal(&shared.plan.name);
+    let truncate = match &job.range {
+        None => format!("TRUNCATE ONLY {};", job.target.name.to_sql()),
+        Some(_) => String::new(),
+    };
+    target
+        .simple_query(&format!(
+            "BEGIN; UPDATE atalaya.progress SET marker = marker + 1 WHERE migration = {migration} AND writer = {number}; {truncate}"
+        ))
+        .await?;
+    let failpoints = &shared.plan.options.failpoints;
+    failpoints.reach("copy-begun");
+    let passed = |bytes| {
+        shared.passed(bytes);
+        failpoints.reach("copy-passing");
+    };
+    let totals = pipe_copy(source, &job.copy_out(), target, &job.copy_in(), passed).await?;
+    failpoints.reach("copy-loaded");
+    let table = &job.source.name;
+    let (schema, name) = (quote_literal(&table.schema), quote_literal(&table.name));
+    let of_table = format!("migration = {migration} AND schema = {schema} AND name = {name}");
+    let added = format!("copied_rows = copied_rows + {}, copied_bytes = copied_bytes + {}", totals.rows, totals.bytes);
+    let finished = match &job.range {
+        None => format!("UPDATE atalaya.tables SET state = 'done', ranges = 1, {added} WHERE {of_table}"),
+        // Ranges end in any order: whoever finds all of them done closes the table, on the row's lock.
+        Some(range) => format!(
+            "UPDATE atalaya.tables SET {added} WHERE {of_table};
+             UPDATE atalaya.copy_ranges SET done = true WHERE {of_table} AND range = {};
+             UPDATE atalaya.tables SET state = 'done' WHERE {of_table}
+                AND NOT EXISTS (SELECT FROM atalaya.copy_ranges WHERE {of_table} AND NOT done)",
+            range.number
+        ),
+    };
+    target.simple_query(&finished).await?;
+    failpoints.reach("copy-marked");
+    target.simple_query("COMMIT").await?;
+    failpoints.reach("copy-committed");
+    shared.rows.fetch_add(totals.rows, Ordering::Relaxed);
+    if let Some(left) = shared.left.get(table)
+        && left.fetch_sub(1, Ordering::Relaxed) == 1
+    {
+        shared
+            .observer
+            .observe(&Event::TableCopied { table: table.clone(), rows: shared.rows.load(Ordering::Relaxed) });
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! Changes of the source's tables while the move runs: noticed before a wrong row is written.
+//!
+//! pgoutput describes a table before its first change and again after each change of its definition; the
+//! description is held against the target's catalog. What differs stops the run.
+
+mod check;
+
+pub(crate) use check::{check_columns, missing_on_target, unknown_relation};

@@ -1,0 +1,119 @@
+//! Errors of a move, which of them another try can mend, and the operator's next step.
+
+use atalaya_data::{Lsn, RelationName};
+use atalaya_postgres::Retry;
+use atalaya_postgres::wire::WireError;
+
+/// Why a move stopped or was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A server or a connection to one.
+    #[error(transparent)]
+    Postgres(#[from] atalaya_postgres::Error),
+    /// The stream's bytes could not be read.
+    #[error("the replication stream cannot be read")]
+    Decode(#[from] atalaya_pgwire::CodecError),
+    /// Not done because it would not be safe.
+    #[error("refused: {seen}")]
+    Refused {
+        /// A stable code.
+        code: &'static str,
+        /// What was seen.
+        seen: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A change does not find on the target what it found on the source.
+    #[error("conflict `{kind}` in table {relation}, transaction at {commit_lsn}")]
+    Conflict {
+        /// The kind.
+        kind: &'static str,
+        /// The target's table.
+        relation: RelationName,
+        /// The source's transaction.
+        commit_lsn: Lsn,
+    },
+    /// The source's table is no longer what the target's is.
+    #[error("table {relation} has changed on the source: {change}")]
+    SchemaChange {
+        /// Which table.
+        relation: RelationName,
+        /// What is different.
+        change: String,
+    },
+    /// A program that was started failed.
+    #[error("{program} failed: {reason}")]
+    Program {
+        /// `pg_dump`, `pg_restore` or the snapshot's holder.
+        program: &'static str,
+        /// Its own words, or what the system says.
+        reason: String,
+        /// The next step.
+        hint: &'static str,
+    },
+    /// A file of ours.
+    #[error("cannot {action} `{path}`")]
+    File {
+        /// `read`, `write`, `create`.
+        action: &'static str,
+        /// Which.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A stop that was asked for is reached; never leaves this crate.
+    #[error("the run was asked to stop")]
+    StopReached,
+    /// What must hold within one run does not.
+    #[error("{0}")]
+    Broken(&'static str),
+}
+
+impl From<WireError> for Error {
+    fn from(error: WireError) -> Self {
+        Self::Postgres(error.into())
+    }
+}
+
+impl Error {
+    /// A refusal.
+    pub(crate) fn refused(code: &'static str, seen: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Refused { code, seen: seen.into(), hint: hint.into() }
+    }
+
+    /// Whether the run may try again by itself, from what the target has stored.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Postgres(error) => error.retry() != Retry::Never,
+            _ => false,
+        }
+    }
+
+    /// Whether it is a refusal rather than a failure.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::SchemaChange { .. })
+    }
+
+    /// The next step.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Postgres(error) => error.hint(),
+            Self::Refused { hint, .. } => Some(hint.clone()),
+            Self::Conflict { .. } => Some(
+                "something besides the move writes to the target's table; see atalaya.conflicts, put the rows right \
+                 with `atalaya validate --repair` once nothing writes there, and start again"
+                    .to_owned(),
+            ),
+            Self::SchemaChange { .. } => Some(
+                "nothing of this transaction was applied; make the same change on the target, then start again"
+                    .to_owned(),
+            ),
+            Self::Program { hint, .. } => Some((*hint).to_owned()),
+            Self::Decode(_) | Self::File { .. } | Self::Broken(_) | Self::StopReached => None,
+        }
+    }
+}

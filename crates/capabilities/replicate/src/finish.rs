@@ -1,0 +1,61 @@
+//! `finish`, in two halves: the last fence with sequences and the rest of the schema, and, once somebody
+//! has proven both sides equal, the removal of everything of ours.
+
+use atalaya_postgres::Session;
+
+use crate::abort::{AbortReport, clean_source, forget};
+use crate::progress::Store;
+use crate::report::Observer;
+use crate::run::{Connected, open_archive};
+use crate::{Error, Plan, run_lock, schema, sequences};
+
+/// Restores what had to wait: foreign keys that were left out, triggers, row security, materialized views;
+/// sets the sequences a last time. The replicator has stopped, with everything applied.
+///
+/// # Errors
+/// When the migration runs still, or never came to follow the source.
+pub async fn last_fence(plan: &Plan, _observer: &dyn Observer) -> Result<(), Error> {
+    let connected = Connected::open(plan).await?;
+    let store = Store { session: &connected.target, name: &plan.name };
+    let Some(migration) = store.read().await? else {
+        return Err(Error::refused(
+            "unknown-migration",
+            format!("there is no migration `{}`", plan.name),
+            "see `atalaya migrate status`",
+        ));
+    };
+    if migration.phase != crate::progress::Phase::Stream {
+        return Err(Error::refused(
+            "copy-unfinished",
+            "the copy is not complete",
+            "run `atalaya migrate start --stop-when caught-up` first",
+        ));
+    }
+    if !plan.options.existing_schema {
+        let archive = open_archive(plan, &connected, None).await?;
+        schema::restore_foreign_keys(&archive, &store).await?;
+        schema::restore_rest(&archive, &store).await?;
+    }
+    sequences::follow(&connected.source, &connected.target).await?;
+    Ok(())
+}
+
+/// Removes slot, publications and our schema after a clean proof.
+///
+/// # Errors
+/// When the migration is running.
+pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
+    let name = format!("atalaya finish {}", plan.name);
+    let target = Session::connect(&plan.target, &name).await?;
+    let source = Session::connect(&plan.source, &name).await?;
+    run_lock(&target, &plan.name).await?;
+    let store = Store { session: &target, name: &plan.name };
+    let slot = store.read().await?.map(|migration| migration.slot);
+    let mut report = AbortReport::default();
+    clean_source(&source, &plan.name, slot, &mut report).await?;
+    if atalaya_postgres::control::is_installed(&target).await? {
+        forget(&target, &plan.name).await?;
+    }
+    report.schema_removed = !atalaya_postgres::control::is_installed(&target).await?;
+    Ok(report)
+}

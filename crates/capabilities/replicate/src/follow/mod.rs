@@ -1,0 +1,9 @@
+//! Following the source: arrivals become groups, groups become positions, positions are acknowledged.
+
+mod acknowledge;
+mod activity;
+mod append_only;
+mod state;
+mod turn;
+
+pub(crate) use state::{Ended, Follower, Opened, may_be_replica};

@@ -1,0 +1,247 @@
+//! What a following run holds, and its loop.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use atalaya_control::REPLICATOR_CHANNEL;
+use atalaya_data::{Lsn, RelationName};
+use atalaya_postgres::Session;
+use atalaya_postgres::catalog::read_relations;
+use atalaya_postgres::settings;
+use atalaya_postgres::wire::{WireConnection, WireOptions};
+use tokio::time::Instant;
+
+use super::acknowledge::Acknowledger;
+use super::append_only::AppendOnly;
+use crate::apply::{Applier, ApplySettings, GroupPosition, Mapping, TableSet};
+use crate::control::Requests;
+use crate::progress::{Migration, Store, check_position, check_source};
+use crate::report::{Event, Observer};
+use crate::stream::{Batch, Reader, pgoutput_options};
+use crate::{Error, Plan, StopWhen, sequences};
+
+/// How often figures, acknowledgements and the goal of catching up are renewed.
+const TICK: Duration = Duration::from_millis(200);
+/// How often the source is asked where it is.
+const GOAL_EVERY: Duration = Duration::from_secs(1);
+
+/// Why following ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Everything up to the goal is applied, as the run was asked for.
+    CaughtUp,
+    /// Somebody asked it to stop.
+    Stopped,
+}
+
+/// Connections that are open before following begins.
+pub(crate) struct Opened<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) migration: &'a Migration,
+    pub(crate) source: &'a Session,
+    pub(crate) target: &'a Session,
+    pub(crate) observer: &'a dyn Observer,
+}
+
+/// The transaction of the source that is arriving.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arriving {
+    pub(crate) commit_lsn: Lsn,
+    pub(crate) committed_at_micros: i64,
+    /// Whether the target has it already.
+    pub(crate) skipped: bool,
+}
+
+/// A run that follows the source.
+pub(crate) struct Follower<'a> {
+    pub(crate) opened: Opened<'a>,
+    pub(crate) reader: Reader,
+    pub(crate) tables: TableSet,
+    pub(crate) applier: Applier,
+    pub(crate) requests: Requests,
+    pub(crate) acknowledger: Acknowledger,
+    pub(crate) append_only: AppendOnly,
+    pub(crate) arriving: Option<Arriving>,
+    pub(crate) group: GroupPosition,
+    /// The stored position.
+    pub(crate) applied: Lsn,
+    /// An idle position that is not stored yet.
+    pub(crate) idle: Option<Lsn>,
+    pub(crate) group_since: Option<Instant>,
+    pub(crate) changes: u64,
+    /// The source's position that has to be applied for the run to count as caught up.
+    pub(crate) goal: Option<Lsn>,
+    pub(crate) caught_up: bool,
+    pub(crate) source_lsn: Lsn,
+}
+
+impl<'a> Follower<'a> {
+    /// Checks what is stored against the source, and opens the stream where it left off.
+    pub(crate) async fn open(opened: Opened<'a>) -> Result<Self, Error> {
+        let (plan, migration) = (opened.plan, opened.migration);
+        check_source(opened.source, migration).await?;
+        let store = Store { session: opened.target, name: &plan.name };
+        let applied = store.applied().await?;
+        check_position(opened.source, migration, applied).await?;
+        let tables = table_set(&store).await?;
+        let append_only = AppendOnly::begin(&store, opened.source).await?;
+        let application = format!("atalaya apply {}", plan.name);
+        let session = Session::connect(&plan.target, &application).await?;
+        let settings = ApplySettings {
+            synchronous_commit: plan.options.synchronous_commit,
+            replica_role: may_be_replica(&session).await?,
+        };
+        let applier = Applier::new(session, &plan.name, settings, plan.options.failpoints.clone()).await?;
+        let control = Session::connect(&plan.target, &format!("atalaya control {}", plan.name)).await?;
+        control.batch(&format!("LISTEN {REPLICATOR_CHANNEL}")).await?;
+        let requests = Requests::open(control, &plan.name).await?;
+        let options = WireOptions {
+            application_name: format!("atalaya stream {}", plan.name),
+            replication: true,
+            settings: settings::as_pairs(),
+        };
+        let connection = WireConnection::connect(&plan.source, &options).await?;
+        let append = migration.append_publication();
+        let publications = [migration.publication.as_str(), append.as_str()];
+        let publications = existing_publications(opened.source, &publications).await?;
+        let publications: Vec<&str> = publications.iter().map(String::as_str).collect();
+        let stream = connection
+            .start_replication(&migration.slot, applied, &pgoutput_options(opened.source.major(), &publications))
+            .await?;
+        let reader = Reader::start(stream, applied, plan.options.queue_bytes);
+        Ok(Self {
+            opened,
+            reader,
+            tables,
+            applier,
+            requests,
+            acknowledger: Acknowledger::new(applied, plan.options.synchronous_commit),
+            append_only,
+            arriving: None,
+            group: GroupPosition { applied, committed_at_micros: None, transactions: 0 },
+            applied,
+            idle: None,
+            group_since: None,
+            changes: 0,
+            goal: None,
+            caught_up: false,
+            source_lsn: applied,
+        })
+    }
+
+    /// Follows until there is a reason to end; leaves the slot acknowledged up to what is stored.
+    pub(crate) async fn run(mut self) -> Result<Ended, Error> {
+        let mut tick = tokio::time::interval(TICK);
+        let mut goal = tokio::time::interval(GOAL_EVERY);
+        let ended = loop {
+            if let Some(ended) = self.meet_requests().await? {
+                break ended;
+            }
+            if self.goal_is_met() && !self.caught_up {
+                self.caught_up = true;
+                sequences::follow(self.opened.source, self.opened.target).await?;
+                self.opened.observer.observe(&Event::CaughtUp);
+                if self.opened.plan.options.stop_when == StopWhen::CaughtUp {
+                    break Ended::CaughtUp;
+                }
+            }
+            tokio::select! {
+                batch = self.reader.next() => {
+                    let batch = batch?;
+                    match self.take_all(batch).await {
+                        Err(Error::StopReached) => break Ended::Stopped,
+                        taken => taken?,
+                    }
+                }
+                woken = self.requests.woken() => woken?,
+                _ = tick.tick() => self.on_tick().await?,
+                _ = goal.tick() => self.renew_goal().await?,
+            }
+        };
+        self.acknowledge_all().await?;
+        self.reader.finish().await;
+        Ok(ended)
+    }
+
+    async fn take_all(&mut self, batch: Batch) -> Result<(), Error> {
+        for arrival in batch.arrivals {
+            self.take(arrival).await?;
+        }
+        self.end_turn().await
+    }
+
+    fn goal_is_met(&self) -> bool {
+        self.goal.is_some_and(|goal| self.reached() >= goal)
+    }
+
+    /// How far the target is, idle positions counted.
+    pub(crate) fn reached(&self) -> Lsn {
+        self.idle.map_or(self.applied, |idle| idle.max(self.applied))
+    }
+
+    async fn renew_goal(&mut self) -> Result<(), Error> {
+        self.source_lsn = sequences::current_lsn(self.opened.source).await?;
+        if self.goal.is_none() {
+            self.goal = Some(self.source_lsn);
+        }
+        self.append_only.check(self.opened.source).await?;
+        self.report().await
+    }
+}
+
+async fn table_set(store: &Store<'_>) -> Result<TableSet, Error> {
+    let mut mappings: HashMap<RelationName, Mapping> = HashMap::new();
+    for table in store.read_tables().await? {
+        let start_lsn = table.start_lsn.ok_or(Error::Broken("a table has no start position"))?;
+        mappings.insert(table.source, Mapping { target: table.target, start_lsn });
+    }
+    let relations = read_relations(store.session).await?;
+    let mut locators: HashMap<RelationName, Vec<String>> = HashMap::new();
+    let rows = store
+        .session
+        .query(
+            "SELECT n.nspname::text, c.relname::text, a.attname::text FROM pg_catalog.pg_index x
+               JOIN pg_catalog.pg_class c ON c.oid = x.indrelid
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+               JOIN pg_catalog.pg_am m ON m.oid = i.relam AND m.amname = 'btree'
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[0]
+              WHERE x.indisvalid AND x.indpred IS NULL AND n.nspname NOT LIKE 'pg\\_%'",
+            &[],
+        )
+        .await?;
+    for row in rows {
+        locators
+            .entry(RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1)))
+            .or_default()
+            .push(row.get(2));
+    }
+    Ok(TableSet::new(mappings, relations, locators))
+}
+
+/// Whether the role may keep triggers and foreign keys from firing.
+pub(crate) async fn may_be_replica(session: &Session) -> Result<bool, Error> {
+    match session.batch("BEGIN; SET LOCAL session_replication_role = replica; ROLLBACK").await {
+        Ok(()) => Ok(true),
+        Err(error) if error.sqlstate() == Some("42501") => {
+            session.batch("ROLLBACK").await?;
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn existing_publications(source: &Session, names: &[&str]) -> Result<Vec<String>, Error> {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let rows = source
+        .query("SELECT pubname::text FROM pg_catalog.pg_publication WHERE pubname = ANY ($1) ORDER BY 1", &[&names])
+        .await?;
+    if rows.is_empty() {
+        return Err(Error::refused(
+            "publication-missing",
+            "the migration's publication is gone from the source",
+            "changes may be missing; `atalaya migrate abort` and start the move again",
+        ));
+    }
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

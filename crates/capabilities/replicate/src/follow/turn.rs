@@ -1,0 +1,153 @@
+//! One arrival at a time, and what ends a group.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use atalaya_data::Lsn;
+use atalaya_data::position::CommitPosition;
+use atalaya_pgwire::pgoutput::{Message, OldTuple};
+use tokio::time::Instant;
+
+use super::state::{Arriving, Follower};
+use crate::Error;
+use crate::apply::{Change, ChangeKind, GroupPosition};
+use crate::stream::Arrival;
+
+/// A group is written at the latest this long after its first transaction, at the end of one.
+const GROUP_AGE: Duration = Duration::from_millis(20);
+
+impl Follower<'_> {
+    /// Takes one arrival.
+    pub(crate) async fn take(&mut self, arrival: Arrival) -> Result<(), Error> {
+        match arrival {
+            Arrival::Idle(position) => {
+                if self.arriving.is_none() && position > self.reached() {
+                    self.end_group().await?;
+                    self.idle = Some(position);
+                }
+                Ok(())
+            }
+            Arrival::Message(message) => self.take_message(message).await,
+        }
+    }
+
+    async fn take_message(&mut self, message: Message) -> Result<(), Error> {
+        match message {
+            Message::Begin(begin) => self.begin(begin.final_lsn, begin.commit_time_micros).await,
+            Message::Commit(commit) => {
+                self.end_transaction(CommitPosition { commit_lsn: commit.commit_lsn, end_lsn: commit.end_lsn }).await
+            }
+            Message::Relation(relation) => {
+                // Changes before this message belong to the former definition.
+                self.applier.flush().await?;
+                self.tables.bind(&relation)
+            }
+            Message::Insert { relation_id, new, .. } => self.change(relation_id, ChangeKind::Insert(new)).await,
+            Message::Update { relation_id, old, new, .. } => {
+                self.change(relation_id, ChangeKind::Update { old: old.map(row_of), new }).await
+            }
+            Message::Delete { relation_id, old, .. } => self.change(relation_id, ChangeKind::Delete(row_of(old))).await,
+            Message::Truncate(truncate) => self.truncate(&truncate.relation_ids, truncate.restart_identity).await,
+            // Types are named by the target's catalog; origins and messages carry no row.
+            Message::Type(_) | Message::Origin { .. } | Message::Logical(_) => Ok(()),
+            _ => Err(Error::Broken("the source sent a message that was not asked for")),
+        }
+    }
+
+    async fn begin(&mut self, commit_lsn: Lsn, committed_at_micros: i64) -> Result<(), Error> {
+        // Before the first transaction that a fence leaves out, and before any while one is being placed.
+        while self.requests.stops_before(commit_lsn) {
+            self.end_group().await?;
+            self.meet_fence(Some(commit_lsn)).await?;
+        }
+        // Positions of commits are in order: one that starts before the stored end was stored with it.
+        let skipped = commit_lsn < self.applied;
+        self.arriving = Some(Arriving { commit_lsn, committed_at_micros, skipped });
+        self.group_since.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
+    async fn change(&mut self, relation_id: u32, kind: ChangeKind) -> Result<(), Error> {
+        let arriving = self.arriving.ok_or(Error::Broken("a change came outside of a transaction"))?;
+        let table = self.tables.get(relation_id)?;
+        if arriving.skipped || arriving.commit_lsn < table.start_lsn {
+            return Ok(());
+        }
+        let change = Change { table: Arc::clone(table), kind, commit_lsn: arriving.commit_lsn };
+        self.applier.push(change, self.opened.plan.options.group_changes).await
+    }
+
+    async fn truncate(&mut self, relation_ids: &[u32], restart_identity: bool) -> Result<(), Error> {
+        let arriving = self.arriving.ok_or(Error::Broken("a truncate came outside of a transaction"))?;
+        let mut tables = Vec::new();
+        for relation_id in relation_ids {
+            let table = self.tables.get(*relation_id)?;
+            if !arriving.skipped && arriving.commit_lsn >= table.start_lsn {
+                tables.push(Arc::clone(table));
+            }
+        }
+        if tables.is_empty() { Ok(()) } else { self.applier.truncate(&tables, restart_identity).await }
+    }
+
+    async fn end_transaction(&mut self, position: CommitPosition) -> Result<(), Error> {
+        let arriving = self.arriving.take().ok_or(Error::Broken("a commit came without its beginning"))?;
+        if arriving.skipped {
+            return Ok(());
+        }
+        self.group = GroupPosition {
+            applied: position.end_lsn,
+            committed_at_micros: Some(arriving.committed_at_micros),
+            transactions: self.group.transactions + 1,
+        };
+        let full = self.applier.group_changes() >= self.opened.plan.options.group_changes as u64;
+        let old = self.group_since.is_some_and(|since| since.elapsed() >= GROUP_AGE);
+        if full || (old && self.applier.is_open()) { self.end_group().await } else { Ok(()) }
+    }
+
+    /// After a batch: when nothing else waits, what is complete is written.
+    pub(crate) async fn end_turn(&mut self) -> Result<(), Error> {
+        if self.arriving.is_none() && self.reader.is_empty() { self.end_group().await } else { Ok(()) }
+    }
+
+    /// Writes the group with its position; nothing to do when it holds no transaction.
+    pub(crate) async fn end_group(&mut self) -> Result<(), Error> {
+        self.group_since = None;
+        if self.group.transactions == 0 {
+            return Ok(());
+        }
+        // Transactions without a change of ours move the position only; that can wait for the next tick.
+        if !self.applier.is_open() {
+            self.idle = Some(self.idle.unwrap_or_default().max(self.group.applied));
+            self.group.transactions = 0;
+            return Ok(());
+        }
+        let changes = self.applier.group_changes();
+        self.applier.commit(self.group).await?;
+        self.changes += changes;
+        self.applied = self.group.applied;
+        self.idle = self.idle.filter(|idle| *idle > self.applied);
+        self.group = GroupPosition { applied: self.applied, committed_at_micros: None, transactions: 0 };
+        Ok(())
+    }
+
+    /// Stores an idle position, so that it may be acknowledged.
+    pub(crate) async fn store_idle(&mut self) -> Result<(), Error> {
+        if self.applier.is_open() || self.arriving.is_some() {
+            return Ok(());
+        }
+        if let Some(idle) = self.idle.take().filter(|idle| *idle > self.applied) {
+            let position = GroupPosition { applied: idle, committed_at_micros: None, transactions: 0 };
+            self.applier.commit(position).await?;
+            self.applied = idle;
+            self.group.applied = idle;
+        }
+        Ok(())
+    }
+}
+
+/// The old row's values; a key's row has NULL for everything else, and only its identity is ever read.
+fn row_of(old: OldTuple) -> atalaya_pgwire::pgoutput::Tuple {
+    match old {
+        OldTuple::Key(row) | OldTuple::Full(row) => row,
+    }
+}

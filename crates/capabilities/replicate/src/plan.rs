@@ -1,0 +1,99 @@
+//! What a move is asked to do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use atalaya_data::RelationName;
+use atalaya_estate::ConnectionUrl;
+
+use crate::{Failpoints, HolderCommand};
+
+/// When a run ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopWhen {
+    /// Never: it follows the source until it is told to stop.
+    Told,
+    /// Once everything the source had written when the copy ended is applied.
+    CaughtUp,
+}
+
+/// Decides whether a relation takes part.
+pub type RelationFilter = Box<dyn Fn(&RelationName) -> bool + Send + Sync>;
+
+/// One migration.
+pub struct Plan {
+    /// Its name: the key of every row about it.
+    pub name: String,
+    /// The server that is being moved from.
+    pub source: ConnectionUrl,
+    /// The server that is being moved to.
+    pub target: ConnectionUrl,
+    /// Which relations are moved.
+    pub tables: RelationFilter,
+    /// Which of them are declared to be only inserted into.
+    pub append_only: RelationFilter,
+    /// How.
+    pub options: Options,
+}
+
+/// How a migration runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// When the run ends.
+    pub stop_when: StopWhen,
+    /// Tables copied at once.
+    pub workers: usize,
+    /// Indexes built at once.
+    pub index_workers: usize,
+    /// `maintenance_work_mem` for index builds, in Postgres's notation.
+    pub maintenance_work_mem: String,
+    /// Tables with more bytes than this are copied in ranges.
+    pub split_bytes: u64,
+    /// Whether the target's tables are there already, so that no schema is restored.
+    pub existing_schema: bool,
+    /// Whether the source's large objects are known not to be moved.
+    pub exclude_large_objects: bool,
+    /// Changes after which a group is written even within a transaction.
+    pub group_changes: usize,
+    /// Bytes of changes that may wait for the target; bounds memory.
+    pub queue_bytes: usize,
+    /// Whether apply commits wait for the target's disk; if not, the acknowledgement does.
+    pub synchronous_commit: bool,
+    /// How long a new slot may wait for transactions that are open on the source.
+    pub slot_timeout: Duration,
+    /// Lost connections in a row, without progress between, after which the run gives up.
+    pub reconnects: u32,
+    /// The folder with `pg_dump` and `pg_restore` of the target's major version.
+    pub client_tools: Option<PathBuf>,
+    /// A folder of this migration's own, for its schema dump.
+    pub work_folder: PathBuf,
+    /// How to start the process that holds the copy's snapshot.
+    pub holder: HolderCommand,
+    /// Where a test may end the process.
+    pub failpoints: Failpoints,
+}
+
+impl Options {
+    /// What suits two or more cores and a server of ordinary size.
+    #[must_use]
+    pub fn new(work_folder: PathBuf, holder: HolderCommand) -> Self {
+        Self {
+            stop_when: StopWhen::Told,
+            workers: 2,
+            index_workers: 2,
+            maintenance_work_mem: "256MB".to_owned(),
+            split_bytes: 1 << 30,
+            existing_schema: false,
+            exclude_large_objects: false,
+            group_changes: 20_000,
+            queue_bytes: 32 << 20,
+            synchronous_commit: false,
+            slot_timeout: Duration::from_secs(60),
+            reconnects: 8,
+            client_tools: None,
+            work_folder,
+            holder,
+            failpoints: Failpoints::none(),
+        }
+    }
+}

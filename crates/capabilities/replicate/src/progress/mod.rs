@@ -1,0 +1,9 @@
+//! What the target knows of the migration: the only authority to resume from.
+
+mod guard;
+mod store;
+mod tables;
+
+pub(crate) use guard::{check_position, check_source};
+pub(crate) use store::{Migration, Phase, Store, StoredSnapshot};
+pub(crate) use tables::TableRow;

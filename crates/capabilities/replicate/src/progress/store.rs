@@ -1,0 +1,221 @@
+//! Rows of `atalaya.migration`, `atalaya.progress` and `atalaya.steps`.
+
+use atalaya_data::{Lsn, quote_literal};
+use atalaya_postgres::catalog::ServerIdentity;
+use atalaya_postgres::{Session, control};
+
+use crate::Error;
+
+/// How far a migration has come; each phase ends before the next is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// The row stands; publication, slot and snapshot may or may not.
+    Created,
+    /// Slot and position stand; the schema and rows are on their way.
+    Copy,
+    /// Every row of the snapshot is there; changes are followed.
+    Stream,
+}
+
+impl Phase {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Copy => "copy",
+            Self::Stream => "stream",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, Error> {
+        [Self::Created, Self::Copy, Self::Stream].into_iter().find(|phase| phase.as_str() == text).ok_or_else(|| {
+            Error::refused(
+                "unknown-phase",
+                format!("atalaya.migration holds the phase `{text}`, which this version does not know"),
+                "use the version of atalaya that began this migration",
+            )
+        })
+    }
+}
+
+/// A snapshot that a holder keeps open on the source.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct StoredSnapshot {
+    /// The name to import.
+    pub(crate) name: String,
+    /// The position it stands for.
+    pub(crate) lsn: Lsn,
+    /// The holder's backend on the source.
+    pub(crate) backend_pid: i32,
+    /// When that backend started, as the source writes it: a pid alone can be another's later.
+    pub(crate) backend_start: String,
+}
+
+/// One row of `atalaya.migration`.
+#[derive(Clone, Debug)]
+pub(crate) struct Migration {
+    pub(crate) name: String,
+    pub(crate) identity: ServerIdentity,
+    pub(crate) slot: String,
+    pub(crate) publication: String,
+    pub(crate) phase: Phase,
+    pub(crate) snapshot: Option<StoredSnapshot>,
+}
+
+impl Migration {
+    /// The publication of tables that are only inserted into.
+    pub(crate) fn append_publication(&self) -> String {
+        format!("{}_append", self.publication)
+    }
+}
+
+/// Reads and writes the migration's rows on one session.
+pub(crate) struct Store<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) name: &'a str,
+}
+
+impl Store<'_> {
+    /// The migration, where there is one.
+    pub(crate) async fn read(&self) -> Result<Option<Migration>, Error> {
+        if !control::is_installed(self.session).await? {
+            return Ok(None);
+        }
+        let row = self
+            .session
+            .query_opt(
+                "SELECT system_identifier, timeline, source_database, slot, publication, phase, snapshot::text,
+                        (options ->> 'database_oid')::oid
+                   FROM atalaya.migration WHERE name = $1",
+                &[&self.name],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let snapshot: Option<String> = row.get(6);
+        Ok(Some(Migration {
+            name: self.name.to_owned(),
+            identity: ServerIdentity {
+                system_identifier: row.get(0),
+                timeline: row.get(1),
+                database: row.get(2),
+                database_oid: row.get::<_, Option<u32>>(7).unwrap_or_default(),
+            },
+            slot: row.get(3),
+            publication: row.get(4),
+            phase: Phase::parse(row.get(5))?,
+            snapshot: snapshot.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+        }))
+    }
+
+    /// Writes a new migration's row, before anything is made on the source.
+    pub(crate) async fn create(&self, migration: &Migration) -> Result<(), Error> {
+        control::install_schema(self.session).await?;
+        let options = serde_json::json!({ "database_oid": migration.identity.database_oid }).to_string();
+        self.session
+            .execute(
+                "INSERT INTO atalaya.migration (name, system_identifier, timeline, source_database, slot, publication,
+                                                phase, options)
+                 VALUES ($1, $2, $3, $4, $5, $6, 'created', ($7::text)::jsonb)",
+                &[
+                    &migration.name,
+                    &migration.identity.system_identifier,
+                    &migration.identity.timeline,
+                    &migration.identity.database,
+                    &migration.slot,
+                    &migration.publication,
+                    &options,
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Stores slot and snapshot: from here on the position counts.
+    pub(crate) async fn enter_copy(&self, snapshot: &StoredSnapshot, writers: usize) -> Result<(), Error> {
+        let name = quote_literal(self.name);
+        let lsn = snapshot.lsn;
+        let json = quote_literal(&serde_json::json!(snapshot).to_string());
+        self.session
+            .batch(&format!(
+                "BEGIN;
+                 UPDATE atalaya.migration SET phase = 'copy', snapshot = {json} WHERE name = {name};
+                 INSERT INTO atalaya.progress (migration, writer, applied)
+                 SELECT {name}, n, CASE n WHEN 0 THEN '{lsn}'::pg_lsn ELSE '0/0' END FROM generate_series(0, {writers}) AS n;
+                 UPDATE atalaya.tables SET start_lsn = '{lsn}' WHERE migration = {name};
+                 COMMIT"
+            ))
+            .await?;
+        Ok(())
+    }
+
+    /// Makes sure that each loading worker has its marker row.
+    pub(crate) async fn ensure_writers(&self, writers: usize) -> Result<(), Error> {
+        let last = i32::try_from(writers).unwrap_or(i32::MAX);
+        self.session
+            .execute(
+                "INSERT INTO atalaya.progress (migration, writer)
+                 SELECT $1, n FROM generate_series(1, $2) AS n ON CONFLICT DO NOTHING",
+                &[&self.name, &last],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Replaces a snapshot whose holder died: unfinished tables begin anew at the new one's position.
+    pub(crate) async fn replace_snapshot(&self, snapshot: &StoredSnapshot) -> Result<(), Error> {
+        let name = quote_literal(self.name);
+        let lsn = snapshot.lsn;
+        let json = quote_literal(&serde_json::json!(snapshot).to_string());
+        self.session
+            .batch(&format!(
+                "BEGIN;
+                 UPDATE atalaya.migration SET snapshot = {json} WHERE name = {name};
+                 DELETE FROM atalaya.copy_ranges r USING atalaya.tables t
+                  WHERE t.migration = {name} AND t.state <> 'done' AND r.migration = t.migration
+                    AND r.schema = t.schema AND r.name = t.name;
+                 UPDATE atalaya.tables SET start_lsn = '{lsn}', state = 'pending', ranges = NULL, copied_rows = 0,
+                        copied_bytes = 0
+                  WHERE migration = {name} AND state <> 'done';
+                 COMMIT"
+            ))
+            .await?;
+        Ok(())
+    }
+
+    /// Ends the copy.
+    pub(crate) async fn enter_stream(&self) -> Result<(), Error> {
+        self.session
+            .execute("UPDATE atalaya.migration SET phase = 'stream', snapshot = NULL WHERE name = $1", &[&self.name])
+            .await?;
+        Ok(())
+    }
+
+    /// The stored position.
+    pub(crate) async fn applied(&self) -> Result<Lsn, Error> {
+        let row = self
+            .session
+            .query_one("SELECT applied::text FROM atalaya.progress WHERE migration = $1 AND writer = 0", &[&self.name])
+            .await?;
+        row.get::<_, String>(0).parse().map_err(|_| Error::Broken("the stored position cannot be read"))
+    }
+
+    /// Whether a step was done.
+    pub(crate) async fn has_step(&self, step: &str) -> Result<bool, Error> {
+        let row = self
+            .session
+            .query_one(
+                "SELECT EXISTS (SELECT FROM atalaya.steps WHERE migration = $1 AND step = $2)",
+                &[&self.name, &step],
+            )
+            .await?;
+        Ok(row.get(0))
+    }
+
+    /// The statement that marks a step as done, to stand in the step's own transaction.
+    pub(crate) fn step_sql(&self, step: &str) -> String {
+        format!(
+            "INSERT INTO atalaya.steps (migration, step) VALUES ({}, {})",
+            quote_literal(self.name),
+            quote_literal(step)
+        )
+    }
+}

@@ -1,0 +1,79 @@
+//! Rows of `atalaya.tables`.
+
+use atalaya_catalog::Relation;
+use atalaya_data::{Lsn, RelationName};
+
+use super::store::Store;
+use crate::Error;
+
+/// One table of a migration.
+#[derive(Clone, Debug)]
+pub(crate) struct TableRow {
+    pub(crate) source: RelationName,
+    pub(crate) target: RelationName,
+    pub(crate) start_lsn: Option<Lsn>,
+    pub(crate) done: bool,
+    /// How many ranges the table is copied in, once that is decided.
+    pub(crate) ranges: Option<i32>,
+    pub(crate) append_only: bool,
+    pub(crate) estimated_bytes: u64,
+}
+
+impl Store<'_> {
+    /// Writes the list of tables, replacing an earlier one of a run that did not get to its slot.
+    pub(crate) async fn write_tables(&self, tables: &[(&Relation, RelationName, bool)]) -> Result<(), Error> {
+        self.session.execute("DELETE FROM atalaya.tables WHERE migration = $1", &[&self.name]).await?;
+        for (relation, target, append_only) in tables {
+            let bytes = i64::try_from(relation.bytes).unwrap_or(i64::MAX);
+            self.session
+                .execute(
+                    "INSERT INTO atalaya.tables (migration, schema, name, target_schema, target_name, append_only,
+                                                 estimated_rows, estimated_bytes)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                    &[
+                        &self.name,
+                        &relation.name.schema,
+                        &relation.name.name,
+                        &target.schema,
+                        &target.name,
+                        append_only,
+                        &relation.estimated_rows.max(0.0),
+                        &bytes,
+                    ],
+                )
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// All tables, the largest first.
+    pub(crate) async fn read_tables(&self) -> Result<Vec<TableRow>, Error> {
+        let rows = self
+            .session
+            .query(
+                "SELECT schema, name, target_schema, target_name, start_lsn::text, state = 'done', ranges, append_only,
+                        estimated_bytes
+                   FROM atalaya.tables WHERE migration = $1
+                  ORDER BY estimated_bytes DESC, schema, name",
+                &[&self.name],
+            )
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let start: Option<String> = row.get(4);
+                let start_lsn = start
+                    .map(|text| text.parse().map_err(|_| Error::Broken("a table's position cannot be read")))
+                    .transpose()?;
+                Ok(TableRow {
+                    source: RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1)),
+                    target: RelationName::new(row.get::<_, String>(2), row.get::<_, String>(3)),
+                    start_lsn,
+                    done: row.get(5),
+                    ranges: row.get(6),
+                    append_only: row.get(7),
+                    estimated_bytes: u64::try_from(row.get::<_, i64>(8)).unwrap_or_default(),
+                })
+            })
+            .collect()
+    }
+}

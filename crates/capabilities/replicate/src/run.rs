@@ -1,0 +1,85 @@
+//! `start`: from nothing, or from wherever an earlier run ended, to following the source.
+
+mod connect;
+mod copy_phase;
+mod create;
+
+use std::time::Duration;
+
+use crate::follow::{Ended, Follower, Opened};
+use crate::progress::{Phase, Store};
+use crate::report::{Event, Observer};
+use crate::{Error, Plan};
+
+pub(crate) use connect::{Connected, lock as run_lock};
+pub(crate) use copy_phase::open_archive;
+pub(crate) use create::slot_prefix;
+
+/// How a run ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything up to the goal is applied, and the run was asked to end there.
+    CaughtUp,
+    /// Somebody asked it to stop; the slot is kept.
+    Stopped,
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Runs a migration until it is caught up, told to stop, or cannot go on.
+///
+/// Lost connections, deadlocks and the like begin it again from what the target has stored; so does the same
+/// call after kill -9.
+///
+/// # Errors
+/// Refusals, conflicts, and what another try has not mended.
+pub async fn start(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Error> {
+    let mut attempt = 0;
+    let mut pause = FIRST_PAUSE;
+    let mut reached = None;
+    loop {
+        let error = match run_once(plan, observer).await {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) if error.is_transient() => error,
+            Err(error) => return Err(error),
+        };
+        // Only tries without progress between them count.
+        let now = connect::progress_mark(plan).await;
+        if now.is_some() && now != reached {
+            reached = now;
+            attempt = 0;
+            pause = FIRST_PAUSE;
+        }
+        attempt += 1;
+        if attempt > plan.options.reconnects {
+            return Err(error);
+        }
+        observer.observe(&Event::Reconnect { attempt, reason: error.to_string() });
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn run_once(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Error> {
+    let connected = Connected::open(plan).await?;
+    let store = Store { session: &connected.target, name: &plan.name };
+    let mut migration = match store.read().await? {
+        Some(migration) => migration,
+        None => create::create(plan, &connected, &store).await?,
+    };
+    if migration.phase == Phase::Created {
+        observer.observe(&Event::Phase { phase: "prepare" });
+        create::open_slot(plan, &connected, &store, &mut migration, observer).await?;
+    }
+    if migration.phase == Phase::Copy {
+        copy_phase::copy(plan, &connected, &store, &mut migration, observer).await?;
+    }
+    observer.observe(&Event::Phase { phase: "stream" });
+    let opened = Opened { plan, migration: &migration, source: &connected.source, target: &connected.target, observer };
+    let ended = Follower::open(opened).await?.run().await?;
+    Ok(match ended {
+        Ended::CaughtUp => Outcome::CaughtUp,
+        Ended::Stopped => Outcome::Stopped,
+    })
+}

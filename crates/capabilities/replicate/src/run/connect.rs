@@ -1,0 +1,86 @@
+//! The two sessions of a run, and the lock that makes it the only one.
+
+use atalaya_postgres::{Session, control};
+
+use crate::progress::Store;
+use crate::{Error, Plan};
+
+/// Classifies our advisory locks, so that they meet nobody else's: "atal" in ASCII.
+const LOCK_CLASS: i32 = 0x6174_616C;
+
+/// Both sides, with the migration's lock held by the target's session.
+pub(crate) struct Connected {
+    pub(crate) source: Session,
+    pub(crate) target: Session,
+}
+
+impl Connected {
+    /// Connects both sides and takes the lock.
+    ///
+    /// # Errors
+    /// When another run holds the lock, or a version is not supported.
+    pub(crate) async fn open(plan: &Plan) -> Result<Self, Error> {
+        let name = format!("atalaya run {}", plan.name);
+        let source = Session::connect(&plan.source, &name).await?;
+        let target = Session::connect(&plan.target, &name).await?;
+        check_versions(&source, &target)?;
+        lock(&target, &plan.name).await?;
+        Ok(Self { source, target })
+    }
+}
+
+fn check_versions(source: &Session, target: &Session) -> Result<(), Error> {
+    for (side, session) in [("source", source), ("target", target)] {
+        if !(13..=18).contains(&session.major()) {
+            return Err(Error::refused(
+                "version-unsupported",
+                format!("the {side} is PostgreSQL {}", session.major()),
+                "PostgreSQL 13 to 18 are supported",
+            ));
+        }
+    }
+    if target.major() < source.major() {
+        return Err(Error::refused(
+            "target-older",
+            format!("the target is PostgreSQL {}, the source {}", target.major(), source.major()),
+            "move to the same or a later version",
+        ));
+    }
+    Ok(())
+}
+
+/// Takes the migration's lock for as long as the session lives.
+pub(crate) async fn lock(target: &Session, migration: &str) -> Result<(), Error> {
+    let row = target
+        .query_one("SELECT pg_catalog.pg_try_advisory_lock($1, pg_catalog.hashtext($2))", &[&LOCK_CLASS, &migration])
+        .await?;
+    if row.get(0) {
+        return Ok(());
+    }
+    Err(Error::refused(
+        "already-running",
+        format!("migration `{migration}` is running already"),
+        "see `atalaya migrate status`; stop it with `atalaya migrate stop` first",
+    ))
+}
+
+/// Something that changes whenever a run has got further; none while the target cannot be asked.
+pub(super) async fn progress_mark(plan: &Plan) -> Option<String> {
+    let session = Session::connect(&plan.target, "atalaya progress").await.ok()?;
+    if !control::is_installed(&session).await.ok()? {
+        return None;
+    }
+    let store = Store { session: &session, name: &plan.name };
+    let row = store
+        .session
+        .query_one(
+            "SELECT coalesce((SELECT applied::text FROM atalaya.progress WHERE migration = $1 AND writer = 0), '')
+                    || ' ' || (SELECT count(*) FROM atalaya.steps WHERE migration = $1)
+                    || ' ' || (SELECT coalesce(sum(copied_rows), 0) FROM atalaya.tables WHERE migration = $1)
+                    || ' ' || (SELECT count(*) FROM atalaya.tables WHERE migration = $1 AND state = 'done')",
+            &[&store.name],
+        )
+        .await
+        .ok()?;
+    Some(row.get(0))
+}

@@ -1,0 +1,163 @@
+//! From the slot to a target that holds the snapshot, with its keys.
+
+use atalaya_data::RelationName;
+use atalaya_postgres::catalog::read_relations;
+
+use super::connect::Connected;
+use crate::follow::may_be_replica;
+use crate::progress::{Migration, Phase, Store, check_position, check_source};
+use crate::report::{Event, Observer};
+use crate::schema::{self, Archive, ClientTools};
+use crate::snapshot::{self, HoldRequest};
+use crate::{Error, Plan, copy};
+
+/// Restores the schema, copies every table, builds keys and indexes; each step only where it is not done.
+pub(crate) async fn copy(
+    plan: &Plan,
+    connected: &Connected,
+    store: &Store<'_>,
+    migration: &mut Migration,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    check_source(&connected.source, migration).await?;
+    check_position(&connected.source, migration, store.applied().await?).await?;
+    ensure_snapshot(plan, connected, store, migration, observer).await?;
+    let archive = match plan.options.existing_schema {
+        true => None,
+        false => Some(open_archive(plan, connected, migration.snapshot.as_ref().map(|held| held.name.as_str())).await?),
+    };
+    if let Some(archive) = &archive {
+        observer.observe(&Event::Phase { phase: "schema" });
+        schema::restore_before_data(archive, store).await?;
+        plan.options.failpoints.reach("schema-restored");
+    } else {
+        refuse_firing_triggers(connected, store).await?;
+    }
+    let tables = store.read_tables().await?;
+    if tables.iter().any(|table| !table.done) {
+        let Some(held) = migration.snapshot.clone() else {
+            return Err(Error::Broken("a copy has no snapshot"));
+        };
+        observer.observe(&Event::Phase { phase: "copy" });
+        let (sources, targets) = (read_relations(&connected.source).await?, read_relations(&connected.target).await?);
+        copy::copy_tables(plan, store, &connected.source, &held, &sources, &targets, observer).await?;
+    }
+    if let Some(held) = &migration.snapshot {
+        snapshot::release(&connected.source, held).await?;
+    }
+    observer.observe(&Event::Phase { phase: "indexes" });
+    if let Some(archive) = &archive {
+        schema::build_indexes(archive, store, &plan.target, &plan.options, observer).await?;
+        let uniform = store.read_tables().await?.windows(2).all(|pair| match pair {
+            [one, other] => one.start_lsn == other.start_lsn,
+            _ => true,
+        });
+        // Tables of different snapshots agree with each other only once the stream has brought them together.
+        if uniform && may_be_replica(&connected.target).await? {
+            schema::restore_foreign_keys(archive, store).await?;
+        }
+    }
+    plan.options.failpoints.reach("indexes-built");
+    vacuum(plan, store).await?;
+    store.enter_stream().await?;
+    migration.phase = Phase::Stream;
+    migration.snapshot = None;
+    Ok(())
+}
+
+/// The dump of this migration's schema, made at the snapshot where there is one.
+pub(crate) async fn open_archive(plan: &Plan, connected: &Connected, snapshot: Option<&str>) -> Result<Archive, Error> {
+    let tools = ClientTools::find(plan.options.client_tools.as_deref(), connected.target.major()).await?;
+    let excluded: Vec<RelationName> = read_relations(&connected.source)
+        .await?
+        .into_iter()
+        .map(|relation| relation.name)
+        .filter(|name| !(plan.tables)(name))
+        .collect();
+    let ownership = schema::ownership(&connected.source, &connected.target).await?;
+    let folder = &plan.options.work_folder;
+    let archive = Archive::dump(tools, &plan.source, snapshot, &excluded, folder, ownership).await?;
+    let roles = schema::roles_as_sql(&connected.source, &connected.target).await?.join("\n");
+    let path = folder.join("roles.sql");
+    std::fs::write(&path, roles + "\n").map_err(|source| Error::File {
+        action: "write",
+        path: path.display().to_string(),
+        source,
+    })?;
+    Ok(archive)
+}
+
+/// Sees to it that a snapshot is held while tables are left to copy; a dead holder's tables begin anew.
+async fn ensure_snapshot(
+    plan: &Plan,
+    connected: &Connected,
+    store: &Store<'_>,
+    migration: &mut Migration,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    if store.read_tables().await?.iter().all(|table| table.done) {
+        return Ok(());
+    }
+    if let Some(held) = &migration.snapshot
+        && snapshot::is_held(&connected.source, held).await?
+    {
+        return Ok(());
+    }
+    observer.observe(&Event::Warning {
+        text: "the snapshot's holder is gone: tables that are not finished are copied anew from a new snapshot"
+            .to_owned(),
+    });
+    let request = HoldRequest::new(&plan.source, &plan.name, None, plan.options.slot_timeout);
+    let held = snapshot::start_holder(&plan.options.holder, &request).await?;
+    store.replace_snapshot(&held).await?;
+    migration.snapshot = Some(held);
+    Ok(())
+}
+
+/// Without the replica role, triggers and foreign keys of tables that exist already would fire on our rows.
+async fn refuse_firing_triggers(connected: &Connected, store: &Store<'_>) -> Result<(), Error> {
+    if may_be_replica(&connected.target).await? {
+        return Ok(());
+    }
+    let firing: i64 = store
+        .session
+        .query_one(
+            "SELECT count(*) FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               JOIN atalaya.tables t ON t.target_schema = n.nspname AND t.target_name = c.relname
+              WHERE t.migration = $1 AND g.tgenabled <> 'D'",
+            &[&store.name],
+        )
+        .await?
+        .get(0);
+    if firing == 0 {
+        return Ok(());
+    }
+    Err(Error::refused(
+        "triggers-would-fire",
+        format!("{firing} triggers or foreign keys of the target's tables would fire on copied rows"),
+        "let the role set session_replication_role, or drop triggers and foreign keys until the move is finished",
+    ))
+}
+
+/// Statistics and visibility map, before anybody plans a query on the new tables.
+async fn vacuum(plan: &Plan, store: &Store<'_>) -> Result<(), Error> {
+    const STEP: &str = "vacuum analyze";
+    if store.has_step(STEP).await? {
+        return Ok(());
+    }
+    let tables = store.read_tables().await?;
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let worker = || async {
+        let session =
+            atalaya_postgres::Session::connect(&plan.target, &format!("atalaya vacuum {}", plan.name)).await?;
+        while let Some(table) = tables.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            session.batch(&format!("VACUUM (ANALYZE) {}", table.target.to_sql())).await?;
+        }
+        Ok::<(), Error>(())
+    };
+    let workers = plan.options.index_workers.clamp(1, tables.len().max(1));
+    futures_util::future::try_join_all((0..workers).map(|_| worker())).await?;
+    store.session.batch(&store.step_sql(STEP)).await?;
+    Ok(())
+}

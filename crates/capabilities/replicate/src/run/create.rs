@@ -1,0 +1,242 @@
+//! A new migration: its row, its publications, its slot with the snapshot that the copy reads.
+
+use std::collections::HashMap;
+
+use atalaya_catalog::{Relation, RelationKind};
+use atalaya_data::{RelationName, quote_identifier};
+use atalaya_postgres::Session;
+use atalaya_postgres::catalog::{read_identity, read_relations};
+use rand::RngExt;
+
+use super::connect::Connected;
+use crate::progress::{Migration, Phase, Store};
+use crate::report::{Event, Observer};
+use crate::snapshot::{self, HoldRequest};
+use crate::{Error, Plan};
+
+/// Postgres cuts identifiers after so many bytes; slots refuse longer ones.
+const SLOT_NAME_BYTES: usize = 63;
+
+/// Writes the migration's row, after everything that can be refused without touching anything.
+pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>) -> Result<Migration, Error> {
+    let tables = select_tables(plan, &connected.source).await?;
+    if !plan.options.existing_schema {
+        refuse_filled_target(&connected.target, &tables).await?;
+    }
+    let suffix: u32 = rand::rng().random();
+    let slot = slot_name(&plan.name, suffix);
+    let migration = Migration {
+        name: plan.name.clone(),
+        identity: read_identity(&connected.source).await?,
+        publication: slot.clone(),
+        slot,
+        phase: Phase::Created,
+        snapshot: None,
+    };
+    refuse_same_database(&migration, &connected.target).await?;
+    store.create(&migration).await?;
+    plan.options.failpoints.reach("migration-written");
+    Ok(migration)
+}
+
+async fn refuse_same_database(migration: &Migration, target: &Session) -> Result<(), Error> {
+    let target = read_identity(target).await?;
+    if target == migration.identity {
+        return Err(Error::refused("same-database", "source and target are the same database", "check both URLs"));
+    }
+    Ok(())
+}
+
+/// `atalaya_<name>_<8 hex digits>`, within what a slot's name may hold.
+fn slot_name(migration: &str, suffix: u32) -> String {
+    format!("{}_{suffix:08x}", slot_prefix(migration))
+}
+
+/// What the names of a migration's slot and publications begin with.
+pub(crate) fn slot_prefix(migration: &str) -> String {
+    let plain: String = migration
+        .chars()
+        .map(|each| if each.is_ascii_lowercase() || each.is_ascii_digit() { each } else { '_' })
+        .collect();
+    let mut name = format!("atalaya_{plain}");
+    name.truncate(SLOT_NAME_BYTES - "_00000000".len());
+    name
+}
+
+/// Tables that the plan selects and that hold rows; unlogged and foreign ones cannot be followed.
+async fn select_tables(plan: &Plan, source: &Session) -> Result<Vec<Relation>, Error> {
+    let relations = read_relations(source).await?;
+    let selected: Vec<Relation> = relations
+        .into_iter()
+        .filter(|relation| relation.kind == RelationKind::Table && relation.extension.is_none())
+        .filter(|relation| (plan.tables)(&relation.name))
+        .collect();
+    if selected.is_empty() {
+        return Err(Error::refused(
+            "nothing-selected",
+            "no table of the source matches the patterns",
+            "see the tables with `\\dt *.*` in psql, and the patterns in the estate file or `--tables`",
+        ));
+    }
+    let lost: Vec<String> = selected
+        .iter()
+        .filter(|relation| !relation.followable && !(plan.append_only)(&relation.name))
+        .map(|relation| relation.name.to_string())
+        .collect();
+    if lost.is_empty() {
+        return Ok(selected);
+    }
+    Err(Error::refused(
+        "identity-missing",
+        format!("updates and deletes of {} could not be followed", lost.join(", ")),
+        "give each a primary key or `ALTER TABLE ... REPLICA IDENTITY FULL` (see `atalaya assess`), exclude it, or \
+         declare it append-only",
+    ))
+}
+
+async fn refuse_filled_target(target: &Session, tables: &[Relation]) -> Result<(), Error> {
+    let existing: Vec<RelationName> = read_relations(target).await?.into_iter().map(|relation| relation.name).collect();
+    let found: Vec<String> =
+        tables.iter().filter(|table| existing.contains(&table.name)).map(|table| table.name.to_string()).collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let shown = found.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+    Err(Error::refused(
+        "target-not-empty",
+        format!("{} of the tables exist on the target already: {shown}", found.len()),
+        "move into an empty database, or use the tables that are there with `--existing-schema`",
+    ))
+}
+
+/// Makes publications and slot, and stores the position that matches the snapshot. Whatever an earlier run
+/// left half made under the same random name holds no position yet and is made anew.
+pub(super) async fn open_slot(
+    plan: &Plan,
+    connected: &Connected,
+    store: &Store<'_>,
+    migration: &mut Migration,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    let tables = select_tables(plan, &connected.source).await?;
+    let targets = match plan.options.existing_schema {
+        true => map_to_existing(&tables, &read_relations(&connected.target).await?)?,
+        false => HashMap::new(),
+    };
+    let rows: Vec<(&Relation, RelationName, bool)> = tables
+        .iter()
+        .map(|table| {
+            let target = targets.get(&table.name).cloned().unwrap_or_else(|| table.name.clone());
+            (table, target, !table.followable)
+        })
+        .collect();
+    store.write_tables(&rows).await?;
+    drop_leftovers(&connected.source, migration).await?;
+    publish(&connected.source, migration, &tables).await?;
+    warn_of_open_transactions(&connected.source, observer).await?;
+    let request = HoldRequest::new(&plan.source, &plan.name, Some(&migration.slot), plan.options.slot_timeout);
+    let held = snapshot::start_holder(&plan.options.holder, &request).await?;
+    plan.options.failpoints.reach("slot-made");
+    store.enter_copy(&held, plan.options.workers).await?;
+    plan.options.failpoints.reach("position-stored");
+    migration.phase = Phase::Copy;
+    migration.snapshot = Some(held);
+    Ok(())
+}
+
+/// The target's relation of each table: of the same name, else the root of its partition tree.
+fn map_to_existing(tables: &[Relation], target: &[Relation]) -> Result<HashMap<RelationName, RelationName>, Error> {
+    let has = |name: &RelationName| target.iter().any(|relation| relation.name == *name);
+    let mut mapped = HashMap::new();
+    for table in tables {
+        let found = [Some(&table.name), table.partition_root.as_ref()].into_iter().flatten().find(|name| has(name));
+        let Some(found) = found else {
+            return Err(Error::refused(
+                "table-missing",
+                format!("the target has no table {}", table.name),
+                "create it there, or move without `--existing-schema`",
+            ));
+        };
+        mapped.insert(table.name.clone(), found.clone());
+    }
+    Ok(mapped)
+}
+
+async fn drop_leftovers(source: &Session, migration: &Migration) -> Result<(), Error> {
+    source
+        .batch(&format!(
+            "DROP PUBLICATION IF EXISTS {}; DROP PUBLICATION IF EXISTS {}",
+            quote_identifier(&migration.publication),
+            quote_identifier(&migration.append_publication())
+        ))
+        .await?;
+    source
+        .query(
+            "SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots
+              WHERE slot_name = $1 AND NOT active",
+            &[&migration.slot],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Two publications: a table whose updates and deletes cannot be identified must not be in one that
+/// publishes them, since the source's own statements would then fail.
+async fn publish(source: &Session, migration: &Migration, tables: &[Relation]) -> Result<(), Error> {
+    let of = |followable: bool| {
+        tables.iter().filter(|table| table.followable == followable).map(|t| t.name.to_sql()).collect::<Vec<_>>()
+    };
+    let mut sql = "BEGIN; SET LOCAL lock_timeout = '10s';".to_owned();
+    let (followed, appended) = (of(true), of(false));
+    if !followed.is_empty() {
+        sql.push_str(&format!(
+            "CREATE PUBLICATION {} FOR TABLE ONLY {};",
+            quote_identifier(&migration.publication),
+            followed.join(", ONLY ")
+        ));
+    }
+    if !appended.is_empty() {
+        sql.push_str(&format!(
+            "CREATE PUBLICATION {} FOR TABLE ONLY {} WITH (publish = 'insert, truncate');",
+            quote_identifier(&migration.append_publication()),
+            appended.join(", ONLY ")
+        ));
+    }
+    sql.push_str("COMMIT");
+    if let Err(error) = source.batch(&sql).await {
+        let _rolled_back = source.batch("ROLLBACK").await;
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+async fn warn_of_open_transactions(source: &Session, observer: &dyn Observer) -> Result<(), Error> {
+    let row = source
+        .query_one(
+            "SELECT count(*), coalesce(max(extract(epoch FROM pg_catalog.clock_timestamp() - xact_start)), 0)::float8
+               FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()
+                AND xact_start < pg_catalog.clock_timestamp() - interval '5 seconds'",
+            &[],
+        )
+        .await?;
+    let count: i64 = row.get(0);
+    if count > 0 {
+        let text = format!(
+            "the new slot waits for {count} transactions that are open on the source, the oldest for {:.0} s",
+            row.get::<_, f64>(1)
+        );
+        observer.observe(&Event::Warning { text });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slot_names_hold_only_what_postgres_allows() {
+        assert_eq!(slot_name("Orders-to 18", 0xAB), "atalaya__rders_to_18_000000ab");
+        assert_eq!(slot_name(&"x".repeat(100), 1).len(), SLOT_NAME_BYTES);
+    }
+}

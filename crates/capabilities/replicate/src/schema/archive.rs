@@ -1,0 +1,120 @@
+//! A schema-only dump of the source, and SQL taken out of it entry by entry.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use atalaya_estate::ConnectionUrl;
+
+use super::ClientTools;
+use super::entry::{Entry, Stage};
+use crate::Error;
+
+/// A dump on disk with its table of contents.
+pub(crate) struct Archive {
+    tools: ClientTools,
+    path: PathBuf,
+    entries: Vec<(Entry, Stage)>,
+    ownership: Ownership,
+}
+
+/// Whether owners and privileges are restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ownership {
+    /// As on the source: the role may act as every owner.
+    Kept,
+    /// Everything belongs to the role that restores; privileges are left out.
+    Taken,
+}
+
+impl Archive {
+    /// Dumps the source's schema as the snapshot sees it, unless the dump is there already.
+    pub(crate) async fn dump(
+        tools: ClientTools,
+        source: &ConnectionUrl,
+        snapshot: Option<&str>,
+        excluded: &[atalaya_data::RelationName],
+        folder: &Path,
+        ownership: Ownership,
+    ) -> Result<Self, Error> {
+        let path = folder.join("schema.dump");
+        if !path.exists() {
+            std::fs::create_dir_all(folder).map_err(|source| file_error("create", folder, source))?;
+            let partial = folder.join("schema.dump.partial");
+            let mut arguments: Vec<OsString> = [
+                "--format=custom",
+                "--schema-only",
+                "--no-publications",
+                "--no-subscriptions",
+                "--no-tablespaces",
+                "--exclude-schema=atalaya",
+                "--lock-wait-timeout=30s",
+                "--file",
+            ]
+            .iter()
+            .map(OsString::from)
+            .collect();
+            arguments.push(partial.clone().into());
+            if let Some(snapshot) = snapshot {
+                arguments.push(format!("--snapshot={snapshot}").into());
+            }
+            // Quoted, a pattern is the name itself.
+            arguments.extend(excluded.iter().map(|name| format!("--exclude-table={}", name.to_sql()).into()));
+            tools.run("pg_dump", &arguments, Some(source)).await?;
+            std::fs::rename(&partial, &path).map_err(|source| file_error("write", &path, source))?;
+        }
+        let list = tools.run("pg_restore", &["--list".into(), path.clone().into()], None).await?;
+        let entries = String::from_utf8_lossy(&list).lines().filter_map(Entry::parse).collect();
+        Ok(Self { tools, path, entries, ownership })
+    }
+
+    /// The entries of one stage, in the dump's order.
+    pub(crate) fn entries(&self, stage: Stage) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |(_, of)| *of == stage).map(|(entry, _)| entry)
+    }
+
+    /// The SQL of some entries.
+    pub(crate) async fn sql(&self, entries: &[&Entry]) -> Result<String, Error> {
+        if entries.is_empty() {
+            return Ok(String::new());
+        }
+        let mut list = tempfile::NamedTempFile::new().map_err(|source| file_error("create", &self.path, source))?;
+        for entry in entries {
+            writeln!(list, "{}", entry.line).map_err(|source| file_error("write", list.path(), source))?;
+        }
+        let mut arguments: Vec<OsString> = vec!["--file=-".into(), "--use-list".into(), list.path().into()];
+        if self.ownership == Ownership::Taken {
+            arguments.extend(["--no-owner".into(), "--no-privileges".into()]);
+        }
+        arguments.push(self.path.clone().into());
+        let sql = self.tools.run("pg_restore", &arguments, None).await?;
+        let sql = String::from_utf8(sql).map_err(|_| Error::Broken("the schema dump is not UTF-8"))?;
+        Ok(without_restrict(&sql))
+    }
+}
+
+/// Leaves out psql's `\restrict` pair, which newer versions put around a script; it is no SQL.
+fn without_restrict(sql: &str) -> String {
+    let Some(start) = sql.find("\n\\restrict ") else { return sql.to_owned() };
+    let line_end = |from: usize| sql.get(from..).and_then(|rest| rest.find('\n')).map_or(sql.len(), |at| from + at);
+    let (head, body_from) = (sql.get(..=start).unwrap_or_default(), line_end(start + 1));
+    let body = sql.get(body_from..).unwrap_or_default();
+    let body_to = body.rfind("\n\\unrestrict ").unwrap_or(body.len());
+    format!("{head}{}", body.get(..body_to).unwrap_or_default())
+}
+
+fn file_error(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+    Error::File { action, path: path.display().to_string(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_pair_of_psql_is_left_out() {
+        let sql = "--\n\n\\restrict abc\n\nSELECT '\n\\restrict inner';\n\n\\unrestrict abc\n\n";
+        assert_eq!(without_restrict(sql), "--\n\n\n\nSELECT '\n\\restrict inner';\n");
+        assert_eq!(without_restrict("SELECT 1;\n"), "SELECT 1;\n");
+    }
+}

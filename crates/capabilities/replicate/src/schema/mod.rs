@@ -1,0 +1,15 @@
+//! The target's schema, by pg_dump and pg_restore of the target's own version.
+//!
+//! pg_restore only writes SQL; the statements run on our own session, each with the row in `atalaya.steps`
+//! that says it is done, in one transaction. So a killed run goes on exactly after the last one.
+
+mod archive;
+mod entry;
+mod program;
+mod roles;
+mod sections;
+
+pub(crate) use archive::Archive;
+pub(crate) use program::ClientTools;
+pub(crate) use roles::{ownership, roles_as_sql};
+pub(crate) use sections::{build_indexes, restore_before_data, restore_foreign_keys, restore_rest};

@@ -1,0 +1,126 @@
+//! pg_dump and pg_restore as child processes: the right version, the secret by passfile, a time limit.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use atalaya_estate::{ConnectionUrl, TlsMode};
+use tokio::process::Command;
+
+use crate::Error;
+
+const LIMIT: Duration = Duration::from_secs(3600);
+const REASON_BYTES: usize = 2000;
+
+/// The programs of one major version.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientTools {
+    folder: Option<PathBuf>,
+}
+
+impl ClientTools {
+    /// Finds the programs and refuses another major version than the target's.
+    pub(crate) async fn find(folder: Option<&Path>, target_major: u32) -> Result<Self, Error> {
+        let tools = Self { folder: folder.map(Path::to_owned) };
+        for program in ["pg_dump", "pg_restore"] {
+            let text = tools.run(program, &["--version".into()], None).await?;
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let major = text.split_whitespace().find_map(|word| word.split('.').next()?.parse::<u32>().ok());
+            if major != Some(target_major) {
+                return Err(Error::refused(
+                    "client-tools-version",
+                    format!("`{}` is not of the target's version {target_major}", text.trim()),
+                    format!(
+                        "give the folder of version {target_major}'s pg_dump and pg_restore with `--client-tools DIR`"
+                    ),
+                ));
+            }
+        }
+        Ok(tools)
+    }
+
+    /// Runs a program to its end and returns what it wrote; any other exit than 0 is a failure.
+    pub(crate) async fn run(
+        &self,
+        program: &'static str,
+        arguments: &[std::ffi::OsString],
+        login: Option<&ConnectionUrl>,
+    ) -> Result<Vec<u8>, Error> {
+        let path = self.folder.as_ref().map_or_else(|| PathBuf::from(program), |folder| folder.join(program));
+        let failed = |reason: String| Error::Program {
+            program,
+            reason,
+            hint: "install the PostgreSQL client programs of the target's version, or name their folder with `--client-tools DIR`",
+        };
+        let mut command = Command::new(path);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        // Nothing of the caller's libpq settings may lead elsewhere than the URL says.
+        for name in [
+            "PGHOST",
+            "PGPORT",
+            "PGUSER",
+            "PGDATABASE",
+            "PGPASSWORD",
+            "PGSERVICE",
+            "PGOPTIONS",
+            "PGSSLMODE",
+            "PGSSLROOTCERT",
+        ] {
+            command.env_remove(name);
+        }
+        let passfile = match login {
+            Some(url) => Some(login_by_environment(&mut command, url)?),
+            None => None,
+        };
+        let child = command.spawn().map_err(|error| failed(error.to_string()))?;
+        let output = tokio::time::timeout(LIMIT, child.wait_with_output())
+            .await
+            .map_err(|_| failed(format!("it took longer than {} s", LIMIT.as_secs())))?
+            .map_err(|error| failed(error.to_string()))?;
+        drop(passfile);
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        let mut reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        reason.truncate(reason.floor_char_boundary(REASON_BYTES));
+        Err(failed(format!("{}: {reason}", output.status)))
+    }
+}
+
+/// Tells libpq where to connect by its environment variables, and the secret by a file only we can read.
+fn login_by_environment(command: &mut Command, url: &ConnectionUrl) -> Result<tempfile::TempDir, Error> {
+    let folder = tempfile::Builder::new().prefix("atalaya-").tempdir().map_err(|source| Error::File {
+        action: "create",
+        path: "a folder for a passfile".to_owned(),
+        source,
+    })?;
+    let path = folder.path().join("passfile");
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let escaped = url.password().unwrap_or_default().replace('\\', "\\\\").replace(':', "\\:");
+        writeln!(file, "*:*:*:*:{escaped}")
+    };
+    write().map_err(|source| Error::File { action: "write", path: path.display().to_string(), source })?;
+    let mode = match url.tls() {
+        TlsMode::Disable => "disable",
+        TlsMode::Prefer => "prefer",
+        TlsMode::Require => "require",
+        TlsMode::VerifyCa => "verify-ca",
+        TlsMode::VerifyFull => "verify-full",
+    };
+    command
+        .env("PGHOST", url.host())
+        .env("PGPORT", url.port().to_string())
+        .env("PGUSER", url.user())
+        .env("PGDATABASE", url.database())
+        .env("PGPASSFILE", &path)
+        .env("PGSSLMODE", mode)
+        .env("PGCONNECT_TIMEOUT", url.connect_timeout().as_secs().to_string())
+        .env("PGAPPNAME", "atalaya schema");
+    if let Some(certificate) = url.root_certificate() {
+        command.env("PGSSLROOTCERT", certificate);
+    }
+    Ok(folder)
+}

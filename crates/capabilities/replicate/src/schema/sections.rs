@@ -1,0 +1,123 @@
+//! Restoring the archive stage by stage.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use atalaya_estate::ConnectionUrl;
+use atalaya_postgres::Session;
+
+use super::archive::Archive;
+use super::entry::{Entry, Stage};
+use crate::progress::Store;
+use crate::report::{Event, Observer};
+use crate::{Error, Options};
+
+/// How long a statement may wait for a table that others use. Index builds wait for each other as long as
+/// it takes; nobody else has business on a table that is being loaded.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '30s';";
+
+/// Everything that stands before rows are copied, in one transaction.
+pub(crate) async fn restore_before_data(archive: &Archive, store: &Store<'_>) -> Result<(), Error> {
+    let entries: Vec<&Entry> = archive.entries(Stage::BeforeData).collect();
+    run_once(archive, store, "schema before data", &entries, LOCK_TIMEOUT).await
+}
+
+/// Indexes and keys, several at once; then what ties them to partitioned tables.
+pub(crate) async fn build_indexes(
+    archive: &Archive,
+    store: &Store<'_>,
+    target: &ConnectionUrl,
+    options: &Options,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    let entries: Vec<&Entry> = archive.entries(Stage::Index).collect();
+    let next = AtomicUsize::new(0);
+    let done = AtomicUsize::new(0);
+    let worker = || async {
+        let session = Session::connect(target, &format!("atalaya indexes {}", store.name)).await?;
+        session.batch(&format!("SET maintenance_work_mem = '{}'", options.maintenance_work_mem)).await?;
+        let own = Store { session: &session, name: store.name };
+        while let Some(entry) = entries.get(next.fetch_add(1, Ordering::Relaxed)) {
+            run_once(archive, &own, &step_name(entry), std::slice::from_ref(entry), "").await?;
+            let event = Event::Built { done: done.fetch_add(1, Ordering::Relaxed) + 1, all: entries.len() };
+            observer.observe(&event);
+        }
+        Ok::<(), Error>(())
+    };
+    let workers = options.index_workers.clamp(1, entries.len().max(1));
+    futures_util::future::try_join_all((0..workers).map(|_| worker())).await?;
+    let attach: Vec<&Entry> = archive.entries(Stage::Attach).collect();
+    run_once(archive, store, "index partitions", &attach, LOCK_TIMEOUT).await
+}
+
+/// Foreign keys, each in a transaction of its own.
+pub(crate) async fn restore_foreign_keys(archive: &Archive, store: &Store<'_>) -> Result<(), Error> {
+    for entry in archive.entries(Stage::ForeignKey) {
+        run_once(archive, store, &step_name(entry), &[entry], LOCK_TIMEOUT).await?;
+    }
+    Ok(())
+}
+
+/// Triggers, rules, row security, and what else must not be there while changes are applied.
+pub(crate) async fn restore_rest(archive: &Archive, store: &Store<'_>) -> Result<(), Error> {
+    let entries: Vec<&Entry> = archive.entries(Stage::Last).collect();
+    run_once(archive, store, "schema after data", &entries, LOCK_TIMEOUT).await
+}
+
+fn step_name(entry: &Entry) -> String {
+    format!("{} {}", entry.kind, entry.label)
+}
+
+/// Runs entries and marks their step, in one transaction; does nothing when the step is marked.
+async fn run_once(
+    archive: &Archive,
+    store: &Store<'_>,
+    step: &str,
+    entries: &[&Entry],
+    lock_timeout: &str,
+) -> Result<(), Error> {
+    if store.has_step(step).await? {
+        return Ok(());
+    }
+    let sql = archive.sql(entries).await?;
+    // The script sets the session as pg_dump likes it; our own settings come back with the transaction's end.
+    let script = format!("BEGIN; {lock_timeout}\n{}\n;{}; COMMIT", scoped(&sql), store.step_sql(step));
+    let restored = store.session.batch(&script).await;
+    if restored.is_err() {
+        // The error is what counts; a session that is lost has rolled back already.
+        let _rolled_back = store.session.batch("ROLLBACK").await;
+    }
+    Ok(restored?)
+}
+
+/// Makes the script's own settings end with the transaction.
+fn scoped(sql: &str) -> String {
+    sql.lines()
+        .filter(|line| !line.starts_with("SET lock_timeout = "))
+        .map(|line| match line.strip_prefix("SET ") {
+            Some(rest) if is_setting(rest) => format!("SET LOCAL {rest}\n"),
+            _ if line == "SELECT pg_catalog.set_config('search_path', '', false);" => {
+                "SELECT pg_catalog.set_config('search_path', '', true);\n".to_owned()
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect()
+}
+
+/// Whether a line is one of the settings at the head of a pg_restore script.
+fn is_setting(rest: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "statement_timeout",
+        "idle_in_transaction_session_timeout",
+        "transaction_timeout",
+        "client_encoding",
+        "standard_conforming_strings",
+        "check_function_bodies",
+        "xmloption",
+        "client_min_messages",
+        "row_security",
+        "default_tablespace",
+        "default_table_access_method",
+    ];
+    rest.ends_with(';')
+        && NAMES.iter().any(|name| rest.strip_prefix(name).is_some_and(|after| after.starts_with(" = ")))
+}

@@ -1,0 +1,102 @@
+//! Starting, checking and ending the holder; the run's side.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use atalaya_postgres::Session;
+
+use super::HoldRequest;
+use crate::Error;
+use crate::progress::StoredSnapshot;
+
+/// The program that is started to hold a snapshot: it reads a [`HoldRequest`] as JSON on its standard input
+/// and answers with one line of JSON.
+#[derive(Clone, Debug)]
+pub struct HolderCommand {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments; never a secret.
+    pub arguments: Vec<OsString>,
+}
+
+/// What a holder answers when it cannot hold.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Held(StoredSnapshot),
+    Failed { error: String },
+}
+
+/// Starts a holder; the snapshot and position it answers with match by construction.
+pub(crate) async fn start_holder(command: &HolderCommand, request: &HoldRequest) -> Result<StoredSnapshot, Error> {
+    let limit = request.slot_timeout() + Duration::from_secs(30);
+    let command = command.clone();
+    let request = serde_json::to_vec(request).map_err(|_| Error::Broken("a hold request cannot be written"))?;
+    let answering = tokio::task::spawn_blocking(move || ask(&command, &request));
+    let answer = tokio::time::timeout(limit, answering)
+        .await
+        .map_err(|_| failed("no answer in time".to_owned()))?
+        .map_err(|_| failed("it could not be waited for".to_owned()))??;
+    match serde_json::from_str(&answer) {
+        Ok(Answer::Held(snapshot)) => Ok(snapshot),
+        Ok(Answer::Failed { error }) => Err(failed(error)),
+        Err(_) => Err(failed("it ended without an answer".to_owned())),
+    }
+}
+
+fn ask(command: &HolderCommand, request: &[u8]) -> Result<String, Error> {
+    let io = |error: std::io::Error| failed(error.to_string());
+    // A process group of its own, so that an interrupt at the terminal does not reach it.
+    let mut child = Command::new(&command.program)
+        .args(&command.arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map_err(io)?;
+    let mut input = child.stdin.take().ok_or_else(|| failed("it has no standard input".to_owned()))?;
+    input.write_all(request).map_err(io)?;
+    drop(input);
+    let output = child.stdout.take().ok_or_else(|| failed("it has no standard output".to_owned()))?;
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line).map_err(io)?;
+    // Reaped when it ends, which may be long after this run's part in it.
+    std::thread::spawn(move || child.wait());
+    Ok(line)
+}
+
+fn failed(reason: String) -> Error {
+    Error::Program {
+        program: "the snapshot's holder",
+        reason,
+        hint: "look for old transactions in pg_stat_activity and pg_prepared_xacts on the source: a new slot waits for them",
+    }
+}
+
+/// Whether the holder is the very one that exported the snapshot, and still there.
+///
+/// To be asked after the import: a snapshot's name can come again after a restart of the source, but then
+/// this backend has gone.
+pub(crate) async fn is_held(source: &Session, snapshot: &StoredSnapshot) -> Result<bool, Error> {
+    let row = source
+        .query_one(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity($1) AS a
+                             WHERE a.pid = $1 AND a.backend_start::text = $2)",
+            &[&snapshot.backend_pid, &snapshot.backend_start],
+        )
+        .await?;
+    Ok(row.get(0))
+}
+
+/// Ends the holder's backend, upon which its process ends too.
+pub(crate) async fn release(source: &Session, snapshot: &StoredSnapshot) -> Result<(), Error> {
+    if is_held(source, snapshot).await? {
+        source.query("SELECT pg_catalog.pg_terminate_backend($1)", &[&snapshot.backend_pid]).await?;
+    }
+    Ok(())
+}

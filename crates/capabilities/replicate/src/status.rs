@@ -1,0 +1,174 @@
+//! `status`: what the target's rows and the source's slot say, without touching the run.
+
+use atalaya_data::RelationName;
+use atalaya_estate::ConnectionUrl;
+use atalaya_postgres::Session;
+
+use crate::Error;
+use crate::progress::Store;
+
+/// Where a migration is.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Status {
+    /// The contract's version.
+    pub version: u32,
+    /// The migration's name.
+    pub name: String,
+    /// `created`, `copy` or `stream`.
+    pub phase: String,
+    /// Whether a run holds the migration's lock.
+    pub running: bool,
+    /// Tables whose copy is complete.
+    pub tables_done: usize,
+    /// Rows copied in finished loads.
+    pub copied_rows: u64,
+    /// Bytes copied in finished loads.
+    pub copied_bytes: u64,
+    /// Bytes that the source's tables had when the move began.
+    pub expected_bytes: u64,
+    /// The stored position.
+    pub applied_lsn: Option<String>,
+    /// Changes applied.
+    pub changes: u64,
+    /// Transactions of the source applied.
+    pub transactions: u64,
+    /// Bytes of log between the stored position and the source's end.
+    pub lag_bytes: Option<u64>,
+    /// The slot.
+    pub slot: SlotHealth,
+    /// What the running process last said of itself.
+    pub activity: Option<serde_json::Value>,
+    /// Every table.
+    pub tables: Vec<TableStatus>,
+}
+
+/// How the source's slot is.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct SlotHealth {
+    /// Its name.
+    pub name: String,
+    /// Whether it exists.
+    pub exists: bool,
+    /// Whether somebody reads it.
+    pub active: bool,
+    /// `reserved`, `extended`, `unreserved` or `lost`.
+    pub wal_status: Option<String>,
+    /// Bytes of log that it keeps on the source's disk.
+    pub retained_bytes: Option<i64>,
+}
+
+/// Where one table is.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct TableStatus {
+    /// The source's table.
+    pub table: RelationName,
+    /// `pending`, `copying` or `done`.
+    pub state: String,
+    /// Rows of finished loads.
+    pub copied_rows: i64,
+    /// Bytes of finished loads.
+    pub copied_bytes: i64,
+}
+
+/// Reads where a migration is; none when there is no such migration.
+///
+/// # Errors
+/// When the target, or the source where there is a migration, cannot be asked.
+pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &str) -> Result<Option<Status>, Error> {
+    let session = Session::connect(target, &format!("atalaya status {migration}")).await?;
+    let store = Store { session: &session, name: migration };
+    let Some(found) = store.read().await? else { return Ok(None) };
+    let tables = read_tables(&session, migration).await?;
+    let progress = session
+        .query_opt(
+            "SELECT applied::text, changes, transactions FROM atalaya.progress WHERE migration = $1 AND writer = 0",
+            &[&migration],
+        )
+        .await?;
+    let phase: String =
+        session.query_one("SELECT phase FROM atalaya.migration WHERE name = $1", &[&migration]).await?.get(0);
+    let activity: Option<String> = session
+        .query_opt("SELECT report::text FROM atalaya.activity WHERE migration = $1", &[&migration])
+        .await?
+        .map(|row| row.get(0));
+    let running = crate::run_lock(&session, migration).await.is_err();
+    let expected: i64 = session
+        .query_one(
+            "SELECT coalesce(sum(estimated_bytes), 0)::int8 FROM atalaya.tables WHERE migration = $1",
+            &[&migration],
+        )
+        .await?
+        .get(0);
+    let applied_lsn: Option<String> = progress.as_ref().map(|row| row.get(0));
+    let source = Session::connect(source, &format!("atalaya status {migration}")).await?;
+    let (slot, lag_bytes) = read_slot(&source, &found.slot, applied_lsn.as_deref()).await?;
+    let count =
+        |column: usize| progress.as_ref().map_or(0, |row| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default());
+    let sum = |of: fn(&TableStatus) -> i64| u64::try_from(tables.iter().map(of).sum::<i64>()).unwrap_or_default();
+    Ok(Some(Status {
+        version: 1,
+        name: migration.to_owned(),
+        phase,
+        running,
+        tables_done: tables.iter().filter(|table| table.state == "done").count(),
+        copied_rows: sum(|table| table.copied_rows),
+        copied_bytes: sum(|table| table.copied_bytes),
+        expected_bytes: u64::try_from(expected).unwrap_or_default(),
+        changes: count(1),
+        transactions: count(2),
+        applied_lsn,
+        lag_bytes,
+        slot,
+        activity: activity.and_then(|text| serde_json::from_str(&text).ok()),
+        tables,
+    }))
+}
+
+async fn read_tables(session: &Session, migration: &str) -> Result<Vec<TableStatus>, Error> {
+    let rows = session
+        .query(
+            "SELECT schema, name, state, copied_rows, copied_bytes FROM atalaya.tables WHERE migration = $1
+              ORDER BY schema, name",
+            &[&migration],
+        )
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| TableStatus {
+            table: RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1)),
+            state: row.get(2),
+            copied_rows: row.get(3),
+            copied_bytes: row.get(4),
+        })
+        .collect())
+}
+
+async fn read_slot(source: &Session, name: &str, applied: Option<&str>) -> Result<(SlotHealth, Option<u64>), Error> {
+    let applied = applied.unwrap_or("0/0");
+    let lag: i64 = source
+        .query_one(
+            "SELECT greatest(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_flush_lsn(), ($1::text)::pg_lsn), 0)::int8",
+            &[&applied],
+        )
+        .await?
+        .get(0);
+    let row = source
+        .query_opt(
+            "SELECT active, wal_status,
+                    pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_flush_lsn(), restart_lsn)::int8
+               FROM pg_catalog.pg_replication_slots WHERE slot_name = $1",
+            &[&name],
+        )
+        .await?;
+    let health = match row {
+        None => SlotHealth { name: name.to_owned(), ..SlotHealth::default() },
+        Some(row) => SlotHealth {
+            name: name.to_owned(),
+            exists: true,
+            active: row.get(0),
+            wal_status: row.get(1),
+            retained_bytes: row.get(2),
+        },
+    };
+    Ok((health, (applied != "0/0").then(|| u64::try_from(lag).unwrap_or_default())))
+}

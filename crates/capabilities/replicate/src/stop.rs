@@ -1,0 +1,52 @@
+//! `stop`: the running replicator applies what the source has written by now, and ends; the slot stays.
+
+use std::time::Duration;
+
+use atalaya_control::{FenceState, REPLICATOR_CHANNEL, REQUESTER_CHANNEL};
+use atalaya_estate::ConnectionUrl;
+use atalaya_postgres::Session;
+use tokio::time::Instant;
+
+use crate::{Error, sequences};
+
+/// Asks the running replicator to drain and end; waits until it has.
+///
+/// # Errors
+/// When none answers within `limit`.
+pub async fn stop(
+    source: &ConnectionUrl,
+    target: &ConnectionUrl,
+    migration: &str,
+    limit: Duration,
+) -> Result<(), Error> {
+    let mut session = Session::connect(target, &format!("atalaya stop {migration}")).await?;
+    let source = Session::connect(source, &format!("atalaya stop {migration}")).await?;
+    session.batch(&format!("LISTEN {REQUESTER_CHANNEL}")).await?;
+    let lsn = sequences::current_lsn(&source).await?.to_string();
+    let id: i64 = session
+        .query_one(
+            "INSERT INTO atalaya.control (migration, kind, lsn) VALUES ($1, 'stop', ($2::text)::pg_lsn) RETURNING id",
+            &[&migration, &lsn],
+        )
+        .await?
+        .get(0);
+    session.query("SELECT pg_catalog.pg_notify($1, $2)", &[&REPLICATOR_CHANNEL, &migration]).await?;
+    // An idle source tells its position at once when a transaction follows.
+    source.query("SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'stop')", &[]).await?;
+    let deadline = Instant::now() + limit;
+    loop {
+        let state: String = session.query_one("SELECT state FROM atalaya.control WHERE id = $1", &[&id]).await?.get(0);
+        if FenceState::parse(&state) == Some(FenceState::Released) {
+            return Ok(());
+        }
+        let woken = tokio::time::timeout_at(deadline, session.next_notification()).await;
+        if !matches!(woken, Ok(Some(_))) {
+            session.execute("UPDATE atalaya.control SET state = 'expired' WHERE id = $1", &[&id]).await?;
+            return Err(Error::refused(
+                "not-running",
+                format!("no run of `{migration}` has stopped within {} s", limit.as_secs()),
+                "see `atalaya migrate status`: it may not be running, or be far behind",
+            ));
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Connections for what the query driver cannot do: COPY in pieces whatever the row's size, and replication.
+//!
+//! Memory is bounded by pieces and by the largest single change, and given back afterwards. An end of the stream
+//! that the protocol did not announce is always an error.
+
+mod buffer;
+mod cancel;
+mod certificate;
+mod connection;
+mod copy_in;
+mod copy_out;
+mod error;
+mod login;
+mod pipe;
+mod query;
+mod replication;
+mod stream;
+
+pub use connection::{WireConnection, WireOptions};
+pub use copy_in::CopyIn;
+pub use copy_out::CopyOut;
+pub use error::{LoginFailure, WireError};
+pub use pipe::{CopyTotals, pipe_copy};
+pub use query::SimpleResult;
+pub use replication::{ReplicationEvent, ReplicationStream};
