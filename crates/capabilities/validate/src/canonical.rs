@@ -51,31 +51,16 @@ impl Place {
 }
 
 impl SideSql {
-    pub(crate) fn new(
-        places: &[Place],
-        columns: &[&Column],
-        key: Vec<usize>,
-        encoding: Encoding,
-    ) -> Self {
+    pub(crate) fn new(places: &[Place], columns: &[&Column], key: Vec<usize>, encoding: Encoding) -> Self {
         let from = if let [place] = places {
             format!("FROM {} AS r", place.to_sql())
         } else {
-            let names: String = columns
-                .iter()
-                .map(|column| format!(", {}", quote_identifier(&column.name)))
-                .collect();
-            let parts: Vec<String> = places
-                .iter()
-                .map(|place| format!("SELECT tableoid, ctid{names} FROM {}", place.to_sql()))
-                .collect();
+            let names: String = columns.iter().map(|column| format!(", {}", quote_identifier(&column.name))).collect();
+            let parts: Vec<String> =
+                places.iter().map(|place| format!("SELECT tableoid, ctid{names} FROM {}", place.to_sql())).collect();
             format!("FROM ({}) AS r", parts.join(" UNION ALL "))
         };
-        Self {
-            from,
-            columns: columns.iter().map(|column| expression(column)).collect(),
-            key,
-            encoding,
-        }
+        Self { from, columns: columns.iter().map(|column| expression(column)).collect(), key, encoding }
     }
 
     /// Whether rows are known by a key.
@@ -105,15 +90,10 @@ impl SideSql {
 
     /// Key hash, row hash and place of each row in the given buckets, in the order of the hashes.
     pub(crate) fn entries(&self, mask: i64, buckets: &[i64], sample: Option<i64>) -> String {
-        let keys: String = self
-            .key_expressions()
-            .enumerate()
-            .map(|(position, key)| format!(", {key} AS k{position}"))
-            .collect();
+        let keys: String =
+            self.key_expressions().enumerate().map(|(position, key)| format!(", {key} AS k{position}")).collect();
         let key_hash = if self.keyed() {
-            let names: Vec<String> = (0..self.key.len())
-                .map(|position| format!("s.k{position}"))
-                .collect();
+            let names: Vec<String> = (0..self.key.len()).map(|position| format!("s.k{position}")).collect();
             self.hash(&names.join(", "))
         } else {
             "s.h".to_owned()
@@ -132,11 +112,7 @@ impl SideSql {
 
     /// The same of each row whose key hash (row hash, without a key) is among the given ones.
     pub(crate) fn entries_of(&self, key_hashes: &[i64]) -> String {
-        let key_hash = if self.keyed() {
-            self.key_hash()
-        } else {
-            self.row_hash()
-        };
+        let key_hash = if self.keyed() { self.key_hash() } else { self.row_hash() };
         format!(
             "SELECT s.key_hash, s.h, s.relation, s.place::pg_catalog.text
                FROM (SELECT {key_hash} AS key_hash, {} AS h, r.tableoid AS relation, r.ctid AS place {}
@@ -150,22 +126,14 @@ impl SideSql {
 
     /// Place, key texts, column hashes and, cut to `length_max` characters, column texts of rows of one
     /// relation by their places. Each text is that of a record of one column, see [`crate::record`].
-    pub(crate) fn rows(
-        &self,
-        relation: &RelationName,
-        places: &[String],
-        length_max: u32,
-    ) -> String {
+    pub(crate) fn rows(&self, relation: &RelationName, places: &[String], length_max: u32) -> String {
         let records = |expressions: &mut dyn Iterator<Item = &str>| {
-            let texts: Vec<String> = expressions
-                .map(|expression| format!("ROW({expression})::pg_catalog.text"))
-                .collect();
+            let texts: Vec<String> =
+                expressions.map(|expression| format!("ROW({expression})::pg_catalog.text")).collect();
             format!("ARRAY[{}]::pg_catalog.text[]", texts.join(", "))
         };
         let per_text = |what: &str| {
-            format!(
-                "ARRAY(SELECT {what} FROM pg_catalog.unnest(s.texts) WITH ORDINALITY AS u(t, n) ORDER BY u.n)"
-            )
+            format!("ARRAY(SELECT {what} FROM pg_catalog.unnest(s.texts) WITH ORDINALITY AS u(t, n) ORDER BY u.n)")
         };
         format!(
             "SELECT s.place::pg_catalog.text, s.keys, {}, {}
@@ -176,19 +144,12 @@ impl SideSql {
             records(&mut self.key_expressions()),
             records(&mut self.columns.iter().map(String::as_str)),
             relation.to_sql(),
-            places
-                .iter()
-                .map(|place| format!("\"{place}\""))
-                .collect::<Vec<_>>()
-                .join(","),
+            places.iter().map(|place| format!("\"{place}\"")).collect::<Vec<_>>().join(","),
         )
     }
 
     fn key_expressions(&self) -> impl Iterator<Item = &str> {
-        self.key
-            .iter()
-            .filter_map(|position| self.columns.get(*position))
-            .map(String::as_str)
+        self.key.iter().filter_map(|position| self.columns.get(*position)).map(String::as_str)
     }
 
     fn row_hash(&self) -> String {
@@ -217,11 +178,7 @@ impl SideSql {
     fn key_sample(&self, sample: Option<i64>) -> String {
         match sample {
             Some(below) if self.keyed() => {
-                format!(
-                    " WHERE ({} & {}::int8) < {below}",
-                    self.key_hash(),
-                    i64::MAX
-                )
+                format!(" WHERE ({} & {}::int8) < {below}", self.key_hash(), i64::MAX)
             }
             _ => String::new(),
         }

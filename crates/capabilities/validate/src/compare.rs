@@ -18,26 +18,16 @@ const BUCKET_BITS_MIN: u32 = 6;
 const BUCKET_BITS_MAX: u32 = 16;
 
 /// Compares a table in the snapshots of a pair of sessions; keeps at most `kept_max` differing keys.
-pub(crate) async fn compare(
-    pair: &Pair,
-    unit: &Unit,
-    method: Method,
-    kept_max: usize,
-) -> Result<Outcome, Error> {
+pub(crate) async fn compare(pair: &Pair, unit: &Unit, method: Method, kept_max: usize) -> Result<Outcome, Error> {
     let sample = match method {
         Method::Counts => return counts(pair, unit).await,
         Method::Sample(rows) => sample_below(pair, unit, rows).await?,
         Method::Full => None,
     };
     let mask = bucket_mask(unit.estimated_rows);
-    let (source_sql, target_sql) = (
-        unit.source.buckets(mask, sample),
-        unit.target.buckets(mask, sample),
-    );
-    let (source, target) = tokio::try_join!(
-        read_buckets(&pair.source, &source_sql),
-        read_buckets(&pair.target, &target_sql)
-    )?;
+    let (source_sql, target_sql) = (unit.source.buckets(mask, sample), unit.target.buckets(mask, sample));
+    let (source, target) =
+        tokio::try_join!(read_buckets(&pair.source, &source_sql), read_buckets(&pair.target, &target_sql))?;
     let mut outcome = Outcome {
         source_rows: source.values().map(|bucket| bucket.rows).sum(),
         target_rows: target.values().map(|bucket| bucket.rows).sum(),
@@ -48,19 +38,15 @@ pub(crate) async fn compare(
         return Ok(outcome);
     }
     pair.limit_statements().await?;
-    let (source_sql, target_sql) = (
-        unit.source.entries(mask, &dirty, sample),
-        unit.target.entries(mask, &dirty, sample),
-    );
+    let (source_sql, target_sql) =
+        (unit.source.entries(mask, &dirty, sample), unit.target.entries(mask, &dirty, sample));
     merge(pair, &source_sql, &target_sql, |group| {
         outcome.add(group, kept_max);
     })
     .await?;
     let tally = outcome.tally;
     if outcome.source_rows + tally.extra != outcome.target_rows + tally.missing {
-        return Err(Error::Shape {
-            action: "adding up the rows that differ",
-        });
+        return Err(Error::Shape { action: "adding up the rows that differ" });
     }
     Ok(outcome)
 }
@@ -72,10 +58,8 @@ pub(crate) async fn merge(
     target_sql: &str,
     mut each: impl FnMut(Group),
 ) -> Result<(), Error> {
-    let (mut source, mut target) = tokio::try_join!(
-        EntryStream::open(&pair.source, source_sql),
-        EntryStream::open(&pair.target, target_sql)
-    )?;
+    let (mut source, mut target) =
+        tokio::try_join!(EntryStream::open(&pair.source, source_sql), EntryStream::open(&pair.target, target_sql))?;
     loop {
         let next = match (source.next_key(), target.next_key()) {
             (Some(source), Some(target)) => source.min(target),
@@ -104,13 +88,8 @@ struct Bucket {
 async fn read_buckets(session: &Session, sql: &str) -> Result<HashMap<i64, Bucket>, Error> {
     let mut buckets = HashMap::new();
     for row in session.query(sql, &[]).await? {
-        let shape = Error::Shape {
-            action: "reading hashes",
-        };
-        let (Ok(rows), Ok(sum)) = (
-            u64::try_from(row.get::<_, i64>(1)),
-            row.get::<_, String>(2).parse(),
-        ) else {
+        let shape = Error::Shape { action: "reading hashes" };
+        let (Ok(rows), Ok(sum)) = (u64::try_from(row.get::<_, i64>(1)), row.get::<_, String>(2).parse()) else {
             return Err(shape);
         };
         buckets.insert(row.get(0), Bucket { rows, sum });
@@ -123,12 +102,7 @@ fn dirty_buckets(source: &HashMap<i64, Bucket>, target: &HashMap<i64, Bucket>) -
         .iter()
         .filter(|(number, bucket)| target.get(number) != Some(bucket))
         .map(|(number, _)| *number)
-        .chain(
-            target
-                .keys()
-                .filter(|number| !source.contains_key(number))
-                .copied(),
-        )
+        .chain(target.keys().filter(|number| !source.contains_key(number)).copied())
         .collect();
     dirty.sort_unstable();
     dirty
@@ -144,15 +118,9 @@ fn bucket_mask(estimated_rows: f64) -> i64 {
 
 async fn counts(pair: &Pair, unit: &Unit) -> Result<Outcome, Error> {
     let (source_sql, target_sql) = (unit.source.count(), unit.target.count());
-    let (source_rows, target_rows) = tokio::try_join!(
-        count(&pair.source, &source_sql),
-        count(&pair.target, &target_sql)
-    )?;
-    let mut outcome = Outcome {
-        source_rows,
-        target_rows,
-        ..Outcome::default()
-    };
+    let (source_rows, target_rows) =
+        tokio::try_join!(count(&pair.source, &source_sql), count(&pair.target, &target_sql))?;
+    let mut outcome = Outcome { source_rows, target_rows, ..Outcome::default() };
     outcome.tally.missing = source_rows.saturating_sub(target_rows);
     outcome.tally.extra = target_rows.saturating_sub(source_rows);
     outcome.cut = !outcome.tally.is_zero();
@@ -161,9 +129,7 @@ async fn counts(pair: &Pair, unit: &Unit) -> Result<Outcome, Error> {
 
 async fn count(session: &Session, sql: &str) -> Result<u64, Error> {
     let rows: i64 = session.query_one(sql, &[]).await?.get(0);
-    u64::try_from(rows).map_err(|_| Error::Shape {
-        action: "counting rows",
-    })
+    u64::try_from(rows).map_err(|_| Error::Shape { action: "counting rows" })
 }
 
 /// Below which (63-bit) hash a row belongs to the sample; `None` when that is every row.

@@ -39,16 +39,8 @@ pub(crate) struct EntryStream<'session> {
 impl<'session> EntryStream<'session> {
     /// Starts reading what `sql` selects (key hash, row hash, relation, place). One stream a session.
     pub(crate) async fn open(session: &'session Session, sql: &str) -> Result<Self, Error> {
-        session
-            .batch(&format!(
-                "DECLARE atalaya_entries NO SCROLL CURSOR FOR {sql}"
-            ))
-            .await?;
-        let mut stream = Self {
-            session,
-            page: VecDeque::new(),
-            ended: false,
-        };
+        session.batch(&format!("DECLARE atalaya_entries NO SCROLL CURSOR FOR {sql}")).await?;
+        let mut stream = Self { session, page: VecDeque::new(), ended: false };
         stream.fill().await?;
         Ok(stream)
     }
@@ -79,21 +71,12 @@ impl<'session> EntryStream<'session> {
         if self.ended {
             return Ok(());
         }
-        let rows = self
-            .session
-            .query(
-                &format!("FETCH FORWARD {PAGE_ROWS} FROM atalaya_entries"),
-                &[],
-            )
-            .await?;
+        let rows = self.session.query(&format!("FETCH FORWARD {PAGE_ROWS} FROM atalaya_entries"), &[]).await?;
         self.ended = rows.len() < PAGE_ROWS;
         self.page.extend(rows.iter().map(|row| Entry {
             key: row.get(0),
             row: row.get(1),
-            location: Location {
-                relation: row.get(2),
-                place: row.get(3),
-            },
+            location: Location { relation: row.get(2), place: row.get(3) },
         }));
         Ok(())
     }

@@ -46,58 +46,31 @@ pub(crate) async fn describe(
     listed_max: usize,
     show_values: bool,
 ) -> Result<Described, Error> {
-    let differences: Vec<Difference> = groups
-        .iter()
-        .flat_map(Group::differences)
-        .take(listed_max)
-        .collect();
+    let differences: Vec<Difference> = groups.iter().flat_map(Group::differences).take(listed_max).collect();
     let length_max = if show_values { VALUE_LENGTH_MAX } else { 0 };
     let mut described = Described::default();
     for chunk in differences.chunks(CHUNK_ROWS) {
-        let source_places = chunk
-            .iter()
-            .filter_map(|difference| difference.source.as_ref());
-        let target_places = chunk
-            .iter()
-            .filter_map(|difference| difference.target.as_ref());
+        let source_places = chunk.iter().filter_map(|difference| difference.source.as_ref());
+        let target_places = chunk.iter().filter_map(|difference| difference.target.as_ref());
         let (source, target) = tokio::try_join!(
-            read_rows(
-                &pair.source,
-                source_places,
-                &survey.source_names,
-                |relation, places| { unit.source.rows(relation, places, length_max) }
-            ),
-            read_rows(
-                &pair.target,
-                target_places,
-                &survey.target_names,
-                |relation, places| { unit.target.rows(relation, places, length_max) }
-            )
+            read_rows(&pair.source, source_places, &survey.source_names, |relation, places| {
+                unit.source.rows(relation, places, length_max)
+            }),
+            read_rows(&pair.target, target_places, &survey.target_names, |relation, places| {
+                unit.target.rows(relation, places, length_max)
+            })
         )?;
         for difference in chunk {
-            describe_one(
-                unit,
-                difference,
-                &source,
-                &target,
-                show_values,
-                &mut described,
-            );
+            describe_one(unit, difference, &source, &target, show_values, &mut described);
         }
     }
-    described
-        .findings
-        .sort_by(|one, other| sort_key(one).cmp(&sort_key(other)));
+    described.findings.sort_by(|one, other| sort_key(one).cmp(&sort_key(other)));
     Ok(described)
 }
 
 fn sort_key(finding: &Finding) -> (Vec<Option<&str>>, Option<&str>, Option<&str>) {
     (
-        finding
-            .key
-            .iter()
-            .map(|column| column.value.as_deref())
-            .collect(),
+        finding.key.iter().map(|column| column.value.as_deref()).collect(),
         finding.source_place.as_deref(),
         finding.target_place.as_deref(),
     )
@@ -154,10 +127,7 @@ fn push(
         .iter()
         .zip(&row.keys)
         .filter_map(|(position, value)| {
-            Some(KeyColumn {
-                column: unit.columns.get(*position)?.clone(),
-                value: value.clone(),
-            })
+            Some(KeyColumn { column: unit.columns.get(*position)?.clone(), value: value.clone() })
         })
         .collect();
     let place = |location: &Option<Location>| location.as_ref().map(|it| it.place.clone());
@@ -188,10 +158,8 @@ fn columns(
         .filter(|(position, _)| !both || hash(source, *position) != hash(target, *position))
         .map(|(position, name)| ColumnDifference {
             column: name.clone(),
-            values: show_values.then(|| ColumnValues {
-                source: text(source, position),
-                target: text(target, position),
-            }),
+            values: show_values
+                .then(|| ColumnValues { source: text(source, position), target: text(target, position) }),
         })
         .collect()
 }
@@ -204,29 +172,17 @@ async fn read_rows<'all>(
 ) -> Result<Rows, Error> {
     let mut by_relation: HashMap<u32, Vec<String>> = HashMap::new();
     for location in places {
-        by_relation
-            .entry(location.relation)
-            .or_default()
-            .push(location.place.clone());
+        by_relation.entry(location.relation).or_default().push(location.place.clone());
     }
     let mut rows = Rows::new();
     for (relation, places) in by_relation {
-        let name = names.get(&relation).ok_or(Error::Shape {
-            action: "reading the rows that differ",
-        })?;
+        let name = names.get(&relation).ok_or(Error::Shape { action: "reading the rows that differ" })?;
         for row in session.query(&sql(name, &places), &[]).await? {
             let values = |records: Vec<String>| -> Vec<Option<String>> {
                 records.iter().map(|record| single_value(record)).collect()
             };
-            let location = Location {
-                relation,
-                place: row.get(0),
-            };
-            let text = RowText {
-                keys: values(row.get(1)),
-                hashes: row.get(2),
-                texts: values(row.get(3)),
-            };
+            let location = Location { relation, place: row.get(0) };
+            let text = RowText { keys: values(row.get(1)), hashes: row.get(2), texts: values(row.get(3)) };
             rows.insert(location, text);
         }
     }

@@ -79,10 +79,7 @@ async fn compare_and_describe(
     judged.report.source_rows = outcome.source_rows;
     judged.report.target_rows = outcome.target_rows;
     judged.cut = outcome.cut;
-    if let Scope::Databases {
-        moment: Moment::Looks { .. },
-    } = plan.scope
-    {
+    if let Scope::Databases { moment: Moment::Looks { .. } } = plan.scope {
         set_tally(&mut judged.report, outcome.tally);
         judged.open = !outcome.tally.is_zero();
         judged.groups = outcome.groups;
@@ -107,15 +104,7 @@ pub(crate) async fn list(
     }
     pair.limit_statements().await?;
     let listed_max = plan.listed_max;
-    let mut described = describe(
-        pair,
-        unit,
-        survey,
-        &outcome.groups,
-        listed_max,
-        plan.show_values,
-    )
-    .await?;
+    let mut described = describe(pair, unit, survey, &outcome.groups, listed_max, plan.show_values).await?;
     let total = outcome.tally.missing + outcome.tally.extra + outcome.tally.different;
     let all_listed = total <= u64::try_from(listed_max).unwrap_or(u64::MAX);
     // What the texts say of every differing row is better than what their hashes said.
@@ -131,11 +120,7 @@ pub(crate) fn set_tally(report: &mut TableReport, tally: Tally) {
     report.extra = tally.extra;
     report.different = tally.different;
     let same_columns = report.missing_columns.is_empty() && report.extra_columns.is_empty();
-    report.status = if tally.is_zero() && same_columns {
-        TableStatus::Equal
-    } else {
-        TableStatus::Different
-    };
+    report.status = if tally.is_zero() && same_columns { TableStatus::Equal } else { TableStatus::Different };
 }
 
 pub(crate) fn fail(plan: &Plan, judged: &mut Judged, error: &atalaya_postgres::Error) {
@@ -144,13 +129,9 @@ pub(crate) fn fail(plan: &Plan, judged: &mut Judged, error: &atalaya_postgres::E
         Some("57014") => {
             judged.out_of_time = true;
             report.status = TableStatus::NotProven;
-            report.note = Some(format!(
-                "not done within the age limit of its snapshot, {} s",
-                plan.snapshot_age_limit.as_secs()
-            ));
-            report.hint = Some(
-                "raise the limit, or compare the table when the servers are less busy".to_owned(),
-            );
+            report.note =
+                Some(format!("not done within the age limit of its snapshot, {} s", plan.snapshot_age_limit.as_secs()));
+            report.hint = Some("raise the limit, or compare the table when the servers are less busy".to_owned());
         }
         code => {
             report.status = TableStatus::Failed;

@@ -28,7 +28,7 @@ pub use error::Error;
 pub use plan::{Method, Moment, Plan, Scope, TableFilter};
 pub use progress::{Event, Progress, Silent};
 pub use report::{
-    ColumnDifference, ColumnValues, Finding, FindingKind, KeyColumn, REPORT_VERSION, Report,
-    SequenceReport, SequenceStatus, Skipped, TableReport, TableStatus, Totals,
+    ColumnDifference, ColumnValues, Finding, FindingKind, KeyColumn, REPORT_VERSION, Report, SequenceReport,
+    SequenceStatus, SkipVerdict, Skipped, TableReport, TableStatus, Totals,
 };
 pub use run::validate;

@@ -30,10 +30,7 @@ pub(crate) async fn look_again(
         if open.is_empty() {
             return Ok(());
         }
-        progress.tell(&Event::LookingAgain {
-            tables: open.len(),
-            look,
-        });
+        progress.tell(&Event::LookingAgain { tables: open.len(), look });
         tokio::time::sleep(pause).await;
         let opened = Opened::plain(plan).await?;
         let Some(pair) = opened.pairs.first() else {
@@ -53,21 +50,13 @@ pub(crate) async fn look_again(
                 Err(error) => return Err(error),
             }
             pair.roll_back().await?;
-            progress.tell(&Event::Finished {
-                report: &one.report,
-            });
+            progress.tell(&Event::Finished { report: &one.report });
         }
     }
     Ok(())
 }
 
-async fn look_at(
-    plan: &Plan,
-    survey: &Survey,
-    pair: &Pair,
-    unit: &Unit,
-    judged: &mut Judged,
-) -> Result<(), Error> {
+async fn look_at(plan: &Plan, survey: &Survey, pair: &Pair, unit: &Unit, judged: &mut Judged) -> Result<(), Error> {
     pair.limit_statements().await?;
     (judged.report.note, judged.report.hint) = (None, None);
     if plan.method == Method::Counts {
@@ -124,10 +113,8 @@ fn say_what_is_open(judged: &mut Judged) {
         report.status = TableStatus::NotProven;
     }
     report.note = Some(note.to_owned());
-    report.hint = Some(
-        "compare again when less is written, with a longer pause, or through a migration's fence"
-            .to_owned(),
-    );
+    report.hint =
+        Some("compare again when less is written, with a longer pause, or through a migration's fence".to_owned());
 }
 
 async fn count_again(pair: &Pair, unit: &Unit, judged: &mut Judged) -> Result<(), Error> {
@@ -137,9 +124,7 @@ async fn count_again(pair: &Pair, unit: &Unit, judged: &mut Judged) -> Result<()
     (report.source_rows, report.target_rows) = (outcome.source_rows, outcome.target_rows);
     set_tally(report, outcome.tally);
     judged.open = false;
-    if report.status == TableStatus::Different
-        && before != (outcome.source_rows, outcome.target_rows)
-    {
+    if report.status == TableStatus::Different && before != (outcome.source_rows, outcome.target_rows) {
         report.status = TableStatus::NotProven;
         (report.missing, report.extra) = (0, 0);
         judged.open = true;

@@ -56,11 +56,7 @@ impl Tally {
 
 impl Group {
     pub(crate) fn new(key: i64) -> Self {
-        Self {
-            key,
-            source: Vec::new(),
-            target: Vec::new(),
-        }
+        Self { key, source: Vec::new(), target: Vec::new() }
     }
 
     pub(crate) fn add_source(&mut self, entry: Entry) {
@@ -72,30 +68,17 @@ impl Group {
     }
 
     pub(crate) fn signature(&self) -> Signature {
-        let counts = |variants: &[Variant]| {
-            variants
-                .iter()
-                .map(|variant| (variant.row, variant.count))
-                .collect()
-        };
+        let counts = |variants: &[Variant]| variants.iter().map(|variant| (variant.row, variant.count)).collect();
         (counts(&self.source), counts(&self.target))
     }
 
     /// How many rows differ. Rows of one content on both sides are taken off against each other; what is
     /// left over on both sides is different, the rest missing or extra.
     pub(crate) fn tally(&self) -> Tally {
-        let missing: u64 = surplus(&self.source, &self.target)
-            .map(|(_, count)| count)
-            .sum();
-        let extra: u64 = surplus(&self.target, &self.source)
-            .map(|(_, count)| count)
-            .sum();
+        let missing: u64 = surplus(&self.source, &self.target).map(|(_, count)| count).sum();
+        let extra: u64 = surplus(&self.target, &self.source).map(|(_, count)| count).sum();
         let different = missing.min(extra);
-        Tally {
-            missing: missing - different,
-            extra: extra - different,
-            different,
-        }
+        Tally { missing: missing - different, extra: extra - different, different }
     }
 
     /// The differing rows, as far as their places were kept.
@@ -104,10 +87,7 @@ impl Group {
         let mut target = surplus_places(&self.target, &self.source).into_iter();
         let mut differences = Vec::new();
         loop {
-            let difference = Difference {
-                source: source.next(),
-                target: target.next(),
-            };
+            let difference = Difference { source: source.next(), target: target.next() };
             if difference.source.is_none() && difference.target.is_none() {
                 return differences;
             }
@@ -125,24 +105,14 @@ fn add(variants: &mut Vec<Variant>, entry: Entry) {
                 last.places.push(entry.location);
             }
         }
-        _ => variants.push(Variant {
-            row: entry.row,
-            count: 1,
-            places: vec![entry.location],
-        }),
+        _ => variants.push(Variant { row: entry.row, count: 1, places: vec![entry.location] }),
     }
 }
 
 /// Contents that stand more often in `here` than in `there`, and by how much.
-fn surplus<'all>(
-    here: &'all [Variant],
-    there: &'all [Variant],
-) -> impl Iterator<Item = (&'all Variant, u64)> {
+fn surplus<'all>(here: &'all [Variant], there: &'all [Variant]) -> impl Iterator<Item = (&'all Variant, u64)> {
     here.iter().filter_map(|variant| {
-        let other = there
-            .iter()
-            .find(|other| other.row == variant.row)
-            .map_or(0, |other| other.count);
+        let other = there.iter().find(|other| other.row == variant.row).map_or(0, |other| other.count);
         (variant.count > other).then(|| (variant, variant.count - other))
     })
 }
@@ -162,23 +132,11 @@ mod tests {
     use super::*;
 
     fn group(source: &[i64], target: &[i64]) -> Group {
-        let entry = |row: &i64| Entry {
-            key: 1,
-            row: *row,
-            location: Location {
-                relation: 1,
-                place: format!("(0,{row})"),
-            },
-        };
+        let entry =
+            |row: &i64| Entry { key: 1, row: *row, location: Location { relation: 1, place: format!("(0,{row})") } };
         let mut group = Group::new(1);
-        source
-            .iter()
-            .map(entry)
-            .for_each(|entry| group.add_source(entry));
-        target
-            .iter()
-            .map(entry)
-            .for_each(|entry| group.add_target(entry));
+        source.iter().map(entry).for_each(|entry| group.add_source(entry));
+        target.iter().map(entry).for_each(|entry| group.add_target(entry));
         group
     }
 

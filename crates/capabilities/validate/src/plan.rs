@@ -48,7 +48,7 @@ impl Plan {
             show_values: false,
             listed_max: 1000,
             snapshot_age_limit: Duration::from_secs(15 * 60),
-            fence_limit: Duration::from_secs(60),
+            fence_limit: Duration::from_secs(30),
             strict_sequences: false,
         }
     }

@@ -5,19 +5,13 @@
 
 /// The value within `(...)`; `None` is NULL. Text of any other form is given back as it is.
 pub(crate) fn single_value(record: &str) -> Option<String> {
-    let Some(inner) = record
-        .strip_prefix('(')
-        .and_then(|rest| rest.strip_suffix(')'))
-    else {
+    let Some(inner) = record.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else {
         return Some(record.to_owned());
     };
     if inner.is_empty() {
         return None;
     }
-    let Some(quoted) = inner
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-    else {
+    let Some(quoted) = inner.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return Some(inner.to_owned());
     };
     let mut value = String::with_capacity(quoted.len());

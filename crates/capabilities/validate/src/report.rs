@@ -165,8 +165,20 @@ pub struct Skipped {
     pub table: RelationName,
     /// Why.
     pub reason: String,
-    /// Whether that is a difference (a table that one side lacks).
-    pub difference: bool,
+    /// What it means for the result.
+    pub verdict: SkipVerdict,
+}
+
+/// What a table that was not compared means for the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipVerdict {
+    /// One side lacks it.
+    Difference,
+    /// It cannot be compared yet.
+    NotProven,
+    /// It is no matter of a comparison.
+    Irrelevant,
 }
 
 /// How a sequence stands on the target.
@@ -199,19 +211,15 @@ impl Report {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         !self.has_differences()
-            && self
-                .tables
-                .iter()
-                .all(|table| table.status == TableStatus::Equal)
+            && self.tables.iter().all(|table| table.status == TableStatus::Equal)
+            && self.skipped.iter().all(|skipped| skipped.verdict == SkipVerdict::Irrelevant)
     }
 
     /// Whether at least one difference was found.
     #[must_use]
     pub fn has_differences(&self) -> bool {
-        self.tables
-            .iter()
-            .any(|table| table.status == TableStatus::Different)
-            || self.skipped.iter().any(|skipped| skipped.difference)
+        self.tables.iter().any(|table| table.status == TableStatus::Different)
+            || self.skipped.iter().any(|skipped| skipped.verdict == SkipVerdict::Difference)
             || (self.strict_sequences && !self.sequences.is_empty())
     }
 
@@ -222,10 +230,7 @@ impl Report {
     }
 
     pub(crate) fn sum_up(&mut self) {
-        let mut totals = Totals {
-            tables: self.tables.len(),
-            ..Totals::default()
-        };
+        let mut totals = Totals { tables: self.tables.len(), ..Totals::default() };
         for table in &self.tables {
             totals.equal += usize::from(table.status == TableStatus::Equal);
             totals.source_rows += table.source_rows;

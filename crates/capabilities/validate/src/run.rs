@@ -11,9 +11,7 @@ use futures_util::future::try_join_all;
 use crate::judge::{Judged, judge};
 use crate::moment::{APPLICATION_NAME, Opened, Pair};
 use crate::survey::{Survey, survey};
-use crate::{
-    Error, Event, Moment, Plan, Progress, REPORT_VERSION, Report, Scope, Totals, looks, sequences,
-};
+use crate::{Error, Event, Moment, Plan, Progress, REPORT_VERSION, Report, Scope, Totals, looks, sequences};
 
 /// Compares what the plan says and reports what was found.
 ///
@@ -27,25 +25,15 @@ pub async fn validate(plan: &Plan, progress: &dyn Progress) -> Result<Report, Er
         Session::connect(&plan.target, APPLICATION_NAME)
     )?;
     let survey = survey(plan, &source, &target).await?;
-    progress.tell(&Event::Surveyed {
-        tables: survey.units.len(),
-        bytes: survey.units.iter().map(|unit| unit.bytes).sum(),
-    });
+    progress
+        .tell(&Event::Surveyed { tables: survey.units.len(), bytes: survey.units.iter().map(|unit| unit.bytes).sum() });
     let run = Run::new(plan, &survey, progress);
     run.compare_all().await?;
     let (mut judged, fences) = run.into_results();
-    if let Scope::Databases {
-        moment: Moment::Looks { pause, looks_max },
-    } = plan.scope
-    {
+    if let Scope::Databases { moment: Moment::Looks { pause, looks_max } } = plan.scope {
         looks::look_again(plan, &survey, progress, &mut judged, pause, looks_max).await?;
     }
-    let quiesced = matches!(
-        plan.scope,
-        Scope::Databases {
-            moment: Moment::Quiesced
-        }
-    );
+    let quiesced = matches!(plan.scope, Scope::Databases { moment: Moment::Quiesced });
     let sequences = sequences::compare(&source, &target, &plan.tables).await?;
     let mut tables: Vec<_> = judged.into_iter().map(|judged| judged.report).collect();
     tables.sort_by(|one, other| one.source.cmp(&other.source));
@@ -90,9 +78,7 @@ impl<'all> Run<'all> {
     fn new(plan: &'all Plan, survey: &'all Survey, progress: &'all dyn Progress) -> Self {
         let mut units: Vec<usize> = (0..survey.units.len()).collect();
         // Largest first: the last worker is then not left alone with a long one.
-        units.sort_by_key(|unit| {
-            std::cmp::Reverse(survey.units.get(*unit).map_or(0, |unit| unit.bytes))
-        });
+        units.sort_by_key(|unit| std::cmp::Reverse(survey.units.get(*unit).map_or(0, |unit| unit.bytes)));
         let queue = units.into_iter().map(|unit| Task { unit, tried: false });
         Self {
             plan,
@@ -106,12 +92,8 @@ impl<'all> Run<'all> {
 
     fn into_results(self) -> (Vec<Judged>, Vec<Lsn>) {
         (
-            self.judged
-                .into_inner()
-                .unwrap_or_else(PoisonError::into_inner),
-            self.fences
-                .into_inner()
-                .unwrap_or_else(PoisonError::into_inner),
+            self.judged.into_inner().unwrap_or_else(PoisonError::into_inner),
+            self.fences.into_inner().unwrap_or_else(PoisonError::into_inner),
         )
     }
 
@@ -119,9 +101,7 @@ impl<'all> Run<'all> {
     async fn compare_all(&self) -> Result<(), Error> {
         while !lock(&self.queue).is_empty() {
             let opened = Opened::open(self.plan).await?;
-            self.progress.tell(&Event::Opened {
-                fence: opened.fence,
-            });
+            self.progress.tell(&Event::Opened { fence: opened.fence });
             lock(&self.fences).extend(opened.fence);
             try_join_all(opened.pairs.iter().map(|pair| self.work(&opened, pair))).await?;
         }
@@ -144,21 +124,14 @@ impl<'all> Run<'all> {
             let Some(unit) = self.survey.units.get(task.unit) else {
                 continue;
             };
-            self.progress.tell(&Event::Started {
-                table: &unit.source_name,
-            });
+            self.progress.tell(&Event::Started { table: &unit.source_name });
             let young = opened.age() < limit / 10;
             let judged = judge(self.plan, self.survey, pair, task.unit, unit).await?;
             if judged.out_of_time && !young && !task.tried {
-                lock(&self.queue).push_back(Task {
-                    tried: true,
-                    ..task
-                });
+                lock(&self.queue).push_back(Task { tried: true, ..task });
                 return Ok(());
             }
-            self.progress.tell(&Event::Finished {
-                report: &judged.report,
-            });
+            self.progress.tell(&Event::Finished { report: &judged.report });
             lock(&self.judged).push(judged);
         }
     }

@@ -20,10 +20,8 @@ pub(crate) async fn compare(
     // The target first: whatever the source gives out meanwhile makes the target lag, never lead.
     let target_states = read_sequences(target).await?;
     let source_states = read_sequences(source).await?;
-    let by_name: HashMap<&RelationName, &SequenceState> = target_states
-        .iter()
-        .map(|state| (&state.name, state))
-        .collect();
+    let by_name: HashMap<&RelationName, &SequenceState> =
+        target_states.iter().map(|state| (&state.name, state)).collect();
     Ok(source_states
         .iter()
         .filter(|state| filter.chooses(&state.name))

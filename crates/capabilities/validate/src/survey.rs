@@ -8,7 +8,7 @@ use atalaya_postgres::{Session, catalog};
 
 use crate::canonical::Encoding;
 use crate::unit::{Unit, sizes};
-use crate::{Error, Plan, Scope, Skipped};
+use crate::{Error, Plan, Scope, SkipVerdict, Skipped};
 
 /// Tables to compare, and how a row's relation is named on each side.
 #[derive(Debug)]
@@ -24,15 +24,9 @@ pub(crate) struct Survey {
 }
 
 /// Pairs the tables of both sides.
-pub(crate) async fn survey(
-    plan: &Plan,
-    source: &Session,
-    target: &Session,
-) -> Result<Survey, Error> {
-    let (source_relations, target_relations) = tokio::try_join!(
-        catalog::read_relations(source),
-        catalog::read_relations(target)
-    )?;
+pub(crate) async fn survey(plan: &Plan, source: &Session, target: &Session) -> Result<Survey, Error> {
+    let (source_relations, target_relations) =
+        tokio::try_join!(catalog::read_relations(source), catalog::read_relations(target))?;
     let encoding = encoding(source, target).await?;
     let mut survey = Survey {
         units: Vec::new(),
@@ -41,42 +35,27 @@ pub(crate) async fn survey(
         target_names: names(&target_relations),
     };
     let pairs = match &plan.scope {
-        Scope::Migration { name } => migration_pairs(target, name).await?,
+        Scope::Migration { name } => migration_pairs(plan, target, name, &mut survey.skipped).await?,
         Scope::Databases { .. } => database_pairs(plan, &source_relations, &mut survey.skipped),
     };
-    let source_by_name: HashMap<&RelationName, &Relation> = source_relations
-        .iter()
-        .map(|relation| (&relation.name, relation))
-        .collect();
-    let target_by_name: HashMap<&RelationName, &Relation> = target_relations
-        .iter()
-        .map(|relation| (&relation.name, relation))
-        .collect();
+    let source_by_name: HashMap<&RelationName, &Relation> =
+        source_relations.iter().map(|relation| (&relation.name, relation)).collect();
+    let target_by_name: HashMap<&RelationName, &Relation> =
+        target_relations.iter().map(|relation| (&relation.name, relation)).collect();
     let source_sizes = sizes(&source_relations);
     for (target_name, source_names) in group(pairs, &plan.tables) {
-        let sources: Vec<&Relation> = source_names
-            .iter()
-            .filter_map(|name| source_by_name.get(name).copied())
-            .collect();
-        for name in source_names
-            .iter()
-            .filter(|name| !source_by_name.contains_key(*name))
-        {
-            survey
-                .skipped
-                .push(difference(name, "is not on the source"));
+        let sources: Vec<&Relation> =
+            source_names.iter().filter_map(|name| source_by_name.get(name).copied()).collect();
+        for name in source_names.iter().filter(|name| !source_by_name.contains_key(*name)) {
+            survey.skipped.push(difference(name, "is not on the source"));
         }
         let Some(target) = target_by_name.get(&target_name) else {
             for relation in &sources {
-                survey
-                    .skipped
-                    .push(difference(&relation.name, "is missing on the target"));
+                survey.skipped.push(difference(&relation.name, "is missing on the target"));
             }
             continue;
         };
-        survey
-            .units
-            .extend(Unit::new(&sources, target, &source_sizes, encoding));
+        survey.units.extend(Unit::new(&sources, target, &source_sizes, encoding));
     }
     if matches!(plan.scope, Scope::Databases { .. }) {
         let extra = target_relations
@@ -85,12 +64,10 @@ pub(crate) async fn survey(
             .filter(|relation| plan.tables.chooses(&relation.name))
             .filter(|relation| !source_by_name.contains_key(&relation.name));
         for relation in extra {
-            survey
-                .skipped
-                .push(difference(&relation.name, "is on the target only"));
+            survey.skipped.push(difference(&relation.name, "is on the target only"));
         }
     }
-    if survey.units.is_empty() && !survey.skipped.iter().any(|skipped| skipped.difference) {
+    if survey.units.is_empty() && survey.skipped.iter().all(|skipped| skipped.verdict == SkipVerdict::Irrelevant) {
         return Err(Error::NothingMatches);
     }
     Ok(survey)
@@ -99,21 +76,10 @@ pub(crate) async fn survey(
 /// A source table and the target table it belongs to.
 type NamePair = (RelationName, RelationName);
 
-fn database_pairs(
-    plan: &Plan,
-    relations: &[Relation],
-    skipped: &mut Vec<Skipped>,
-) -> Vec<NamePair> {
+fn database_pairs(plan: &Plan, relations: &[Relation], skipped: &mut Vec<Skipped>) -> Vec<NamePair> {
     let mut pairs = Vec::new();
-    for relation in relations
-        .iter()
-        .filter(|relation| plan.tables.chooses(&relation.name))
-    {
-        if relation
-            .partition_root
-            .as_ref()
-            .is_some_and(|root| plan.tables.chooses(root))
-        {
+    for relation in relations.iter().filter(|relation| plan.tables.chooses(&relation.name)) {
+        if relation.partition_root.as_ref().is_some_and(|root| plan.tables.chooses(root)) {
             // Compared with its root, so that both sides may be partitioned in different ways.
             continue;
         }
@@ -124,57 +90,53 @@ fn database_pairs(
                 Some(extension) => format!("belongs to the extension `{extension}`"),
                 None => "is a foreign table".to_owned(),
             };
-            skipped.push(Skipped {
-                table: relation.name.clone(),
-                reason,
-                difference: false,
-            });
+            skipped.push(Skipped { table: relation.name.clone(), reason, verdict: SkipVerdict::Irrelevant });
         }
     }
     pairs
 }
 
 fn is_compared(relation: &Relation) -> bool {
-    relation.kind != RelationKind::Foreign
-        && relation.extension.is_none()
-        && relation.partition_root.is_none()
+    relation.kind != RelationKind::Foreign && relation.extension.is_none() && relation.partition_root.is_none()
 }
 
-async fn migration_pairs(target: &Session, name: &str) -> Result<Vec<NamePair>, Error> {
+async fn migration_pairs(
+    plan: &Plan,
+    target: &Session,
+    name: &str,
+    skipped: &mut Vec<Skipped>,
+) -> Result<Vec<NamePair>, Error> {
     let known = atalaya_postgres::control::is_installed(target).await?
-        && target
-            .query_opt("SELECT 1 FROM atalaya.migration WHERE name = $1", &[&name])
-            .await?
-            .is_some();
+        && target.query_opt("SELECT 1 FROM atalaya.migration WHERE name = $1", &[&name]).await?.is_some();
     if !known {
-        return Err(Error::NoMigration {
-            name: name.to_owned(),
-        });
+        return Err(Error::NoMigration { name: name.to_owned() });
     }
     let rows = target
         .query(
-            "SELECT schema, name, target_schema, target_name FROM atalaya.tables WHERE migration = $1
+            "SELECT schema, name, target_schema, target_name, state FROM atalaya.tables WHERE migration = $1
               ORDER BY schema COLLATE \"C\", name COLLATE \"C\"",
             &[&name],
         )
         .await?;
     let text = |row: &atalaya_postgres::Row, column: usize| row.get::<_, String>(column);
-    Ok(rows
-        .iter()
-        .map(|row| {
-            (
-                RelationName::new(text(row, 0), text(row, 1)),
-                RelationName::new(text(row, 2), text(row, 3)),
-            )
-        })
-        .collect())
+    let mut pairs = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let source = RelationName::new(text(row, 0), text(row, 1));
+        if text(row, 4) == "done" {
+            pairs.push((source, RelationName::new(text(row, 2), text(row, 3))));
+        } else if plan.tables.chooses(&source) {
+            skipped.push(Skipped {
+                table: source,
+                reason: "is not copied yet".to_owned(),
+                verdict: SkipVerdict::NotProven,
+            });
+        }
+    }
+    Ok(pairs)
 }
 
 /// Source tables by the target table they make up; in the order of the first of each.
-fn group(
-    pairs: Vec<NamePair>,
-    filter: &crate::TableFilter,
-) -> Vec<(RelationName, Vec<RelationName>)> {
+fn group(pairs: Vec<NamePair>, filter: &crate::TableFilter) -> Vec<(RelationName, Vec<RelationName>)> {
     let mut groups: Vec<(RelationName, Vec<RelationName>)> = Vec::new();
     let mut positions: HashMap<RelationName, usize> = HashMap::new();
     for (source, target) in pairs {
@@ -193,27 +155,15 @@ fn group(
 
 async fn encoding(source: &Session, target: &Session) -> Result<Encoding, Error> {
     let sql = "SELECT pg_catalog.current_setting('server_encoding')";
-    let (source, target) =
-        tokio::try_join!(source.query_one(sql, &[]), target.query_one(sql, &[]))?;
+    let (source, target) = tokio::try_join!(source.query_one(sql, &[]), target.query_one(sql, &[]))?;
     let same = source.get::<_, String>(0) == target.get::<_, String>(0);
-    Ok(if same {
-        Encoding::Same
-    } else {
-        Encoding::Converted
-    })
+    Ok(if same { Encoding::Same } else { Encoding::Converted })
 }
 
 fn names(relations: &[Relation]) -> HashMap<u32, RelationName> {
-    relations
-        .iter()
-        .map(|relation| (relation.oid, relation.name.clone()))
-        .collect()
+    relations.iter().map(|relation| (relation.oid, relation.name.clone())).collect()
 }
 
 fn difference(table: &RelationName, reason: &str) -> Skipped {
-    Skipped {
-        table: table.clone(),
-        reason: reason.to_owned(),
-        difference: true,
-    }
+    Skipped { table: table.clone(), reason: reason.to_owned(), verdict: SkipVerdict::Difference }
 }

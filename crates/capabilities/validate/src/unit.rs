@@ -41,19 +41,12 @@ impl Unit {
         encoding: Encoding,
     ) -> Option<Self> {
         let first = *sources.first()?;
-        let wanted: Vec<&Column> = first
-            .columns
-            .iter()
-            .filter(|column| column.generated != Generated::Virtual)
-            .collect();
+        let wanted: Vec<&Column> =
+            first.columns.iter().filter(|column| column.generated != Generated::Virtual).collect();
         let mut columns = Vec::new();
         let mut missing_columns = Vec::new();
         for column in wanted {
-            match target
-                .columns
-                .iter()
-                .find(|other| other.name == column.name)
-            {
+            match target.columns.iter().find(|other| other.name == column.name) {
                 Some(other) => columns.push((column, other)),
                 None => missing_columns.push(column.name.clone()),
             }
@@ -65,33 +58,21 @@ impl Unit {
             .filter(|other| !first.columns.iter().any(|column| column.name == other.name))
             .map(|other| other.name.clone())
             .collect();
-        let key: Option<Vec<usize>> = first
-            .key_columns()
-            .map(|key| {
-                columns
-                    .iter()
-                    .position(|(column, _)| column.name == key.name)
-            })
-            .collect();
+        let key: Option<Vec<usize>> =
+            first.key_columns().map(|key| columns.iter().position(|(column, _)| column.name == key.name)).collect();
         let key = key.unwrap_or_default();
         let places: Vec<Place> = sources.iter().map(|relation| place(relation)).collect();
         let (estimated_rows, bytes) = sources
             .iter()
             .filter_map(|relation| sizes.get(&relation.name))
-            .fold((0.0, 0), |(rows, bytes), size| {
-                (rows + size.0, bytes + size.1)
-            });
-        let (source_columns, target_columns): (Vec<&Column>, Vec<&Column>) =
-            columns.into_iter().unzip();
+            .fold((0.0, 0), |(rows, bytes), size| (rows + size.0, bytes + size.1));
+        let (source_columns, target_columns): (Vec<&Column>, Vec<&Column>) = columns.into_iter().unzip();
         Some(Self {
             source_name: first.name.clone(),
             target_name: target.name.clone(),
             source: SideSql::new(&places, &source_columns, key.clone(), encoding),
             target: SideSql::new(&[place(target)], &target_columns, key.clone(), encoding),
-            columns: source_columns
-                .iter()
-                .map(|column| column.name.clone())
-                .collect(),
+            columns: source_columns.iter().map(|column| column.name.clone()).collect(),
             key,
             missing_columns,
             extra_columns,
@@ -107,10 +88,7 @@ impl Unit {
 }
 
 fn place(relation: &Relation) -> Place {
-    Place {
-        name: relation.name.clone(),
-        partitioned: relation.kind == RelationKind::Partitioned,
-    }
+    Place { name: relation.name.clone(), partitioned: relation.kind == RelationKind::Partitioned }
 }
 
 /// Estimated rows and bytes of each relation, those of its partitions included.
@@ -118,10 +96,7 @@ pub(crate) fn sizes(relations: &[Relation]) -> HashMap<RelationName, (f64, u64)>
     let mut sizes: HashMap<RelationName, (f64, u64)> = HashMap::new();
     for relation in relations.iter().filter(|relation| relation.holds_rows()) {
         let rows = relation.estimated_rows.max(0.0);
-        for name in [Some(&relation.name), relation.partition_root.as_ref()]
-            .into_iter()
-            .flatten()
-        {
+        for name in [Some(&relation.name), relation.partition_root.as_ref()].into_iter().flatten() {
             let size = sizes.entry(name.clone()).or_default();
             size.0 += rows;
             size.1 += relation.bytes;

@@ -21,12 +21,7 @@ impl Progress for Writer<'_> {
 
 fn plan(databases: &Databases) -> Plan {
     let mut plan = databases.plan();
-    plan.scope = Scope::Databases {
-        moment: Moment::Looks {
-            pause: Duration::ZERO,
-            looks_max: 3,
-        },
-    };
+    plan.scope = Scope::Databases { moment: Moment::Looks { pause: Duration::ZERO, looks_max: 3 } };
     plan
 }
 
@@ -50,10 +45,7 @@ fn what_arrives_meanwhile_is_equal_and_what_stays_is_different() {
               INSERT INTO keyless SELECT 'v1' WHERE NOT EXISTS (SELECT FROM keyless WHERE v = 'v1')",
     };
     let report = run_with(&plan(&databases), &writer).unwrap();
-    assert_eq!(
-        shorts(table(&report, "keyed")),
-        ["different 4 [v]", "missing 2 []"]
-    );
+    assert_eq!(shorts(table(&report, "keyed")), ["different 4 [v]", "missing 2 []"]);
     let keyless = table(&report, "keyless");
     assert_eq!((keyless.missing, keyless.extra), (1, 0));
 }
@@ -63,10 +55,7 @@ fn rows_that_keep_changing_are_not_proven() {
     let databases = Databases::new();
     databases.run_both(TABLES);
     databases.run_target("UPDATE keyed SET v = 'old' WHERE id = 3");
-    let writer = Writer {
-        databases: &databases,
-        sql: "UPDATE keyed SET v = v || '!' WHERE id = 3",
-    };
+    let writer = Writer { databases: &databases, sql: "UPDATE keyed SET v = v || '!' WHERE id = 3" };
     let report = run_with(&plan(&databases), &writer).unwrap();
     let keyed = table(&report, "keyed");
     assert_eq!((keyed.status, keyed.unstable), (TableStatus::NotProven, 1));

@@ -66,14 +66,7 @@ fn sequences_that_stand_elsewhere_are_differences_where_nothing_writes() {
     assert!(report.has_differences());
     assert_eq!(report.sequences.len(), 1);
     let sequence = &report.sequences[0];
-    assert_eq!(
-        (
-            sequence.name.name.as_str(),
-            sequence.status,
-            sequence.source
-        ),
-        ("s", SequenceStatus::Lower, 10)
-    );
+    assert_eq!((sequence.name.name.as_str(), sequence.status, sequence.source), ("s", SequenceStatus::Lower, 10));
     databases.run_target("SELECT setval('s', 10)");
     assert!(run(&databases.plan()).unwrap().is_clean());
 }
@@ -88,14 +81,8 @@ fn hidden_rows_are_refused_and_the_other_tables_are_compared() {
     );
     let mut plan = databases.plan();
     let reader = format!("reader_{}", databases.name);
-    let source = databases
-        .source
-        .create_rds_shaped_role(&reader, &databases.name)
-        .unwrap();
-    let target = databases
-        .target
-        .create_rds_shaped_role(&reader, &databases.name)
-        .unwrap();
+    let source = databases.source.create_rds_shaped_role(&reader, &databases.name).unwrap();
+    let target = databases.target.create_rds_shaped_role(&reader, &databases.name).unwrap();
     plan.source = ConnectionUrl::parse(&databases.source.url_as(&source, &databases.name)).unwrap();
     plan.target = ConnectionUrl::parse(&databases.target.url_as(&target, &databases.name)).unwrap();
     let report = run(&plan).unwrap();
@@ -114,11 +101,7 @@ fn no_match_and_no_migration_are_errors_with_a_hint() {
     let error = run(&plan).unwrap_err();
     assert!(matches!(error, Error::NothingMatches) && error.hint().is_some());
     let mut plan = databases.plan();
-    plan.scope = Scope::Migration {
-        name: "none".to_owned(),
-    };
+    plan.scope = Scope::Migration { name: "none".to_owned() };
     let error = run(&plan).unwrap_err();
-    assert!(
-        matches!(&error, Error::NoMigration { name } if name == "none") && error.hint().is_some()
-    );
+    assert!(matches!(&error, Error::NoMigration { name } if name == "none") && error.hint().is_some());
 }

@@ -83,9 +83,7 @@ fn one_duplicate_in_a_table_without_a_key_is_one_extra_row() {
 fn values_are_masked_unless_asked_for() {
     let databases = Databases::new();
     databases.run_both(TABLES);
-    databases.run_target(
-        "UPDATE cells SET a = 'hunter2' WHERE id = 17; INSERT INTO cells VALUES (20001, 'hunter3')",
-    );
+    databases.run_target("UPDATE cells SET a = 'hunter2' WHERE id = 17; INSERT INTO cells VALUES (20001, 'hunter3')");
     let mut plan = databases.plan();
     let masked = serde_json::to_string(&run(&plan).unwrap()).unwrap();
     assert!(!masked.contains("hunter"), "{masked}");
@@ -103,16 +101,11 @@ fn values_are_masked_unless_asked_for() {
 fn many_differences_are_counted_exactly_and_listed_up_to_the_limit() {
     let databases = Databases::new();
     databases.run_both(TABLES);
-    databases.run_target(
-        "UPDATE cells SET a = a || '!' WHERE id > 5000; DELETE FROM cells WHERE id <= 1000",
-    );
+    databases.run_target("UPDATE cells SET a = a || '!' WHERE id > 5000; DELETE FROM cells WHERE id <= 1000");
     let mut plan = databases.plan();
     plan.listed_max = 10;
     let report = run(&plan).unwrap();
     let cells = table(&report, "cells");
-    assert_eq!(
-        (cells.missing, cells.extra, cells.different),
-        (1000, 0, 15_000)
-    );
+    assert_eq!((cells.missing, cells.extra, cells.different), (1000, 0, 15_000));
     assert_eq!(cells.findings.len(), 10);
 }

@@ -6,8 +6,7 @@ use atalaya_validate::{TableFilter, TableStatus};
 #[test]
 fn a_partition_tree_is_compared_whatever_its_partitions_are() {
     let databases = Databases::new();
-    let rows =
-        "INSERT INTO orders SELECT i, i % 300, 'o' || i FROM generate_series(1, 3000) i; ANALYZE";
+    let rows = "INSERT INTO orders SELECT i, i % 300, 'o' || i FROM generate_series(1, 3000) i; ANALYZE";
     databases.run_source(
         "CREATE TABLE orders (id int, day int, what text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
          CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM (0) TO (100);
@@ -23,14 +22,9 @@ fn a_partition_tree_is_compared_whatever_its_partitions_are() {
     let report = run(&databases.plan()).unwrap();
     assert!(report.is_clean(), "{report:#?}");
     assert_eq!((report.tables.len(), report.totals.source_rows), (1, 3000));
-    databases.run_target(
-        "UPDATE orders SET what = '' WHERE id = 299; DELETE FROM orders WHERE id = 300",
-    );
+    databases.run_target("UPDATE orders SET what = '' WHERE id = 299; DELETE FROM orders WHERE id = 300");
     let report = run(&databases.plan()).unwrap();
-    assert_eq!(
-        shorts(table(&report, "orders")),
-        ["different 299/299 [what]", "missing 300/0 []"]
-    );
+    assert_eq!(shorts(table(&report, "orders")), ["different 299/299 [what]", "missing 300/0 []"]);
 }
 
 #[test]
@@ -70,23 +64,16 @@ fn rows_under_a_nullable_unique_key_are_counted_as_a_multiset() {
          INSERT INTO nullable SELECT nullif(i % 10, 0), NULL, 'v' FROM generate_series(1, 200) i",
     );
     assert!(run(&databases.plan()).unwrap().is_clean());
-    databases.run_target(
-        "DELETE FROM nullable WHERE ctid IN (SELECT ctid FROM nullable WHERE a IS NULL LIMIT 2)",
-    );
+    databases.run_target("DELETE FROM nullable WHERE ctid IN (SELECT ctid FROM nullable WHERE a IS NULL LIMIT 2)");
     let report = run(&databases.plan()).unwrap();
     let nullable = table(&report, "nullable");
-    assert_eq!(
-        (nullable.missing, nullable.extra, nullable.different),
-        (2, 0, 0)
-    );
+    assert_eq!((nullable.missing, nullable.extra, nullable.different), (2, 0, 0));
 }
 
 #[test]
 fn wide_values_and_many_columns_are_compared_whole() {
     let databases = Databases::new();
-    let columns: Vec<String> = (0..1200)
-        .map(|number| format!("c{number} int DEFAULT {number}"))
-        .collect();
+    let columns: Vec<String> = (0..1200).map(|number| format!("c{number} int DEFAULT {number}")).collect();
     databases.run_both(&format!(
         "CREATE TABLE broad (id int PRIMARY KEY, {});
          INSERT INTO broad (id) SELECT generate_series(1, 20);
@@ -95,18 +82,13 @@ fn wide_values_and_many_columns_are_compared_whole() {
         columns.join(", ")
     ));
     assert!(run(&databases.plan()).unwrap().is_clean());
-    databases.run_target(
-        "UPDATE broad SET c1199 = NULL WHERE id = 7; UPDATE long SET v = v || ' ' WHERE id = 3",
-    );
+    databases.run_target("UPDATE broad SET c1199 = NULL WHERE id = 7; UPDATE long SET v = v || ' ' WHERE id = 3");
     let mut plan = databases.plan();
     plan.show_values = true;
     let report = run(&plan).unwrap();
     assert_eq!(shorts(table(&report, "broad")), ["different 7 [c1199]"]);
     assert_eq!(shorts(table(&report, "long")), ["different 3 [v]"]);
-    let shown = table(&report, "long").findings[0].columns[0]
-        .values
-        .clone()
-        .unwrap();
+    let shown = table(&report, "long").findings[0].columns[0].values.clone().unwrap();
     assert!(shown.source.unwrap().len() <= 500);
 }
 
@@ -121,22 +103,14 @@ fn other_collations_on_both_sides_make_no_difference() {
          INSERT INTO names SELECT w || i, w FROM generate_series(1, 500) i, unnest(ARRAY['a', 'A', '_', 'ä', 'Z z', 'é', '-']) w",
     );
     assert!(run(&databases.plan()).unwrap().is_clean());
-    databases.run_target(
-        "DELETE FROM names WHERE name = 'ä7'; UPDATE names SET v = 'E' WHERE name = 'é8'",
-    );
+    databases.run_target("DELETE FROM names WHERE name = 'ä7'; UPDATE names SET v = 'E' WHERE name = 'é8'");
     let report = run(&databases.plan()).unwrap();
-    assert_eq!(
-        shorts(table(&report, "names")),
-        ["different é8 [v]", "missing ä7 []"]
-    );
+    assert_eq!(shorts(table(&report, "names")), ["different é8 [v]", "missing ä7 []"]);
 }
 
 #[test]
 fn another_encoding_is_compared_as_utf8() {
-    let databases = Databases::with_options(
-        "TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'",
-        "",
-    );
+    let databases = Databases::with_options("TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'", "");
     databases.run_both("CREATE TABLE words (id int PRIMARY KEY, w text)");
     databases.run_both("INSERT INTO words SELECT i, 'Größe ' || i FROM generate_series(1, 100) i");
     assert!(run(&databases.plan()).unwrap().is_clean());
@@ -148,32 +122,18 @@ fn another_encoding_is_compared_as_utf8() {
 #[test]
 fn tables_and_columns_that_one_side_lacks_are_differences() {
     let databases = Databases::new();
-    databases.run_both(
-        "CREATE TABLE both_have (id int PRIMARY KEY, a int); INSERT INTO both_have VALUES (1, 1)",
-    );
+    databases.run_both("CREATE TABLE both_have (id int PRIMARY KEY, a int); INSERT INTO both_have VALUES (1, 1)");
     databases.run_source("CREATE TABLE lost (id int); ALTER TABLE both_have ADD b int");
     databases.run_target("CREATE TABLE found (id int); ALTER TABLE both_have ADD c int");
     let report = run(&databases.plan()).unwrap();
     assert!(report.has_differences());
-    let reasons: Vec<String> = report
-        .skipped
-        .iter()
-        .map(|skipped| format!("{} {}", skipped.table, skipped.reason))
-        .collect();
-    assert_eq!(
-        reasons,
-        [
-            "public.lost is missing on the target",
-            "public.found is on the target only"
-        ]
-    );
+    let reasons: Vec<String> =
+        report.skipped.iter().map(|skipped| format!("{} {}", skipped.table, skipped.reason)).collect();
+    assert_eq!(reasons, ["public.lost is missing on the target", "public.found is on the target only"]);
     let both = table(&report, "both_have");
     assert_eq!(both.status, TableStatus::Different);
     assert_eq!(
-        (
-            both.missing_columns.as_slice(),
-            both.extra_columns.as_slice()
-        ),
+        (both.missing_columns.as_slice(), both.extra_columns.as_slice()),
         (["b".to_owned()].as_slice(), ["c".to_owned()].as_slice())
     );
 }
@@ -187,9 +147,7 @@ fn odd_names_empty_tables_and_tables_without_columns_are_compared() {
          CREATE TABLE nothing (id int PRIMARY KEY); CREATE TABLE bare (); INSERT INTO bare DEFAULT VALUES",
     );
     assert!(run(&databases.plan()).unwrap().is_clean());
-    databases.run_target(
-        "INSERT INTO bare DEFAULT VALUES; UPDATE \"Odd \"\"schema\".\"t.\"\"x\" SET \"s'\" = 'c'",
-    );
+    databases.run_target("INSERT INTO bare DEFAULT VALUES; UPDATE \"Odd \"\"schema\".\"t.\"\"x\" SET \"s'\" = 'c'");
     let report = run(&databases.plan()).unwrap();
     assert_eq!(shorts(table(&report, "t.\"x")), ["different 1 [s']"]);
     assert_eq!(table(&report, "bare").extra, 1);

@@ -5,18 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use atalaya_estate::ConnectionUrl;
 use atalaya_sandbox::{Server, ServerOptions};
-use atalaya_validate::{
-    Error, Finding, FindingKind, Moment, Plan, Report, Scope, Silent, TableReport, validate,
-};
+use atalaya_validate::{Error, Finding, FindingKind, Moment, Plan, Report, Scope, Silent, TableReport, validate};
 
 fn server(major: u16) -> &'static Server {
     static OLD: OnceLock<Server> = OnceLock::new();
     static NEW: OnceLock<Server> = OnceLock::new();
     let cell = if major == 13 { &OLD } else { &NEW };
     cell.get_or_init(|| {
-        let options = ServerOptions::new(major)
-            .setting("wal_level", "logical")
-            .setting("max_connections", "200");
+        let options = ServerOptions::new(major).setting("wal_level", "logical").setting("max_connections", "200");
         Server::start(options).unwrap()
     })
 }
@@ -41,14 +37,8 @@ impl Databases {
             target: server(18),
             name: format!("case{}", NEXT.fetch_add(1, Ordering::Relaxed)),
         };
-        databases
-            .source
-            .create_database_with(&databases.name, source)
-            .unwrap();
-        databases
-            .target
-            .create_database_with(&databases.name, target)
-            .unwrap();
+        databases.source.create_database_with(&databases.name, source).unwrap();
+        databases.target.create_database_with(&databases.name, target).unwrap();
         databases
     }
 
@@ -68,13 +58,7 @@ impl Databases {
 
     pub(crate) fn plan(&self) -> Plan {
         let url = |server: &Server| ConnectionUrl::parse(&server.url(&self.name)).unwrap();
-        Plan::new(
-            url(self.source),
-            url(self.target),
-            Scope::Databases {
-                moment: Moment::Quiesced,
-            },
-        )
+        Plan::new(url(self.source), url(self.target), Scope::Databases { moment: Moment::Quiesced })
     }
 }
 
@@ -82,10 +66,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Report, Error> {
     run_with(plan, &Silent)
 }
 
-pub(crate) fn run_with(
-    plan: &Plan,
-    progress: &dyn atalaya_validate::Progress,
-) -> Result<Report, Error> {
+pub(crate) fn run_with(plan: &Plan, progress: &dyn atalaya_validate::Progress) -> Result<Report, Error> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -109,16 +90,8 @@ pub(crate) fn short(finding: &Finding) -> String {
         FindingKind::Extra => "extra",
         FindingKind::Different => "different",
     };
-    let keys: Vec<&str> = finding
-        .key
-        .iter()
-        .map(|column| column.value.as_deref().unwrap_or("NULL"))
-        .collect();
-    let columns: Vec<&str> = finding
-        .columns
-        .iter()
-        .map(|column| column.column.as_str())
-        .collect();
+    let keys: Vec<&str> = finding.key.iter().map(|column| column.value.as_deref().unwrap_or("NULL")).collect();
+    let columns: Vec<&str> = finding.columns.iter().map(|column| column.column.as_str()).collect();
     format!("{kind} {} [{}]", keys.join("/"), columns.join(","))
 }
 
