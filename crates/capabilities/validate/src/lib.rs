@@ -1,1 +1,34 @@
 //! Proves that two databases hold the same rows, and finds those that differ.
+//!
+//! Each row's canonical text is hashed inside its own server; count and sum of these hashes are compared in
+//! buckets of the hash itself, so that neither collations nor keys matter, and only buckets that differ are
+//! looked into. While changes are being applied both sides are held at one position by a fence. Nothing here
+//! prints, and no row value leaves it except in a [`Report`], where values are masked unless asked for.
+
+mod canonical;
+mod compare;
+mod entries;
+mod error;
+mod findings;
+mod judge;
+mod looks;
+mod merge;
+mod moment;
+mod outcome;
+mod plan;
+mod progress;
+mod record;
+mod report;
+mod run;
+mod sequences;
+mod survey;
+mod unit;
+
+pub use error::Error;
+pub use plan::{Method, Moment, Plan, Scope, TableFilter};
+pub use progress::{Event, Progress, Silent};
+pub use report::{
+    ColumnDifference, ColumnValues, Finding, FindingKind, KeyColumn, REPORT_VERSION, Report, SequenceReport,
+    SequenceStatus, SkipVerdict, Skipped, TableReport, TableStatus, Totals,
+};
+pub use run::validate;

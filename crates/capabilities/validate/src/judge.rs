@@ -1,0 +1,165 @@
+//! One table compared and judged; an error of the server is a result of the table, not the end of all.
+
+use std::time::Instant;
+
+use crate::compare::compare;
+use crate::findings::{Described, describe};
+use crate::merge::{Group, Tally};
+use crate::moment::Pair;
+use crate::outcome::Outcome;
+use crate::survey::Survey;
+use crate::unit::Unit;
+use crate::{Error, Moment, Plan, Scope, TableReport, TableStatus};
+
+/// Differing keys that can be looked at again or repaired in one run.
+pub(crate) const KEPT_GROUPS_MAX: usize = 100_000;
+
+/// A table's result.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    /// Which of the survey's units.
+    pub(crate) unit: usize,
+    /// What is said of it.
+    pub(crate) report: TableReport,
+    /// Whether rows are still to be looked at again.
+    pub(crate) open: bool,
+    /// What earlier looks have found to stay different.
+    pub(crate) settled: Tally,
+    /// The differing keys, where they are looked at again.
+    pub(crate) groups: Vec<Group>,
+    /// Whether more keys differ than are kept.
+    pub(crate) cut: bool,
+    /// Whether the snapshot's age limit ended it.
+    pub(crate) out_of_time: bool,
+}
+
+/// Compares one table.
+///
+/// # Errors
+/// Only where nothing more can be done in this pair of sessions, as when a connection is lost.
+pub(crate) async fn judge(
+    plan: &Plan,
+    survey: &Survey,
+    pair: &Pair,
+    number: usize,
+    unit: &Unit,
+) -> Result<Judged, Error> {
+    let started_at = Instant::now();
+    pair.set_savepoint().await?;
+    let mut judged = Judged {
+        unit: number,
+        report: empty_report(unit),
+        open: false,
+        settled: Tally::default(),
+        groups: Vec::new(),
+        cut: false,
+        out_of_time: false,
+    };
+    match compare_and_describe(plan, survey, pair, unit, &mut judged).await {
+        Ok(()) => {}
+        Err(Error::Postgres(error)) if error.sqlstate().is_some() => {
+            fail(plan, &mut judged, &error);
+        }
+        Err(error) => return Err(error),
+    }
+    pair.roll_back().await?;
+    judged.report.seconds = started_at.elapsed().as_secs_f64();
+    Ok(judged)
+}
+
+async fn compare_and_describe(
+    plan: &Plan,
+    survey: &Survey,
+    pair: &Pair,
+    unit: &Unit,
+    judged: &mut Judged,
+) -> Result<(), Error> {
+    pair.limit_statements().await?;
+    let outcome = compare(pair, unit, plan.method, KEPT_GROUPS_MAX).await?;
+    judged.report.source_rows = outcome.source_rows;
+    judged.report.target_rows = outcome.target_rows;
+    judged.cut = outcome.cut;
+    if let Scope::Databases { moment: Moment::Looks { .. } } = plan.scope {
+        set_tally(&mut judged.report, outcome.tally);
+        judged.open = !outcome.tally.is_zero();
+        judged.groups = outcome.groups;
+        return Ok(());
+    }
+    let listed = list(plan, survey, pair, unit, &outcome).await?;
+    set_tally(&mut judged.report, listed.tally);
+    judged.report.findings = listed.findings;
+    Ok(())
+}
+
+/// Finds out what an outcome's differing rows are, as many as may be listed.
+pub(crate) async fn list(
+    plan: &Plan,
+    survey: &Survey,
+    pair: &Pair,
+    unit: &Unit,
+    outcome: &Outcome,
+) -> Result<Described, Error> {
+    if outcome.tally.is_zero() {
+        return Ok(Described::default());
+    }
+    pair.limit_statements().await?;
+    let listed_max = plan.listed_max;
+    let mut described = describe(pair, unit, survey, &outcome.groups, listed_max, plan.show_values).await?;
+    let total = outcome.tally.missing + outcome.tally.extra + outcome.tally.different;
+    let all_listed = total <= u64::try_from(listed_max).unwrap_or(u64::MAX);
+    // What the texts say of every differing row is better than what their hashes said.
+    if !all_listed || outcome.groups.is_empty() {
+        described.tally = outcome.tally;
+    }
+    Ok(described)
+}
+
+/// Takes over the numbers and decides the status by them.
+pub(crate) fn set_tally(report: &mut TableReport, tally: Tally) {
+    report.missing = tally.missing;
+    report.extra = tally.extra;
+    report.different = tally.different;
+    let same_columns = report.missing_columns.is_empty() && report.extra_columns.is_empty();
+    report.status = if tally.is_zero() && same_columns { TableStatus::Equal } else { TableStatus::Different };
+}
+
+pub(crate) fn fail(plan: &Plan, judged: &mut Judged, error: &atalaya_postgres::Error) {
+    let report = &mut judged.report;
+    match error.sqlstate() {
+        Some("57014") => {
+            judged.out_of_time = true;
+            report.status = TableStatus::NotProven;
+            report.note =
+                Some(format!("not done within the age limit of its snapshot, {} s", plan.snapshot_age_limit.as_secs()));
+            report.hint = Some("raise the limit, or compare the table when the servers are less busy".to_owned());
+        }
+        code => {
+            report.status = TableStatus::Failed;
+            report.refused = code == Some("42501");
+            report.note = Some(error.to_string());
+            report.hint = error.hint();
+        }
+    }
+}
+
+fn empty_report(unit: &Unit) -> TableReport {
+    TableReport {
+        source: unit.source_name.clone(),
+        target: unit.target_name.clone(),
+        status: TableStatus::NotProven,
+        keyed: unit.keyed(),
+        source_rows: 0,
+        target_rows: 0,
+        missing: 0,
+        extra: 0,
+        different: 0,
+        unstable: 0,
+        missing_columns: unit.missing_columns.clone(),
+        extra_columns: unit.extra_columns.clone(),
+        findings: Vec::new(),
+        note: None,
+        hint: None,
+        refused: false,
+        seconds: 0.0,
+    }
+}

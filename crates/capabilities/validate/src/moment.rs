@@ -1,0 +1,164 @@
+//! Sessions whose snapshots show both sides at comparable moments.
+
+use std::time::{Duration, Instant};
+
+use atalaya_data::{Lsn, quote_literal};
+use atalaya_estate::ConnectionUrl;
+use atalaya_postgres::Session;
+use atalaya_postgres::control::FenceRequest;
+use atalaya_postgres::fence_slot::{FenceSlot, Lifetime};
+use futures_util::future::try_join_all;
+
+use crate::{Error, Plan, Scope};
+
+/// How our sessions are called in `pg_stat_activity`.
+pub(crate) const APPLICATION_NAME: &str = "atalaya validate";
+
+/// One session a side, each in a read-only transaction with its side's snapshot.
+pub(crate) struct Pair {
+    pub(crate) source: Session,
+    pub(crate) target: Session,
+    deadline: Instant,
+}
+
+/// Sessions of one group of tables.
+pub(crate) struct Opened {
+    /// One pair a worker.
+    pub(crate) pairs: Vec<Pair>,
+    /// The position both sides stand at, where a fence was made.
+    pub(crate) fence: Option<Lsn>,
+    opened_at: Instant,
+}
+
+/// A fence is lost when the target takes longer than the lease to give a snapshot.
+const FENCE_TRIES_MAX: u32 = 3;
+/// What a step of ours may take beyond its own limit before the replicator goes on without us.
+const LEASE_MARGIN: Duration = Duration::from_secs(5);
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+/// JIT compiles these short expressions longer than they take; cursors are read to their end.
+const TUNE: &str = "SET LOCAL jit = off; SET LOCAL cursor_tuple_fraction = 1; SET LOCAL work_mem = '64MB'";
+
+impl Pair {
+    /// Begins something that can be undone without losing the snapshot.
+    pub(crate) async fn set_savepoint(&self) -> Result<(), Error> {
+        self.batch("SAVEPOINT atalaya_unit").await
+    }
+
+    /// Lets statements from here on run no longer than the snapshot may still be held.
+    pub(crate) async fn limit_statements(&self) -> Result<(), Error> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        // 0 would mean no limit at all.
+        let left_ms = left.as_millis().clamp(1, u128::from(u32::MAX >> 1));
+        self.batch(&format!("SET LOCAL statement_timeout = {left_ms}")).await
+    }
+
+    /// Undoes all since the savepoint, an error too.
+    pub(crate) async fn roll_back(&self) -> Result<(), Error> {
+        self.batch("ROLLBACK TO SAVEPOINT atalaya_unit; RELEASE SAVEPOINT atalaya_unit").await
+    }
+
+    async fn batch(&self, sql: &str) -> Result<(), Error> {
+        tokio::try_join!(self.source.batch(sql), self.target.batch(sql))?;
+        Ok(())
+    }
+}
+
+impl Opened {
+    /// Opens the snapshots that the scope asks for.
+    pub(crate) async fn open(plan: &Plan) -> Result<Self, Error> {
+        match &plan.scope {
+            Scope::Migration { name } => Self::fenced(plan, name).await,
+            Scope::Databases { .. } => Self::plain(plan).await,
+        }
+    }
+
+    /// Opens a snapshot on each side, one right after the other.
+    pub(crate) async fn plain(plan: &Plan) -> Result<Self, Error> {
+        let (source, target) = connect_pairs(plan).await?;
+        tokio::try_join!(begin_shared(&source), begin_shared(&target))?;
+        Ok(Self::of(plan, source, target, None))
+    }
+
+    /// Opens snapshots that hold exactly the same commits, with the help of the migration's replicator.
+    async fn fenced(plan: &Plan, migration: &str) -> Result<Self, Error> {
+        let mut control = Session::connect(&plan.target, APPLICATION_NAME).await?;
+        for _ in 0..FENCE_TRIES_MAX {
+            let (source, target) = connect_pairs(plan).await?;
+            let lease = plan.fence_limit + LEASE_MARGIN;
+            let request = FenceRequest::hold(&mut control, migration, lease, plan.fence_limit).await?;
+            match open_at_fence(plan, &request, &mut control, &source, &target).await {
+                Ok(fence) => {
+                    if request.release(&control).await? {
+                        return Ok(Self::of(plan, source, target, Some(fence)));
+                    }
+                }
+                Err(error) => {
+                    // The replicator goes on by itself at the lease's end; that it cannot be told is no news.
+                    let _told = request.withdraw(&control).await;
+                    return Err(error);
+                }
+            }
+        }
+        Err(Error::FenceLost { tries: FENCE_TRIES_MAX })
+    }
+
+    /// How long the snapshots have been held.
+    pub(crate) fn age(&self) -> Duration {
+        self.opened_at.elapsed()
+    }
+
+    fn of(plan: &Plan, source: Vec<Session>, target: Vec<Session>, fence: Option<Lsn>) -> Self {
+        let opened_at = Instant::now();
+        let deadline = opened_at + plan.snapshot_age_limit;
+        let pairs = source.into_iter().zip(target).map(|(source, target)| Pair { source, target, deadline }).collect();
+        Self { pairs, fence, opened_at }
+    }
+}
+
+/// The replicator holds: makes the fence, has it reached, and opens both sides' snapshots there.
+async fn open_at_fence(
+    plan: &Plan,
+    request: &FenceRequest,
+    control: &mut Session,
+    source: &[Session],
+    target: &[Session],
+) -> Result<Lsn, Error> {
+    let slot = FenceSlot::open(&plan.source, Lifetime::Temporary, plan.fence_limit).await?;
+    let fence = slot.consistent_point();
+    begin_imported(source, slot.snapshot()).await?;
+    // The sessions hold the snapshot now; the slot would only keep log.
+    drop(slot);
+    // An idle source would send nothing past the fence until its next keepalive.
+    let marker = Session::connect(&plan.source, APPLICATION_NAME).await?;
+    marker.query("SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'fence')", &[]).await?;
+    request.place(control, fence, plan.fence_limit).await?;
+    begin_shared(target).await?;
+    Ok(fence)
+}
+
+async fn connect_pairs(plan: &Plan) -> Result<(Vec<Session>, Vec<Session>), Error> {
+    tokio::try_join!(connect_all(&plan.source, plan.workers), connect_all(&plan.target, plan.workers))
+}
+
+async fn connect_all(url: &ConnectionUrl, workers: usize) -> Result<Vec<Session>, Error> {
+    let connecting = (0..workers.max(1)).map(|_| Session::connect(url, APPLICATION_NAME));
+    Ok(try_join_all(connecting).await?)
+}
+
+/// Takes a snapshot in the first session and shares it with the others.
+async fn begin_shared(sessions: &[Session]) -> Result<(), Error> {
+    let Some((first, others)) = sessions.split_first() else {
+        return Ok(());
+    };
+    first.batch(BEGIN).await?;
+    let snapshot: String = first.query_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await?.get(0);
+    first.batch(TUNE).await?;
+    begin_imported(others, &snapshot).await
+}
+
+/// Begins in each session with a snapshot that somebody holds.
+async fn begin_imported(sessions: &[Session], snapshot: &str) -> Result<(), Error> {
+    let sql = format!("{BEGIN}; SET TRANSACTION SNAPSHOT {}; {TUNE}", quote_literal(snapshot));
+    try_join_all(sessions.iter().map(|session| session.batch(&sql))).await?;
+    Ok(())
+}

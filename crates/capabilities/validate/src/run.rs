@@ -1,0 +1,143 @@
+//! A validation from beginning to end: groups of tables, each in one pair of snapshots.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use atalaya_data::Lsn;
+use atalaya_postgres::Session;
+use futures_util::future::try_join_all;
+
+use crate::judge::{Judged, judge};
+use crate::moment::{APPLICATION_NAME, Opened, Pair};
+use crate::survey::{Survey, survey};
+use crate::{Error, Event, Moment, Plan, Progress, REPORT_VERSION, Report, Scope, Totals, looks, sequences};
+
+/// Compares what the plan says and reports what was found.
+///
+/// # Errors
+/// When there is no result at all: a side cannot be reached or goes away, nothing matches, no fence holds.
+/// A table that cannot be compared is part of the report.
+pub async fn validate(plan: &Plan, progress: &dyn Progress) -> Result<Report, Error> {
+    let started_at = Instant::now();
+    let (source, target) = tokio::try_join!(
+        Session::connect(&plan.source, APPLICATION_NAME),
+        Session::connect(&plan.target, APPLICATION_NAME)
+    )?;
+    let survey = survey(plan, &source, &target).await?;
+    progress
+        .tell(&Event::Surveyed { tables: survey.units.len(), bytes: survey.units.iter().map(|unit| unit.bytes).sum() });
+    let run = Run::new(plan, &survey, progress);
+    run.compare_all().await?;
+    let (mut judged, fences) = run.into_results();
+    if let Scope::Databases { moment: Moment::Looks { pause, looks_max } } = plan.scope {
+        looks::look_again(plan, &survey, progress, &mut judged, pause, looks_max).await?;
+    }
+    let quiesced = matches!(plan.scope, Scope::Databases { moment: Moment::Quiesced });
+    let sequences = sequences::compare(&source, &target, &plan.tables).await?;
+    let mut tables: Vec<_> = judged.into_iter().map(|judged| judged.report).collect();
+    tables.sort_by(|one, other| one.source.cmp(&other.source));
+    let mut report = Report {
+        version: REPORT_VERSION,
+        method: plan.method.to_string(),
+        moment: match plan.scope {
+            Scope::Migration { .. } => "fence",
+            Scope::Databases { .. } if quiesced => "quiesced",
+            Scope::Databases { .. } => "looks",
+        },
+        fences,
+        tables,
+        skipped: survey.skipped,
+        sequences,
+        totals: Totals::default(),
+        strict_sequences: plan.strict_sequences || quiesced,
+        seconds: started_at.elapsed().as_secs_f64(),
+    };
+    report.sum_up();
+    Ok(report)
+}
+
+/// A table still to be compared.
+#[derive(Clone, Copy, Debug)]
+struct Task {
+    unit: usize,
+    /// Whether it has been tried in a snapshot that was not young any more.
+    tried: bool,
+}
+
+struct Run<'all> {
+    plan: &'all Plan,
+    survey: &'all Survey,
+    progress: &'all dyn Progress,
+    queue: Mutex<VecDeque<Task>>,
+    judged: Mutex<Vec<Judged>>,
+    fences: Mutex<Vec<Lsn>>,
+}
+
+impl<'all> Run<'all> {
+    fn new(plan: &'all Plan, survey: &'all Survey, progress: &'all dyn Progress) -> Self {
+        let mut units: Vec<usize> = (0..survey.units.len()).collect();
+        // Largest first: the last worker is then not left alone with a long one.
+        units.sort_by_key(|unit| std::cmp::Reverse(survey.units.get(*unit).map_or(0, |unit| unit.bytes)));
+        let queue = units.into_iter().map(|unit| Task { unit, tried: false });
+        Self {
+            plan,
+            survey,
+            progress,
+            queue: Mutex::new(queue.collect()),
+            judged: Mutex::default(),
+            fences: Mutex::default(),
+        }
+    }
+
+    fn into_results(self) -> (Vec<Judged>, Vec<Lsn>) {
+        (
+            self.judged.into_inner().unwrap_or_else(PoisonError::into_inner),
+            self.fences.into_inner().unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// Group after group, until no table is left.
+    async fn compare_all(&self) -> Result<(), Error> {
+        while !lock(&self.queue).is_empty() {
+            let opened = Opened::open(self.plan).await?;
+            self.progress.tell(&Event::Opened { fence: opened.fence });
+            lock(&self.fences).extend(opened.fence);
+            try_join_all(opened.pairs.iter().map(|pair| self.work(&opened, pair))).await?;
+        }
+        Ok(())
+    }
+
+    /// One worker of a group: takes tables while the snapshots are young.
+    async fn work(&self, opened: &Opened, pair: &Pair) -> Result<(), Error> {
+        let limit = self.plan.snapshot_age_limit;
+        let mut first = true;
+        loop {
+            // The first is always taken, so that each group gets something done.
+            if !first && opened.age() > limit / 2 {
+                return Ok(());
+            }
+            first = false;
+            let Some(task) = lock(&self.queue).pop_front() else {
+                return Ok(());
+            };
+            let Some(unit) = self.survey.units.get(task.unit) else {
+                continue;
+            };
+            self.progress.tell(&Event::Started { table: &unit.source_name });
+            let young = opened.age() < limit / 10;
+            let judged = judge(self.plan, self.survey, pair, task.unit, unit).await?;
+            if judged.out_of_time && !young && !task.tried {
+                lock(&self.queue).push_back(Task { tried: true, ..task });
+                return Ok(());
+            }
+            self.progress.tell(&Event::Finished { report: &judged.report });
+            lock(&self.judged).push(judged);
+        }
+    }
+}
+
+/// No code that holds one of these locks can panic or wait.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

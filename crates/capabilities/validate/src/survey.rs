@@ -1,0 +1,169 @@
+//! What there is to compare: both catalogs, paired table by table.
+
+use std::collections::HashMap;
+
+use atalaya_catalog::{Relation, RelationKind};
+use atalaya_data::RelationName;
+use atalaya_postgres::{Session, catalog};
+
+use crate::canonical::Encoding;
+use crate::unit::{Unit, sizes};
+use crate::{Error, Plan, Scope, SkipVerdict, Skipped};
+
+/// Tables to compare, and how a row's relation is named on each side.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    /// What is compared.
+    pub(crate) units: Vec<Unit>,
+    /// What is not.
+    pub(crate) skipped: Vec<Skipped>,
+    /// Names of the source's relations by `pg_class.oid`.
+    pub(crate) source_names: HashMap<u32, RelationName>,
+    /// Names of the target's relations by `pg_class.oid`.
+    pub(crate) target_names: HashMap<u32, RelationName>,
+}
+
+/// Pairs the tables of both sides.
+pub(crate) async fn survey(plan: &Plan, source: &Session, target: &Session) -> Result<Survey, Error> {
+    let (source_relations, target_relations) =
+        tokio::try_join!(catalog::read_relations(source), catalog::read_relations(target))?;
+    let encoding = encoding(source, target).await?;
+    let mut survey = Survey {
+        units: Vec::new(),
+        skipped: Vec::new(),
+        source_names: names(&source_relations),
+        target_names: names(&target_relations),
+    };
+    let pairs = match &plan.scope {
+        Scope::Migration { name } => migration_pairs(plan, target, name, &mut survey.skipped).await?,
+        Scope::Databases { .. } => database_pairs(plan, &source_relations, &mut survey.skipped),
+    };
+    let source_by_name: HashMap<&RelationName, &Relation> =
+        source_relations.iter().map(|relation| (&relation.name, relation)).collect();
+    let target_by_name: HashMap<&RelationName, &Relation> =
+        target_relations.iter().map(|relation| (&relation.name, relation)).collect();
+    let source_sizes = sizes(&source_relations);
+    for (target_name, source_names) in group(pairs, &plan.tables) {
+        let sources: Vec<&Relation> =
+            source_names.iter().filter_map(|name| source_by_name.get(name).copied()).collect();
+        for name in source_names.iter().filter(|name| !source_by_name.contains_key(*name)) {
+            survey.skipped.push(difference(name, "is not on the source"));
+        }
+        let Some(target) = target_by_name.get(&target_name) else {
+            for relation in &sources {
+                survey.skipped.push(difference(&relation.name, "is missing on the target"));
+            }
+            continue;
+        };
+        survey.units.extend(Unit::new(&sources, target, &source_sizes, encoding));
+    }
+    if matches!(plan.scope, Scope::Databases { .. }) {
+        let extra = target_relations
+            .iter()
+            .filter(|relation| is_compared(relation))
+            .filter(|relation| plan.tables.chooses(&relation.name))
+            .filter(|relation| !source_by_name.contains_key(&relation.name));
+        for relation in extra {
+            survey.skipped.push(difference(&relation.name, "is on the target only"));
+        }
+    }
+    if survey.units.is_empty() && survey.skipped.iter().all(|skipped| skipped.verdict == SkipVerdict::Irrelevant) {
+        return Err(Error::NothingMatches);
+    }
+    Ok(survey)
+}
+
+/// A source table and the target table it belongs to.
+type NamePair = (RelationName, RelationName);
+
+fn database_pairs(plan: &Plan, relations: &[Relation], skipped: &mut Vec<Skipped>) -> Vec<NamePair> {
+    let mut pairs = Vec::new();
+    for relation in relations.iter().filter(|relation| plan.tables.chooses(&relation.name)) {
+        if relation.partition_root.as_ref().is_some_and(|root| plan.tables.chooses(root)) {
+            // Compared with its root, so that both sides may be partitioned in different ways.
+            continue;
+        }
+        if is_compared(relation) || relation.partition_root.is_some() {
+            pairs.push((relation.name.clone(), relation.name.clone()));
+        } else {
+            let reason = match &relation.extension {
+                Some(extension) => format!("belongs to the extension `{extension}`"),
+                None => "is a foreign table".to_owned(),
+            };
+            skipped.push(Skipped { table: relation.name.clone(), reason, verdict: SkipVerdict::Irrelevant });
+        }
+    }
+    pairs
+}
+
+fn is_compared(relation: &Relation) -> bool {
+    relation.kind != RelationKind::Foreign && relation.extension.is_none() && relation.partition_root.is_none()
+}
+
+async fn migration_pairs(
+    plan: &Plan,
+    target: &Session,
+    name: &str,
+    skipped: &mut Vec<Skipped>,
+) -> Result<Vec<NamePair>, Error> {
+    let known = atalaya_postgres::control::is_installed(target).await?
+        && target.query_opt("SELECT 1 FROM atalaya.migration WHERE name = $1", &[&name]).await?.is_some();
+    if !known {
+        return Err(Error::NoMigration { name: name.to_owned() });
+    }
+    let rows = target
+        .query(
+            "SELECT schema, name, target_schema, target_name, state FROM atalaya.tables WHERE migration = $1
+              ORDER BY schema COLLATE \"C\", name COLLATE \"C\"",
+            &[&name],
+        )
+        .await?;
+    let text = |row: &atalaya_postgres::Row, column: usize| row.get::<_, String>(column);
+    let mut pairs = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let source = RelationName::new(text(row, 0), text(row, 1));
+        if text(row, 4) == "done" {
+            pairs.push((source, RelationName::new(text(row, 2), text(row, 3))));
+        } else if plan.tables.chooses(&source) {
+            skipped.push(Skipped {
+                table: source,
+                reason: "is not copied yet".to_owned(),
+                verdict: SkipVerdict::NotProven,
+            });
+        }
+    }
+    Ok(pairs)
+}
+
+/// Source tables by the target table they make up; in the order of the first of each.
+fn group(pairs: Vec<NamePair>, filter: &crate::TableFilter) -> Vec<(RelationName, Vec<RelationName>)> {
+    let mut groups: Vec<(RelationName, Vec<RelationName>)> = Vec::new();
+    let mut positions: HashMap<RelationName, usize> = HashMap::new();
+    for (source, target) in pairs {
+        let position = *positions.entry(target.clone()).or_insert_with(|| {
+            groups.push((target, Vec::new()));
+            groups.len() - 1
+        });
+        if let Some((_, sources)) = groups.get_mut(position) {
+            sources.push(source);
+        }
+    }
+    // A target table is compared with all that it is made up of, or not at all.
+    groups.retain(|(_, sources)| sources.iter().any(|source| filter.chooses(source)));
+    groups
+}
+
+async fn encoding(source: &Session, target: &Session) -> Result<Encoding, Error> {
+    let sql = "SELECT pg_catalog.current_setting('server_encoding')";
+    let (source, target) = tokio::try_join!(source.query_one(sql, &[]), target.query_one(sql, &[]))?;
+    let same = source.get::<_, String>(0) == target.get::<_, String>(0);
+    Ok(if same { Encoding::Same } else { Encoding::Converted })
+}
+
+fn names(relations: &[Relation]) -> HashMap<u32, RelationName> {
+    relations.iter().map(|relation| (relation.oid, relation.name.clone())).collect()
+}
+
+fn difference(table: &RelationName, reason: &str) -> Skipped {
+    Skipped { table: table.clone(), reason: reason.to_owned(), verdict: SkipVerdict::Difference }
+}

@@ -1,0 +1,106 @@
+//! What is compared as one: a table on each side, or several source tables that make up one target table.
+
+use std::collections::HashMap;
+
+use atalaya_catalog::{Column, Generated, Relation, RelationKind};
+use atalaya_data::RelationName;
+
+use crate::canonical::{Encoding, Place, SideSql};
+
+/// A table on each side, ready to be compared.
+#[derive(Clone, Debug)]
+pub(crate) struct Unit {
+    /// The (first) source table.
+    pub(crate) source_name: RelationName,
+    /// The target table.
+    pub(crate) target_name: RelationName,
+    /// The source as SQL.
+    pub(crate) source: SideSql,
+    /// The target as SQL.
+    pub(crate) target: SideSql,
+    /// Compared columns, in the source's order.
+    pub(crate) columns: Vec<String>,
+    /// Positions of the key's columns within `columns`, in key order; empty without a key.
+    pub(crate) key: Vec<usize>,
+    /// Columns that the target lacks.
+    pub(crate) missing_columns: Vec<String>,
+    /// Columns that only the target has.
+    pub(crate) extra_columns: Vec<String>,
+    /// The planner's estimate on the source, never negative.
+    pub(crate) estimated_rows: f64,
+    /// Bytes on the source, TOAST included.
+    pub(crate) bytes: u64,
+}
+
+impl Unit {
+    /// Pairs source tables (at least one) with the target table they make up.
+    pub(crate) fn new(
+        sources: &[&Relation],
+        target: &Relation,
+        sizes: &HashMap<RelationName, (f64, u64)>,
+        encoding: Encoding,
+    ) -> Option<Self> {
+        let first = *sources.first()?;
+        let wanted: Vec<&Column> =
+            first.columns.iter().filter(|column| column.generated != Generated::Virtual).collect();
+        let mut columns = Vec::new();
+        let mut missing_columns = Vec::new();
+        for column in wanted {
+            match target.columns.iter().find(|other| other.name == column.name) {
+                Some(other) => columns.push((column, other)),
+                None => missing_columns.push(column.name.clone()),
+            }
+        }
+        let extra_columns = target
+            .columns
+            .iter()
+            .filter(|other| other.generated != Generated::Virtual)
+            .filter(|other| !first.columns.iter().any(|column| column.name == other.name))
+            .map(|other| other.name.clone())
+            .collect();
+        let key: Option<Vec<usize>> =
+            first.key_columns().map(|key| columns.iter().position(|(column, _)| column.name == key.name)).collect();
+        let key = key.unwrap_or_default();
+        let places: Vec<Place> = sources.iter().map(|relation| place(relation)).collect();
+        let (estimated_rows, bytes) = sources
+            .iter()
+            .filter_map(|relation| sizes.get(&relation.name))
+            .fold((0.0, 0), |(rows, bytes), size| (rows + size.0, bytes + size.1));
+        let (source_columns, target_columns): (Vec<&Column>, Vec<&Column>) = columns.into_iter().unzip();
+        Some(Self {
+            source_name: first.name.clone(),
+            target_name: target.name.clone(),
+            source: SideSql::new(&places, &source_columns, key.clone(), encoding),
+            target: SideSql::new(&[place(target)], &target_columns, key.clone(), encoding),
+            columns: source_columns.iter().map(|column| column.name.clone()).collect(),
+            key,
+            missing_columns,
+            extra_columns,
+            estimated_rows,
+            bytes,
+        })
+    }
+
+    /// Whether rows are matched by a key; else whole rows are counted.
+    pub(crate) fn keyed(&self) -> bool {
+        self.source.keyed()
+    }
+}
+
+fn place(relation: &Relation) -> Place {
+    Place { name: relation.name.clone(), partitioned: relation.kind == RelationKind::Partitioned }
+}
+
+/// Estimated rows and bytes of each relation, those of its partitions included.
+pub(crate) fn sizes(relations: &[Relation]) -> HashMap<RelationName, (f64, u64)> {
+    let mut sizes: HashMap<RelationName, (f64, u64)> = HashMap::new();
+    for relation in relations.iter().filter(|relation| relation.holds_rows()) {
+        let rows = relation.estimated_rows.max(0.0);
+        for name in [Some(&relation.name), relation.partition_root.as_ref()].into_iter().flatten() {
+            let size = sizes.entry(name.clone()).or_default();
+            size.0 += rows;
+            size.1 += relation.bytes;
+        }
+    }
+    sizes
+}
