@@ -71,12 +71,7 @@ pub struct Finding {
 
 impl Finding {
     fn new(severity: Severity, seen: impl Into<String>) -> Self {
-        Self {
-            severity,
-            object: None,
-            seen: seen.into(),
-            remedy: None,
-        }
+        Self { severity, object: None, seen: seen.into(), remedy: None }
     }
 
     /// For information.
@@ -149,9 +144,6 @@ pub struct Check {
 
 impl std::fmt::Debug for Check {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Check")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Check").field("id", &self.id).finish_non_exhaustive()
     }
 }

@@ -28,9 +28,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Side { source, .. } | Self::Postgres(source) => source.hint(),
-            Self::UnknownCheck(_) => {
-                Some("`atalaya assess --list` prints every check's id".to_owned())
-            }
+            Self::UnknownCheck(_) => Some("`atalaya assess --list` prints every check's id".to_owned()),
         }
     }
 
@@ -38,10 +36,9 @@ impl Error {
     pub(crate) fn ends_everything(&self) -> bool {
         match self {
             Self::Side { .. } | Self::UnknownCheck(_) => true,
-            Self::Postgres(error) => matches!(
-                error,
-                atalaya_postgres::Error::Lost { .. } | atalaya_postgres::Error::Connect { .. }
-            ),
+            Self::Postgres(error) => {
+                matches!(error, atalaya_postgres::Error::Lost { .. } | atalaya_postgres::Error::Connect { .. })
+            }
         }
     }
 }

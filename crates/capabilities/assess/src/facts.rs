@@ -66,16 +66,14 @@ pub struct Side {
     pub role: Role,
     /// Whether the server is a standby.
     pub in_recovery: bool,
+    /// Where it was found.
+    pub url: ConnectionUrl,
     settings: HashMap<String, String>,
     by_name: HashMap<RelationName, usize>,
 }
 
 impl Side {
-    async fn read(
-        name: SideName,
-        url: &ConnectionUrl,
-        options: &Options,
-    ) -> Result<Self, atalaya_postgres::Error> {
+    async fn read(name: SideName, url: &ConnectionUrl, options: &Options) -> Result<Self, atalaya_postgres::Error> {
         let session = Session::connect(url, APPLICATION_NAME).await?;
         session
             .batch(&format!(
@@ -85,33 +83,23 @@ impl Side {
             ))
             .await?;
         let role = read_role(&session).await?;
-        let in_recovery = session
-            .query_one("SELECT pg_catalog.pg_is_in_recovery()", &[])
-            .await?
-            .get(0);
+        let in_recovery = session.query_one("SELECT pg_catalog.pg_is_in_recovery()", &[]).await?.get(0);
         let settings = session
             .query("SELECT name, setting FROM pg_catalog.pg_settings", &[])
             .await?
             .iter()
-            .map(|row| {
-                (
-                    row.get(0),
-                    row.get::<_, Option<String>>(1).unwrap_or_default(),
-                )
-            })
+            .map(|row| (row.get(0), row.get::<_, Option<String>>(1).unwrap_or_default()))
             .collect();
         let relations = read_relations(&session).await?;
-        let by_name = relations
-            .iter()
-            .enumerate()
-            .map(|(position, relation)| (relation.name.clone(), position))
-            .collect();
+        let by_name =
+            relations.iter().enumerate().map(|(position, relation)| (relation.name.clone(), position)).collect();
         Ok(Self {
             name,
             relations,
             identity: read_identity(&session).await?,
             role,
             in_recovery,
+            url: url.clone(),
             settings,
             by_name,
             session,
@@ -146,11 +134,7 @@ impl Side {
     ///
     /// # Errors
     /// The server's.
-    pub async fn query(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Error> {
+    pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
         Ok(self.session.query(sql, parameters).await?)
     }
 
@@ -158,11 +142,7 @@ impl Side {
     ///
     /// # Errors
     /// The server's.
-    pub async fn query_one(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Row, Error> {
+    pub async fn query_one(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Row, Error> {
         Ok(self.session.query_one(sql, parameters).await?)
     }
 }
@@ -182,9 +162,7 @@ async fn read_role(session: &Session) -> Result<Role, atalaya_postgres::Error> {
                    FROM pg_catalog.pg_roles r WHERE r.rolname = current_user",
                 member_of("'rds_replication'"),
                 member_of("'pg_read_all_stats'"),
-                member_of(
-                    "'rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin', 'alloydbsuperuser'"
-                ),
+                member_of("'rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin', 'alloydbsuperuser'"),
             ),
             &[],
         )
@@ -213,32 +191,20 @@ pub struct Facts {
 impl Facts {
     pub(crate) async fn read(plan: Plan) -> Result<Self, Error> {
         let at = |side| move |source| Error::Side { side, source };
-        let source = Side::read(SideName::Source, &plan.source, &plan.options)
-            .await
-            .map_err(at(SideName::Source))?;
-        let target = Side::read(SideName::Target, &plan.target, &plan.options)
-            .await
-            .map_err(at(SideName::Target))?;
+        let source = Side::read(SideName::Source, &plan.source, &plan.options).await.map_err(at(SideName::Source))?;
+        let target = Side::read(SideName::Target, &plan.target, &plan.options).await.map_err(at(SideName::Target))?;
         let selected = source
             .relations
             .iter()
             .filter(|relation| relation.extension.is_none() && (plan.tables)(&relation.name))
             .map(|relation| relation.oid)
             .collect();
-        Ok(Self {
-            source,
-            target,
-            options: plan.options,
-            selected,
-        })
+        Ok(Self { source, target, options: plan.options, selected })
     }
 
     /// The source's tables that are to move, roots and foreign tables included; never an extension's own.
     pub fn selected(&self) -> impl Iterator<Item = &Relation> {
-        self.source
-            .relations
-            .iter()
-            .filter(|relation| self.selected.contains(&relation.oid))
+        self.source.relations.iter().filter(|relation| self.selected.contains(&relation.oid))
     }
 
     /// The source's tables that are to move and hold rows themselves.
@@ -262,10 +228,7 @@ impl Facts {
     #[must_use]
     pub fn is_append_only(&self, relation: &Relation) -> bool {
         (self.options.append_only)(&relation.name)
-            || relation
-                .partition_root
-                .as_ref()
-                .is_some_and(|root| (self.options.append_only)(root))
+            || relation.partition_root.as_ref().is_some_and(|root| (self.options.append_only)(root))
     }
 
     /// Source, then target.

@@ -59,10 +59,7 @@ pub struct IdentityResult {
 /// Tables that are to move, are not declared append-only and cannot be followed.
 pub(crate) async fn lacking(facts: &Facts) -> Result<Vec<Lacking>, Error> {
     let mut found = Vec::new();
-    for relation in facts
-        .moving()
-        .filter(|relation| !relation.followable && !facts.is_append_only(relation))
-    {
+    for relation in facts.moving().filter(|relation| !relation.followable && !facts.is_append_only(relation)) {
         let row = facts
             .source
             .query_one(
@@ -75,13 +72,10 @@ pub(crate) async fn lacking(facts: &Facts) -> Result<Vec<Lacking>, Error> {
                 &[&relation.oid],
             )
             .await?;
-        let (identity, deferrable, primary): (String, bool, bool) =
-            (row.get(0), row.get(1), row.get(2));
+        let (identity, deferrable, primary): (String, bool, bool) = (row.get(0), row.get(1), row.get(2));
         let seen = match (identity.as_str(), deferrable, primary) {
             ("n", ..) => "REPLICA IDENTITY NOTHING: UPDATE and DELETE cannot be followed",
-            ("i", ..) => {
-                "the index of its replica identity was dropped: UPDATE and DELETE cannot be followed"
-            }
+            ("i", ..) => "the index of its replica identity was dropped: UPDATE and DELETE cannot be followed",
             (_, true, _) => {
                 "the primary key is deferrable, which identifies no row: UPDATE and DELETE cannot be followed"
             }
@@ -118,30 +112,17 @@ pub(crate) async fn choose(side: &Side, relation: &Relation, full: Full) -> Resu
     let table = relation.name.to_sql();
     if let Some(row) = index {
         let (name, primary): (String, bool) = (row.get(0), row.get(1));
-        let identity = if primary {
-            "DEFAULT".to_owned()
-        } else {
-            format!("USING INDEX {}", quote_identifier(&name))
-        };
-        return Ok(Choice::Set {
-            sql: format!("ALTER TABLE {table} REPLICA IDENTITY {identity};"),
-            identity,
-        });
+        let identity = if primary { "DEFAULT".to_owned() } else { format!("USING INDEX {}", quote_identifier(&name)) };
+        return Ok(Choice::Set { sql: format!("ALTER TABLE {table} REPLICA IDENTITY {identity};"), identity });
     }
-    let generated = relation
-        .columns
-        .iter()
-        .any(|column| column.generated != Generated::No);
+    let generated = relation.columns.iter().any(|column| column.generated != Generated::No);
     if full == Full::Never || (generated && side.major() >= 18) {
         // From 18 on FULL with a column that is not published makes the source refuse its own writes.
         return Ok(Choice::None {
             reason: "there is no unique index over NOT NULL columns that are not generated, and FULL would make the source refuse UPDATE and DELETE because of its generated column: add such an index, declare the table append-only, or exclude it".to_owned(),
         });
     }
-    Ok(Choice::Set {
-        sql: format!("ALTER TABLE {table} REPLICA IDENTITY FULL;"),
-        identity: "FULL".to_owned(),
-    })
+    Ok(Choice::Set { sql: format!("ALTER TABLE {table} REPLICA IDENTITY FULL;"), identity: "FULL".to_owned() })
 }
 
 /// What [`apply_identities`] would do; alters nothing.
@@ -154,16 +135,8 @@ pub async fn plan_identities(plan: Plan) -> Result<Vec<IdentityChange>, Error> {
         .await?
         .into_iter()
         .map(|table| match table.choice {
-            Choice::Set { sql, identity } => IdentityChange {
-                table: table.name,
-                sql: Some(sql),
-                reason: identity,
-            },
-            Choice::None { reason } => IdentityChange {
-                table: table.name,
-                sql: None,
-                reason,
-            },
+            Choice::Set { sql, identity } => IdentityChange { table: table.name, sql: Some(sql), reason: identity },
+            Choice::None { reason } => IdentityChange { table: table.name, sql: None, reason },
         })
         .collect())
 }
@@ -180,10 +153,7 @@ pub async fn apply_identities(
 ) -> Result<Vec<IdentityResult>, Error> {
     let session = Session::connect(source, "atalaya assess: replica identity")
         .await
-        .map_err(|source| Error::Side {
-            side: SideName::Source,
-            source,
-        })?;
+        .map_err(|source| Error::Side { side: SideName::Source, source })?;
     // A lock timeout of 0 would wait for ever, and every writer behind it.
     session
         .batch(&format!(
@@ -200,11 +170,7 @@ pub async fn apply_identities(
 }
 
 async fn apply_one(session: &Session, change: &IdentityChange) -> Result<IdentityResult, Error> {
-    let result = |altered, detail: String| IdentityResult {
-        table: change.table.clone(),
-        altered,
-        detail,
-    };
+    let result = |altered, detail: String| IdentityResult { table: change.table.clone(), altered, detail };
     let Some(sql) = &change.sql else {
         return Ok(result(false, change.reason.clone()));
     };
@@ -215,10 +181,7 @@ async fn apply_one(session: &Session, change: &IdentityChange) -> Result<Identit
             Err(error) if error.retry() == Retry::Transaction && tries < TRIES => tries += 1,
             Err(error @ atalaya_postgres::Error::Lost { .. }) => return Err(error.into()),
             Err(error) => {
-                return Ok(result(
-                    false,
-                    format!("not altered after {tries} tries: {error}"),
-                ));
+                return Ok(result(false, format!("not altered after {tries} tries: {error}")));
             }
         }
     }

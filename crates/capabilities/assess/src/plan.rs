@@ -57,12 +57,7 @@ impl Plan {
     /// A move of every table, with nothing declared.
     #[must_use]
     pub fn new(source: ConnectionUrl, target: ConnectionUrl) -> Self {
-        Self {
-            source,
-            target,
-            tables: Box::new(|_| true),
-            options: Options::default(),
-        }
+        Self { source, target, tables: Box::new(|_| true), options: Options::default() }
     }
 
     /// Moves only the tables that `tables` says yes to.

@@ -102,12 +102,7 @@ impl CheckResult {
 }
 
 impl Report {
-    pub(crate) fn new(
-        source: SideSummary,
-        target: SideSummary,
-        strict: bool,
-        checks: Vec<CheckResult>,
-    ) -> Self {
+    pub(crate) fn new(source: SideSummary, target: SideSummary, strict: bool, checks: Vec<CheckResult>) -> Self {
         let mut summary = Summary::default();
         for check in &checks {
             match check.status {
@@ -122,15 +117,7 @@ impl Report {
             Status::Warn => strict && !check.tolerated,
             Status::Pass | Status::NotApplicable => false,
         });
-        Self {
-            version: VERSION,
-            source,
-            target,
-            forbids_move,
-            strict,
-            summary,
-            checks,
-        }
+        Self { version: VERSION, source, target, forbids_move, strict, summary, checks }
     }
 
     /// Whether the move must not start: a check fails, or (strict) warns and is not tolerated.

@@ -3,10 +3,7 @@
 use std::error::Error as _;
 
 use crate::facts::Side;
-use crate::{
-    ALL, Check, CheckResult, Error, Facts, Finding, Outcome, Plan, Report, Severity, SideSummary,
-    checks,
-};
+use crate::{ALL, Check, CheckResult, Error, Facts, Finding, Outcome, Plan, Report, Severity, SideSummary, checks};
 
 /// Looks at both sides and runs every check; alters nothing.
 ///
@@ -14,12 +11,7 @@ use crate::{
 /// When a side cannot be reached or read at all, or a tolerated check does not exist. A check that could
 /// not look (no privilege, a timeout) is a finding in the report instead, never a silent pass.
 pub async fn assess(plan: Plan) -> Result<Report, Error> {
-    if let Some(unknown) = plan
-        .options
-        .tolerated
-        .iter()
-        .find(|id| checks::find(id).is_none())
-    {
+    if let Some(unknown) = plan.options.tolerated.iter().find(|id| checks::find(id).is_none()) {
         return Err(Error::UnknownCheck(unknown.clone()));
     }
     let facts = Facts::read(plan).await?;
@@ -27,12 +19,7 @@ pub async fn assess(plan: Plan) -> Result<Report, Error> {
     for check in ALL.iter() {
         results.push(run_one(check, &facts).await?);
     }
-    Ok(Report::new(
-        summary(&facts.source),
-        summary(&facts.target),
-        facts.options.strict,
-        results,
-    ))
+    Ok(Report::new(summary(&facts.source), summary(&facts.target), facts.options.strict, results))
 }
 
 async fn run_one(check: &Check, facts: &Facts) -> Result<CheckResult, Error> {
@@ -41,11 +28,7 @@ async fn run_one(check: &Check, facts: &Facts) -> Result<CheckResult, Error> {
         Ok(Outcome::Looked(findings)) => Ok(CheckResult::looked(check, findings, tolerated)),
         Ok(Outcome::NotApplicable(reason)) => Ok(CheckResult::not_applicable(check, reason)),
         Err(error) if error.ends_everything() => Err(error),
-        Err(error) => Ok(CheckResult::looked(
-            check,
-            vec![unable(check, &error)],
-            tolerated,
-        )),
+        Err(error) => Ok(CheckResult::looked(check, vec![unable(check, &error)], tolerated)),
     }
 }
 

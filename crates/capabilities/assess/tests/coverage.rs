@@ -33,32 +33,23 @@ async fn two_databases_ready_for_a_move_leave_every_check_quiet() {
     let source = create_database(Kind::Old, "ready_source", "").await;
     run_sql(Kind::Old, &source, SHOP).await;
     let target = create_database(Kind::New, "ready_target", "").await;
-    let report = assess(Plan::new(
-        url(Kind::Old, &source, Login::Superuser),
-        url(Kind::New, &target, Login::Superuser),
-    ))
-    .await
-    .unwrap();
+    let report =
+        assess(Plan::new(url(Kind::Old, &source, Login::Superuser), url(Kind::New, &target, Login::Superuser)))
+            .await
+            .unwrap();
     looked_everywhere(&report);
     assert!(!report.forbids_move());
-    let quiet_elsewhere: BTreeSet<&str> = cases::all()
-        .iter()
-        .filter(|case| matches!(case.expect, Expect::Quiet))
-        .map(|case| case.id)
-        .collect();
+    let quiet_elsewhere: BTreeSet<&str> =
+        cases::all().iter().filter(|case| matches!(case.expect, Expect::Quiet)).map(|case| case.id).collect();
     for (check, result) in ALL.iter().zip(&report.checks) {
         match result.status {
             Status::Pass => assert!(
-                check.severity > Severity::Info
-                    || result.findings.is_empty()
-                    || ALWAYS_INFORM.contains(&check.id),
+                check.severity > Severity::Info || result.findings.is_empty() || ALWAYS_INFORM.contains(&check.id),
                 "{result:#?}"
             ),
-            Status::NotApplicable => assert!(
-                quiet_elsewhere.contains(check.id),
-                "{} has no case where it looks and is quiet",
-                check.id
-            ),
+            Status::NotApplicable => {
+                assert!(quiet_elsewhere.contains(check.id), "{} has no case where it looks and is quiet", check.id)
+            }
             Status::Warn | Status::Fail => panic!("{result:#?}"),
         }
     }
@@ -66,11 +57,8 @@ async fn two_databases_ready_for_a_move_leave_every_check_quiet() {
 
 #[test]
 fn every_check_has_a_case_where_it_fires() {
-    let fire: BTreeSet<&str> = cases::all()
-        .iter()
-        .filter(|case| matches!(case.expect, Expect::Fires(..)))
-        .map(|case| case.id)
-        .collect();
+    let fire: BTreeSet<&str> =
+        cases::all().iter().filter(|case| matches!(case.expect, Expect::Fires(..))).map(|case| case.id).collect();
     let all: BTreeSet<&str> = ALL.iter().map(|check| check.id).collect();
     assert_eq!(fire, all);
     assert_eq!(all.len(), ALL.len(), "an id is used twice");
@@ -100,10 +88,7 @@ fn a_check_can_find_the_worst_it_declares_and_nothing_worse() {
 fn every_check_can_be_documented() {
     for check in ALL.iter() {
         assert!(
-            check
-                .id
-                .chars()
-                .all(|each| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '-'),
+            check.id.chars().all(|each| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '-'),
             "{}",
             check.id
         );

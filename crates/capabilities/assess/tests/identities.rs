@@ -9,19 +9,13 @@ use crate::support::{Kind, Login, create_database, run_sql, session, url};
 const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
 
 fn plan(source_kind: Kind, source: &str, target: &str) -> Plan {
-    Plan::new(
-        url(source_kind, source, Login::Superuser),
-        url(Kind::New, target, Login::Superuser),
-    )
+    Plan::new(url(source_kind, source, Login::Superuser), url(Kind::New, target, Login::Superuser))
 }
 
 async fn identity_of(kind: Kind, database: &str, table: &str) -> String {
     session(kind, database)
         .await
-        .query_one(
-            "SELECT relreplident::text FROM pg_class WHERE relname = $1",
-            &[&table],
-        )
+        .query_one("SELECT relreplident::text FROM pg_class WHERE relname = $1", &[&table])
         .await
         .unwrap()
         .get(0)
@@ -42,13 +36,8 @@ async fn each_table_gets_the_best_identity_it_can_have() {
     )
     .await;
     let target = create_database(Kind::New, "identities_target", "").await;
-    let changes = plan_identities(plan(Kind::Old, &source, &target))
-        .await
-        .unwrap();
-    let statements: Vec<&str> = changes
-        .iter()
-        .map(|change| change.sql.as_deref().unwrap())
-        .collect();
+    let changes = plan_identities(plan(Kind::Old, &source, &target)).await.unwrap();
+    let statements: Vec<&str> = changes.iter().map(|change| change.sql.as_deref().unwrap()).collect();
     assert_eq!(
         statements,
         [
@@ -59,19 +48,9 @@ async fn each_table_gets_the_best_identity_it_can_have() {
             "ALTER TABLE \"public\".\"whole\" REPLICA IDENTITY FULL;",
         ]
     );
-    assert_eq!(
-        identity_of(Kind::Old, &source, "whole").await,
-        "d",
-        "planning altered it"
-    );
+    assert_eq!(identity_of(Kind::Old, &source, "whole").await, "d", "planning altered it");
 
-    let results = apply_identities(
-        &url(Kind::Old, &source, Login::Superuser),
-        &changes,
-        LOCK_TIMEOUT,
-    )
-    .await
-    .unwrap();
+    let results = apply_identities(&url(Kind::Old, &source, Login::Superuser), &changes, LOCK_TIMEOUT).await.unwrap();
     assert!(results.iter().all(|result| result.altered), "{results:#?}");
     assert_eq!(identity_of(Kind::Old, &source, "whole").await, "f");
     assert_eq!(identity_of(Kind::Old, &source, "narrow").await, "i");
@@ -83,34 +62,15 @@ async fn each_table_gets_the_best_identity_it_can_have() {
 #[tokio::test]
 async fn a_locked_table_is_reported_and_not_waited_for() {
     let source = create_database(Kind::Old, "identities_locked", "").await;
-    run_sql(
-        Kind::Old,
-        &source,
-        "CREATE TABLE busy (id int); CREATE TABLE idle (id int)",
-    )
-    .await;
+    run_sql(Kind::Old, &source, "CREATE TABLE busy (id int); CREATE TABLE idle (id int)").await;
     let target = create_database(Kind::New, "identities_locked_target", "").await;
-    let changes = plan_identities(plan(Kind::Old, &source, &target))
-        .await
-        .unwrap();
+    let changes = plan_identities(plan(Kind::Old, &source, &target)).await.unwrap();
     let holder = session(Kind::Old, &source).await;
-    holder
-        .batch("BEGIN; LOCK TABLE public.busy IN ROW EXCLUSIVE MODE")
-        .await
-        .unwrap();
+    holder.batch("BEGIN; LOCK TABLE public.busy IN ROW EXCLUSIVE MODE").await.unwrap();
     let started = Instant::now();
-    let results = apply_identities(
-        &url(Kind::Old, &source, Login::Superuser),
-        &changes,
-        LOCK_TIMEOUT,
-    )
-    .await
-    .unwrap();
+    let results = apply_identities(&url(Kind::Old, &source, Login::Superuser), &changes, LOCK_TIMEOUT).await.unwrap();
     assert!(started.elapsed() < Duration::from_secs(10));
-    assert!(
-        !results[0].altered && results[0].detail.contains("3 tries"),
-        "{results:#?}"
-    );
+    assert!(!results[0].altered && results[0].detail.contains("3 tries"), "{results:#?}");
     assert!(results[1].altered, "{results:#?}");
     assert_eq!(identity_of(Kind::Old, &source, "busy").await, "d");
 }
@@ -125,24 +85,14 @@ async fn on_18_whole_rows_with_a_generated_column_are_never_set_as_they_would_st
     )
     .await;
     let target = create_database(Kind::New, "identities_generated_target", "").await;
-    let changes = plan_identities(plan(Kind::New, &source, &target))
-        .await
-        .unwrap();
+    let changes = plan_identities(plan(Kind::New, &source, &target)).await.unwrap();
     assert_eq!(changes.len(), 1);
     assert_eq!(changes[0].sql, None);
     assert!(changes[0].reason.contains("generated column"));
 
     // The rule itself, so that it is seen when a later version of the server changes it.
     let session = session(Kind::New, &source).await;
-    session
-        .batch(
-            "ALTER TABLE public.t REPLICA IDENTITY FULL; CREATE PUBLICATION p FOR TABLE public.t",
-        )
-        .await
-        .unwrap();
-    let refused = session
-        .batch("UPDATE public.t SET id = 2")
-        .await
-        .unwrap_err();
+    session.batch("ALTER TABLE public.t REPLICA IDENTITY FULL; CREATE PUBLICATION p FOR TABLE public.t").await.unwrap();
+    let refused = session.batch("UPDATE public.t SET id = 2").await.unwrap_err();
     assert_eq!(refused.sqlstate(), Some("42P10"));
 }

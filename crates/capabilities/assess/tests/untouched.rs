@@ -22,12 +22,7 @@ const FINGERPRINT: &str = "
         UNION ALL SELECT 'r' || id || '/' || xmin FROM public.t) f";
 
 async fn fingerprint(kind: Kind, database: &str) -> String {
-    session(kind, database)
-        .await
-        .query_one(FINGERPRINT, &[])
-        .await
-        .unwrap()
-        .get(0)
+    session(kind, database).await.query_one(FINGERPRINT, &[]).await.unwrap().get(0)
 }
 
 #[tokio::test]
@@ -37,20 +32,12 @@ async fn an_assessment_alters_neither_side() {
     let target = create_database(Kind::New, "untouched_target", "").await;
     run_sql(Kind::Old, &source, sql).await;
     run_sql(Kind::New, &target, sql).await;
-    let before = (
-        fingerprint(Kind::Old, &source).await,
-        fingerprint(Kind::New, &target).await,
-    );
-    let report = assess(Plan::new(
-        url(Kind::Old, &source, Login::Superuser),
-        url(Kind::New, &target, Login::Superuser),
-    ))
-    .await
-    .unwrap();
+    let before = (fingerprint(Kind::Old, &source).await, fingerprint(Kind::New, &target).await);
+    let report =
+        assess(Plan::new(url(Kind::Old, &source, Login::Superuser), url(Kind::New, &target, Login::Superuser)))
+            .await
+            .unwrap();
     assert!(report.forbids_move());
-    let after = (
-        fingerprint(Kind::Old, &source).await,
-        fingerprint(Kind::New, &target).await,
-    );
+    let after = (fingerprint(Kind::Old, &source).await, fingerprint(Kind::New, &target).await);
     assert_eq!(before, after);
 }

@@ -107,12 +107,8 @@ async fn long_transactions(facts: &Facts) -> Result<Outcome, Error> {
         .collect();
     if !facts.source.role.reads_all_stats {
         findings.push(
-            Finding::warn("how long other roles' transactions are open cannot be seen").remedy(
-                format!(
-                    "GRANT pg_monitor TO {};",
-                    quote_identifier(&facts.source.role.name)
-                ),
-            ),
+            Finding::warn("how long other roles' transactions are open cannot be seen")
+                .remedy(format!("GRANT pg_monitor TO {};", quote_identifier(&facts.source.role.name))),
         );
     }
     Ok(findings.into())
@@ -132,19 +128,11 @@ async fn prepared_transactions(facts: &Facts) -> Result<Outcome, Error> {
     Ok(rows
         .iter()
         .map(|row| {
-            let (gid, database, owner): (String, String, String) =
-                (row.get(0), row.get(1), row.get(2));
+            let (gid, database, owner): (String, String, String) = (row.get(0), row.get(1), row.get(2));
             let seconds: i64 = row.get(3);
-            let seen = format!(
-                "prepared by `{owner}` in database `{database}` {} ago",
-                age(seconds)
-            );
+            let seen = format!("prepared by `{owner}` in database `{database}` {} ago", age(seconds));
             // Two-phase commit in daily use has young ones at any time; those end by themselves.
-            let finding = if seconds >= limit {
-                Finding::fail(seen)
-            } else {
-                Finding::warn(seen)
-            };
+            let finding = if seconds >= limit { Finding::fail(seen) } else { Finding::warn(seen) };
             finding.on(&gid).remedy(format!(
                 "ROLLBACK PREPARED {0}; -- or COMMIT PREPARED {0}; in database `{database}`",
                 quote_literal(&gid)
@@ -158,11 +146,8 @@ async fn slots(facts: &Facts) -> Result<Outcome, Error> {
     let mut findings = Vec::new();
     for side in facts.sides() {
         // A standby has no current position to measure from.
-        let here = if side.in_recovery {
-            "pg_catalog.pg_last_wal_replay_lsn()"
-        } else {
-            "pg_catalog.pg_current_wal_lsn()"
-        };
+        let here =
+            if side.in_recovery { "pg_catalog.pg_last_wal_replay_lsn()" } else { "pg_catalog.pg_current_wal_lsn()" };
         let rows = side
             .query(
                 &format!(
@@ -198,17 +183,10 @@ fn slot_finding(side: &Side, row: &atalaya_postgres::Row) -> Finding {
         if active { "active" } else { "inactive" },
         bytes(behind)
     );
-    let severity = if name.starts_with("atalaya_") && active {
-        Severity::Info
-    } else {
-        Severity::Warn
-    };
+    let severity = if name.starts_with("atalaya_") && active { Severity::Info } else { Severity::Warn };
     let finding = Finding::with(severity, seen).on(&name);
     if !active && (behind >= HELD_BACK_BYTES || status == "lost" || status == "unreserved") {
-        finding.remedy(format!(
-            "SELECT pg_drop_replication_slot({}); -- once nobody needs it",
-            quote_literal(&name)
-        ))
+        finding.remedy(format!("SELECT pg_drop_replication_slot({}); -- once nobody needs it", quote_literal(&name)))
     } else {
         finding
     }
@@ -229,13 +207,11 @@ async fn subscriptions(facts: &Facts) -> Result<Outcome, Error> {
             let name: String = row.get(0);
             let enabled: bool = row.get(1);
             let state = if enabled { "enabled" } else { "disabled" };
-            let finding =
-                Finding::warn(format!("a subscription of the {}, {state}", side.name)).on(&name);
+            let finding = Finding::warn(format!("a subscription of the {}, {state}", side.name)).on(&name);
             match side.name {
-                SideName::Target if enabled => finding.remedy(format!(
-                    "ALTER SUBSCRIPTION {} DISABLE;",
-                    quote_identifier(&name)
-                )),
+                SideName::Target if enabled => {
+                    finding.remedy(format!("ALTER SUBSCRIPTION {} DISABLE;", quote_identifier(&name)))
+                }
                 _ => finding,
             }
         }));
@@ -258,12 +234,8 @@ async fn publications(facts: &Facts) -> Result<Outcome, Error> {
         .map(|row| {
             let name: String = row.get(0);
             let (all, tables): (bool, i64) = (row.get(1), row.get(2));
-            Finding::warn(if all {
-                "publishes all tables".to_owned()
-            } else {
-                format!("publishes {tables} tables")
-            })
-            .on(name)
+            Finding::warn(if all { "publishes all tables".to_owned() } else { format!("publishes {tables} tables") })
+                .on(name)
         })
         .collect::<Vec<_>>()
         .into())
@@ -284,18 +256,10 @@ async fn other_replication(facts: &Facts) -> Result<Outcome, Error> {
                 &[],
             )
             .await?;
-        let found: Vec<String> = rows
-            .iter()
-            .map(|row| format!("{} {}", row.get::<_, String>(0), row.get::<_, String>(1)))
-            .collect();
+        let found: Vec<String> =
+            rows.iter().map(|row| format!("{} {}", row.get::<_, String>(0), row.get::<_, String>(1))).collect();
         if !found.is_empty() {
-            findings.push(
-                Finding::warn(format!(
-                    "another replication system: {}",
-                    listed(&found, 10)
-                ))
-                .on(side.name),
-            );
+            findings.push(Finding::warn(format!("another replication system: {}", listed(&found, 10))).on(side.name));
         }
     }
     Ok(findings.into())
@@ -305,10 +269,7 @@ async fn earlier_migration(facts: &Facts) -> Result<Outcome, Error> {
     let mut findings = Vec::new();
     let row = facts
         .target
-        .query_one(
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'atalaya')",
-            &[],
-        )
+        .query_one("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'atalaya')", &[])
         .await?;
     if row.get(0) {
         findings.push(Finding::warn("the target has a schema `atalaya`").on("target"));
@@ -325,10 +286,7 @@ async fn earlier_migration(facts: &Facts) -> Result<Outcome, Error> {
         ),
     ] {
         for row in facts.source.query(sql, &[]).await? {
-            findings.push(
-                Finding::warn(format!("the source has a {what} of a migration"))
-                    .on(row.get::<_, String>(0)),
-            );
+            findings.push(Finding::warn(format!("the source has a {what} of a migration")).on(row.get::<_, String>(0)));
         }
     }
     Ok(findings.into())
@@ -356,17 +314,13 @@ async fn read_only(facts: &Facts) -> Result<Outcome, Error> {
             let scope = match (database.as_str(), role.as_str()) {
                 (database, "") => format!("DATABASE {}", quote_identifier(database)),
                 ("", role) => format!("ROLE {}", quote_identifier(role)),
-                (database, role) => format!(
-                    "ROLE {} IN DATABASE {}",
-                    quote_identifier(role),
-                    quote_identifier(database)
-                ),
+                (database, role) => {
+                    format!("ROLE {} IN DATABASE {}", quote_identifier(role), quote_identifier(database))
+                }
             };
             Finding::warn(format!("default_transaction_read_only is on for {scope}"))
                 .on(side.name)
-                .remedy(format!(
-                    "ALTER {scope} RESET default_transaction_read_only;"
-                ))
+                .remedy(format!("ALTER {scope} RESET default_transaction_read_only;"))
         }));
         findings.extend(read_only_by_file(side).await?);
     }

@@ -56,18 +56,13 @@ fn severity(side: &Side) -> Severity {
 async fn slots(facts: &Facts) -> Result<Outcome, Error> {
     let mut findings = Vec::new();
     for side in facts.sides() {
-        let used: i64 = side
-            .query_one("SELECT count(*) FROM pg_catalog.pg_replication_slots", &[])
-            .await?
-            .get(0);
+        let used: i64 = side.query_one("SELECT count(*) FROM pg_catalog.pg_replication_slots", &[]).await?.get(0);
         let limit = side.number("max_replication_slots").unwrap_or(0);
         if limit - used < SLOTS_NEEDED {
             findings.push(
                 Finding::with(
                     severity(side),
-                    format!(
-                        "{used} of {limit} replication slots are taken; {SLOTS_NEEDED} must be free"
-                    ),
+                    format!("{used} of {limit} replication slots are taken; {SLOTS_NEEDED} must be free"),
                 )
                 .on(side.name)
                 .remedy(format!(
@@ -83,27 +78,16 @@ async fn slots(facts: &Facts) -> Result<Outcome, Error> {
 async fn senders(facts: &Facts) -> Result<Outcome, Error> {
     let mut findings = Vec::new();
     for side in facts.sides() {
-        let used: i64 = side
-            .query_one(
-                "SELECT count(*) FROM pg_catalog.pg_stat_get_wal_senders()",
-                &[],
-            )
-            .await?
-            .get(0);
+        let used: i64 = side.query_one("SELECT count(*) FROM pg_catalog.pg_stat_get_wal_senders()", &[]).await?.get(0);
         let limit = side.number("max_wal_senders").unwrap_or(0);
         if limit - used < SENDERS_NEEDED {
             findings.push(
                 Finding::with(
                     severity(side),
-                    format!(
-                        "{used} of {limit} WAL senders are taken; {SENDERS_NEEDED} must be free"
-                    ),
+                    format!("{used} of {limit} WAL senders are taken; {SENDERS_NEEDED} must be free"),
                 )
                 .on(side.name)
-                .remedy(format!(
-                    "ALTER SYSTEM SET max_wal_senders = {}; -- then restart",
-                    used + SENDERS_NEEDED + 2
-                )),
+                .remedy(format!("ALTER SYSTEM SET max_wal_senders = {}; -- then restart", used + SENDERS_NEEDED + 2)),
             );
         }
     }

@@ -75,16 +75,10 @@ async fn encoding(facts: &Facts) -> Result<Outcome, Error> {
     let target = encoding_of(&facts.target).await?;
     let seen = format!("{source} on the source, {target} on the target");
     let finding = match (source.as_str(), target.as_str()) {
-        ("SQL_ASCII", "SQL_ASCII") => {
-            Finding::warn(format!("{seen}: no one knows what the bytes mean"))
-        }
+        ("SQL_ASCII", "SQL_ASCII") => Finding::warn(format!("{seen}: no one knows what the bytes mean")),
         (source, target) if source == target => return Ok(Vec::new().into()),
-        (_, "SQL_ASCII") | ("SQL_ASCII", _) => {
-            Finding::fail(format!("{seen}: bytes cannot be converted"))
-        }
-        (_, "UTF8") => Finding::warn(format!(
-            "{seen}: text is converted, and may need more bytes"
-        )),
+        (_, "SQL_ASCII") | ("SQL_ASCII", _) => Finding::fail(format!("{seen}: bytes cannot be converted")),
+        (_, "UTF8") => Finding::warn(format!("{seen}: text is converted, and may need more bytes")),
         _ => Finding::fail(format!("{seen}: not every character can be converted")),
     };
     Ok(vec![finding].into())
@@ -93,10 +87,7 @@ async fn encoding(facts: &Facts) -> Result<Outcome, Error> {
 async fn locale_of(side: &Side) -> Result<BTreeMap<&'static str, String>, Error> {
     let (provider, icu) = match side.major() {
         ..15 => ("'libc'", "''"),
-        15..17 => (
-            "CASE datlocprovider WHEN 'i' THEN 'icu' ELSE 'libc' END",
-            "coalesce(daticulocale, '')",
-        ),
+        15..17 => ("CASE datlocprovider WHEN 'i' THEN 'icu' ELSE 'libc' END", "coalesce(daticulocale, '')"),
         _ => (
             "CASE datlocprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END",
             "coalesce(datlocale, '')",
@@ -122,25 +113,17 @@ async fn locale_of(side: &Side) -> Result<BTreeMap<&'static str, String>, Error>
 /// `en_US.UTF-8` and `en_US.utf8` are one locale, and so are C and POSIX.
 fn normal(locale: String) -> String {
     let folded = locale.to_lowercase().replace("utf-8", "utf8");
-    if folded == "posix" {
-        "c".to_owned()
-    } else {
-        folded
-    }
+    if folded == "posix" { "c".to_owned() } else { folded }
 }
 
 async fn locale(facts: &Facts) -> Result<Outcome, Error> {
-    let (source, target) = (
-        locale_of(&facts.source).await?,
-        locale_of(&facts.target).await?,
-    );
+    let (source, target) = (locale_of(&facts.source).await?, locale_of(&facts.target).await?);
     let findings: Vec<Finding> = source
         .iter()
         .filter_map(|(what, ours)| {
             let theirs = target.get(what)?;
-            (ours != theirs).then(|| {
-                Finding::warn(format!("`{ours}` on the source, `{theirs}` on the target")).on(what)
-            })
+            (ours != theirs)
+                .then(|| Finding::warn(format!("`{ours}` on the source, `{theirs}` on the target")).on(what))
         })
         .collect();
     Ok(findings.into())
@@ -156,16 +139,10 @@ const COLLATIONS_IN_USE: &str = "
      ORDER BY 1, 2";
 
 async fn missing(facts: &Facts) -> Result<Outcome, Error> {
-    let rows = facts
-        .source
-        .query(COLLATIONS_IN_USE, &[&facts.selected_oids()])
-        .await?;
+    let rows = facts.source.query(COLLATIONS_IN_USE, &[&facts.selected_oids()]).await?;
     let mut findings = Vec::new();
     // A collation outside pg_catalog is part of the dump; what it is made of is the system's.
-    for row in rows
-        .iter()
-        .filter(|row| row.get::<_, String>(0) == "pg_catalog")
-    {
+    for row in rows.iter().filter(|row| row.get::<_, String>(0) == "pg_catalog") {
         let name = name_of(row);
         let found = facts
             .target
@@ -176,58 +153,45 @@ async fn missing(facts: &Facts) -> Result<Outcome, Error> {
             )
             .await?;
         if found.is_empty() {
-            findings.push(
-                Finding::fail("the target does not have this collation")
-                    .on(&name.name)
-                    .remedy("install the locale on the target's system, then: SELECT pg_import_system_collations('pg_catalog');"),
-            );
+            findings.push(Finding::fail("the target does not have this collation").on(&name.name).remedy(
+                "install the locale on the target's system, then: SELECT pg_import_system_collations('pg_catalog');",
+            ));
         }
     }
     Ok(findings.into())
 }
 
 /// Texts that the common collations put in different orders: case, accents, punctuation, spaces, scripts.
-const PROBE: &str = "unnest(ARRAY['a','A','b','B','aa','ab','a b','a-b','a_b','a.b','A1','a10','a2','Z','z','zz','_x','-x',
+const PROBE: &str =
+    "unnest(ARRAY['a','A','b','B','aa','ab','a b','a-b','a_b','a.b','A1','a10','a2','Z','z','zz','_x','-x',
     '1','10','2','ss','ch','cz','d','dz','ll','lz','resume','Resume','co-op','coop','co op','~','!'])";
 /// The same for databases in UTF8, where letters beyond ASCII can be written.
-const PROBE_UTF8: &str = "unnest(ARRAY[U&'\\00e4',U&'\\00c4',U&'\\00df',U&'\\00e9',U&'r\\00e9sum\\00e9',U&'\\00f1',U&'\\00f6',
+const PROBE_UTF8: &str =
+    "unnest(ARRAY[U&'\\00e4',U&'\\00c4',U&'\\00df',U&'\\00e9',U&'r\\00e9sum\\00e9',U&'\\00f1',U&'\\00f6',
     U&'\\0160',U&'\\0131',U&'\\3042',U&'\\30a2',U&'\\4e00',U&'\\0430',U&'\\0410',U&'a\\0308'])";
 
 /// How a side orders the probe under a collation; a digest is enough to compare.
-async fn ordered(
-    side: &Side,
-    collation: Option<&str>,
-    utf8: bool,
-) -> Result<Option<String>, Error> {
+async fn ordered(side: &Side, collation: Option<&str>, utf8: bool) -> Result<Option<String>, Error> {
     let collate = collation.map_or_else(String::new, |name| format!(" COLLATE {name}"));
     let texts = if utf8 {
         format!("SELECT {PROBE} AS x UNION ALL SELECT {PROBE_UTF8}")
     } else {
         format!("SELECT {PROBE} AS x")
     };
-    let sql = format!(
-        "SELECT pg_catalog.md5(string_agg(x, '/' ORDER BY x{collate}, x COLLATE \"C\")) FROM ({texts}) t"
-    );
+    let sql =
+        format!("SELECT pg_catalog.md5(string_agg(x, '/' ORDER BY x{collate}, x COLLATE \"C\")) FROM ({texts}) t");
     match side.query_one(&sql, &[]).await {
         Ok(row) => Ok(row.get(0)),
         // The collation is not there, or cannot be used in this encoding: that is another check's finding.
-        Err(Error::Postgres(error))
-            if matches!(error.sqlstate(), Some("42704" | "22023" | "0A000")) =>
-        {
-            Ok(None)
-        }
+        Err(Error::Postgres(error)) if matches!(error.sqlstate(), Some("42704" | "22023" | "0A000")) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 async fn order(facts: &Facts) -> Result<Outcome, Error> {
-    let utf8 =
-        encoding_of(&facts.source).await? == "UTF8" && encoding_of(&facts.target).await? == "UTF8";
+    let utf8 = encoding_of(&facts.source).await? == "UTF8" && encoding_of(&facts.target).await? == "UTF8";
     let mut findings = Vec::new();
-    let rows = facts
-        .source
-        .query(COLLATIONS_IN_USE, &[&facts.selected_oids()])
-        .await?;
+    let rows = facts.source.query(COLLATIONS_IN_USE, &[&facts.selected_oids()]).await?;
     let mut collations = vec![None];
     collations.extend(rows.iter().map(|row| Some(name_of(row))));
     for collation in collations {
@@ -237,13 +201,8 @@ async fn order(facts: &Facts) -> Result<Outcome, Error> {
         if let (Some(source), Some(target)) = (source, target)
             && source != target
         {
-            let name = collation.map_or_else(
-                || "the databases' own collation".to_owned(),
-                |name| name.to_string(),
-            );
-            findings.push(
-                Finding::warn("the two sides put the same texts in different orders").on(name),
-            );
+            let name = collation.map_or_else(|| "the databases' own collation".to_owned(), |name| name.to_string());
+            findings.push(Finding::warn("the two sides put the same texts in different orders").on(name));
         }
     }
     Ok(findings.into())
@@ -279,10 +238,7 @@ async fn versions(facts: &Facts) -> Result<Outcome, Error> {
         }));
         findings.extend(database_version(side).await?);
     }
-    let (source, target) = (
-        libc_version(&facts.source).await?,
-        libc_version(&facts.target).await?,
-    );
+    let (source, target) = (libc_version(&facts.source).await?, libc_version(&facts.target).await?);
     if let (Some(source), Some(target)) = (source, target)
         && source != target
     {
@@ -318,9 +274,7 @@ async fn database_version(side: &Side) -> Result<Option<Finding>, Error> {
             actual.as_deref().unwrap_or("unknown")
         ))
         .on(&side.identity.database)
-        .remedy(format!(
-            "REINDEX DATABASE {database}; then: ALTER DATABASE {database} REFRESH COLLATION VERSION;"
-        ))
+        .remedy(format!("REINDEX DATABASE {database}; then: ALTER DATABASE {database} REFRESH COLLATION VERSION;"))
     }))
 }
 
@@ -352,8 +306,5 @@ async fn nondeterministic(facts: &Facts) -> Result<Outcome, Error> {
             &[&facts.selected_oids()],
         )
         .await?;
-    Ok(by_table(&rows, |_, columns| {
-        Finding::warn(format!("nondeterministic columns: {columns}"))
-    })
-    .into())
+    Ok(by_table(&rows, |_, columns| Finding::warn(format!("nondeterministic columns: {columns}"))).into())
 }

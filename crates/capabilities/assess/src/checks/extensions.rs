@@ -42,14 +42,7 @@ async fn used(facts: &Facts) -> Result<Vec<Used>, Error> {
             &[],
         )
         .await?;
-    Ok(rows
-        .iter()
-        .map(|row| Used {
-            name: row.get(0),
-            version: row.get(1),
-            schema: row.get(2),
-        })
-        .collect())
+    Ok(rows.iter().map(|row| Used { name: row.get(0), version: row.get(1), schema: row.get(2) }).collect())
 }
 
 /// What the target has of an extension.
@@ -72,16 +65,7 @@ async fn offered(facts: &Facts) -> Result<HashMap<String, Offered>, Error> {
         .await?;
     Ok(rows
         .iter()
-        .map(|row| {
-            (
-                row.get(0),
-                Offered {
-                    default: row.get(1),
-                    installed: row.get(2),
-                    trusted: row.get(3),
-                },
-            )
-        })
+        .map(|row| (row.get(0), Offered { default: row.get(1), installed: row.get(2), trusted: row.get(3) }))
         .collect())
 }
 
@@ -97,18 +81,12 @@ async fn available(facts: &Facts) -> Result<Outcome, Error> {
         );
         match offered.get(&extension.name) {
             None => findings.push(
-                Finding::fail(format!(
-                    "version {} is used; the target does not have it",
-                    extension.version
-                ))
-                .on(&extension.name)
-                .remedy("install its package on the target's server"),
+                Finding::fail(format!("version {} is used; the target does not have it", extension.version))
+                    .on(&extension.name)
+                    .remedy("install its package on the target's server"),
             ),
             Some(found) if found.installed.is_none() && !found.trusted && !role.superuser => {
-                let seen = format!(
-                    "it is not made yet on the target, and role `{}` may not make it",
-                    role.name
-                );
+                let seen = format!("it is not made yet on the target, and role `{}` may not make it", role.name);
                 // A managed service's administrator may make those that the service allows.
                 let finding = if role.managed_admin {
                     Finding::warn("it is not made yet on the target; the service must allow it")
@@ -133,18 +111,16 @@ async fn versions(facts: &Facts) -> Result<Outcome, Error> {
         let theirs = found.installed.as_ref().unwrap_or(&found.default);
         let finding = match compare(theirs, &extension.version) {
             Ordering::Equal => continue,
-            Ordering::Less => Finding::fail(format!(
-                "version {} on the source, the older {theirs} on the target",
-                extension.version
-            ))
-            .remedy(format!(
-                "ALTER EXTENSION {} UPDATE; -- on the target, after installing a later package",
-                quote_identifier(&extension.name)
-            )),
-            Ordering::Greater => Finding::warn(format!(
-                "version {} on the source, the later {theirs} on the target",
-                extension.version
-            )),
+            Ordering::Less => {
+                Finding::fail(format!("version {} on the source, the older {theirs} on the target", extension.version))
+                    .remedy(format!(
+                        "ALTER EXTENSION {} UPDATE; -- on the target, after installing a later package",
+                        quote_identifier(&extension.name)
+                    ))
+            }
+            Ordering::Greater => {
+                Finding::warn(format!("version {} on the source, the later {theirs} on the target", extension.version))
+            }
         };
         findings.push(finding.on(&extension.name));
     }
@@ -154,9 +130,7 @@ async fn versions(facts: &Facts) -> Result<Outcome, Error> {
 /// Versions are compared by their numbers; what is not a number is compared as text.
 fn compare(left: &str, right: &str) -> Ordering {
     let parts = |text: &str| -> Vec<Result<u64, String>> {
-        text.split(['.', '-', '+'])
-            .map(|part| part.parse().map_err(|_| part.to_owned()))
-            .collect()
+        text.split(['.', '-', '+']).map(|part| part.parse().map_err(|_| part.to_owned())).collect()
     };
     parts(left).cmp(&parts(right))
 }

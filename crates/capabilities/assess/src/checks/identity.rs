@@ -110,11 +110,8 @@ async fn replica_identity(facts: &Facts) -> Result<Outcome, Error> {
 }
 
 async fn append_only(facts: &Facts) -> Result<Outcome, Error> {
-    let declared: Vec<u32> = facts
-        .moving()
-        .filter(|relation| facts.is_append_only(relation))
-        .map(|relation| relation.oid)
-        .collect();
+    let declared: Vec<u32> =
+        facts.moving().filter(|relation| facts.is_append_only(relation)).map(|relation| relation.oid).collect();
     if declared.is_empty() {
         return Ok(Outcome::NotApplicable("no table is declared append-only"));
     }
@@ -131,19 +128,15 @@ async fn append_only(facts: &Facts) -> Result<Outcome, Error> {
         .iter()
         .map(|row| {
             let (updates, deletes): (i64, i64) = (row.get(2), row.get(3));
-            Finding::warn(format!(
-                "{updates} rows updated and {deletes} deleted since the statistics were reset"
-            ))
-            .on(name_of(row))
+            Finding::warn(format!("{updates} rows updated and {deletes} deleted since the statistics were reset"))
+                .on(name_of(row))
         })
         .collect::<Vec<_>>()
         .into())
 }
 
 fn full_without_key(facts: &Facts) -> impl Iterator<Item = &Relation> {
-    facts.moving().filter(|relation| {
-        relation.replica_identity == ReplicaIdentity::Full && relation.key.is_none()
-    })
+    facts.moving().filter(|relation| relation.replica_identity == ReplicaIdentity::Full && relation.key.is_none())
 }
 
 fn full_cost(facts: &Facts) -> Outcome {
@@ -189,52 +182,32 @@ const TYPES_WITHOUT_EQUALITY: &str = "
      ORDER BY 1, 2, 3";
 
 async fn full_types(facts: &Facts) -> Result<Outcome, Error> {
-    let tables: Vec<u32> = full_without_key(facts)
-        .map(|relation| relation.oid)
-        .collect();
-    let rows = facts
-        .source
-        .query(TYPES_WITHOUT_EQUALITY, &[&tables])
-        .await?;
-    Ok(by_table(&rows, |_, columns| {
-        Finding::warn(format!("columns without equality: {columns}"))
-    })
-    .into())
+    let tables: Vec<u32> = full_without_key(facts).map(|relation| relation.oid).collect();
+    let rows = facts.source.query(TYPES_WITHOUT_EQUALITY, &[&tables]).await?;
+    Ok(by_table(&rows, |_, columns| Finding::warn(format!("columns without equality: {columns}"))).into())
 }
 
 async fn generated(facts: &Facts) -> Result<Outcome, Error> {
     let mut findings = Vec::new();
-    for relation in facts
-        .moving()
-        .filter(|relation| !facts.is_append_only(relation))
-    {
-        let in_key = relation
-            .key_columns()
-            .any(|column| column.generated != Generated::No);
-        let anywhere = relation
-            .columns
-            .iter()
-            .any(|column| column.generated != Generated::No);
+    for relation in facts.moving().filter(|relation| !facts.is_append_only(relation)) {
+        let in_key = relation.key_columns().any(|column| column.generated != Generated::No);
+        let anywhere = relation.columns.iter().any(|column| column.generated != Generated::No);
         let seen = match &relation.replica_identity {
             ReplicaIdentity::Full if anywhere && facts.source.major() >= 18 => {
                 "REPLICA IDENTITY FULL holds a generated column that is not published: the source would refuse UPDATE and DELETE"
             }
-            ReplicaIdentity::Default | ReplicaIdentity::Index(_)
-                if in_key && relation.followable =>
-            {
+            ReplicaIdentity::Default | ReplicaIdentity::Index(_) if in_key && relation.followable => {
                 "the replica identity's index holds a generated column"
             }
             _ => continue,
         };
         let finding = Finding::fail(seen).on(&relation.name);
-        findings.push(
-            match identity::choose(&facts.source, relation, identity::Full::Never).await? {
-                Choice::Set { sql, .. } => finding.remedy(sql),
-                Choice::None { .. } => finding.remedy(
-                    "add a unique index over NOT NULL columns that are not generated, then set it as the replica identity",
-                ),
-            },
-        );
+        findings.push(match identity::choose(&facts.source, relation, identity::Full::Never).await? {
+            Choice::Set { sql, .. } => finding.remedy(sql),
+            Choice::None { .. } => finding.remedy(
+                "add a unique index over NOT NULL columns that are not generated, then set it as the replica identity",
+            ),
+        });
     }
     Ok(findings.into())
 }
@@ -243,10 +216,7 @@ fn keyless(facts: &Facts) -> Outcome {
     facts
         .moving()
         .filter(|relation| relation.key.is_none())
-        .map(|relation| {
-            Finding::warn("no primary key and no unique index over NOT NULL columns")
-                .on(&relation.name)
-        })
+        .map(|relation| Finding::warn("no primary key and no unique index over NOT NULL columns").on(&relation.name))
         .collect::<Vec<_>>()
         .into()
 }
@@ -262,26 +232,16 @@ fn arrays_without_key(facts: &Facts) -> Outcome {
                 .filter(|column| column.type_kind == atalaya_catalog::TypeKind::Array)
                 .map(|column| column.name.as_str())
                 .collect();
-            (!arrays.is_empty()).then(|| {
-                Finding::warn(format!("array columns and no key: {}", arrays.join(", ")))
-                    .on(&relation.name)
-            })
+            (!arrays.is_empty())
+                .then(|| Finding::warn(format!("array columns and no key: {}", arrays.join(", "))).on(&relation.name))
         })
         .collect::<Vec<_>>()
         .into()
 }
 
 /// Types whose equal values may differ in their bytes.
-const LOOSE_TYPES: &[&str] = &[
-    "numeric",
-    "real",
-    "double precision",
-    "interval",
-    "jsonb",
-    "citext",
-    "character",
-    "numrange",
-];
+const LOOSE_TYPES: &[&str] =
+    &["numeric", "real", "double precision", "interval", "jsonb", "citext", "character", "numrange"];
 /// Types made for large values. Text is left out: short texts are common keys.
 const LARGE_TYPES: &[&str] = &["bytea", "jsonb"];
 
@@ -305,12 +265,7 @@ fn key_columns_of(facts: &Facts, types: &[&str]) -> Vec<(RelationName, String)> 
 fn key_types(facts: &Facts) -> Outcome {
     key_columns_of(facts, LOOSE_TYPES)
         .into_iter()
-        .map(|(name, columns)| {
-            Finding::info(format!(
-                "key columns whose equal values may differ: {columns}"
-            ))
-            .on(name)
-        })
+        .map(|(name, columns)| Finding::info(format!("key columns whose equal values may differ: {columns}")).on(name))
         .collect::<Vec<_>>()
         .into()
 }
@@ -318,9 +273,7 @@ fn key_types(facts: &Facts) -> Outcome {
 fn large_keys(facts: &Facts) -> Outcome {
     key_columns_of(facts, LARGE_TYPES)
         .into_iter()
-        .map(|(name, columns)| {
-            Finding::warn(format!("key columns of large types: {columns}")).on(name)
-        })
+        .map(|(name, columns)| Finding::warn(format!("key columns of large types: {columns}")).on(name))
         .collect::<Vec<_>>()
         .into()
 }
@@ -359,26 +312,18 @@ async fn publication_safety(facts: &Facts) -> Result<Outcome, Error> {
         )
         .await?;
     let lacks = |relation: &&Relation| !relation.followable;
-    let unidentified: Vec<String> = facts
-        .moving()
-        .filter(lacks)
-        .map(|relation| relation.name.to_string())
-        .collect();
+    let unidentified: Vec<String> = facts.moving().filter(lacks).map(|relation| relation.name.to_string()).collect();
     for row in everything {
         let publication: String = row.get(0);
         findings.push(if unidentified.is_empty() {
-            Finding::warn("publishes every table on the target, those that arrive too")
-                .on(&publication)
+            Finding::warn("publishes every table on the target, those that arrive too").on(&publication)
         } else {
             Finding::fail(format!(
                 "publishes every table on the target: applied changes of {} would be refused",
                 super::support::listed(&unidentified, 5)
             ))
             .on(&publication)
-            .remedy(format!(
-                "DROP PUBLICATION {};",
-                atalaya_data::quote_identifier(&publication)
-            ))
+            .remedy(format!("DROP PUBLICATION {};", atalaya_data::quote_identifier(&publication)))
         });
     }
     Ok(findings.into())

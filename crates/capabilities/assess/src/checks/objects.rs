@@ -102,24 +102,13 @@ async fn always_triggers(facts: &Facts) -> Result<Outcome, Error> {
                 &[],
             )
             .await?;
-        let selected = |row: &&atalaya_postgres::Row| {
-            facts
-                .selected()
-                .any(|relation| relation.name == name_of(row))
-        };
+        let selected = |row: &&atalaya_postgres::Row| facts.selected().any(|relation| relation.name == name_of(row));
         for row in rows.iter().filter(selected) {
             let (table, trigger) = (name_of(row), row.get::<_, String>(2));
             findings.push(
-                Finding::warn(format!(
-                    "{}: trigger `{trigger}` is ENABLE ALWAYS or REPLICA",
-                    side.name
-                ))
-                .on(&table)
-                .remedy(format!(
-                    "ALTER TABLE {} ENABLE TRIGGER {};",
-                    table.to_sql(),
-                    quote_identifier(&trigger)
-                )),
+                Finding::warn(format!("{}: trigger `{trigger}` is ENABLE ALWAYS or REPLICA", side.name))
+                    .on(&table)
+                    .remedy(format!("ALTER TABLE {} ENABLE TRIGGER {};", table.to_sql(), quote_identifier(&trigger))),
             );
         }
     }
@@ -143,18 +132,12 @@ async fn event_triggers(facts: &Facts) -> Result<Outcome, Error> {
             .await?;
         findings.extend(rows.iter().map(|row| {
             let (name, event): (String, String) = (row.get(0), row.get(1));
-            let always = if row.get(2) {
-                ", ENABLE ALWAYS or REPLICA"
-            } else {
-                ""
-            };
-            Finding::warn(format!("{}: fires on {event}{always}", side.name))
-                .on(&name)
-                .remedy(format!(
-                    "ALTER EVENT TRIGGER {} DISABLE; -- on the {}",
-                    quote_identifier(&name),
-                    side.name
-                ))
+            let always = if row.get(2) { ", ENABLE ALWAYS or REPLICA" } else { "" };
+            Finding::warn(format!("{}: fires on {event}{always}", side.name)).on(&name).remedy(format!(
+                "ALTER EVENT TRIGGER {} DISABLE; -- on the {}",
+                quote_identifier(&name),
+                side.name
+            ))
         }));
     }
     Ok(findings.into())
@@ -173,10 +156,7 @@ async fn rules(facts: &Facts) -> Result<Outcome, Error> {
             &[&facts.selected_oids()],
         )
         .await?;
-    Ok(by_table(&rows, |_, rules| {
-        Finding::warn(format!("rewrite rules: {rules}"))
-    })
-    .into())
+    Ok(by_table(&rows, |_, rules| Finding::warn(format!("rewrite rules: {rules}"))).into())
 }
 
 async fn foreign_keys_outside(facts: &Facts) -> Result<Outcome, Error> {
@@ -200,16 +180,9 @@ async fn foreign_keys_outside(facts: &Facts) -> Result<Outcome, Error> {
         .iter()
         .map(|row| {
             let (constraint, referenced): (String, String) = (row.get(2), row.get(3));
-            let seen = format!(
-                "foreign key `{constraint}` references `{referenced}`, which is not selected"
-            );
+            let seen = format!("foreign key `{constraint}` references `{referenced}`, which is not selected");
             // A schema that exists already has settled the matter in its own way.
-            if facts.options.existing_schema {
-                Finding::warn(seen)
-            } else {
-                Finding::fail(seen)
-            }
-            .on(name_of(row))
+            if facts.options.existing_schema { Finding::warn(seen) } else { Finding::fail(seen) }.on(name_of(row))
         })
         .collect::<Vec<_>>()
         .into())
@@ -231,15 +204,9 @@ async fn invalid_indexes(facts: &Facts) -> Result<Outcome, Error> {
         .map(|row| {
             let name = name_of(row);
             let unique = if row.get(3) { "unique " } else { "" };
-            Finding::warn(format!(
-                "an invalid {unique}index of {}",
-                row.get::<_, String>(2)
-            ))
-            .on(&name)
-            .remedy(format!(
-                "REINDEX INDEX CONCURRENTLY {0}; -- or: DROP INDEX CONCURRENTLY {0};",
-                name.to_sql()
-            ))
+            Finding::warn(format!("an invalid {unique}index of {}", row.get::<_, String>(2)))
+                .on(&name)
+                .remedy(format!("REINDEX INDEX CONCURRENTLY {0}; -- or: DROP INDEX CONCURRENTLY {0};", name.to_sql()))
         })
         .collect::<Vec<_>>()
         .into())
@@ -260,13 +227,11 @@ async fn unvalidated(facts: &Facts) -> Result<Outcome, Error> {
         .iter()
         .map(|row| {
             let (table, constraint) = (name_of(row), row.get::<_, String>(2));
-            Finding::warn(format!("constraint `{constraint}` is NOT VALID"))
-                .on(&table)
-                .remedy(format!(
-                    "ALTER TABLE {} VALIDATE CONSTRAINT {};",
-                    table.to_sql(),
-                    quote_identifier(&constraint)
-                ))
+            Finding::warn(format!("constraint `{constraint}` is NOT VALID")).on(&table).remedy(format!(
+                "ALTER TABLE {} VALIDATE CONSTRAINT {};",
+                table.to_sql(),
+                quote_identifier(&constraint)
+            ))
         })
         .collect::<Vec<_>>()
         .into())
@@ -277,11 +242,8 @@ fn secondary_unique(facts: &Facts) -> Outcome {
         .moving()
         .filter(|relation| relation.other_unique_indexes > 0)
         .map(|relation| {
-            Finding::info(format!(
-                "{} unique indexes besides the key",
-                relation.other_unique_indexes
-            ))
-            .on(&relation.name)
+            Finding::info(format!("{} unique indexes besides the key", relation.other_unique_indexes))
+                .on(&relation.name)
         })
         .collect::<Vec<_>>()
         .into()
@@ -306,9 +268,7 @@ async fn jobs(facts: &Facts) -> Result<Outcome, Error> {
             .await?;
         let found: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         if !found.is_empty() {
-            findings.push(
-                Finding::warn(format!("jobs may be kept in: {}", listed(&found, 10))).on(side.name),
-            );
+            findings.push(Finding::warn(format!("jobs may be kept in: {}", listed(&found, 10))).on(side.name));
         }
     }
     Ok(findings.into())
@@ -328,26 +288,13 @@ async fn foreign_data(facts: &Facts) -> Result<Outcome, Error> {
     let mut findings: Vec<Finding> = rows
         .iter()
         .map(|row| {
-            let (server, wrapper, mappings): (String, String, i64) =
-                (row.get(0), row.get(1), row.get(2));
-            Finding::warn(format!(
-                "a foreign server of `{wrapper}` with {mappings} user mappings"
-            ))
-            .on(server)
+            let (server, wrapper, mappings): (String, String, i64) = (row.get(0), row.get(1), row.get(2));
+            Finding::warn(format!("a foreign server of `{wrapper}` with {mappings} user mappings")).on(server)
         })
         .collect();
-    let dblink = facts
-        .source
-        .query(
-            "SELECT 1 FROM pg_catalog.pg_extension WHERE extname = 'dblink'",
-            &[],
-        )
-        .await?;
+    let dblink = facts.source.query("SELECT 1 FROM pg_catalog.pg_extension WHERE extname = 'dblink'", &[]).await?;
     if !dblink.is_empty() {
-        findings.push(
-            Finding::warn("connection strings inside functions lead to where they led")
-                .on("dblink"),
-        );
+        findings.push(Finding::warn("connection strings inside functions lead to where they led").on("dblink"));
     }
     Ok(findings.into())
 }
@@ -368,13 +315,7 @@ async fn c_functions(facts: &Facts) -> Result<Outcome, Error> {
         .await?;
     Ok(rows
         .iter()
-        .map(|row| {
-            Finding::fail(format!(
-                "a C function of library `{}`",
-                row.get::<_, String>(2)
-            ))
-            .on(name_of(row))
-        })
+        .map(|row| Finding::fail(format!("a C function of library `{}`", row.get::<_, String>(2))).on(name_of(row)))
         .collect::<Vec<_>>()
         .into())
 }

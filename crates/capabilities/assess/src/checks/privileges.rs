@@ -1,6 +1,7 @@
 //! What the two roles may do.
 
 use atalaya_data::quote_identifier;
+use atalaya_postgres::wire::{WireConnection, WireOptions};
 
 use crate::{Check, Error, Facts, Finding, Outcome, Severity, SideName};
 
@@ -14,6 +15,14 @@ pub(super) const CHECKS: &[Check] = &[
         why: "a replication connection and a slot need the REPLICATION attribute (on RDS the role rds_replication)",
         remedy: "grant it to the role",
         run: |facts| ready(replication(facts)),
+    },
+    Check {
+        id: "replication-connection",
+        title: "a replication connection is let in",
+        severity: Severity::Fail,
+        why: "pg_hba.conf can let in ordinary connections and refuse those that follow changes",
+        remedy: "add a line for this host, role and database to pg_hba.conf and reload; on a managed service, switch logical replication on",
+        run: |facts| Box::pin(replication_connection(facts)),
     },
     Check {
         id: "publication-privilege",
@@ -69,12 +78,49 @@ fn replication(facts: &Facts) -> Outcome {
                 SideName::Source => Finding::fail(seen),
                 SideName::Target => Finding::warn(seen + ", which the way back needs"),
             };
-            finding.on(side.name).remedy(format!(
-                "ALTER ROLE {role} REPLICATION; -- on RDS: GRANT rds_replication TO {role};"
-            ))
+            finding
+                .on(side.name)
+                .remedy(format!("ALTER ROLE {role} REPLICATION; -- on RDS: GRANT rds_replication TO {role};"))
         })
         .collect::<Vec<_>>()
         .into()
+}
+
+/// Opens a walsender, asks which system it is, and closes it: nothing is made.
+async fn replication_connection(facts: &Facts) -> Result<Outcome, Error> {
+    let options =
+        WireOptions { application_name: "atalaya assess".to_owned(), replication: true, ..WireOptions::default() };
+    let mut findings = Vec::new();
+    for side in facts.sides() {
+        let refused = match WireConnection::connect(&side.url, &options).await {
+            Ok(mut connection) => {
+                let answer = connection.simple_query("IDENTIFY_SYSTEM").await;
+                connection.close().await;
+                answer.err()
+            }
+            Err(error) => Some(error),
+        };
+        let Some(error) = refused else { continue };
+        let said = error.server_error().map_or_else(|| error.to_string(), |error| error.message.clone());
+        let seen = format!("refused: {said}");
+        let finding = match side.name {
+            SideName::Source => Finding::fail(seen),
+            SideName::Target => Finding::warn(seen + "; the way back needs it"),
+        };
+        let remedy = match error.sqlstate() {
+            Some("28000") => Some(format!(
+                "host {} {} <this machine's address> scram-sha-256  # in pg_hba.conf of the {}, then: SELECT pg_reload_conf();",
+                side.identity.database, side.role.name, side.name
+            )),
+            _ => error.hint(),
+        };
+        let finding = finding.on(side.name);
+        findings.push(match remedy {
+            Some(remedy) => finding.remedy(remedy),
+            None => finding,
+        });
+    }
+    Ok(findings.into())
 }
 
 async fn publication(facts: &Facts) -> Result<Outcome, Error> {
@@ -82,20 +128,14 @@ async fn publication(facts: &Facts) -> Result<Outcome, Error> {
     let role = quote_identifier(&source.role.name);
     let mut findings = Vec::new();
     let creates: bool = source
-        .query_one(
-            "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')",
-            &[],
-        )
+        .query_one("SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')", &[])
         .await?
         .get(0);
     if !creates {
         findings.push(
             Finding::fail("the role may not CREATE in the database")
                 .on(&source.identity.database)
-                .remedy(format!(
-                    "GRANT CREATE ON DATABASE {} TO {role};",
-                    quote_identifier(&source.identity.database)
-                )),
+                .remedy(format!("GRANT CREATE ON DATABASE {} TO {role};", quote_identifier(&source.identity.database))),
         );
     }
     let rows = source
@@ -134,10 +174,7 @@ async fn reading(facts: &Facts) -> Result<Outcome, Error> {
             let schema: String = row.get(0);
             Finding::fail("the role has not USAGE on the schema")
                 .on(&schema)
-                .remedy(format!(
-                    "GRANT USAGE ON SCHEMA {} TO {role};",
-                    quote_identifier(&schema)
-                ))
+                .remedy(format!("GRANT USAGE ON SCHEMA {} TO {role};", quote_identifier(&schema)))
         })
         .collect();
     let columns = source
@@ -153,10 +190,8 @@ async fn reading(facts: &Facts) -> Result<Outcome, Error> {
         )
         .await?;
     findings.extend(by_table(&columns, |table, columns| {
-        Finding::fail(format!("the role may not read: {columns}")).remedy(format!(
-            "GRANT SELECT ON TABLE {} TO {role};",
-            table.to_sql()
-        ))
+        Finding::fail(format!("the role may not read: {columns}"))
+            .remedy(format!("GRANT SELECT ON TABLE {} TO {role};", table.to_sql()))
     }));
     let sequences = source
         .query(
@@ -174,10 +209,7 @@ async fn reading(facts: &Facts) -> Result<Outcome, Error> {
         let name = name_of(row);
         Finding::fail("the role may not read where the sequence stands")
             .on(&name)
-            .remedy(format!(
-                "GRANT SELECT ON SEQUENCE {} TO {role};",
-                name.to_sql()
-            ))
+            .remedy(format!("GRANT SELECT ON SEQUENCE {} TO {role};", name.to_sql()))
     }));
     Ok(findings.into())
 }
@@ -187,26 +219,17 @@ async fn target(facts: &Facts) -> Result<Outcome, Error> {
     let role = quote_identifier(&target.role.name);
     let mut findings = Vec::new();
     let creates: bool = target
-        .query_one(
-            "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')",
-            &[],
-        )
+        .query_one("SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')", &[])
         .await?
         .get(0);
     if !creates {
         findings.push(
             Finding::fail("the role may not CREATE in the database")
                 .on(&target.identity.database)
-                .remedy(format!(
-                    "GRANT CREATE ON DATABASE {} TO {role};",
-                    quote_identifier(&target.identity.database)
-                )),
+                .remedy(format!("GRANT CREATE ON DATABASE {} TO {role};", quote_identifier(&target.identity.database))),
         );
     }
-    let mut schemas: Vec<&str> = facts
-        .selected()
-        .map(|relation| relation.name.schema.as_str())
-        .collect();
+    let mut schemas: Vec<&str> = facts.selected().map(|relation| relation.name.schema.as_str()).collect();
     schemas.sort_unstable();
     schemas.dedup();
     let closed = target
@@ -220,15 +243,9 @@ async fn target(facts: &Facts) -> Result<Outcome, Error> {
         let schema: String = row.get(0);
         Finding::fail("the role may not CREATE in the schema")
             .on(&schema)
-            .remedy(format!(
-                "GRANT CREATE ON SCHEMA {} TO {role};",
-                quote_identifier(&schema)
-            ))
+            .remedy(format!("GRANT CREATE ON SCHEMA {} TO {role};", quote_identifier(&schema)))
     }));
-    let mut owners: Vec<&str> = facts
-        .selected()
-        .map(|relation| relation.owner.as_str())
-        .collect();
+    let mut owners: Vec<&str> = facts.selected().map(|relation| relation.owner.as_str()).collect();
     owners.sort_unstable();
     owners.dedup();
     let foreign = target
@@ -250,13 +267,8 @@ async fn target(facts: &Facts) -> Result<Outcome, Error> {
 /// Whether the target's role may set `session_replication_role`. Set for this one statement's transaction
 /// only: the surest question is to ask for it.
 pub(super) async fn may_silence_triggers(facts: &Facts) -> Result<bool, Error> {
-    let tried = facts
-        .target
-        .query_one(
-            "SELECT pg_catalog.set_config('session_replication_role', 'replica', true)",
-            &[],
-        )
-        .await;
+    let tried =
+        facts.target.query_one("SELECT pg_catalog.set_config('session_replication_role', 'replica', true)", &[]).await;
     match tried {
         Ok(_) => Ok(true),
         Err(Error::Postgres(error)) if error.sqlstate() == Some("42501") => Ok(false),
@@ -275,12 +287,7 @@ async fn replica_role(facts: &Facts) -> Result<Outcome, Error> {
     } else {
         "before 15 only a superuser (on RDS a member of rds_superuser) can; triggers and foreign keys are then made at the end of the move".to_owned()
     };
-    Ok(vec![
-        Finding::warn("the role may not set session_replication_role")
-            .on("target")
-            .remedy(remedy),
-    ]
-    .into())
+    Ok(vec![Finding::warn("the role may not set session_replication_role").on("target").remedy(remedy)].into())
 }
 
 fn monitor(facts: &Facts) -> Outcome {
@@ -289,15 +296,9 @@ fn monitor(facts: &Facts) -> Outcome {
         .into_iter()
         .filter(|side| !side.role.reads_all_stats)
         .map(|side| {
-            Finding::warn(format!(
-                "role `{}` does not see other roles' sessions",
-                side.role.name
-            ))
-            .on(side.name)
-            .remedy(format!(
-                "GRANT pg_monitor TO {};",
-                quote_identifier(&side.role.name)
-            ))
+            Finding::warn(format!("role `{}` does not see other roles' sessions", side.role.name))
+                .on(side.name)
+                .remedy(format!("GRANT pg_monitor TO {};", quote_identifier(&side.role.name)))
         })
         .collect::<Vec<_>>()
         .into()

@@ -3,8 +3,7 @@
 use crate::Check;
 
 use super::{
-    activity, capacity, collations, extensions, identity, objects, privileges, roles, tables,
-    target, versions, wal,
+    activity, capacity, collations, extensions, identity, objects, privileges, roles, tables, target, versions, wal,
 };
 
 const FAMILIES: &[&[Check]] = &[

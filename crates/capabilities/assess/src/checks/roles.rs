@@ -96,11 +96,7 @@ async fn named(facts: &Facts) -> Result<BTreeMap<String, RoleOnSource>, Error> {
         let name: String = row.get(0);
         roles
             .entry(name.clone())
-            .or_insert_with(|| RoleOnSource {
-                name,
-                attributes: row.get(2),
-                reasons: BTreeSet::new(),
-            })
+            .or_insert_with(|| RoleOnSource { name, attributes: row.get(2), reasons: BTreeSet::new() })
             .reasons
             .insert(row.get(1));
     }
@@ -125,13 +121,11 @@ async fn missing(facts: &Facts) -> Result<Outcome, Error> {
         .filter(|role| !theirs.contains(&role.name))
         .map(|role| {
             let reasons: Vec<&str> = role.reasons.iter().map(String::as_str).collect();
-            Finding::fail(format!("missing on the target; {}", reasons.join(", ")))
-                .on(&role.name)
-                .remedy(format!(
-                    "CREATE ROLE {} {};",
-                    quote_identifier(&role.name),
-                    role.attributes
-                ))
+            Finding::fail(format!("missing on the target; {}", reasons.join(", "))).on(&role.name).remedy(format!(
+                "CREATE ROLE {} {};",
+                quote_identifier(&role.name),
+                role.attributes
+            ))
         })
         .collect();
     Ok(findings.into())
@@ -159,13 +153,11 @@ async fn memberships(facts: &Facts) -> Result<Outcome, Error> {
         .difference(&theirs)
         .filter(|(group, member)| roles.contains_key(group) || roles.contains_key(member))
         .map(|(group, member)| {
-            Finding::warn(format!("a member of `{group}` on the source only"))
-                .on(member)
-                .remedy(format!(
-                    "GRANT {} TO {};",
-                    quote_identifier(group),
-                    quote_identifier(member)
-                ))
+            Finding::warn(format!("a member of `{group}` on the source only")).on(member).remedy(format!(
+                "GRANT {} TO {};",
+                quote_identifier(group),
+                quote_identifier(member)
+            ))
         })
         .collect();
     Ok(findings.into())
@@ -212,10 +204,7 @@ async fn settings(facts: &Facts) -> Result<Outcome, Error> {
             (false, role) => format!("ROLE {}", quote_identifier(role)),
         };
         let known = theirs.get(&(*in_database, role.clone()));
-        for entry in entries
-            .iter()
-            .filter(|entry| !known.is_some_and(|known| known.contains(*entry)))
-        {
+        for entry in entries.iter().filter(|entry| !known.is_some_and(|known| known.contains(*entry))) {
             let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
             findings.push(
                 Finding::warn(format!("`{name}` is set on the source only, or otherwise"))
@@ -279,15 +268,9 @@ async fn tablespaces(facts: &Facts) -> Result<Outcome, Error> {
         .map(|row| (row.get::<_, String>(0), row.get::<_, Vec<String>>(1)))
         .filter(|(name, _)| !theirs.contains(name))
         .map(|(name, objects)| {
-            Finding::warn(format!(
-                "missing on the target; used by {}",
-                listed(&objects, 10)
-            ))
-            .on(&name)
-            .remedy(format!(
-                "CREATE TABLESPACE {} LOCATION '...';",
-                quote_identifier(&name)
-            ))
+            Finding::warn(format!("missing on the target; used by {}", listed(&objects, 10)))
+                .on(&name)
+                .remedy(format!("CREATE TABLESPACE {} LOCATION '...';", quote_identifier(&name)))
         })
         .collect();
     Ok(findings.into())
@@ -305,9 +288,6 @@ mod tests {
             setting_sql("ROLE \"a\"", "search_path", "\"$user\", public"),
             "ALTER ROLE \"a\" SET search_path = \"$user\", public;"
         );
-        assert_eq!(
-            setting_sql("ROLE \"a\"", "work_mem", "64MB"),
-            "ALTER ROLE \"a\" SET work_mem = '64MB';"
-        );
+        assert_eq!(setting_sql("ROLE \"a\"", "work_mem", "64MB"), "ALTER ROLE \"a\" SET work_mem = '64MB';");
     }
 }

@@ -19,28 +19,17 @@ pub(super) fn name_of(row: &Row) -> RelationName {
 }
 
 /// One finding a table from rows of `schema, table, detail`, the details joined.
-pub(super) fn by_table(
-    rows: &[Row],
-    finding: impl Fn(&RelationName, &str) -> Finding,
-) -> Vec<Finding> {
+pub(super) fn by_table(rows: &[Row], finding: impl Fn(&RelationName, &str) -> Finding) -> Vec<Finding> {
     let mut tables: BTreeMap<RelationName, Vec<String>> = BTreeMap::new();
     for row in rows {
         tables.entry(name_of(row)).or_default().push(row.get(2));
     }
-    tables
-        .iter()
-        .map(|(name, details)| finding(name, &details.join(", ")).on(name))
-        .collect()
+    tables.iter().map(|(name, details)| finding(name, &details.join(", ")).on(name)).collect()
 }
 
 /// Names quoted with backticks, at most `limit` of them.
 pub(super) fn listed(names: &[String], limit: usize) -> String {
-    let mut text = names
-        .iter()
-        .take(limit)
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let mut text = names.iter().take(limit).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     if names.len() > limit {
         text.push_str(&format!(" and {} more", names.len() - limit));
     }
@@ -82,9 +71,6 @@ mod tests {
         assert_eq!(bytes(16 * 1024 * 1024), "16 MB");
         assert_eq!(age(61), "61 s");
         assert_eq!(age(86_400 * 3), "3 days");
-        assert_eq!(
-            listed(&["a".into(), "b".into(), "c".into()], 2),
-            "`a`, `b` and 1 more"
-        );
+        assert_eq!(listed(&["a".into(), "b".into(), "c".into()], 2), "`a`, `b` and 1 more");
     }
 }

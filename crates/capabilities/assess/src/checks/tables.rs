@@ -113,9 +113,7 @@ fn selected(facts: &Facts) -> Outcome {
     if count == 0 {
         return vec![Finding::fail("no table is selected")].into();
     }
-    let total = facts
-        .moving()
-        .fold(0_u64, |sum, relation| sum.saturating_add(relation.bytes));
+    let total = facts.moving().fold(0_u64, |sum, relation| sum.saturating_add(relation.bytes));
     let left_out: Vec<String> = facts
         .source
         .relations
@@ -123,15 +121,10 @@ fn selected(facts: &Facts) -> Outcome {
         .filter(|relation| !facts.is_selected(relation.oid) && relation.extension.is_none())
         .map(|relation| relation.name.to_string())
         .collect();
-    let mut findings = vec![Finding::info(format!(
-        "{count} tables with {}",
-        bytes(i64::try_from(total).unwrap_or(i64::MAX))
-    ))];
+    let mut findings =
+        vec![Finding::info(format!("{count} tables with {}", bytes(i64::try_from(total).unwrap_or(i64::MAX))))];
     if !left_out.is_empty() {
-        findings.push(Finding::info(format!(
-            "left out: {}",
-            listed(&left_out, 20)
-        )));
+        findings.push(Finding::info(format!("left out: {}", listed(&left_out, 20))));
     }
     findings.into()
 }
@@ -145,8 +138,7 @@ async fn trees(facts: &Facts) -> Result<Outcome, Error> {
         let Some(root) = facts.source.relation(root) else {
             continue;
         };
-        let (leaf_moves, root_moves) =
-            (facts.is_selected(relation.oid), facts.is_selected(root.oid));
+        let (leaf_moves, root_moves) = (facts.is_selected(relation.oid), facts.is_selected(root.oid));
         if leaf_moves != root_moves {
             let seen = if leaf_moves {
                 format!("selected, but its root `{}` is not", root.name)
@@ -177,9 +169,7 @@ async fn trees(facts: &Facts) -> Result<Outcome, Error> {
 }
 
 fn of_kind(facts: &Facts, kind: RelationKind) -> impl Iterator<Item = &Relation> {
-    facts
-        .selected()
-        .filter(move |relation| relation.kind == kind)
+    facts.selected().filter(move |relation| relation.kind == kind)
 }
 
 fn unlogged(facts: &Facts) -> Outcome {
@@ -228,11 +218,8 @@ async fn generated(facts: &Facts) -> Result<Outcome, Error> {
             &[&facts.selected_oids()],
         )
         .await?;
-    let mut findings = by_table(&rows, |_, columns| {
-        Finding::warn(format!(
-            "computed by functions that are not built in: {columns}"
-        ))
-    });
+    let mut findings =
+        by_table(&rows, |_, columns| Finding::warn(format!("computed by functions that are not built in: {columns}")));
     findings.extend(facts.selected().filter_map(|relation| {
         let columns: Vec<String> = relation
             .columns
@@ -240,26 +227,15 @@ async fn generated(facts: &Facts) -> Result<Outcome, Error> {
             .filter(|column| column.generated != Generated::No)
             .map(|column| column.name.clone())
             .collect();
-        (!columns.is_empty()).then(|| {
-            Finding::info(format!(
-                "computed anew on the target: {}",
-                listed(&columns, 10)
-            ))
-            .on(&relation.name)
-        })
+        (!columns.is_empty())
+            .then(|| Finding::info(format!("computed anew on the target: {}", listed(&columns, 10))).on(&relation.name))
     }));
     Ok(findings.into())
 }
 
 async fn large_objects(facts: &Facts) -> Result<Outcome, Error> {
-    let count: i64 = facts
-        .source
-        .query_one(
-            "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata",
-            &[],
-        )
-        .await?
-        .get(0);
+    let count: i64 =
+        facts.source.query_one("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata", &[]).await?.get(0);
     if count == 0 {
         return Ok(Vec::new().into());
     }
@@ -279,17 +255,11 @@ fn large_object_columns(facts: &Facts) -> Outcome {
             let columns: Vec<String> = relation
                 .columns
                 .iter()
-                .filter(|column| {
-                    column.type_sql == "oid" || column.type_sql.rsplit('.').next() == Some("lo")
-                })
+                .filter(|column| column.type_sql == "oid" || column.type_sql.rsplit('.').next() == Some("lo"))
                 .map(|column| format!("{} {}", column.name, column.type_sql))
                 .collect();
             (!columns.is_empty()).then(|| {
-                Finding::warn(format!(
-                    "may refer to large objects: {}",
-                    columns.join(", ")
-                ))
-                .on(&relation.name)
+                Finding::warn(format!("may refer to large objects: {}", columns.join(", "))).on(&relation.name)
             })
         })
         .collect::<Vec<_>>()
@@ -300,40 +270,20 @@ fn similar_names(facts: &Facts) -> Outcome {
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut findings = Vec::new();
     for relation in facts.selected() {
-        tables
-            .entry(relation.name.to_sql().to_lowercase())
-            .or_default()
-            .push(relation.name.to_string());
+        tables.entry(relation.name.to_sql().to_lowercase()).or_default().push(relation.name.to_string());
         let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for column in &relation.columns {
-            columns
-                .entry(column.name.to_lowercase())
-                .or_default()
-                .push(column.name.clone());
+            columns.entry(column.name.to_lowercase()).or_default().push(column.name.clone());
         }
-        findings.extend(
-            columns
-                .into_values()
-                .filter(|names| names.len() > 1)
-                .map(|names| {
-                    Finding::warn(format!(
-                        "columns that differ only by case: {}",
-                        listed(&names, 10)
-                    ))
-                    .on(&relation.name)
-                }),
-        );
+        findings.extend(columns.into_values().filter(|names| names.len() > 1).map(|names| {
+            Finding::warn(format!("columns that differ only by case: {}", listed(&names, 10))).on(&relation.name)
+        }));
     }
     findings.extend(
         tables
             .into_values()
             .filter(|names| names.len() > 1)
-            .map(|names| {
-                Finding::warn(format!(
-                    "tables that differ only by case: {}",
-                    listed(&names, 10)
-                ))
-            }),
+            .map(|names| Finding::warn(format!("tables that differ only by case: {}", listed(&names, 10)))),
     );
     findings.into()
 }
@@ -390,10 +340,8 @@ fn postgis(facts: &Facts) -> Outcome {
                 })
                 .map(|column| column.name.clone())
                 .collect();
-            (!columns.is_empty()).then(|| {
-                Finding::warn(format!("PostGIS columns: {}", listed(&columns, 10)))
-                    .on(&relation.name)
-            })
+            (!columns.is_empty())
+                .then(|| Finding::warn(format!("PostGIS columns: {}", listed(&columns, 10))).on(&relation.name))
         })
         .collect::<Vec<_>>()
         .into()
@@ -423,22 +371,18 @@ async fn row_security(facts: &Facts) -> Result<Outcome, Error> {
             };
             if bound && !side.role.bypasses_row_security {
                 findings.push(
-                    Finding::fail(format!(
-                        "policies apply to role `{}` on the {}",
-                        side.role.name, side.name
-                    ))
-                    .on(&name)
-                    .remedy(format!(
-                        "ALTER ROLE {} BYPASSRLS; -- or: ALTER TABLE {} NO FORCE ROW LEVEL SECURITY; and own it",
-                        quote_identifier(&side.role.name),
-                        name.to_sql()
-                    )),
+                    Finding::fail(format!("policies apply to role `{}` on the {}", side.role.name, side.name))
+                        .on(&name)
+                        .remedy(format!(
+                            "ALTER ROLE {} BYPASSRLS; -- or: ALTER TABLE {} NO FORCE ROW LEVEL SECURITY; and own it",
+                            quote_identifier(&side.role.name),
+                            name.to_sql()
+                        )),
                 );
             }
         }
         if findings.len() == before {
-            findings
-                .push(Finding::info("row security is on; the roles are not bound by it").on(&name));
+            findings.push(Finding::info("row security is on; the roles are not bound by it").on(&name));
         }
     }
     Ok(findings.into())

@@ -58,13 +58,8 @@ fn not_extension(relation: &&Relation) -> bool {
 }
 
 async fn empty(facts: &Facts) -> Result<Outcome, Error> {
-    let ours: Vec<String> = facts
-        .target
-        .relations
-        .iter()
-        .filter(not_extension)
-        .map(|relation| relation.name.to_string())
-        .collect();
+    let ours: Vec<String> =
+        facts.target.relations.iter().filter(not_extension).map(|relation| relation.name.to_string()).collect();
     let others = facts
         .target
         .query(
@@ -95,11 +90,7 @@ async fn empty(facts: &Facts) -> Result<Outcome, Error> {
             continue;
         }
         let seen = format!("the target has {what}: {}", listed(&names, 20));
-        findings.push(if facts.options.existing_schema {
-            Finding::info(seen)
-        } else {
-            Finding::fail(seen)
-        });
+        findings.push(if facts.options.existing_schema { Finding::info(seen) } else { Finding::fail(seen) });
     }
     Ok(findings.into())
 }
@@ -112,9 +103,7 @@ async fn schema(facts: &Facts) -> Result<Outcome, Error> {
     for relation in facts.moving() {
         match counterpart(facts, relation) {
             Some(theirs) => findings.extend(differences(relation, theirs)),
-            None => findings.push(
-                Finding::fail("the target has neither this table nor its root").on(&relation.name),
-            ),
+            None => findings.push(Finding::fail("the target has neither this table nor its root").on(&relation.name)),
         }
     }
     Ok(findings.into())
@@ -122,12 +111,10 @@ async fn schema(facts: &Facts) -> Result<Outcome, Error> {
 
 /// The target's table for a source's one: the same name, else the root of its partition tree.
 fn counterpart<'a>(facts: &'a Facts, relation: &Relation) -> Option<&'a Relation> {
-    facts.target.relation(&relation.name).or_else(|| {
-        relation
-            .partition_root
-            .as_ref()
-            .and_then(|root| facts.target.relation(root))
-    })
+    facts
+        .target
+        .relation(&relation.name)
+        .or_else(|| relation.partition_root.as_ref().and_then(|root| facts.target.relation(root)))
 }
 
 fn differences(ours: &Relation, theirs: &Relation) -> Vec<Finding> {
@@ -135,14 +122,12 @@ fn differences(ours: &Relation, theirs: &Relation) -> Vec<Finding> {
     for column in ours.data_columns() {
         match theirs.columns.iter().find(|each| each.name == column.name) {
             None => findings.push(
-                Finding::fail(format!("the target has no column `{}`", column.name))
-                    .on(&ours.name)
-                    .remedy(format!(
-                        "ALTER TABLE {} ADD COLUMN {} {};",
-                        theirs.name.to_sql(),
-                        quote_identifier(&column.name),
-                        column.declared_type
-                    )),
+                Finding::fail(format!("the target has no column `{}`", column.name)).on(&ours.name).remedy(format!(
+                    "ALTER TABLE {} ADD COLUMN {} {};",
+                    theirs.name.to_sql(),
+                    quote_identifier(&column.name),
+                    column.declared_type
+                )),
             ),
             Some(other) if other.declared_type != column.declared_type => {
                 findings.push(
@@ -154,20 +139,15 @@ fn differences(ours: &Relation, theirs: &Relation) -> Vec<Finding> {
                 );
             }
             Some(other) if other.generated != column.generated => {
-                findings.push(
-                    Finding::fail(format!(
-                        "column `{}` is generated on the target",
-                        column.name
-                    ))
-                    .on(&ours.name),
-                );
+                findings
+                    .push(Finding::fail(format!("column `{}` is generated on the target", column.name)).on(&ours.name));
             }
             Some(_) => {}
         }
     }
-    let extra = theirs.data_columns().filter(|column| {
-        column.not_null && !ours.columns.iter().any(|each| each.name == column.name)
-    });
+    let extra = theirs
+        .data_columns()
+        .filter(|column| column.not_null && !ours.columns.iter().any(|each| each.name == column.name));
     findings.extend(extra.map(|column| {
         Finding::warn(format!(
             "column `{}` is NOT NULL on the target and unknown to the source: it needs a default",
@@ -200,10 +180,7 @@ async fn rows(facts: &Facts) -> Result<Outcome, Error> {
         }
     }
     if present.len() > EMPTINESS_LOOKS_MAX {
-        findings.push(Finding::warn(format!(
-            "only {EMPTINESS_LOOKS_MAX} of {} tables were looked at",
-            present.len()
-        )));
+        findings.push(Finding::warn(format!("only {EMPTINESS_LOOKS_MAX} of {} tables were looked at", present.len())));
     }
     Ok(findings.into())
 }
@@ -212,12 +189,8 @@ fn keys(facts: &Facts) -> Outcome {
     if !facts.options.existing_schema {
         return Outcome::NotApplicable("the schema is restored");
     }
-    let named = |relation: &Relation| -> Vec<String> {
-        relation
-            .key_columns()
-            .map(|column| column.name.clone())
-            .collect()
-    };
+    let named =
+        |relation: &Relation| -> Vec<String> { relation.key_columns().map(|column| column.name.clone()).collect() };
     let mut findings = Vec::new();
     for relation in facts.moving().filter(|relation| relation.key.is_some()) {
         let Some(theirs) = counterpart(facts, relation) else {
@@ -230,13 +203,13 @@ fn keys(facts: &Facts) -> Outcome {
         if ours_sorted != theirs_sorted {
             let columns: Vec<String> = key.iter().map(|name| quote_identifier(name)).collect();
             findings.push(
-                Finding::warn(format!("the target's key is not over {}", listed(&key, 32)))
-                    .on(&relation.name)
-                    .remedy(format!(
+                Finding::warn(format!("the target's key is not over {}", listed(&key, 32))).on(&relation.name).remedy(
+                    format!(
                         "CREATE UNIQUE INDEX ON {} ({}); -- on the target",
                         theirs.name.to_sql(),
                         columns.join(", ")
-                    )),
+                    ),
+                ),
             );
         }
     }
@@ -247,11 +220,8 @@ async fn load_cost(facts: &Facts) -> Result<Outcome, Error> {
     if !facts.options.existing_schema {
         return Ok(Outcome::NotApplicable("the schema is restored in sections"));
     }
-    let oids: Vec<u32> = facts
-        .moving()
-        .filter_map(|relation| counterpart(facts, relation))
-        .map(|relation| relation.oid)
-        .collect();
+    let oids: Vec<u32> =
+        facts.moving().filter_map(|relation| counterpart(facts, relation)).map(|relation| relation.oid).collect();
     let found = facts
         .target
         .query(
@@ -273,8 +243,7 @@ async fn load_cost(facts: &Facts) -> Result<Outcome, Error> {
         .iter()
         .map(|row| {
             let (keys, triggers, indexes): (i64, i64, i64) = (row.get(2), row.get(3), row.get(4));
-            let seen =
-                format!("{keys} foreign keys, {triggers} triggers, {indexes} secondary indexes");
+            let seen = format!("{keys} foreign keys, {triggers} triggers, {indexes} secondary indexes");
             let finding = if keys > 0 && !silent {
                 Finding::fail(seen + "; the role cannot switch foreign keys off")
             } else {

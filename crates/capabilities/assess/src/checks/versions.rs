@@ -49,11 +49,7 @@ fn versions(facts: &Facts) -> Outcome {
     for side in facts.sides() {
         if !(OLDEST..=NEWEST).contains(&side.major()) {
             findings.push(
-                Finding::fail(format!(
-                    "PostgreSQL {} is outside {OLDEST} to {NEWEST}",
-                    side.major()
-                ))
-                .on(side.name),
+                Finding::fail(format!("PostgreSQL {} is outside {OLDEST} to {NEWEST}", side.major())).on(side.name),
             );
         }
     }
@@ -75,15 +71,14 @@ async fn same_database(facts: &Facts) -> Result<Outcome, Error> {
     // A clone shares the system identifier; one running server alone shares its start as well.
     let sql = "SELECT extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text";
     let start = |row: atalaya_postgres::Row| row.get::<_, String>(0);
-    let one_server = start(facts.source.query_one(sql, &[]).await?)
-        == start(facts.target.query_one(sql, &[]).await?);
+    let one_server = start(facts.source.query_one(sql, &[]).await?) == start(facts.target.query_one(sql, &[]).await?);
     let finding = match (one_server, source.database_oid == target.database_oid) {
         (true, true) => Finding::fail("both URLs lead to this very database").on(&source.database),
         (true, false) => Finding::info("source and target are two databases of one server"),
-        (false, _) => Finding::warn(
-            "both servers have the same system identifier: one is a clone or a standby of the other",
-        )
-        .remedy("make sure that the target's own rows may be replaced"),
+        (false, _) => {
+            Finding::warn("both servers have the same system identifier: one is a clone or a standby of the other")
+                .remedy("make sure that the target's own rows may be replaced")
+        }
     };
     Ok(vec![finding].into())
 }
@@ -99,8 +94,7 @@ fn in_recovery(facts: &Facts) -> Outcome {
 }
 
 /// The functions whose argument type changed from anyarray to anycompatiblearray in 14, as pg_upgrade lists.
-const CHANGED_ARRAY_FUNCTIONS: &str =
-    "'array_append(anyarray,anyelement)', 'array_cat(anyarray,anyarray)',
+const CHANGED_ARRAY_FUNCTIONS: &str = "'array_append(anyarray,anyelement)', 'array_cat(anyarray,anyarray)',
     'array_prepend(anyelement,anyarray)', 'array_remove(anyarray,anyelement)',
     'array_replace(anyarray,anyelement,anyelement)', 'array_position(anyarray,anyelement)',
     'array_position(anyarray,anyelement,integer)', 'array_positions(anyarray,anyelement)',
@@ -108,9 +102,7 @@ const CHANGED_ARRAY_FUNCTIONS: &str =
 
 async fn removed_features(facts: &Facts) -> Result<Outcome, Error> {
     if facts.source.major() >= 14 || facts.target.major() < 14 {
-        return Ok(Outcome::NotApplicable(
-            "nothing was removed between these two versions",
-        ));
+        return Ok(Outcome::NotApplicable("nothing was removed between these two versions"));
     }
     let sql = format!(
         "SELECT n.nspname::text, o.oprname::text, 'operator', 'a postfix operator'

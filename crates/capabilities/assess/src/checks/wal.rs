@@ -137,9 +137,7 @@ fn idle_slot_timeout(facts: &Facts) -> Outcome {
         .map(|(side, _)| {
             Finding::warn("idle_replication_slot_timeout is on")
                 .on(side.name)
-                .remedy(
-                    "ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf();",
-                )
+                .remedy("ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf();")
         })
         .collect::<Vec<_>>()
         .into()
@@ -170,15 +168,12 @@ fn sender_timeout(facts: &Facts) -> Outcome {
 fn decoding_memory(facts: &Facts) -> Outcome {
     match facts.source.number("logical_decoding_work_mem") {
         Some(memory_kb) if memory_kb < DECODING_MEMORY_MIN_KB => vec![
-            Finding::warn(format!(
-                "logical_decoding_work_mem is {}",
-                bytes(memory_kb.saturating_mul(1024))
-            ))
-            .on("source")
-            .remedy(format!(
-                "ALTER ROLE {} SET logical_decoding_work_mem = '64MB';",
-                atalaya_data::quote_identifier(&facts.source.role.name)
-            )),
+            Finding::warn(format!("logical_decoding_work_mem is {}", bytes(memory_kb.saturating_mul(1024))))
+                .on("source")
+                .remedy(format!(
+                    "ALTER ROLE {} SET logical_decoding_work_mem = '64MB';",
+                    atalaya_data::quote_identifier(&facts.source.role.name)
+                )),
         ],
         _ => Vec::new(),
     }
@@ -187,39 +182,23 @@ fn decoding_memory(facts: &Facts) -> Outcome {
 
 async fn wal_disk(facts: &Facts) -> Result<Outcome, Error> {
     let source = &facts.source;
-    let moving: i64 = facts
-        .moving()
-        .map(|relation| i64::try_from(relation.bytes).unwrap_or(i64::MAX))
-        .fold(0, i64::saturating_add);
+    let moving: i64 =
+        facts.moving().map(|relation| i64::try_from(relation.bytes).unwrap_or(i64::MAX)).fold(0, i64::saturating_add);
     let visible: bool = source
-        .query_one(
-            "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_ls_waldir()', 'EXECUTE')",
-            &[],
-        )
+        .query_one("SELECT pg_catalog.has_function_privilege('pg_catalog.pg_ls_waldir()', 'EXECUTE')", &[])
         .await?
         .get(0);
     if !visible {
         return Ok(vec![
             Finding::warn("the size of pg_wal cannot be seen")
                 .on("source")
-                .remedy(format!(
-                    "GRANT pg_monitor TO {};",
-                    atalaya_data::quote_identifier(&source.role.name)
-                )),
+                .remedy(format!("GRANT pg_monitor TO {};", atalaya_data::quote_identifier(&source.role.name))),
         ]
         .into());
     }
-    let now: i64 = source
-        .query_one(
-            "SELECT coalesce(sum(size), 0)::int8 FROM pg_catalog.pg_ls_waldir()",
-            &[],
-        )
-        .await?
-        .get(0);
-    let limit = source
-        .number("max_wal_size")
-        .unwrap_or(1024)
-        .saturating_mul(1024 * 1024);
+    let now: i64 =
+        source.query_one("SELECT coalesce(sum(size), 0)::int8 FROM pg_catalog.pg_ls_waldir()", &[]).await?.get(0);
+    let limit = source.number("max_wal_size").unwrap_or(1024).saturating_mul(1024 * 1024);
     let seen = format!(
         "pg_wal holds {} now (max_wal_size {}); {} of tables are to be copied",
         bytes(now),
@@ -227,13 +206,10 @@ async fn wal_disk(facts: &Facts) -> Result<Outcome, Error> {
         bytes(moving)
     );
     let finding = if now > limit.saturating_mul(2) {
-        Finding::warn(format!("{seen}; something retains WAL already")).remedy(
-            "look at restart_lsn in pg_replication_slots, at archiving and at wal_keep_size",
-        )
+        Finding::warn(format!("{seen}; something retains WAL already"))
+            .remedy("look at restart_lsn in pg_replication_slots, at archiving and at wal_keep_size")
     } else {
-        Finding::info(format!(
-            "{seen}; how much the volume has free cannot be seen from SQL"
-        ))
+        Finding::info(format!("{seen}; how much the volume has free cannot be seen from SQL"))
     };
     Ok(vec![finding.on("source")].into())
 }

@@ -7,16 +7,10 @@ use atalaya_assess::Status::{Fail, Pass, Warn};
 use crate::support::Expect::Fires;
 use crate::support::{As, Case, Kind, Login, case};
 
-const PLAIN: As = As {
-    source: Login::Plain,
-    target: Login::Plain,
-};
+const PLAIN: As = As { source: Login::Plain, target: Login::Plain };
 
 fn odd_source(case: Case) -> Case {
-    Case {
-        source: Kind::Odd,
-        ..case
-    }
+    Case { source: Kind::Odd, ..case }
 }
 
 super::cases! {
@@ -82,6 +76,10 @@ super::cases! {
     a_role_without_replication_is_refused: |name| Case {
         login: PLAIN,
         ..case("replication-privilege", name, Fires(Fail, "ALTER ROLE \"plain\" REPLICATION"))
+    };
+    a_refused_replication_connection_is_named: |name| Case {
+        login: PLAIN,
+        ..case("replication-connection", name, Fires(Fail, "refused"))
     };
     a_table_of_another_owner_cannot_be_published: |name| Case {
         login: PLAIN,

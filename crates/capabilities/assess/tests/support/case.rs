@@ -51,10 +51,7 @@ pub(crate) fn case(id: &'static str, name: &'static str, expect: Expect) -> Case
         target_sql: "",
         held_sql: "",
         one_database: false,
-        login: As {
-            source: Login::Superuser,
-            target: Login::Superuser,
-        },
+        login: As { source: Login::Superuser, target: Login::Superuser },
         plan: |_| {},
         expect,
     }
@@ -62,12 +59,7 @@ pub(crate) fn case(id: &'static str, name: &'static str, expect: Expect) -> Case
 
 /// Makes both databases, assesses, and judges what the check said.
 pub(crate) async fn run(case: Case) {
-    let source = create_database(
-        case.source,
-        &format!("s_{}", case.name),
-        case.source_options,
-    )
-    .await;
+    let source = create_database(case.source, &format!("s_{}", case.name), case.source_options).await;
     run_sql(case.source, &source, case.source_sql).await;
     let target = if case.one_database {
         source.clone()
@@ -83,10 +75,8 @@ pub(crate) async fn run(case: Case) {
         holder.batch(case.held_sql).await.unwrap();
         Some(holder)
     };
-    let mut plan = Plan::new(
-        url(case.source, &source, case.login.source),
-        url(case.target, &target, case.login.target),
-    );
+    let mut plan =
+        Plan::new(url(case.source, &source, case.login.source), url(case.target, &target, case.login.target));
     plan.options.statement_timeout = Duration::from_secs(60);
     (case.plan)(&mut plan);
     let report = assess(plan).await.unwrap();
@@ -121,12 +111,7 @@ fn judge(case: &Case, report: &Report) {
 pub(crate) fn looked_everywhere(report: &Report) {
     for result in &report.checks {
         for finding in &result.findings {
-            assert!(
-                !finding.seen.contains("could not be looked at"),
-                "{}: {}",
-                result.id,
-                finding.seen
-            );
+            assert!(!finding.seen.contains("could not be looked at"), "{}: {}", result.id, finding.seen);
         }
     }
 }

@@ -45,12 +45,7 @@ fn shared(kind: Kind) -> &'static Shared {
     SERVERS[kind as usize].get_or_init(|| {
         let mut server = Server::start(options(kind)).unwrap();
         let shaped = server.create_rds_shaped_role("shaped", "postgres").unwrap();
-        server
-            .run_sql(
-                "postgres",
-                &format!("CREATE ROLE plain LOGIN PASSWORD '{PLAIN_PASSWORD}'"),
-            )
-            .unwrap();
+        server.run_sql("postgres", &format!("CREATE ROLE plain LOGIN PASSWORD '{PLAIN_PASSWORD}'")).unwrap();
         if kind == Kind::Standby {
             server.stop(StopMode::Fast).unwrap();
             std::fs::write(server.folder().join("data/standby.signal"), "").unwrap();
@@ -62,9 +57,7 @@ fn shared(kind: Kind) -> &'static Shared {
 
 fn options(kind: Kind) -> ServerOptions {
     let ready = |major| {
-        ServerOptions::new(major)
-            .setting("track_commit_timestamp", "on")
-            .setting("max_prepared_transactions", "10")
+        ServerOptions::new(major).setting("track_commit_timestamp", "on").setting("max_prepared_transactions", "10")
     };
     match kind {
         Kind::Old | Kind::Busy => ready(13),
@@ -88,19 +81,16 @@ pub(crate) fn url(kind: Kind, database: &str, login: Login) -> ConnectionUrl {
     let text = match login {
         Login::Superuser => server.url(database),
         Login::Shaped => server.url_as(shaped, database),
-        Login::Plain => format!(
-            "postgres://plain:{PLAIN_PASSWORD}@127.0.0.1:{}/{database}?sslmode=disable",
-            server.port()
-        ),
+        Login::Plain => {
+            format!("postgres://plain:{PLAIN_PASSWORD}@127.0.0.1:{}/{database}?sslmode=disable", server.port())
+        }
     };
     ConnectionUrl::parse(&text).unwrap()
 }
 
 /// A superuser's session.
 pub(crate) async fn session(kind: Kind, database: &str) -> Session {
-    Session::connect(&url(kind, database, Login::Superuser), "test")
-        .await
-        .unwrap()
+    Session::connect(&url(kind, database, Login::Superuser), "test").await.unwrap()
 }
 
 /// Runs batches parted by `;;`, with `{db}` as the database's name and public in the search path.
@@ -124,14 +114,8 @@ pub(crate) async fn create_database(kind: Kind, name: &str, options: &str) -> St
         return "postgres".to_owned();
     }
     let admin = session(kind, "postgres").await;
-    admin
-        .batch(&format!("CREATE DATABASE {name} {options}"))
-        .await
-        .unwrap();
-    admin
-        .batch(&format!("GRANT CREATE ON DATABASE {name} TO shaped"))
-        .await
-        .unwrap();
+    admin.batch(&format!("CREATE DATABASE {name} {options}")).await.unwrap();
+    admin.batch(&format!("GRANT CREATE ON DATABASE {name} TO shaped")).await.unwrap();
     run_sql(kind, name, "ALTER SCHEMA public OWNER TO shaped").await;
     name.to_owned()
 }
