@@ -66,6 +66,8 @@ pub struct Side {
     pub role: Role,
     /// Whether the server is a standby.
     pub in_recovery: bool,
+    /// Where it was found.
+    pub url: ConnectionUrl,
     settings: HashMap<String, String>,
     by_name: HashMap<RelationName, usize>,
 }
@@ -97,6 +99,7 @@ impl Side {
             identity: read_identity(&session).await?,
             role,
             in_recovery,
+            url: url.clone(),
             settings,
             by_name,
             session,

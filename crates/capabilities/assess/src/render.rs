@@ -62,3 +62,25 @@ pub fn render_list() -> String {
     }
     text
 }
+
+/// The reference page of the checks, as Markdown.
+#[must_use]
+pub fn render_reference() -> String {
+    let mut text = String::from(
+        "# Checks of `atalaya assess`\n\nEach check has a stable id, and says pass, warn, fail or not applicable. \
+         A check that fails forbids the move (exit code 4). One that could not look, for want of a privilege or of \
+         time, finds the worst it could have found.\n",
+    );
+    for check in ALL.iter() {
+        let _infallible = write!(
+            text,
+            "\n## `{}`\n\n{} (at worst: {})\n\n- Why: {}.\n- What to do: {}.\n",
+            check.id,
+            check.title,
+            check.severity.as_str(),
+            check.why,
+            check.remedy
+        );
+    }
+    text
+}

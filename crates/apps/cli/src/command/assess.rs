@@ -1,35 +1,19 @@
 //! `atalaya assess`: says before a move what would break it, and sets replica identities when asked to.
 
-use std::path::Path;
 use std::time::Duration;
 
 use atalaya_assess::{Options, Plan};
-use atalaya_estate::{ConnectionUrl, Estate, SecretOrigin, TablePattern, TablePatterns};
 
+use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::runtime;
 
 /// Arguments of `atalaya assess`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AssessArguments {
-    /// A migration of the estate file; or give both URLs.
-    #[arg(value_name = "MIGRATION", conflicts_with_all = ["source", "target"])]
-    migration: Option<String>,
-    /// Where the rows are: a postgres:// URL, or env:NAME.
-    #[arg(long, value_name = "URL", requires = "target")]
-    source: Option<String>,
-    /// Where they shall be: a postgres:// URL, or env:NAME.
-    #[arg(long, value_name = "URL", requires = "source")]
-    target: Option<String>,
-    /// Only these tables, as psql's patterns; may be repeated.
-    #[arg(long, value_name = "PATTERN")]
-    table: Vec<String>,
-    /// Not these tables; may be repeated.
-    #[arg(long, value_name = "PATTERN")]
-    exclude: Vec<String>,
-    /// Tables that see only INSERT, so that they need no replica identity; may be repeated.
-    #[arg(long, value_name = "PATTERN")]
-    append_only: Vec<String>,
+    #[command(flatten)]
+    endpoints: EndpointArguments,
     /// Large objects stay behind, on purpose.
     #[arg(long)]
     exclude_large_objects: bool,
@@ -59,14 +43,6 @@ pub(crate) struct AssessArguments {
     lock_timeout: u64,
 }
 
-/// Both ends and what was declared of the tables.
-struct Request {
-    source: ConnectionUrl,
-    target: ConnectionUrl,
-    tables: TablePatterns,
-    append_only: Vec<TablePattern>,
-}
-
 impl From<atalaya_assess::Error> for Failure {
     fn from(error: atalaya_assess::Error) -> Self {
         let hint = error.hint();
@@ -82,15 +58,11 @@ pub(crate) fn run(arguments: AssessArguments, context: &Context) -> Result<u8, F
     if arguments.list {
         return Ok(list(context));
     }
-    let request = request(&arguments, context)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(exit::FAILED, &error, None))?;
+    let endpoints = arguments.endpoints.resolve(context)?;
     if arguments.set_replica_identity {
-        runtime.block_on(set_identities(&arguments, &request, context))
+        runtime::block_on(set_identities(&arguments, &endpoints, context))?
     } else {
-        runtime.block_on(assess(&arguments, &request, context))
+        runtime::block_on(assess(&arguments, &endpoints, context))?
     }
 }
 
@@ -111,15 +83,15 @@ fn list(context: &Context) -> u8 {
     exit::DONE
 }
 
-async fn assess(arguments: &AssessArguments, request: &Request, context: &Context) -> Result<u8, Failure> {
-    let report = atalaya_assess::assess(plan(arguments, request)).await?;
+async fn assess(arguments: &AssessArguments, endpoints: &Endpoints, context: &Context) -> Result<u8, Failure> {
+    let report = atalaya_assess::assess(plan(arguments, endpoints)).await?;
     let json = serde_json::to_value(&report).map_err(|error| Failure::new(exit::FAILED, &error, None))?;
     context.print(&atalaya_assess::render_text(&report), &json);
     Ok(if report.forbids_move() { exit::REFUSED } else { exit::DONE })
 }
 
-async fn set_identities(arguments: &AssessArguments, request: &Request, context: &Context) -> Result<u8, Failure> {
-    let changes = atalaya_assess::plan_identities(plan(arguments, request)).await?;
+async fn set_identities(arguments: &AssessArguments, endpoints: &Endpoints, context: &Context) -> Result<u8, Failure> {
+    let changes = atalaya_assess::plan_identities(plan(arguments, endpoints)).await?;
     let unset = changes.iter().any(|change| change.sql.is_none());
     let planned: Vec<String> = changes
         .iter()
@@ -140,11 +112,11 @@ async fn set_identities(arguments: &AssessArguments, request: &Request, context:
     context.note(&format!(
         "setting {} replica identities on {}:\n{}",
         changes.len(),
-        request.source,
+        endpoints.source,
         planned.join("\n")
     ));
     let results =
-        atalaya_assess::apply_identities(&request.source, &changes, Duration::from_secs(arguments.lock_timeout))
+        atalaya_assess::apply_identities(&endpoints.source, &changes, Duration::from_secs(arguments.lock_timeout))
             .await?;
     let text: Vec<String> = results
         .iter()
@@ -165,14 +137,11 @@ async fn set_identities(arguments: &AssessArguments, request: &Request, context:
     })
 }
 
-fn plan(arguments: &AssessArguments, request: &Request) -> Plan {
-    let tables = request.tables.clone();
-    let append_only = request.append_only.clone();
-    let mut plan =
-        Plan::new(request.source.clone(), request.target.clone()).tables(Box::new(move |name| tables.matches(name)));
+fn plan(arguments: &AssessArguments, endpoints: &Endpoints) -> Plan {
+    let mut plan = Plan::new(endpoints.source.clone(), endpoints.target.clone()).tables(Box::new(endpoints.filter()));
     plan.options = Options {
         exclude_large_objects: arguments.exclude_large_objects,
-        append_only: Box::new(move |name| append_only.iter().any(|each| each.matches(name))),
+        append_only: Box::new(endpoints.append_only_filter()),
         existing_schema: arguments.existing_schema,
         long_transaction: Duration::from_secs(arguments.long_transaction),
         tolerated: arguments.tolerate.clone(),
@@ -180,69 +149,4 @@ fn plan(arguments: &AssessArguments, request: &Request) -> Plan {
         ..Options::default()
     };
     plan
-}
-
-fn request(arguments: &AssessArguments, context: &Context) -> Result<Request, Failure> {
-    let patterns = (!arguments.table.is_empty() || !arguments.exclude.is_empty())
-        .then(|| {
-            TablePatterns::parse(&arguments.table, &arguments.exclude)
-                .map_err(|(_, error)| usage(&error, Some(error.hint().to_owned())))
-        })
-        .transpose()?;
-    let mut append_only = arguments
-        .append_only
-        .iter()
-        .map(|text| text.parse::<TablePattern>().map_err(|error| usage(&error, Some(error.hint().to_owned()))))
-        .collect::<Result<Vec<_>, _>>()?;
-    match (&arguments.source, &arguments.target, &arguments.migration) {
-        (Some(source), Some(target), _) => Ok(Request {
-            source: resolve(source, "--source", context)?,
-            target: resolve(target, "--target", context)?,
-            tables: patterns.unwrap_or_default(),
-            append_only,
-        }),
-        (_, _, Some(name)) => {
-            let estate = read_estate(&context.estate)?;
-            let found = estate
-                .migration(name)
-                .ok_or_else(|| Failure::usage(format!("the estate file has no migration `{name}` with two URLs")))?;
-            append_only.extend(found.migration.append_only.iter().cloned());
-            Ok(Request {
-                source: with_secret(found.source_url)?,
-                target: with_secret(found.target_url)?,
-                tables: patterns.unwrap_or_else(|| found.migration.tables.clone()),
-                append_only,
-            })
-        }
-        _ => Err(Failure::usage("name a migration of the estate file, or give --source and --target")),
-    }
-}
-
-fn usage(error: &dyn std::error::Error, hint: Option<String>) -> Failure {
-    Failure::new(exit::USAGE, error, hint)
-}
-
-fn resolve(text: &str, option: &str, context: &Context) -> Result<ConnectionUrl, Failure> {
-    let resolved = ConnectionUrl::resolve(text, &Context::lookup).map_err(|error| usage(&error, None))?;
-    if resolved.secret == SecretOrigin::Text {
-        context.note(&format!(
-            "warning: the password in {option} is seen by other users of this machine; use env:NAME or a passfile"
-        ));
-    }
-    Ok(resolved.url)
-}
-
-fn with_secret(url: &ConnectionUrl) -> Result<ConnectionUrl, Failure> {
-    url.with_passfile(&Context::lookup).map(|resolved| resolved.url).map_err(|error| usage(&error, None))
-}
-
-fn read_estate(path: &Path) -> Result<Estate, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        usage(
-            &error,
-            Some(format!("there must be an estate file at `{}`; or give --source and --target", path.display())),
-        )
-    })?;
-    Estate::parse(&text, path, &Context::lookup)
-        .map_err(|errors| Failure::usage(errors.to_string().trim_end().to_owned()))
 }

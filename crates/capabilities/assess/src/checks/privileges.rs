@@ -1,6 +1,7 @@
 //! What the two roles may do.
 
 use atalaya_data::quote_identifier;
+use atalaya_postgres::wire::{WireConnection, WireOptions};
 
 use crate::{Check, Error, Facts, Finding, Outcome, Severity, SideName};
 
@@ -14,6 +15,14 @@ pub(super) const CHECKS: &[Check] = &[
         why: "a replication connection and a slot need the REPLICATION attribute (on RDS the role rds_replication)",
         remedy: "grant it to the role",
         run: |facts| ready(replication(facts)),
+    },
+    Check {
+        id: "replication-connection",
+        title: "a replication connection is let in",
+        severity: Severity::Fail,
+        why: "pg_hba.conf can let in ordinary connections and refuse those that follow changes",
+        remedy: "add a line for this host, role and database to pg_hba.conf and reload; on a managed service, switch logical replication on",
+        run: |facts| Box::pin(replication_connection(facts)),
     },
     Check {
         id: "publication-privilege",
@@ -75,6 +84,43 @@ fn replication(facts: &Facts) -> Outcome {
         })
         .collect::<Vec<_>>()
         .into()
+}
+
+/// Opens a walsender, asks which system it is, and closes it: nothing is made.
+async fn replication_connection(facts: &Facts) -> Result<Outcome, Error> {
+    let options =
+        WireOptions { application_name: "atalaya assess".to_owned(), replication: true, ..WireOptions::default() };
+    let mut findings = Vec::new();
+    for side in facts.sides() {
+        let refused = match WireConnection::connect(&side.url, &options).await {
+            Ok(mut connection) => {
+                let answer = connection.simple_query("IDENTIFY_SYSTEM").await;
+                connection.close().await;
+                answer.err()
+            }
+            Err(error) => Some(error),
+        };
+        let Some(error) = refused else { continue };
+        let said = error.server_error().map_or_else(|| error.to_string(), |error| error.message.clone());
+        let seen = format!("refused: {said}");
+        let finding = match side.name {
+            SideName::Source => Finding::fail(seen),
+            SideName::Target => Finding::warn(seen + "; the way back needs it"),
+        };
+        let remedy = match error.sqlstate() {
+            Some("28000") => Some(format!(
+                "host {} {} <this machine's address> scram-sha-256  # in pg_hba.conf of the {}, then: SELECT pg_reload_conf();",
+                side.identity.database, side.role.name, side.name
+            )),
+            _ => error.hint(),
+        };
+        let finding = finding.on(side.name);
+        findings.push(match remedy {
+            Some(remedy) => finding.remedy(remedy),
+            None => finding,
+        });
+    }
+    Ok(findings.into())
 }
 
 async fn publication(facts: &Facts) -> Result<Outcome, Error> {

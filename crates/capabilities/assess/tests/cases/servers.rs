@@ -77,6 +77,10 @@ super::cases! {
         login: PLAIN,
         ..case("replication-privilege", name, Fires(Fail, "ALTER ROLE \"plain\" REPLICATION"))
     };
+    a_refused_replication_connection_is_named: |name| Case {
+        login: PLAIN,
+        ..case("replication-connection", name, Fires(Fail, "refused"))
+    };
     a_table_of_another_owner_cannot_be_published: |name| Case {
         login: PLAIN,
         ..case("publication-privilege", name, Fires(Fail, "public.t"))
