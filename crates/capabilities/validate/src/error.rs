@@ -21,6 +21,15 @@ pub enum Error {
         /// How often it was tried.
         tries: u32,
     },
+    /// Only a migration's replicator can repair.
+    #[error("there is no migration whose replicator could repair rows")]
+    NoReplicator,
+    /// The replicator has not repaired.
+    #[error("the replicator did not repair the rows: {outcome}")]
+    RepairRefused {
+        /// What it says.
+        outcome: String,
+    },
     /// An answer of the server cannot be read.
     #[error("the server's answer has an unexpected shape while {action}")]
     Shape {
@@ -47,6 +56,10 @@ impl Error {
                 "the replicator goes on when a snapshot takes longer than the fence's lease; try again when the target is less busy"
                     .to_owned(),
             ),
+            Self::NoReplicator => {
+                Some("name the migration; without one, correct the target by hand and compare again".to_owned())
+            }
+            Self::RepairRefused { .. } => Some("see that `atalaya migrate start` runs, then repair again".to_owned()),
             Self::Shape { .. } => None,
         }
     }

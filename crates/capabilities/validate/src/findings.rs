@@ -10,6 +10,7 @@ use crate::entries::Location;
 use crate::merge::{Difference, Group, Tally};
 use crate::moment::Pair;
 use crate::record::single_value;
+use crate::repair::RowIdentity;
 use crate::report::{ColumnDifference, ColumnValues, Finding, FindingKind, KeyColumn};
 use crate::survey::Survey;
 use crate::unit::Unit;
@@ -66,6 +67,54 @@ pub(crate) async fn describe(
     }
     described.findings.sort_by(|one, other| sort_key(one).cmp(&sort_key(other)));
     Ok(described)
+}
+
+/// Bytes of identities kept of one table; what is beyond is left for the next repair.
+const IDENTITY_BYTES_MAX: usize = 64 << 20;
+
+/// How each differing row is known on the side it stands on, for a repair.
+pub(crate) async fn identify(
+    pair: &Pair,
+    unit: &Unit,
+    survey: &Survey,
+    groups: &[Group],
+) -> Result<Vec<RowIdentity>, Error> {
+    let mut identities = Vec::new();
+    let mut bytes = 0;
+    for chunk in groups.chunks(CHUNK_ROWS) {
+        let differences: Vec<Difference> = chunk.iter().flat_map(Group::differences).collect();
+        let source: Vec<Location> = differences.iter().filter_map(|one| one.source.clone()).collect();
+        let target: Vec<Location> = differences.iter().filter_map(|one| one.target.clone()).collect();
+        pair.limit_statements().await?;
+        let sides = [
+            (&pair.source, &unit.source, &survey.source_names, source, true),
+            (&pair.target, &unit.target, &survey.target_names, target, false),
+        ];
+        for (session, side, names, places, on_source) in sides {
+            for (relation, places) in by_relation(places.iter()) {
+                let name = names.get(&relation).ok_or(Error::Shape { action: "reading the rows that differ" })?;
+                let table = if on_source { name } else { &unit.source_name };
+                for row in session.query(&side.identities(name, &places), &[]).await? {
+                    let key: Vec<Option<String>> =
+                        row.get::<_, Vec<String>>(0).iter().map(|record| single_value(record)).collect();
+                    bytes += key.iter().flatten().map(String::len).sum::<usize>();
+                    identities.push(RowIdentity { table: table.clone(), key });
+                }
+            }
+        }
+        if bytes > IDENTITY_BYTES_MAX {
+            break;
+        }
+    }
+    Ok(identities)
+}
+
+fn by_relation<'all>(places: impl Iterator<Item = &'all Location>) -> HashMap<u32, Vec<String>> {
+    let mut by_relation: HashMap<u32, Vec<String>> = HashMap::new();
+    for location in places {
+        by_relation.entry(location.relation).or_default().push(location.place.clone());
+    }
+    by_relation
 }
 
 fn sort_key(finding: &Finding) -> (Vec<Option<&str>>, Option<&str>, Option<&str>) {
@@ -170,12 +219,8 @@ async fn read_rows<'all>(
     names: &HashMap<u32, RelationName>,
     sql: impl Fn(&RelationName, &[String]) -> String,
 ) -> Result<Rows, Error> {
-    let mut by_relation: HashMap<u32, Vec<String>> = HashMap::new();
-    for location in places {
-        by_relation.entry(location.relation).or_default().push(location.place.clone());
-    }
     let mut rows = Rows::new();
-    for (relation, places) in by_relation {
+    for (relation, places) in by_relation(places) {
         let name = names.get(&relation).ok_or(Error::Shape { action: "reading the rows that differ" })?;
         for row in session.query(&sql(name, &places), &[]).await? {
             let values = |records: Vec<String>| -> Vec<Option<String>> {

@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use crate::compare::compare;
-use crate::findings::{Described, describe};
+use crate::findings::{Described, describe, identify};
 use crate::merge::{Group, Tally};
 use crate::moment::Pair;
 use crate::outcome::Outcome;
+use crate::repair::RowIdentity;
 use crate::survey::Survey;
 use crate::unit::Unit;
 use crate::{Error, Moment, Plan, Scope, TableReport, TableStatus};
@@ -27,6 +28,8 @@ pub(crate) struct Judged {
     pub(crate) settled: Tally,
     /// The differing keys, where they are looked at again.
     pub(crate) groups: Vec<Group>,
+    /// The differing rows' identities, where a repair wants them.
+    pub(crate) identities: Vec<RowIdentity>,
     /// Whether more keys differ than are kept.
     pub(crate) cut: bool,
     /// Whether the snapshot's age limit ended it.
@@ -52,6 +55,7 @@ pub(crate) async fn judge(
         open: false,
         settled: Tally::default(),
         groups: Vec::new(),
+        identities: Vec::new(),
         cut: false,
         out_of_time: false,
     };
@@ -88,6 +92,9 @@ async fn compare_and_describe(
     let listed = list(plan, survey, pair, unit, &outcome).await?;
     set_tally(&mut judged.report, listed.tally);
     judged.report.findings = listed.findings;
+    if plan.collect_identities {
+        judged.identities = identify(pair, unit, survey, &outcome.groups).await?;
+    }
     Ok(())
 }
 

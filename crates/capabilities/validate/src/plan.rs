@@ -32,6 +32,8 @@ pub struct Plan {
     pub fence_limit: Duration,
     /// Whether a sequence that stands elsewhere on the target is a difference; always so when quiesced.
     pub strict_sequences: bool,
+    /// Whether the differing rows' identities are kept, for a repair.
+    pub(crate) collect_identities: bool,
 }
 
 impl Plan {
@@ -50,6 +52,7 @@ impl Plan {
             snapshot_age_limit: Duration::from_secs(15 * 60),
             fence_limit: Duration::from_secs(30),
             strict_sequences: false,
+            collect_identities: false,
         }
     }
 }

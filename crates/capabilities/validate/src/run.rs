@@ -10,6 +10,7 @@ use futures_util::future::try_join_all;
 
 use crate::judge::{Judged, judge};
 use crate::moment::{APPLICATION_NAME, Opened, Pair};
+use crate::repair::RowIdentity;
 use crate::survey::{Survey, survey};
 use crate::{Error, Event, Moment, Plan, Progress, REPORT_VERSION, Report, Scope, Totals, looks, sequences};
 
@@ -19,6 +20,11 @@ use crate::{Error, Event, Moment, Plan, Progress, REPORT_VERSION, Report, Scope,
 /// When there is no result at all: a side cannot be reached or goes away, nothing matches, no fence holds.
 /// A table that cannot be compared is part of the report.
 pub async fn validate(plan: &Plan, progress: &dyn Progress) -> Result<Report, Error> {
+    run(plan, progress).await.map(|(report, _)| report)
+}
+
+/// The same, with the differing rows' identities where the plan wants them.
+pub(crate) async fn run(plan: &Plan, progress: &dyn Progress) -> Result<(Report, Vec<RowIdentity>), Error> {
     let started_at = Instant::now();
     let (source, target) = tokio::try_join!(
         Session::connect(&plan.source, APPLICATION_NAME),
@@ -35,7 +41,12 @@ pub async fn validate(plan: &Plan, progress: &dyn Progress) -> Result<Report, Er
     }
     let quiesced = matches!(plan.scope, Scope::Databases { moment: Moment::Quiesced });
     let sequences = sequences::compare(&source, &target, &plan.tables).await?;
-    let mut tables: Vec<_> = judged.into_iter().map(|judged| judged.report).collect();
+    let mut tables = Vec::with_capacity(judged.len());
+    let mut identities = Vec::new();
+    for judged in judged {
+        tables.push(judged.report);
+        identities.extend(judged.identities);
+    }
     tables.sort_by(|one, other| one.source.cmp(&other.source));
     let mut report = Report {
         version: REPORT_VERSION,
@@ -54,7 +65,7 @@ pub async fn validate(plan: &Plan, progress: &dyn Progress) -> Result<Report, Er
         seconds: started_at.elapsed().as_secs_f64(),
     };
     report.sum_up();
-    Ok(report)
+    Ok((report, identities))
 }
 
 /// A table still to be compared.
