@@ -65,9 +65,17 @@ pub(super) struct Deck {
 }
 
 impl Deck {
-    pub(super) fn new(seed: u64, accounts: i64, shop: Option<ShopBounds>) -> Self {
+    /// The seed is the options', the run's and the client's: what a second run with equal options inserts must
+    /// not collide with the first's.
+    pub(super) fn new(
+        [seed, run, client]: [u64; 3],
+        accounts: i64,
+        shop: Option<ShopBounds>,
+    ) -> Self {
         Self {
-            random: StdRng::seed_from_u64(seed),
+            random: StdRng::seed_from_u64(
+                seed ^ (run << 10 | client).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            ),
             accounts,
             shop,
             prices: VecDeque::new(),
@@ -285,5 +293,68 @@ fn kind_of(card: u32) -> &'static str {
         980..985 => "employee",
         985..999 => "savepoint",
         _ => "large",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const BOUNDS: ShopBounds = ShopBounds {
+        customers: 100,
+        products: 100,
+        orders: 100,
+        documents: 2,
+        tickets: 100,
+        movements: 100,
+        events: 100,
+        places: 100,
+        employees: 100,
+    };
+
+    fn steps(seed: [u64; 3]) -> Vec<(Phrase, Vec<Value>)> {
+        let mut deck = Deck::new(seed, 10, Some(BOUNDS));
+        (0..100).flat_map(|id| deck.draw(id).steps).collect()
+    }
+
+    #[test]
+    fn equal_seeds_draw_equal_transactions_and_runs_and_clients_draw_their_own() {
+        assert_eq!(steps([1, 1, 0]), steps([1, 1, 0]));
+        assert_ne!(steps([1, 1, 0]), steps([2, 1, 0]));
+        assert_ne!(steps([1, 1, 0]), steps([1, 2, 0]));
+        assert_ne!(steps([1, 1, 0]), steps([1, 1, 1]));
+    }
+
+    #[test]
+    fn every_kind_that_is_drawn_but_a_bare_transfer_does_something_in_the_shop() {
+        let mut kinds = BTreeSet::new();
+        for card in 0..1000 {
+            if kind_of(card) == "price move" || !kinds.insert(kind_of(card)) {
+                continue;
+            }
+            let mut deck = Deck::new([1, 1, 1], 10, Some(BOUNDS));
+            let mut plan = Plan::begin();
+            deck.shopping(&mut plan, BOUNDS, 1, card);
+            assert_eq!(plan.steps.len() > 1, kind_of(card) != "transfer", "{card}");
+        }
+        assert_eq!(kinds.len(), 19);
+    }
+
+    #[test]
+    fn transfers_go_between_two_accounts() {
+        let mut deck = Deck::new([1, 1, 1], 2, None);
+        for id in 0..100 {
+            let mut plan = Plan::begin();
+            deck.transfer(&mut plan, id, "transfer");
+            let booked: Vec<&Value> = plan
+                .steps
+                .iter()
+                .filter(|(phrase, _)| *phrase == Phrase::Book)
+                .filter_map(|(_, values)| values.first())
+                .collect();
+            assert_eq!(booked, [&Value::Number(1), &Value::Number(2)]);
+        }
     }
 }
