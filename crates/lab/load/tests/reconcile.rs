@@ -1,6 +1,7 @@
 //! A ledger that was tampered with is found, each kind of tampering as what it is.
 
 use atalaya_load::ledger::{Ledger, LedgerOptions, LedgerRecord, Reconciliation};
+use atalaya_load::shop::{ShopSize, create};
 use atalaya_sandbox::ServerOptions;
 
 use crate::lab::{Lab, until};
@@ -103,13 +104,23 @@ async fn each_kind_of_tampering_is_found_as_what_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn runs_in_one_database_are_told_apart() {
+async fn runs_with_equal_options_do_not_collide_and_are_told_apart() {
     let lab = Lab::with_ledger(ServerOptions::new(13)).await;
+    create(&lab.session, ShopSize::of_bytes(1 << 20))
+        .await
+        .unwrap();
     let mut records = Vec::new();
     for _ in 0..2 {
-        let run = Ledger::start(lab.options()).await.unwrap();
-        until(&run, |counts| counts.committed >= 100).await;
-        records.push(run.stop().await);
+        let run = Ledger::start(LedgerOptions {
+            shop: true,
+            ..lab.options()
+        })
+        .await
+        .unwrap();
+        until(&run, |counts| counts.committed >= 500).await;
+        let record = run.stop().await;
+        assert!(!record.errors().contains_key("23505"));
+        records.push(record);
     }
     assert_eq!([records[0].run, records[1].run], [1, 2]);
     for record in records {
