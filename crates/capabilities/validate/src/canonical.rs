@@ -6,7 +6,7 @@
 //! nondeterministic one it would hash the sort key. Used on both sides or on neither: nothing here depends
 //! on which side it is.
 
-use atalaya_catalog::Column;
+use atalaya_catalog::{Column, Generated};
 use atalaya_data::{RelationName, quote_identifier};
 
 /// `"char"`: from 16 on its output function writes a byte above 127 as an octal escape.
@@ -31,6 +31,8 @@ pub(crate) struct SideSql {
     columns: Vec<String>,
     /// Positions of the key's columns; empty without a key.
     key: Vec<usize>,
+    /// Expressions a row is known by in a repair: the key's columns, or all that are stored as given.
+    identity: Vec<String>,
     encoding: Encoding,
 }
 
@@ -60,7 +62,13 @@ impl SideSql {
                 places.iter().map(|place| format!("SELECT tableoid, ctid{names} FROM {}", place.to_sql())).collect();
             format!("FROM ({}) AS r", parts.join(" UNION ALL "))
         };
-        Self { from, columns: columns.iter().map(|column| expression(column)).collect(), key, encoding }
+        let known_by: Vec<&&Column> = if key.is_empty() {
+            columns.iter().filter(|column| column.generated == Generated::No).collect()
+        } else {
+            key.iter().filter_map(|position| columns.get(*position)).collect()
+        };
+        let identity = known_by.iter().map(|column| format!("r.{}", quote_identifier(&column.name))).collect();
+        Self { from, columns: columns.iter().map(|column| expression(column)).collect(), key, identity, encoding }
     }
 
     /// Whether rows are known by a key.
@@ -127,24 +135,29 @@ impl SideSql {
     /// Place, key texts, column hashes and, cut to `length_max` characters, column texts of rows of one
     /// relation by their places. Each text is that of a record of one column, see [`crate::record`].
     pub(crate) fn rows(&self, relation: &RelationName, places: &[String], length_max: u32) -> String {
-        let records = |expressions: &mut dyn Iterator<Item = &str>| {
-            let texts: Vec<String> =
-                expressions.map(|expression| format!("ROW({expression})::pg_catalog.text")).collect();
-            format!("ARRAY[{}]::pg_catalog.text[]", texts.join(", "))
-        };
         let per_text = |what: &str| {
             format!("ARRAY(SELECT {what} FROM pg_catalog.unnest(s.texts) WITH ORDINALITY AS u(t, n) ORDER BY u.n)")
         };
         format!(
             "SELECT s.place::pg_catalog.text, s.keys, {}, {}
                FROM (SELECT r.ctid AS place, {} AS keys, {} AS texts FROM ONLY {} AS r
-                      WHERE r.ctid = ANY ('{{{}}}'::pg_catalog.tid[]) OFFSET '0') AS s",
+                      WHERE r.ctid = ANY ({}) OFFSET '0') AS s",
             per_text(&self.hash_text("u.t")),
             per_text(&format!("pg_catalog.left(u.t, {length_max})")),
             records(&mut self.key_expressions()),
             records(&mut self.columns.iter().map(String::as_str)),
             relation.to_sql(),
-            places.iter().map(|place| format!("\"{place}\"")).collect::<Vec<_>>().join(","),
+            tids(places),
+        )
+    }
+
+    /// What rows of one relation are known by, by their places; records as in [`Self::rows`].
+    pub(crate) fn identities(&self, relation: &RelationName, places: &[String]) -> String {
+        format!(
+            "SELECT {} FROM ONLY {} AS r WHERE r.ctid = ANY ({})",
+            records(&mut self.identity.iter().map(String::as_str)),
+            relation.to_sql(),
+            tids(places),
         )
     }
 
@@ -201,6 +214,16 @@ fn expression(column: &Column) -> String {
         CHAR_ARRAY_OID => format!("{name}::pg_catalog.int4[]"),
         _ => name,
     }
+}
+
+fn records(expressions: &mut dyn Iterator<Item = &str>) -> String {
+    let texts: Vec<String> = expressions.map(|expression| format!("ROW({expression})::pg_catalog.text")).collect();
+    format!("ARRAY[{}]::pg_catalog.text[]", texts.join(", "))
+}
+
+fn tids(places: &[String]) -> String {
+    let quoted: Vec<String> = places.iter().map(|place| format!("\"{place}\"")).collect();
+    format!("'{{{}}}'::pg_catalog.tid[]", quoted.join(","))
 }
 
 fn array(numbers: &[i64]) -> String {

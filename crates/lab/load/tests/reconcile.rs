@@ -106,17 +106,10 @@ async fn each_kind_of_tampering_is_found_as_what_it_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn runs_with_equal_options_do_not_collide_and_are_told_apart() {
     let lab = Lab::with_ledger(ServerOptions::new(13)).await;
-    create(&lab.session, ShopSize::of_bytes(1 << 20))
-        .await
-        .unwrap();
+    create(&lab.session, ShopSize::of_bytes(1 << 20)).await.unwrap();
     let mut records = Vec::new();
     for _ in 0..2 {
-        let run = Ledger::start(LedgerOptions {
-            shop: true,
-            ..lab.options()
-        })
-        .await
-        .unwrap();
+        let run = Ledger::start(LedgerOptions { shop: true, ..lab.options() }).await.unwrap();
         until(&run, |counts| counts.committed >= 500).await;
         let record = run.stop().await;
         assert!(!record.errors().contains_key("23505"));

@@ -63,11 +63,17 @@ impl ServerError {
                 _ => {}
             }
         }
-        if let Some(text) = text_without_values(&error.sqlstate) {
-            text.clone_into(&mut error.message);
-            error.hint = None;
+        Ok(error.without_values())
+    }
+
+    /// Puts a fixed text in the place of a message that may quote values; for what another driver read.
+    #[must_use]
+    pub fn without_values(mut self) -> Self {
+        if let Some(text) = text_without_values(&self.sqlstate) {
+            text.clone_into(&mut self.message);
+            self.hint = None;
         }
-        Ok(error)
+        self
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::ServerError;
+use atalaya_pgwire::ServerError;
+
 use crate::wire::WireError;
 
 /// What went wrong between us and a Postgres server.
@@ -26,7 +27,7 @@ pub enum Error {
         place: String,
         /// The server's answer.
         #[source]
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// A connection did not come about, or a statement did not end, in time.
     #[error("{what} took longer than {} s", .limit.as_secs())]
@@ -43,7 +44,7 @@ pub enum Error {
         action: String,
         /// The server's answer.
         #[source]
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// The connection broke.
     #[error("the connection was lost while {action}")]
@@ -91,7 +92,7 @@ impl Error {
     /// Puts a driver's error and what was being done together.
     pub(crate) fn from_driver(action: &str, error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
-            Some(report) => Self::Server { action: action.to_owned(), source: report.into() },
+            Some(report) => Self::Server { action: action.to_owned(), source: Box::new(kept_of(report)) },
             None => Self::Lost { action: action.to_owned(), source: error },
         }
     }
@@ -136,6 +137,22 @@ impl Error {
             Self::Shape { .. } => None,
         }
     }
+}
+
+/// What of the driver's report is safe to show: never DETAIL and CONTEXT, which hold row values.
+pub(crate) fn kept_of(report: &tokio_postgres::error::DbError) -> ServerError {
+    ServerError {
+        severity: report.severity().to_owned(),
+        sqlstate: report.code().code().to_owned(),
+        message: report.message().to_owned(),
+        hint: report.hint().map(str::to_owned),
+        schema: report.schema().map(str::to_owned),
+        table: report.table().map(str::to_owned),
+        column: report.column().map(str::to_owned),
+        data_type: report.datatype().map(str::to_owned),
+        constraint: report.constraint().map(str::to_owned),
+    }
+    .without_values()
 }
 
 /// What the server said decides; without its word, a connection that ended or never came about is worth

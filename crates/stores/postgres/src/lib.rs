@@ -9,17 +9,16 @@ mod error;
 pub mod fence_slot;
 mod notification;
 mod pipeline;
-mod server_error;
 mod session;
 pub mod settings;
 mod tls;
 pub mod wire;
 
+pub use atalaya_pgwire::ServerError;
 pub use bytes::BytesMut;
 pub use error::{Error, Retry};
 pub use notification::Notification;
 pub use pipeline::Step;
-pub use server_error::ServerError;
 pub use session::{CancelHandle, Session};
 pub use tls::TlsError;
 pub use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};

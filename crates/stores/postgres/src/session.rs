@@ -256,7 +256,7 @@ fn configuration(url: &ConnectionUrl, application_name: &str) -> Config {
 
 fn connect_error(url: &ConnectionUrl, error: tokio_postgres::Error) -> Error {
     match error.as_db_error() {
-        Some(report) => Error::Refused { place: url.to_string(), source: report.into() },
+        Some(report) => Error::Refused { place: url.to_string(), source: Box::new(crate::error::kept_of(report)) },
         None => Error::Connect {
             place: url.to_string(),
             source: Box::new(error),

@@ -1,7 +1,9 @@
 //! Rows that differ are read again from the source and put right, at a fence, in one transaction with the
 //! position: the changes that follow then meet exactly what they expect.
 
-use atalaya_catalog::Relation;
+use std::collections::{BTreeMap, BTreeSet};
+
+use atalaya_catalog::{Column, Relation};
 use atalaya_control::FenceState;
 use atalaya_data::{RelationName, quote_identifier, quote_literal};
 use atalaya_postgres::catalog::read_relations;
@@ -49,37 +51,30 @@ impl Follower<'_> {
                 "BEGIN; UPDATE atalaya.progress SET marker = marker + 1 WHERE migration = {migration} AND writer = 0"
             ))
             .await?;
-        let tables = target
+        let pairs: Vec<(RelationName, RelationName)> = target
             .query(
-                "SELECT t.schema, t.name, t.target_schema, t.target_name FROM atalaya.tables t
-                  WHERE t.migration = $2 AND EXISTS (SELECT FROM atalaya.repair_rows r
-                        WHERE r.control_id = $1 AND r.schema = t.schema AND r.name = t.name)",
-                &[&id, &self.opened.plan.name],
+                "SELECT schema, name, target_schema, target_name FROM atalaya.tables WHERE migration = $1",
+                &[&self.opened.plan.name],
             )
-            .await?;
+            .await?
+            .iter()
+            .map(|row| {
+                (
+                    RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1)),
+                    RelationName::new(row.get::<_, String>(2), row.get::<_, String>(3)),
+                )
+            })
+            .collect();
         let (sources, targets) = (read_relations(source).await?, read_relations(target).await?);
         let mut repaired = 0;
-        for row in tables {
-            let name = RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1));
-            let target_name = RelationName::new(row.get::<_, String>(2), row.get::<_, String>(3));
-            let find = |relations: &[Relation], name: &RelationName| {
-                relations
-                    .iter()
-                    .find(|relation| relation.name == *name)
-                    .cloned()
-                    .ok_or(Error::Broken("a table to be repaired is gone"))
+        for listed in listed_rows(target, id, &pairs).await? {
+            // All that make up the target's table: a row may have come from any of them.
+            let names = pairs.iter().filter(|(_, to)| *to == listed.target).map(|(name, _)| name);
+            let table = Repaired {
+                sources: names.map(|name| find(&sources, name)).collect::<Result<_, _>>()?,
+                target: find(&targets, &listed.target)?,
             };
-            let table = Repaired { source: find(&sources, &name)?, target: find(&targets, &target_name)? };
-            let keys: Vec<Vec<Option<String>>> = target
-                .query(
-                    "SELECT DISTINCT key FROM atalaya.repair_rows WHERE control_id = $1 AND schema = $2 AND name = $3",
-                    &[&id, &name.schema, &name.name],
-                )
-                .await?
-                .iter()
-                .map(|row| row.get(0))
-                .collect();
-            for keys in keys.chunks(BATCH) {
+            for keys in listed.keys.chunks(BATCH) {
                 table.repair(source, target, keys).await?;
                 repaired += keys.len();
             }
@@ -95,43 +90,47 @@ impl Follower<'_> {
     }
 }
 
-/// A table on both sides.
-struct Repaired {
-    source: Relation,
-    target: Relation,
+/// What a request lists of one table of the target.
+struct Listed {
+    target: RelationName,
+    keys: Vec<Vec<Option<String>>>,
 }
 
-impl Repaired {
-    /// Columns a row is known by: the key's, or all for a table without one.
-    fn identity(&self) -> Vec<String> {
-        if self.source.key.is_some() {
-            self.source.key_columns().map(|column| column.name.clone()).collect()
-        } else {
-            self.source.data_columns().map(|column| column.name.clone()).collect()
-        }
+async fn listed_rows(target: &Session, id: i64, pairs: &[(RelationName, RelationName)]) -> Result<Vec<Listed>, Error> {
+    let rows = target
+        .query("SELECT DISTINCT schema, name, key FROM atalaya.repair_rows WHERE control_id = $1", &[&id])
+        .await?;
+    let mut by_target: BTreeMap<&RelationName, BTreeSet<Vec<Option<String>>>> = BTreeMap::new();
+    for row in rows {
+        let name = RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1));
+        let (_, to) = pairs
+            .iter()
+            .find(|(from, _)| *from == name)
+            .ok_or(Error::Broken("a table to be repaired is not part of the migration"))?;
+        by_target.entry(to).or_default().insert(row.get(2));
     }
+    Ok(by_target
+        .into_iter()
+        .map(|(target, keys)| Listed { target: target.clone(), keys: keys.into_iter().collect() })
+        .collect())
+}
 
+fn find<'all>(relations: &'all [Relation], name: &RelationName) -> Result<&'all Relation, Error> {
+    relations.iter().find(|relation| relation.name == *name).ok_or(Error::Broken("a table to be repaired is gone"))
+}
+
+/// A table of the target and the source's tables that make it up.
+struct Repaired<'all> {
+    sources: Vec<&'all Relation>,
+    target: &'all Relation,
+}
+
+impl Repaired<'_> {
     /// Deletes the listed rows on the target and inserts what the source has under the same identity.
     async fn repair(&self, source: &Session, target: &Session, keys: &[Vec<Option<String>>]) -> Result<(), Error> {
-        let identity = self.identity();
-        let columns: Vec<Vec<Option<&str>>> = (0..identity.len())
-            .map(|position| keys.iter().map(|key| key.get(position).and_then(|value| value.as_deref())).collect())
-            .collect();
+        let identity = self.sources.first().map(|relation| identity(relation)).unwrap_or_default();
+        let columns = transposed(keys, identity.len());
         let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
-        let data: Vec<String> = self.source.data_columns().map(|column| column.name.clone()).collect();
-        let select: Vec<String> = data.iter().map(|name| text_of(&format!("t.{}", quote_identifier(name)))).collect();
-        let rows = source
-            .query(
-                &format!(
-                    "SELECT ARRAY[{}]::text[] FROM ONLY {} AS t WHERE EXISTS (SELECT FROM {} WHERE {})",
-                    select.join(", "),
-                    self.source.name.to_sql(),
-                    wanted(identity.len()),
-                    matches(&identity)
-                ),
-                &parameters,
-            )
-            .await?;
         target
             .execute(
                 &format!(
@@ -143,8 +142,26 @@ impl Repaired {
                 &parameters,
             )
             .await?;
-        let rows: Vec<Vec<Option<String>>> = rows.iter().map(|row| row.get(0)).collect();
-        self.insert(target, &data, &rows).await
+        for relation in &self.sources {
+            let data: Vec<String> = relation.data_columns().map(|column| column.name.clone()).collect();
+            let select: Vec<String> =
+                data.iter().map(|name| text_of(&format!("t.{}", quote_identifier(name)))).collect();
+            let rows = source
+                .query(
+                    &format!(
+                        "SELECT ARRAY[{}]::text[] FROM ONLY {} AS t WHERE EXISTS (SELECT FROM {} WHERE {})",
+                        select.join(", "),
+                        relation.name.to_sql(),
+                        wanted(identity.len()),
+                        matches(&identity)
+                    ),
+                    &parameters,
+                )
+                .await?;
+            let rows: Vec<Vec<Option<String>>> = rows.iter().map(|row| row.get(0)).collect();
+            self.insert(target, &data, &rows).await?;
+        }
+        Ok(())
     }
 
     async fn insert(&self, target: &Session, data: &[String], rows: &[Vec<Option<String>>]) -> Result<(), Error> {
@@ -162,9 +179,7 @@ impl Repaired {
             })
             .collect::<Result<_, _>>()?;
         let names: Vec<String> = data.iter().map(|name| quote_identifier(name)).collect();
-        let columns: Vec<Vec<Option<&str>>> = (0..data.len())
-            .map(|position| rows.iter().map(|row| row.get(position).and_then(|value| value.as_deref())).collect())
-            .collect();
+        let columns = transposed(rows, data.len());
         let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
         target
             .execute(
@@ -180,6 +195,19 @@ impl Repaired {
             .await?;
         Ok(())
     }
+}
+
+/// Columns a row is known by: the key's, or all for a table without one.
+fn identity(relation: &Relation) -> Vec<String> {
+    let names = |columns: &mut dyn Iterator<Item = &Column>| columns.map(|column| column.name.clone()).collect();
+    if relation.key.is_some() { names(&mut relation.key_columns()) } else { names(&mut relation.data_columns()) }
+}
+
+/// Rows as one array a column.
+fn transposed(rows: &[Vec<Option<String>>], columns: usize) -> Vec<Vec<Option<&str>>> {
+    (0..columns)
+        .map(|position| rows.iter().map(|row| row.get(position).and_then(|value| value.as_deref())).collect())
+        .collect()
 }
 
 /// The output function's own text; NULL stays NULL.

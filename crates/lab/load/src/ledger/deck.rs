@@ -67,15 +67,9 @@ pub(super) struct Deck {
 impl Deck {
     /// The seed is the options', the run's and the client's: what a second run with equal options inserts must
     /// not collide with the first's.
-    pub(super) fn new(
-        [seed, run, client]: [u64; 3],
-        accounts: i64,
-        shop: Option<ShopBounds>,
-    ) -> Self {
+    pub(super) fn new([seed, run, client]: [u64; 3], accounts: i64, shop: Option<ShopBounds>) -> Self {
         Self {
-            random: StdRng::seed_from_u64(
-                seed ^ (run << 10 | client).wrapping_mul(0x9e37_79b9_7f4a_7c15),
-            ),
+            random: StdRng::seed_from_u64(seed ^ (run << 10 | client).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
             accounts,
             shop,
             prices: VecDeque::new(),
@@ -86,20 +80,12 @@ impl Deck {
     pub(super) fn draw(&mut self, id: i64) -> Plan {
         let mut plan = Plan::begin();
         let card = self.random.random_range(0..1000_u32);
-        let kind = if self.shop.is_some() {
-            kind_of(card)
-        } else {
-            "transfer"
-        };
+        let kind = if self.shop.is_some() { kind_of(card) } else { "transfer" };
         self.transfer(&mut plan, id, kind);
         if let Some(shop) = self.shop {
             self.shopping(&mut plan, shop, id, card);
         }
-        let ending = if self.random.random_range(0..100) < 2 {
-            Ending::RollBack
-        } else {
-            Ending::Commit
-        };
+        let ending = if self.random.random_range(0..100) < 2 { Ending::RollBack } else { Ending::Commit };
         plan.end(ending)
     }
 
@@ -107,16 +93,7 @@ impl Deck {
         let from = self.upto(self.accounts);
         let to = 1 + (from + self.random.random_range(0..self.accounts - 1)) % self.accounts;
         let amount = self.upto(50_000);
-        plan.say(
-            Phrase::Transfer,
-            [
-                id.into(),
-                kind.into(),
-                amount.into(),
-                from.into(),
-                to.into(),
-            ],
-        );
+        plan.say(Phrase::Transfer, [id.into(), kind.into(), amount.into(), from.into(), to.into()]);
         // Always in the order of the accounts, so that clients do not deadlock.
         let mut bookings = [(from, -amount), (to, amount)];
         bookings.sort_unstable();
@@ -145,20 +122,14 @@ impl Deck {
             "document title" => plan.say(Phrase::DocumentTitle, [document.into(), text.into()]),
             "document content" => plan.say(Phrase::DocumentContent, [document.into()]),
             "audit" => {
-                plan.say(
-                    Phrase::AuditInsert,
-                    [text.into(), number.into(), self.upto(3).into()],
-                );
+                plan.say(Phrase::AuditInsert, [text.into(), number.into(), self.upto(3).into()]);
                 plan.say(Phrase::AuditDelete, [ticket.into()]);
             }
             "audit one" => plan.say(Phrase::AuditDeleteOne, [ticket.into()]),
             "audit update" => plan.say(Phrase::AuditUpdate, [ticket.into(), text.into()]),
             "price" => self.price(plan, product),
             "price move" => self.price_move(plan),
-            "preferences" => plan.say(
-                Phrase::CustomerPreferences,
-                [customer.into(), number.into()],
-            ),
+            "preferences" => plan.say(Phrase::CustomerPreferences, [customer.into(), number.into()]),
             "phones" => plan.say(Phrase::CustomerPhones, [customer.into(), text.into()]),
             "status" => {
                 let order = self.upto(shop.orders);
@@ -169,41 +140,26 @@ impl Deck {
                 let order = self.upto(shop.orders) | 1;
                 plan.say(Phrase::OrderDelete, [order.into()]);
             }
-            "events" => plan.say(
-                Phrase::SessionEvents,
-                [customer.into(), text.into(), 20.into()],
-            ),
+            "events" => plan.say(Phrase::SessionEvents, [customer.into(), text.into(), 20.into()]),
             "place" => {
                 let place = self.upto(shop.places);
                 plan.say(Phrase::WarehouseKey, [place.into()]);
             }
             "employee" => {
                 let employee = self.upto(shop.employees);
-                plan.say(
-                    Phrase::EmployeeMove,
-                    [employee.into(), self.upto(12).into()],
-                );
+                plan.say(Phrase::EmployeeMove, [employee.into(), self.upto(12).into()]);
             }
             "savepoint" => {
                 plan.say(Phrase::Savepoint, []);
                 self.stock(plan, product, text.clone());
                 plan.say(Phrase::RollBackToSavepoint, []);
-                plan.say(
-                    Phrase::StockMovement,
-                    [product.into(), 1.into(), text.into()],
-                );
+                plan.say(Phrase::StockMovement, [product.into(), 1.into(), text.into()]);
             }
             "large" => {
                 let movement = self.upto(shop.movements);
                 let event = self.upto(shop.events);
-                plan.say(
-                    Phrase::SessionEvents,
-                    [customer.into(), text.into(), 2_000.into()],
-                );
-                plan.say(
-                    Phrase::StockCheck,
-                    [movement.into(), (movement + 1_000).into()],
-                );
+                plan.say(Phrase::SessionEvents, [customer.into(), text.into(), 2_000.into()]);
+                plan.say(Phrase::StockCheck, [movement.into(), (movement + 1_000).into()]);
                 plan.say(Phrase::SessionDelete, [event.into(), (event + 500).into()]);
             }
             _ => (),
@@ -213,10 +169,7 @@ impl Deck {
     fn stock(&mut self, plan: &mut Plan, product: i64, text: String) {
         let difference = self.upto(21) - 11;
         plan.say(Phrase::Stock, [product.into(), difference.into()]);
-        plan.say(
-            Phrase::StockMovement,
-            [product.into(), difference.into(), text.into()],
-        );
+        plan.say(Phrase::StockMovement, [product.into(), difference.into(), text.into()]);
     }
 
     fn price(&mut self, plan: &mut Plan, product: i64) {
@@ -224,15 +177,7 @@ impl Deck {
         let valid_from = 1_672_531_200_000_000 + since_2023;
         let currency = self.currency();
         let cents = self.upto(100_000);
-        plan.say(
-            Phrase::PriceInsert,
-            [
-                product.into(),
-                currency.into(),
-                valid_from.into(),
-                cents.into(),
-            ],
-        );
+        plan.say(Phrase::PriceInsert, [product.into(), currency.into(), valid_from.into(), cents.into()]);
         if self.prices.len() == PRICES_REMEMBERED {
             self.prices.pop_front();
         }
@@ -243,15 +188,7 @@ impl Deck {
         if let Some((product, valid_from)) = self.prices.pop_front() {
             let currency = self.currency();
             let years = self.random.random_range(0..2_i64);
-            plan.say(
-                Phrase::PriceMove,
-                [
-                    product.into(),
-                    valid_from.into(),
-                    currency.into(),
-                    years.into(),
-                ],
-            );
+            plan.say(Phrase::PriceMove, [product.into(), valid_from.into(), currency.into(), years.into()]);
         }
     }
 

@@ -55,21 +55,13 @@ mod tests {
     use super::*;
 
     /// Answers to `BEGIN`, one statement and `COMMIT`; the server's errors by SQLSTATE, `lost` for none.
-    #[expect(clippy::result_large_err, reason = "the type that is judged")]
     fn judged(answers: [&str; 3], ending: Ending) -> Outcome {
         let answers = answers.map(|answer| match answer {
             "ok" => Ok(1),
             "lost" => Err(Error::Shape { action: "reading".into() }),
             sqlstate => Err(Error::Server {
                 action: "writing".into(),
-                source: ServerError {
-                    sqlstate: sqlstate.into(),
-                    message: String::new(),
-                    hint: None,
-                    relation: None,
-                    column: None,
-                    constraint: None,
-                },
+                source: Box::new(ServerError { sqlstate: sqlstate.into(), ..ServerError::default() }),
             }),
         });
         judge(&answers, ending)
