@@ -93,12 +93,12 @@ fn follower_stage(described: &str) -> Option<Stage> {
         return Some(Stage::Never);
     }
     let late = |prefix: &&str| object.starts_with(*prefix);
-    if ["INDEX ", "CONSTRAINT ", "TRIGGER ", "RULE ", "POLICY ", "STATISTICS "].iter().any(|prefix| late(&prefix)) {
+    if ["INDEX ", "CONSTRAINT ", "TRIGGER ", "RULE ", "POLICY ", "STATISTICS "].iter().any(|prefix| late(prefix)) {
         return Some(Stage::Last);
     }
     if ["EVENT TRIGGER ", "PUBLICATION ", "SUBSCRIPTION ", "DATABASE ", "LARGE OBJECT "]
         .iter()
-        .any(|prefix| late(&prefix))
+        .any(|prefix| late(prefix))
     {
         return Some(Stage::Never);
     }
