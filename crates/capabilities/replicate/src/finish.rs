@@ -1,5 +1,5 @@
-//! `finish`, in two halves: the last fence with sequences and the rest of the schema, and, once somebody
-//! has proven both sides equal, the removal of everything of ours.
+//! `finish`, in three steps: the last fence with sequences; once somebody has proven both sides equal, the
+//! rest of the schema; the removal of everything of ours.
 
 use atalaya_postgres::Session;
 
@@ -9,8 +9,7 @@ use crate::report::Observer;
 use crate::run::{Connected, open_archive};
 use crate::{Error, Plan, run_lock, schema, sequences};
 
-/// Restores what had to wait: foreign keys that were left out, triggers, row security, materialized views;
-/// sets the sequences a last time. The replicator has stopped, with everything applied.
+/// Sets the sequences a last time. The replicator has stopped, with everything applied.
 ///
 /// # Errors
 /// When the migration runs still, or never came to follow the source.
@@ -31,12 +30,23 @@ pub async fn last_fence(plan: &Plan, _observer: &dyn Observer) -> Result<(), Err
             "run `atalaya migrate start --stop-when caught-up` first",
         ));
     }
+    sequences::follow(&connected.source, &connected.target).await?;
+    Ok(())
+}
+
+/// Restores what had to wait: foreign keys that were left out, triggers, row security, materialized views.
+/// It comes after the proof, so that a move that is not proven can go on following the source.
+///
+/// # Errors
+/// When a server refuses a part of the schema; it can be repeated.
+pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
+    let connected = Connected::open(plan).await?;
+    let store = Store { session: &connected.target, name: &plan.name };
     if !plan.options.existing_schema {
         let archive = open_archive(plan, &connected, None).await?;
         schema::restore_foreign_keys(&archive, &store).await?;
         schema::restore_rest(&archive, &store).await?;
     }
-    sequences::follow(&connected.source, &connected.target).await?;
     Ok(())
 }
 

@@ -18,6 +18,7 @@ mod outcome;
 mod plan;
 mod progress;
 mod record;
+mod render;
 mod repair;
 mod report;
 mod run;
@@ -28,6 +29,7 @@ mod unit;
 pub use error::Error;
 pub use plan::{Method, Moment, Plan, Scope, TableFilter};
 pub use progress::{Event, Progress, Silent};
+pub use render::{render_status, render_text};
 pub use repair::{Repair, repair};
 pub use report::{
     ColumnDifference, ColumnValues, Finding, FindingKind, KeyColumn, REPORT_VERSION, Report, SequenceReport,

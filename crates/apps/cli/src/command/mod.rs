@@ -32,7 +32,7 @@ pub(crate) fn dispatch(command: Command, context: &Context) -> Result<u8, Failur
     match command {
         Command::Assess(arguments) => assess::run(arguments, context),
         Command::Migrate(command) => migrate::run(command, context),
-        Command::Validate(arguments) => validate::run(arguments, context),
+        Command::Validate(arguments) => validate::run(&arguments, context),
         Command::Sandbox(command) => sandbox::run(command, context),
         Command::HoldSnapshot => hold_snapshot::run(),
     }

@@ -1,12 +1,177 @@
-//! `atalaya validate`.
+//! `atalaya validate`: proves that both sides hold the same rows, lists those that differ, repairs them.
 
+use std::time::Duration;
+
+use atalaya_validate::{Method, Moment, Plan, Report, Scope, TableFilter};
+
+use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::progress::ValidationProgress;
+use crate::runtime;
 
 /// Arguments of `atalaya validate`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct ValidateArguments {}
+#[command(after_help = "Examples:
+  atalaya validate orders-to-18
+  atalaya validate orders-to-18 --tables 'public.orders*' --show-values
+  atalaya validate orders-to-18 --repair
+  atalaya validate --source env:ONE --target env:OTHER --quiesced --output json
 
-pub(crate) fn run(_arguments: ValidateArguments, _context: &Context) -> Result<u8, Failure> {
-    Ok(exit::DONE)
+While `migrate start` runs, both sides are compared at one position of the source's log. Two databases without
+a migration are compared by looking again at what differs, or, with --quiesced, by one look.")]
+pub(crate) struct ValidateArguments {
+    #[command(flatten)]
+    endpoints: EndpointArguments,
+    /// full (every column of every row), sample=N (about N rows a table) or counts; only full is a proof.
+    #[arg(long, default_value = "full", value_parser = method)]
+    method: Method,
+    /// Nothing writes to either side, and nothing is still to be applied: the first look counts, and sequences
+    /// must stand equal.
+    #[arg(long)]
+    quiesced: bool,
+    /// Have the replicator read the differing rows again at a new fence, then prove those tables again.
+    #[arg(long, conflicts_with = "quiesced")]
+    repair: bool,
+    /// Show differing values, not only the names of their columns.
+    #[arg(long)]
+    show_values: bool,
+    /// Tables compared at once.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: u16,
+    /// Differing rows listed a table; beyond it they are only counted.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    list: u32,
+    /// Minutes that one group of tables may hold its snapshots, which keep vacuum from removing dead rows.
+    #[arg(long, value_name = "MINUTES", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=1440))]
+    snapshot_age: u64,
+    /// Without a migration: looks at most at rows that differ.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=20))]
+    looks: u32,
+    /// Without a migration: seconds between two looks.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pause: u64,
+    /// A sequence that stands elsewhere on the target is a difference, even while the migration runs.
+    #[arg(long)]
+    strict_sequences: bool,
+}
+
+impl From<atalaya_validate::Error> for Failure {
+    fn from(error: atalaya_validate::Error) -> Self {
+        let hint = error.hint();
+        let code = match &error {
+            atalaya_validate::Error::NothingMatches => exit::USAGE,
+            atalaya_validate::Error::NoReplicator => exit::REFUSED,
+            _ => exit::FAILED,
+        };
+        Self::new(code, &error, hint)
+    }
+}
+
+pub(crate) fn run(arguments: &ValidateArguments, context: &Context) -> Result<u8, Failure> {
+    let endpoints = arguments.endpoints.resolve(context)?;
+    runtime::block_on(validate(arguments, &endpoints, context))?
+}
+
+async fn validate(arguments: &ValidateArguments, endpoints: &Endpoints, context: &Context) -> Result<u8, Failure> {
+    let scope = scope(arguments, endpoints).await?;
+    let mut plan = Plan::new(endpoints.source.clone(), endpoints.target.clone(), scope);
+    plan.tables = TableFilter::new(endpoints.filter());
+    plan.method = arguments.method;
+    plan.workers = usize::from(arguments.workers);
+    plan.show_values = arguments.show_values;
+    plan.listed_max = usize::try_from(arguments.list).unwrap_or(usize::MAX);
+    plan.snapshot_age_limit = Duration::from_secs(arguments.snapshot_age * 60);
+    plan.strict_sequences = arguments.strict_sequences;
+    let progress = ValidationProgress::new(context.output);
+    if !arguments.repair {
+        let report = atalaya_validate::validate(&plan, &progress).await;
+        progress.finish();
+        let report = report?;
+        context.print(&atalaya_validate::render_text(&report), &json(&report)?);
+        return Ok(exit_code(&report));
+    }
+    let repair = atalaya_validate::repair(&plan, REPAIR_LIMIT, &progress).await;
+    progress.finish();
+    let repair = repair?;
+    let mut text = atalaya_validate::render_text(&repair.before);
+    if let Some(after) = &repair.after {
+        text.push_str(&format!("{} rows read again; after the repair:\n", repair.rows));
+        text.push_str(&atalaya_validate::render_text(after));
+    }
+    context.print(
+        &text,
+        &serde_json::json!({ "version": 1, "before": json(&repair.before)?, "rows": repair.rows,
+                             "after": repair.after.as_ref().map(json).transpose()? }),
+    );
+    Ok(exit_code(repair.result()))
+}
+
+/// How long the replicator may take to put the rows right.
+const REPAIR_LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// At a fence while the migration runs; refused while one is there that does not run, since what it has still
+/// to apply would look like differences.
+async fn scope(arguments: &ValidateArguments, endpoints: &Endpoints) -> Result<Scope, Failure> {
+    if arguments.quiesced {
+        return Ok(Scope::Databases { moment: Moment::Quiesced });
+    }
+    let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
+    match status {
+        Some(status) if status.running => Ok(Scope::Migration { name: endpoints.name.clone() }),
+        Some(_) => Err(Failure {
+            code: exit::REFUSED,
+            message: format!(
+                "the migration `{}` does not run, so what it has still to apply would differ",
+                endpoints.name
+            ),
+            hint: Some(
+                "run `atalaya migrate start`, or say with --quiesced that nothing writes and nothing is left to apply"
+                    .to_owned(),
+            ),
+        }),
+        None => Ok(Scope::Databases {
+            moment: Moment::Looks { pause: Duration::from_secs(arguments.pause), looks_max: arguments.looks },
+        }),
+    }
+}
+
+/// The proof that `migrate finish` asks for: nothing is left to apply, so one look counts.
+pub(crate) async fn last_proof(endpoints: &Endpoints, context: &Context) -> Result<Report, Failure> {
+    let scope = Scope::Databases { moment: Moment::Quiesced };
+    let mut plan = Plan::new(endpoints.source.clone(), endpoints.target.clone(), scope);
+    plan.tables = TableFilter::new(endpoints.filter());
+    let progress = ValidationProgress::new(context.output);
+    let report = atalaya_validate::validate(&plan, &progress).await;
+    progress.finish();
+    Ok(report?)
+}
+
+pub(crate) fn exit_code(report: &Report) -> u8 {
+    if report.has_differences() {
+        exit::DIFFERENT
+    } else if report.was_refused() {
+        exit::REFUSED
+    } else if report.is_clean() {
+        exit::DONE
+    } else {
+        exit::FAILED
+    }
+}
+
+pub(crate) fn json(report: &Report) -> Result<serde_json::Value, Failure> {
+    serde_json::to_value(report).map_err(|error| Failure::new(exit::FAILED, &error, None))
+}
+
+fn method(text: &str) -> Result<Method, String> {
+    match text {
+        "full" => Ok(Method::Full),
+        "counts" => Ok(Method::Counts),
+        _ => text
+            .strip_prefix("sample=")
+            .and_then(|rows| rows.parse().ok())
+            .filter(|rows| *rows > 0)
+            .map(Method::Sample)
+            .ok_or_else(|| "a method is `full`, `counts` or `sample=N`".to_owned()),
+    }
 }

@@ -93,13 +93,10 @@ fn follower_stage(described: &str) -> Option<Stage> {
         return Some(Stage::Never);
     }
     let late = |prefix: &&str| object.starts_with(*prefix);
-    if ["INDEX ", "CONSTRAINT ", "TRIGGER ", "RULE ", "POLICY ", "STATISTICS "].iter().any(|prefix| late(prefix)) {
+    if ["INDEX ", "CONSTRAINT ", "TRIGGER ", "RULE ", "POLICY ", "STATISTICS "].iter().any(late) {
         return Some(Stage::Last);
     }
-    if ["EVENT TRIGGER ", "PUBLICATION ", "SUBSCRIPTION ", "DATABASE ", "LARGE OBJECT "]
-        .iter()
-        .any(|prefix| late(prefix))
-    {
+    if ["EVENT TRIGGER ", "PUBLICATION ", "SUBSCRIPTION ", "DATABASE ", "LARGE OBJECT "].iter().any(late) {
         return Some(Stage::Never);
     }
     Some(Stage::BeforeData)

@@ -3,6 +3,7 @@
 use atalaya_replicate::StopWhen;
 
 use super::plan::RunArguments;
+use crate::command::validate;
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::progress::Progress;
@@ -27,10 +28,27 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
         atalaya_replicate::last_fence(&plan, &progress).await
     })??;
     progress.finish();
-    let report = runtime::block_on(atalaya_replicate::clean_up(&plan))??;
+    let report = runtime::block_on(validate::last_proof(&endpoints, context))??;
+    if !report.is_clean() {
+        context.print(&atalaya_validate::render_text(&report), &validate::json(&report)?);
+        return Err(Failure {
+            code: validate::exit_code(&report),
+            message: "both sides are not proven equal, so nothing was removed".to_owned(),
+            hint: Some(
+                "end all writes to the source, then run the same command again; \
+                 `atalaya validate --repair` puts rows right while `atalaya migrate start` runs"
+                    .to_owned(),
+            ),
+        });
+    }
+    let removed = runtime::block_on(async {
+        atalaya_replicate::complete_schema(&plan).await?;
+        atalaya_replicate::clean_up(&plan).await
+    })??;
     context.print(
-        &format!("{}: finished", endpoints.name),
-        &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": report }),
+        &format!("{}{}: finished", atalaya_validate::render_text(&report), endpoints.name),
+        &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": removed,
+                             "proof": validate::json(&report)? }),
     );
     Ok(exit::DONE)
 }

@@ -49,7 +49,7 @@ impl Progress {
     fn show(&self, bar: &ProgressBar, event: &Event) {
         match event {
             Event::Phase { phase } => {
-                bar.println(phase.to_string());
+                bar.println(phase);
                 bar.set_message((*phase).to_owned());
             }
             Event::Copied { rows, bytes: done, bytes_expected } => {

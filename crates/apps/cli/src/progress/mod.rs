@@ -1,0 +1,7 @@
+//! Progress on stderr: a bar on a terminal, otherwise one JSON line a step.
+
+mod migration;
+mod validation;
+
+pub(crate) use migration::Progress;
+pub(crate) use validation::ValidationProgress;
