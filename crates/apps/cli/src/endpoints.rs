@@ -1,7 +1,7 @@
 //! Which migration a command speaks of: a name in the estate file, or two URLs.
 
 use atalaya_data::RelationName;
-use atalaya_estate::{ConnectionUrl, Estate, SecretOrigin, TablePattern, TablePatterns};
+use atalaya_estate::{ConflictPolicy, ConnectionUrl, Estate, SecretOrigin, TablePattern, TablePatterns};
 
 use crate::exit::{self, Failure};
 use crate::global::Context;
@@ -45,6 +45,8 @@ pub(crate) struct Endpoints {
     pub(crate) tables: TablePatterns,
     /// Which of them are only inserted into.
     pub(crate) append_only: Vec<TablePattern>,
+    /// What is done with a row that does not apply as it came.
+    pub(crate) conflicts: ConflictPolicy,
     /// Workers that the estate asks for.
     pub(crate) workers: Option<usize>,
 }
@@ -74,6 +76,7 @@ impl EndpointArguments {
                 target: resolve_url(target, "--target", context)?,
                 tables: TablePatterns::everything(),
                 append_only: Vec::new(),
+                conflicts: ConflictPolicy::default(),
                 workers: None,
             },
             _ => {
@@ -105,7 +108,7 @@ fn from_estate(name: &str, context: &Context) -> Result<Endpoints, Failure> {
         message: format!("cannot read the estate file `{}`: {error}", path.display()),
         hint: Some("name it with --estate FILE, or give --source URL and --target URL".to_owned()),
     })?;
-    let estate = Estate::parse(&text, path, &Context::lookup).map_err(|errors| Failure::usage(errors.to_string()))?;
+    let estate = Estate::parse(&text, path, &Context::lookup).map_err(|errors| Failure::usage(errors.listing()))?;
     for warning in estate.warnings() {
         context.note(&format!("warning: {warning}"));
     }
@@ -125,6 +128,7 @@ fn from_estate(name: &str, context: &Context) -> Result<Endpoints, Failure> {
         target: complete(found.target_url)?,
         tables: found.migration.tables.clone(),
         append_only: found.migration.append_only.clone(),
+        conflicts: found.migration.conflicts,
         workers: found.migration.workers.map(|workers| usize::from(workers.get())),
     })
 }

@@ -8,6 +8,7 @@ mod global;
 mod progress;
 mod runtime;
 mod size;
+mod terms;
 
 fn main() -> std::process::ExitCode {
     global::run()

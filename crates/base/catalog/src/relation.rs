@@ -165,6 +165,12 @@ impl Relation {
         self.key.iter().flat_map(|key| key.columns.iter()).filter_map(|position| self.columns.get(*position))
     }
 
+    /// Whether a choice by name takes the relation: a partition goes where its root goes.
+    #[must_use]
+    pub fn chosen_by(&self, chooses: impl Fn(&RelationName) -> bool) -> bool {
+        chooses(self.partition_root.as_ref().unwrap_or(&self.name))
+    }
+
     /// Whether the relation itself holds rows that a move copies.
     #[must_use]
     pub fn holds_rows(&self) -> bool {

@@ -196,7 +196,7 @@ impl Facts {
         let selected = source
             .relations
             .iter()
-            .filter(|relation| relation.extension.is_none() && (plan.tables)(&relation.name))
+            .filter(|relation| relation.extension.is_none() && relation.chosen_by(&plan.tables))
             .map(|relation| relation.oid)
             .collect();
         Ok(Self { source, target, options: plan.options, selected })
@@ -227,8 +227,7 @@ impl Facts {
     /// Whether somebody declared that the table sees only INSERT.
     #[must_use]
     pub fn is_append_only(&self, relation: &Relation) -> bool {
-        (self.options.append_only)(&relation.name)
-            || relation.partition_root.as_ref().is_some_and(|root| (self.options.append_only)(root))
+        relation.chosen_by(&self.options.append_only)
     }
 
     /// Source, then target.

@@ -29,6 +29,8 @@ pub struct Options {
     pub append_only: Selector,
     /// The target's schema exists and is used as it is.
     pub existing_schema: bool,
+    /// Restored objects belong to the target's role, without privileges.
+    pub no_owner: bool,
     /// A transaction on the source that is older holds up the slot's creation for too long.
     pub long_transaction: Duration,
     /// No statement of the assessment may run longer.
@@ -45,6 +47,7 @@ impl Default for Options {
             exclude_large_objects: false,
             append_only: Box::new(|_| false),
             existing_schema: false,
+            no_owner: false,
             long_transaction: Duration::from_secs(60),
             statement_timeout: Duration::from_secs(30),
             tolerated: Vec::new(),

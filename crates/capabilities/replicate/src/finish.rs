@@ -30,7 +30,7 @@ pub async fn last_fence(plan: &Plan, _observer: &dyn Observer) -> Result<(), Err
             "run `atalaya migrate start --stop-when caught-up` first",
         ));
     }
-    sequences::follow(&connected.source, &connected.target).await?;
+    sequences::follow(plan, &connected.source, &connected.target).await?;
     Ok(())
 }
 
@@ -42,8 +42,9 @@ pub async fn last_fence(plan: &Plan, _observer: &dyn Observer) -> Result<(), Err
 pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
     let connected = Connected::open(plan).await?;
     let store = Store { session: &connected.target, name: &plan.name };
-    if !plan.options.existing_schema {
-        let archive = open_archive(plan, &connected, None).await?;
+    let Some(migration) = store.read().await? else { return Ok(()) };
+    if !migration.schema.existing {
+        let archive = open_archive(plan, &connected, &migration).await?;
         schema::restore_foreign_keys(&archive, &store).await?;
         schema::restore_rest(&archive, &store).await?;
     }

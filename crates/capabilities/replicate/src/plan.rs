@@ -51,6 +51,9 @@ pub struct Options {
     pub split_bytes: u64,
     /// Whether the target's tables are there already, so that no schema is restored.
     pub existing_schema: bool,
+    /// Whether restored objects belong to the target's role, without privileges, instead of to the owners
+    /// they have on the source.
+    pub no_owner: bool,
     /// Whether the source's large objects are known not to be moved.
     pub exclude_large_objects: bool,
     /// Changes after which a group is written even within a transaction.
@@ -84,6 +87,7 @@ impl Options {
             maintenance_work_mem: "256MB".to_owned(),
             split_bytes: 1 << 30,
             existing_schema: false,
+            no_owner: false,
             exclude_large_objects: false,
             group_changes: 20_000,
             queue_bytes: 32 << 20,

@@ -68,7 +68,7 @@ impl Opened {
     pub(crate) async fn open(plan: &Plan) -> Result<Self, Error> {
         match &plan.scope {
             Scope::Migration { name } => Self::fenced(plan, name).await,
-            Scope::Databases { .. } => Self::plain(plan).await,
+            Scope::Drained { .. } | Scope::Databases { .. } => Self::plain(plan).await,
         }
     }
 

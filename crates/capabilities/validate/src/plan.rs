@@ -16,7 +16,7 @@ pub struct Plan {
     pub target: ConnectionUrl,
     /// Which tables, and what makes both sides comparable.
     pub scope: Scope,
-    /// Which of the scope's tables; judged by the source's names.
+    /// Which of the scope's tables, by the source's names; a partition goes with its root.
     pub tables: TableFilter,
     /// How thoroughly.
     pub method: Method,
@@ -32,6 +32,8 @@ pub struct Plan {
     pub fence_limit: Duration,
     /// Whether a sequence that stands elsewhere on the target is a difference; always so when quiesced.
     pub strict_sequences: bool,
+    /// Nothing but these source tables, after a repair.
+    pub(crate) only: Option<Vec<RelationName>>,
     /// Whether the differing rows' identities are kept, for a repair.
     pub(crate) collect_identities: bool,
 }
@@ -52,6 +54,7 @@ impl Plan {
             snapshot_age_limit: Duration::from_secs(15 * 60),
             fence_limit: Duration::from_secs(30),
             strict_sequences: false,
+            only: None,
             collect_identities: false,
         }
     }
@@ -65,11 +68,23 @@ pub enum Scope {
         /// The migration's name, as on the target.
         name: String,
     },
+    /// The tables of a migration that has applied everything and whose source nothing writes to any more.
+    Drained {
+        /// The migration's name, as on the target.
+        name: String,
+    },
     /// Every table of the source, whether a migration runs or not.
     Databases {
         /// What is known of writes.
         moment: Moment,
     },
+}
+
+impl Scope {
+    /// Whether the first look counts, sequences included.
+    pub(crate) fn is_quiesced(&self) -> bool {
+        matches!(self, Self::Drained { .. } | Self::Databases { moment: Moment::Quiesced })
+    }
 }
 
 /// What is known of writes where no replicator can hold both sides at one position.

@@ -11,7 +11,7 @@ use atalaya_postgres::Session;
 use tokio::time::Instant;
 
 use crate::moment::APPLICATION_NAME;
-use crate::{Error, Plan, Progress, Report, Scope, TableFilter, run};
+use crate::{Error, Plan, Progress, Report, Scope, run};
 
 /// Rows put into one statement.
 const CHUNK_ROWS: usize = 500;
@@ -66,7 +66,7 @@ pub async fn repair(plan: &Plan, limit: Duration, progress: &dyn Progress) -> Re
     wait(&mut target, request, limit).await?;
     let mut again = plan.clone();
     let tables: Vec<RelationName> = rows.iter().map(|row| row.table.clone()).collect();
-    again.tables = TableFilter::new(move |table| tables.binary_search(table).is_ok());
+    again.only = Some(tables);
     let (after, _) = run::run(&again, progress).await?;
     Ok(Repair { before, rows: rows.len(), after: Some(after) })
 }

@@ -39,7 +39,7 @@ pub(crate) async fn run(plan: &Plan, progress: &dyn Progress) -> Result<(Report,
     if let Scope::Databases { moment: Moment::Looks { pause, looks_max } } = plan.scope {
         looks::look_again(plan, &survey, progress, &mut judged, pause, looks_max).await?;
     }
-    let quiesced = matches!(plan.scope, Scope::Databases { moment: Moment::Quiesced });
+    let quiesced = plan.scope.is_quiesced();
     let sequences = sequences::compare(&source, &target, &plan.tables).await?;
     let mut tables = Vec::with_capacity(judged.len());
     let mut identities = Vec::new();
@@ -53,8 +53,8 @@ pub(crate) async fn run(plan: &Plan, progress: &dyn Progress) -> Result<(Report,
         method: plan.method.to_string(),
         moment: match plan.scope {
             Scope::Migration { .. } => "fence",
-            Scope::Databases { .. } if quiesced => "quiesced",
-            Scope::Databases { .. } => "looks",
+            Scope::Drained { .. } | Scope::Databases { moment: Moment::Quiesced } => "quiesced",
+            Scope::Databases { moment: Moment::Looks { .. } } => "looks",
         },
         fences,
         tables,

@@ -24,7 +24,7 @@ pub(crate) async fn compare(
         target_states.iter().map(|state| (&state.name, state)).collect();
     Ok(source_states
         .iter()
-        .filter(|state| filter.chooses(&state.name))
+        .filter(|state| state.chosen_by(|name| filter.chooses(name)))
         .filter_map(|state| compare_one(state, by_name.get(&state.name).copied()))
         .collect())
 }

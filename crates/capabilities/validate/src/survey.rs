@@ -34,8 +34,11 @@ pub(crate) async fn survey(plan: &Plan, source: &Session, target: &Session) -> R
         source_names: names(&source_relations),
         target_names: names(&target_relations),
     };
+    let chosen = Chosen::new(plan, &source_relations);
     let pairs = match &plan.scope {
-        Scope::Migration { name } => migration_pairs(plan, target, name, &mut survey.skipped).await?,
+        Scope::Migration { name } | Scope::Drained { name } => {
+            migration_pairs(&chosen, target, name, &mut survey.skipped).await?
+        }
         Scope::Databases { .. } => database_pairs(plan, &source_relations, &mut survey.skipped),
     };
     let source_by_name: HashMap<&RelationName, &Relation> =
@@ -43,7 +46,7 @@ pub(crate) async fn survey(plan: &Plan, source: &Session, target: &Session) -> R
     let target_by_name: HashMap<&RelationName, &Relation> =
         target_relations.iter().map(|relation| (&relation.name, relation)).collect();
     let source_sizes = sizes(&source_relations);
-    for (target_name, source_names) in group(pairs, &plan.tables) {
+    for (target_name, source_names) in group(pairs, &chosen) {
         let sources: Vec<&Relation> =
             source_names.iter().filter_map(|name| source_by_name.get(name).copied()).collect();
         for name in source_names.iter().filter(|name| !source_by_name.contains_key(*name)) {
@@ -61,7 +64,7 @@ pub(crate) async fn survey(plan: &Plan, source: &Session, target: &Session) -> R
         let extra = target_relations
             .iter()
             .filter(|relation| is_compared(relation))
-            .filter(|relation| plan.tables.chooses(&relation.name))
+            .filter(|relation| plan.only.is_none() && relation.chosen_by(|name| plan.tables.chooses(name)))
             .filter(|relation| !source_by_name.contains_key(&relation.name));
         for relation in extra {
             survey.skipped.push(difference(&relation.name, "is on the target only"));
@@ -78,12 +81,12 @@ type NamePair = (RelationName, RelationName);
 
 fn database_pairs(plan: &Plan, relations: &[Relation], skipped: &mut Vec<Skipped>) -> Vec<NamePair> {
     let mut pairs = Vec::new();
-    for relation in relations.iter().filter(|relation| plan.tables.chooses(&relation.name)) {
-        if relation.partition_root.as_ref().is_some_and(|root| plan.tables.chooses(root)) {
-            // Compared with its root, so that both sides may be partitioned in different ways.
+    // A partition is compared with its root, so that both sides may be partitioned in different ways.
+    for relation in relations.iter().filter(|relation| relation.partition_root.is_none()) {
+        if !plan.tables.chooses(&relation.name) {
             continue;
         }
-        if is_compared(relation) || relation.partition_root.is_some() {
+        if is_compared(relation) {
             pairs.push((relation.name.clone(), relation.name.clone()));
         } else {
             let reason = match &relation.extension {
@@ -100,8 +103,27 @@ fn is_compared(relation: &Relation) -> bool {
     relation.kind != RelationKind::Foreign && relation.extension.is_none() && relation.partition_root.is_none()
 }
 
+/// Which source tables are chosen, by name.
+struct Chosen<'all> {
+    plan: &'all Plan,
+    roots: HashMap<&'all RelationName, &'all RelationName>,
+}
+
+impl<'all> Chosen<'all> {
+    fn new(plan: &'all Plan, relations: &'all [Relation]) -> Self {
+        let roots =
+            relations.iter().filter_map(|relation| Some((&relation.name, relation.partition_root.as_ref()?))).collect();
+        Self { plan, roots }
+    }
+
+    fn chooses(&self, name: &RelationName) -> bool {
+        let root = self.roots.get(name).copied().unwrap_or(name);
+        self.plan.tables.chooses(root) && self.plan.only.as_ref().is_none_or(|only| only.contains(name))
+    }
+}
+
 async fn migration_pairs(
-    plan: &Plan,
+    chosen: &Chosen<'_>,
     target: &Session,
     name: &str,
     skipped: &mut Vec<Skipped>,
@@ -124,7 +146,7 @@ async fn migration_pairs(
         let source = RelationName::new(text(row, 0), text(row, 1));
         if text(row, 4) == "done" {
             pairs.push((source, RelationName::new(text(row, 2), text(row, 3))));
-        } else if plan.tables.chooses(&source) {
+        } else if chosen.chooses(&source) {
             skipped.push(Skipped {
                 table: source,
                 reason: "is not copied yet".to_owned(),
@@ -136,7 +158,7 @@ async fn migration_pairs(
 }
 
 /// Source tables by the target table they make up; in the order of the first of each.
-fn group(pairs: Vec<NamePair>, filter: &crate::TableFilter) -> Vec<(RelationName, Vec<RelationName>)> {
+fn group(pairs: Vec<NamePair>, chosen: &Chosen<'_>) -> Vec<(RelationName, Vec<RelationName>)> {
     let mut groups: Vec<(RelationName, Vec<RelationName>)> = Vec::new();
     let mut positions: HashMap<RelationName, usize> = HashMap::new();
     for (source, target) in pairs {
@@ -149,7 +171,7 @@ fn group(pairs: Vec<NamePair>, filter: &crate::TableFilter) -> Vec<(RelationName
         }
     }
     // A target table is compared with all that it is made up of, or not at all.
-    groups.retain(|(_, sources)| sources.iter().any(|source| filter.chooses(source)));
+    groups.retain(|(_, sources)| sources.iter().any(|source| chosen.chooses(source)));
     groups
 }
 

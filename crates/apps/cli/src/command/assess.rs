@@ -2,24 +2,28 @@
 
 use std::time::Duration;
 
-use atalaya_assess::{Options, Plan};
+use atalaya_assess::{Options, Plan, Status};
 
 use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::runtime;
+use crate::terms::TermsArguments;
 
 /// Arguments of `atalaya assess`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  atalaya assess orders-to-18
+  atalaya assess --source env:OLD_URL --target env:NEW_URL --output json
+  atalaya assess orders-to-18 --set-replica-identity --dry-run
+  atalaya assess --list
+
+Only reads, unless --set-replica-identity is given without --dry-run.")]
 pub(crate) struct AssessArguments {
     #[command(flatten)]
     endpoints: EndpointArguments,
-    /// Large objects stay behind, on purpose.
-    #[arg(long)]
-    exclude_large_objects: bool,
-    /// The target's schema exists and is used as it is.
-    #[arg(long)]
-    existing_schema: bool,
+    #[command(flatten)]
+    terms: TermsArguments,
     /// A transaction older than this on the source is reported.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     long_transaction: u64,
@@ -138,15 +142,57 @@ async fn set_identities(arguments: &AssessArguments, endpoints: &Endpoints, cont
 }
 
 fn plan(arguments: &AssessArguments, endpoints: &Endpoints) -> Plan {
+    let mut plan = plan_of_move(&arguments.terms, endpoints);
+    plan.options.long_transaction = Duration::from_secs(arguments.long_transaction);
+    plan.options.tolerated.clone_from(&arguments.tolerate);
+    plan.options.strict = arguments.strict;
+    plan
+}
+
+fn plan_of_move(terms: &TermsArguments, endpoints: &Endpoints) -> Plan {
     let mut plan = Plan::new(endpoints.source.clone(), endpoints.target.clone()).tables(Box::new(endpoints.filter()));
     plan.options = Options {
-        exclude_large_objects: arguments.exclude_large_objects,
+        exclude_large_objects: terms.exclude_large_objects,
         append_only: Box::new(endpoints.append_only_filter()),
-        existing_schema: arguments.existing_schema,
-        long_transaction: Duration::from_secs(arguments.long_transaction),
-        tolerated: arguments.tolerate.clone(),
-        strict: arguments.strict,
+        existing_schema: terms.existing_schema,
+        no_owner: terms.no_owner,
         ..Options::default()
     };
     plan
+}
+
+/// The assessment before a migration's first run: refuses the move when a check forbids it.
+pub(crate) async fn before_move(
+    terms: &TermsArguments,
+    endpoints: &Endpoints,
+    context: &Context,
+) -> Result<(), Failure> {
+    let report = atalaya_assess::assess(plan_of_move(terms, endpoints)).await?;
+    let summary = report.summary;
+    if !report.forbids_move() {
+        context.note(&format!("assessment: {} checks pass, {} warn; see `atalaya assess`", summary.pass, summary.warn));
+        return Ok(());
+    }
+    let failed: Vec<String> = report
+        .checks
+        .iter()
+        .filter(|check| check.status == Status::Fail)
+        .map(|check| {
+            let seen: Vec<String> = check
+                .findings
+                .iter()
+                .take(3)
+                .map(|finding| match &finding.object {
+                    Some(object) => format!("{object}: {}", finding.seen),
+                    None => finding.seen.clone(),
+                })
+                .collect();
+            format!("\n  {}: {}", check.id, seen.join("; "))
+        })
+        .collect();
+    Err(Failure {
+        code: exit::REFUSED,
+        message: format!("the assessment forbids the move:{}", failed.join("")),
+        hint: Some("`atalaya assess` with the same arguments says of each what to do".to_owned()),
+    })
 }

@@ -3,6 +3,7 @@
 mod assess;
 mod hold_snapshot;
 mod migrate;
+mod reference;
 mod sandbox;
 mod validate;
 
@@ -25,6 +26,9 @@ pub(crate) enum Command {
     /// Hold a copy's snapshot; started by `migrate start`.
     #[command(hide = true)]
     HoldSnapshot,
+    /// Print the generated pages of the reference.
+    #[command(hide = true)]
+    Reference,
 }
 
 /// Runs a command; the answer is its exit code.
@@ -35,5 +39,6 @@ pub(crate) fn dispatch(command: Command, context: &Context) -> Result<u8, Failur
         Command::Validate(arguments) => validate::run(&arguments, context),
         Command::Sandbox(command) => sandbox::run(command, context),
         Command::HoldSnapshot => hold_snapshot::run(),
+        Command::Reference => reference::run(context),
     }
 }

@@ -113,24 +113,21 @@ const REPAIR_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// At a fence while the migration runs; refused while one is there that does not run, since what it has still
 /// to apply would look like differences.
 async fn scope(arguments: &ValidateArguments, endpoints: &Endpoints) -> Result<Scope, Failure> {
-    if arguments.quiesced {
-        return Ok(Scope::Databases { moment: Moment::Quiesced });
-    }
-    let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
-    match status {
-        Some(status) if status.running => Ok(Scope::Migration { name: endpoints.name.clone() }),
-        Some(_) => Err(Failure {
+    let name = endpoints.name.clone();
+    let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &name).await?;
+    match (status, arguments.quiesced) {
+        (Some(_), true) => Ok(Scope::Drained { name }),
+        (None, true) => Ok(Scope::Databases { moment: Moment::Quiesced }),
+        (Some(status), false) if status.running => Ok(Scope::Migration { name }),
+        (Some(_), false) => Err(Failure {
             code: exit::REFUSED,
-            message: format!(
-                "the migration `{}` does not run, so what it has still to apply would differ",
-                endpoints.name
-            ),
+            message: format!("the migration `{name}` does not run, so what it has still to apply would differ"),
             hint: Some(
                 "run `atalaya migrate start`, or say with --quiesced that nothing writes and nothing is left to apply"
                     .to_owned(),
             ),
         }),
-        None => Ok(Scope::Databases {
+        (None, false) => Ok(Scope::Databases {
             moment: Moment::Looks { pause: Duration::from_secs(arguments.pause), looks_max: arguments.looks },
         }),
     }
@@ -138,9 +135,8 @@ async fn scope(arguments: &ValidateArguments, endpoints: &Endpoints) -> Result<S
 
 /// The proof that `migrate finish` asks for: nothing is left to apply, so one look counts.
 pub(crate) async fn last_proof(endpoints: &Endpoints, context: &Context) -> Result<Report, Failure> {
-    let scope = Scope::Databases { moment: Moment::Quiesced };
-    let mut plan = Plan::new(endpoints.source.clone(), endpoints.target.clone(), scope);
-    plan.tables = TableFilter::new(endpoints.filter());
+    let scope = Scope::Drained { name: endpoints.name.clone() };
+    let plan = Plan::new(endpoints.source.clone(), endpoints.target.clone(), scope);
     let progress = ValidationProgress::new(context.output);
     let report = atalaya_validate::validate(&plan, &progress).await;
     progress.finish();

@@ -45,7 +45,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "the target's role may create schemas and give objects to their owners",
         severity: Severity::Fail,
         why: "the schema is restored by this role, and our own schema is made by it",
-        remedy: "grant CREATE on the database and membership in the owners",
+        remedy: "grant CREATE on the database and membership in the owners, or leave owners behind with --no-owner",
         run: |facts| Box::pin(target(facts)),
     },
     Check {
@@ -257,9 +257,10 @@ async fn target(facts: &Facts) -> Result<Outcome, Error> {
         .await?;
     findings.extend(foreign.iter().map(|row| {
         let owner: String = row.get(0);
-        Finding::warn("objects cannot be given to this owner by the role")
-            .on(&owner)
-            .remedy(format!("GRANT {} TO {role};", quote_identifier(&owner)))
+        let seen = "objects cannot be given to this owner by the role";
+        let restored = !facts.options.no_owner && !facts.options.existing_schema;
+        let finding = if restored { Finding::fail(seen) } else { Finding::warn(seen) };
+        finding.on(&owner).remedy(format!("GRANT {} TO {role};", quote_identifier(&owner)))
     }));
     Ok(findings.into())
 }

@@ -14,7 +14,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "every role that the source's objects name is on the target",
         severity: Severity::Fail,
         why: "owners, grants and policies cannot be restored without their roles",
-        remedy: "make the roles on the target; passwords are not moved",
+        remedy: "make the roles on the target (passwords are not moved), or leave owners and privileges behind with --no-owner",
         run: |facts| Box::pin(missing(facts)),
     },
     Check {
@@ -121,11 +121,9 @@ async fn missing(facts: &Facts) -> Result<Outcome, Error> {
         .filter(|role| !theirs.contains(&role.name))
         .map(|role| {
             let reasons: Vec<&str> = role.reasons.iter().map(String::as_str).collect();
-            Finding::fail(format!("missing on the target; {}", reasons.join(", "))).on(&role.name).remedy(format!(
-                "CREATE ROLE {} {};",
-                quote_identifier(&role.name),
-                role.attributes
-            ))
+            let seen = format!("missing on the target; {}", reasons.join(", "));
+            let finding = if facts.options.no_owner { Finding::warn(seen) } else { Finding::fail(seen) };
+            finding.on(&role.name).remedy(format!("CREATE ROLE {} {};", quote_identifier(&role.name), role.attributes))
         })
         .collect();
     Ok(findings.into())

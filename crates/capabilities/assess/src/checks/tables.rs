@@ -19,11 +19,11 @@ pub(super) const CHECKS: &[Check] = &[
         run: |facts| ready(selected(facts)),
     },
     Check {
-        id: "partition-trees",
-        title: "partition and inheritance trees move as a whole",
+        id: "inheritance-trees",
+        title: "inheritance trees move as a whole",
         severity: Severity::Fail,
-        why: "a tree moved in part leaves rows behind, a row that moves between partitions would vanish or appear, and a table cannot be restored without the table it inherits from",
-        remedy: "select or exclude the root together with all of its partitions and heirs",
+        why: "a table cannot be restored without the table it inherits from; partitions always move with their root",
+        remedy: "select or exclude the parent together with all of its heirs",
         run: |facts| Box::pin(trees(facts)),
     },
     Check {
@@ -130,24 +130,6 @@ fn selected(facts: &Facts) -> Outcome {
 }
 
 async fn trees(facts: &Facts) -> Result<Outcome, Error> {
-    let mut findings = Vec::new();
-    for relation in &facts.source.relations {
-        let Some(root) = &relation.partition_root else {
-            continue;
-        };
-        let Some(root) = facts.source.relation(root) else {
-            continue;
-        };
-        let (leaf_moves, root_moves) = (facts.is_selected(relation.oid), facts.is_selected(root.oid));
-        if leaf_moves != root_moves {
-            let seen = if leaf_moves {
-                format!("selected, but its root `{}` is not", root.name)
-            } else {
-                format!("not selected, but its root `{}` is", root.name)
-            };
-            findings.push(Finding::warn(seen).on(&relation.name));
-        }
-    }
     let heirs = facts
         .source
         .query(
@@ -161,10 +143,13 @@ async fn trees(facts: &Facts) -> Result<Outcome, Error> {
             &[&facts.selected_oids()],
         )
         .await?;
-    findings.extend(heirs.iter().map(|row| {
-        let parent = RelationName::new(row.get::<_, String>(2), row.get::<_, String>(3));
-        Finding::fail(format!("inherits from `{parent}`, which is not selected")).on(name_of(row))
-    }));
+    let findings: Vec<Finding> = heirs
+        .iter()
+        .map(|row| {
+            let parent = RelationName::new(row.get::<_, String>(2), row.get::<_, String>(3));
+            Finding::fail(format!("inherits from `{parent}`, which is not selected")).on(name_of(row))
+        })
+        .collect();
     Ok(findings.into())
 }
 

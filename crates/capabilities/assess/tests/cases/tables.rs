@@ -10,16 +10,16 @@ super::cases! {
         plan: |plan| plan.tables = Box::new(|_| false),
         ..case("tables-selected", name, Fires(Fail, "no table"))
     };
-    half_a_partition_tree_is_named: |name| Case {
+    partitions_move_with_their_root: |name| Case {
         source_sql: "CREATE TABLE tree (id int PRIMARY KEY) PARTITION BY RANGE (id);
                      CREATE TABLE leaf PARTITION OF tree FOR VALUES FROM (0) TO (10)",
         plan: |plan| plan.tables = Box::new(|table| table.name == "tree"),
-        ..case("partition-trees", name, Fires(Warn, "public.leaf"))
+        ..case("tables-selected", name, Quiet)
     };
     an_heir_without_its_parent_is_refused: |name| Case {
         source_sql: "CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE heir (PRIMARY KEY (id)) INHERITS (parent)",
         plan: |plan| plan.tables = Box::new(|table| table.name == "heir"),
-        ..case("partition-trees", name, Fires(Fail, "public.parent"))
+        ..case("inheritance-trees", name, Fires(Fail, "public.parent"))
     };
     an_unlogged_table_is_refused: |name| Case {
         source_sql: "CREATE UNLOGGED TABLE t (id int PRIMARY KEY)",

@@ -37,7 +37,7 @@ impl Follower<'_> {
 
     async fn stop_run(&mut self, id: i64) -> Result<Ended, Error> {
         self.store_idle().await?;
-        crate::sequences::follow(self.opened.source, self.opened.target).await?;
+        crate::sequences::follow(self.opened.plan, self.opened.source, self.opened.target).await?;
         self.requests.close(id, FenceState::Released, "stopped").await?;
         Ok(Ended::Stopped)
     }

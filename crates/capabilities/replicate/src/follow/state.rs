@@ -139,7 +139,7 @@ impl<'a> Follower<'a> {
             }
             if self.goal_is_met() && !self.caught_up {
                 self.caught_up = true;
-                sequences::follow(self.opened.source, self.opened.target).await?;
+                sequences::follow(self.opened.plan, self.opened.source, self.opened.target).await?;
                 self.opened.observer.observe(&Event::CaughtUp);
                 if self.opened.plan.options.stop_when == StopWhen::CaughtUp {
                     break Ended::CaughtUp;

@@ -5,5 +5,5 @@ mod store;
 mod tables;
 
 pub(crate) use guard::{check_position, check_source};
-pub(crate) use store::{Migration, Phase, Store, StoredSnapshot};
+pub(crate) use store::{Migration, Phase, SchemaChoice, Store, StoredSnapshot};
 pub(crate) use tables::TableRow;

@@ -59,6 +59,18 @@ pub(crate) struct Migration {
     pub(crate) publication: String,
     pub(crate) phase: Phase,
     pub(crate) snapshot: Option<StoredSnapshot>,
+    pub(crate) schema: SchemaChoice,
+}
+
+/// What the first run was told of the target's schema; later commands go by it, whatever they are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct SchemaChoice {
+    /// The target's tables were there already.
+    #[serde(default)]
+    pub(crate) existing: bool,
+    /// Objects belong to the target's role, and privileges are not moved.
+    #[serde(default)]
+    pub(crate) no_owner: bool,
 }
 
 impl Migration {
@@ -84,13 +96,13 @@ impl Store<'_> {
             .session
             .query_opt(
                 "SELECT system_identifier, timeline, source_database, slot, publication, phase, snapshot::text,
-                        (options ->> 'database_oid')::oid
+                        (options ->> 'database_oid')::oid, (options -> 'schema')::text
                    FROM atalaya.migration WHERE name = $1",
                 &[&self.name],
             )
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let snapshot: Option<String> = row.get(6);
+        let (snapshot, schema): (Option<String>, Option<String>) = (row.get(6), row.get(8));
         Ok(Some(Migration {
             name: self.name.to_owned(),
             identity: ServerIdentity {
@@ -103,13 +115,18 @@ impl Store<'_> {
             publication: row.get(4),
             phase: Phase::parse(row.get(5))?,
             snapshot: snapshot.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+            schema: schema.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
         }))
     }
 
     /// Writes a new migration's row, before anything is made on the source.
     pub(crate) async fn create(&self, migration: &Migration) -> Result<(), Error> {
         control::install_schema(self.session).await?;
-        let options = serde_json::json!({ "database_oid": migration.identity.database_oid }).to_string();
+        let options = serde_json::json!({
+            "database_oid": migration.identity.database_oid,
+            "schema": migration.schema,
+        })
+        .to_string();
         self.session
             .execute(
                 "INSERT INTO atalaya.migration (name, system_identifier, timeline, source_database, slot, publication,

@@ -7,7 +7,7 @@ use super::connect::Connected;
 use crate::follow::may_be_replica;
 use crate::progress::{Migration, Phase, Store, check_position, check_source};
 use crate::report::{Event, Observer};
-use crate::schema::{self, Archive, ClientTools};
+use crate::schema::{self, Archive, ClientTools, Dump, Ownership};
 use crate::snapshot::{self, HoldRequest};
 use crate::{Error, Plan, copy};
 
@@ -22,9 +22,9 @@ pub(crate) async fn copy(
     check_source(&connected.source, migration).await?;
     check_position(&connected.source, migration, store.applied().await?).await?;
     ensure_snapshot(plan, connected, store, migration, observer).await?;
-    let archive = match plan.options.existing_schema {
+    let archive = match migration.schema.existing {
         true => None,
-        false => Some(open_archive(plan, connected, migration.snapshot.as_ref().map(|held| held.name.as_str())).await?),
+        false => Some(open_archive(plan, connected, migration).await?),
     };
     if let Some(archive) = &archive {
         observer.observe(&Event::Phase { phase: "schema" });
@@ -65,18 +65,29 @@ pub(crate) async fn copy(
     Ok(())
 }
 
-/// The dump of this migration's schema, made at the snapshot where there is one.
-pub(crate) async fn open_archive(plan: &Plan, connected: &Connected, snapshot: Option<&str>) -> Result<Archive, Error> {
+/// The dump of this migration's schema, made at the snapshot where one is held.
+pub(crate) async fn open_archive(plan: &Plan, connected: &Connected, migration: &Migration) -> Result<Archive, Error> {
     let tools = ClientTools::find(plan.options.client_tools.as_deref(), connected.target.major()).await?;
     let excluded: Vec<RelationName> = read_relations(&connected.source)
         .await?
         .into_iter()
+        .filter(|relation| !relation.chosen_by(&plan.tables))
         .map(|relation| relation.name)
-        .filter(|name| !(plan.tables)(name))
         .collect();
-    let ownership = schema::ownership(&connected.source, &connected.target).await?;
+    let ownership = if migration.schema.no_owner { Ownership::Taken } else { Ownership::Kept };
     let folder = &plan.options.work_folder;
-    let archive = Archive::dump(tools, &plan.source, snapshot, &excluded, folder, ownership).await?;
+    let archive = Archive::dump(
+        tools,
+        Dump {
+            source: &plan.source,
+            snapshot: migration.snapshot.as_ref().map(|held| held.name.as_str()),
+            excluded: &excluded,
+            // Named by the slot: an earlier migration of the same name had another schema.
+            path: folder.join(format!("{}.dump", migration.slot)),
+            ownership,
+        },
+    )
+    .await?;
     let roles = schema::roles_as_sql(&connected.source, &connected.target).await?.join("\n");
     let path = folder.join("roles.sql");
     std::fs::write(&path, roles + "\n").map_err(|source| Error::File {

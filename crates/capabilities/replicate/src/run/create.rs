@@ -9,7 +9,7 @@ use atalaya_postgres::catalog::{read_identity, read_relations};
 use rand::RngExt;
 
 use super::connect::Connected;
-use crate::progress::{Migration, Phase, Store};
+use crate::progress::{Migration, Phase, SchemaChoice, Store};
 use crate::report::{Event, Observer};
 use crate::snapshot::{self, HoldRequest};
 use crate::{Error, Plan};
@@ -21,8 +21,12 @@ const SLOT_NAME_BYTES: usize = 63;
 pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>) -> Result<Migration, Error> {
     refuse_same_database(connected).await?;
     let tables = select_tables(plan, &connected.source).await?;
-    if !plan.options.existing_schema {
+    let schema = SchemaChoice { existing: plan.options.existing_schema, no_owner: plan.options.no_owner };
+    if !schema.existing {
         refuse_filled_target(&connected.target, &tables).await?;
+        if !schema.no_owner {
+            refuse_lost_owners(connected).await?;
+        }
     }
     let suffix: u32 = rand::rng().random();
     let slot = slot_name(&plan.name, suffix);
@@ -33,6 +37,7 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
         slot,
         phase: Phase::Created,
         snapshot: None,
+        schema,
     };
     store.create(&migration).await?;
     plan.options.failpoints.reach("migration-written");
@@ -75,7 +80,7 @@ async fn select_tables(plan: &Plan, source: &Session) -> Result<Vec<Relation>, E
     let selected: Vec<Relation> = relations
         .into_iter()
         .filter(|relation| relation.kind == RelationKind::Table && relation.extension.is_none())
-        .filter(|relation| (plan.tables)(&relation.name))
+        .filter(|relation| relation.chosen_by(&plan.tables))
         .collect();
     if selected.is_empty() {
         return Err(Error::refused(
@@ -86,7 +91,7 @@ async fn select_tables(plan: &Plan, source: &Session) -> Result<Vec<Relation>, E
     }
     let lost: Vec<String> = selected
         .iter()
-        .filter(|relation| !relation.followable && !(plan.append_only)(&relation.name))
+        .filter(|relation| !relation.followable && !relation.chosen_by(&plan.append_only))
         .map(|relation| relation.name.to_string())
         .collect();
     if lost.is_empty() {
@@ -115,6 +120,19 @@ async fn refuse_filled_target(target: &Session, tables: &[Relation]) -> Result<(
     ))
 }
 
+async fn refuse_lost_owners(connected: &Connected) -> Result<(), Error> {
+    let lost = crate::schema::lost_owners(&connected.source, &connected.target).await?;
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Error::refused(
+        "owners-missing",
+        format!("objects cannot be given to the roles they belong to: {}", lost.join(", ")),
+        "make these roles on the target and the target's role a member of them (see `atalaya assess`), or let \
+         everything belong to the target's role, without privileges, with `--no-owner`",
+    ))
+}
+
 /// Makes publications and slot, and stores the position that matches the snapshot. Whatever an earlier run
 /// left half made under the same random name holds no position yet and is made anew.
 pub(super) async fn open_slot(
@@ -125,7 +143,7 @@ pub(super) async fn open_slot(
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     let tables = select_tables(plan, &connected.source).await?;
-    let targets = match plan.options.existing_schema {
+    let targets = match migration.schema.existing {
         true => map_to_existing(&tables, &read_relations(&connected.target).await?)?,
         false => HashMap::new(),
     };

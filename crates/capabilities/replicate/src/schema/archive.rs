@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use atalaya_data::RelationName;
 use atalaya_estate::ConnectionUrl;
 
 use super::ClientTools;
@@ -27,20 +28,26 @@ pub(crate) enum Ownership {
     Taken,
 }
 
+/// What is dumped, and where to.
+pub(crate) struct Dump<'a> {
+    pub(crate) source: &'a ConnectionUrl,
+    /// The snapshot to see the schema in; none for the schema as it is.
+    pub(crate) snapshot: Option<&'a str>,
+    /// Tables that stay.
+    pub(crate) excluded: &'a [RelationName],
+    pub(crate) path: PathBuf,
+    pub(crate) ownership: Ownership,
+}
+
 impl Archive {
     /// Dumps the source's schema as the snapshot sees it, unless the dump is there already.
-    pub(crate) async fn dump(
-        tools: ClientTools,
-        source: &ConnectionUrl,
-        snapshot: Option<&str>,
-        excluded: &[atalaya_data::RelationName],
-        folder: &Path,
-        ownership: Ownership,
-    ) -> Result<Self, Error> {
-        let path = folder.join("schema.dump");
+    pub(crate) async fn dump(tools: ClientTools, dump: Dump<'_>) -> Result<Self, Error> {
+        let Dump { source, snapshot, excluded, path, ownership } = dump;
         if !path.exists() {
-            std::fs::create_dir_all(folder).map_err(|source| file_error("create", folder, source))?;
-            let partial = folder.join("schema.dump.partial");
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder).map_err(|source| file_error("create", folder, source))?;
+            }
+            let partial = path.with_extension("partial");
             let mut arguments: Vec<OsString> = [
                 "--format=custom",
                 "--schema-only",

@@ -9,7 +9,7 @@ mod program;
 mod roles;
 mod sections;
 
-pub(crate) use archive::Archive;
+pub(crate) use archive::{Archive, Dump, Ownership};
 pub(crate) use program::ClientTools;
-pub(crate) use roles::{ownership, roles_as_sql};
+pub(crate) use roles::{lost_owners, roles_as_sql};
 pub(crate) use sections::{build_indexes, restore_before_data, restore_foreign_keys, restore_rest};

@@ -3,7 +3,6 @@
 use atalaya_data::{quote_identifier, quote_literal};
 use atalaya_postgres::Session;
 
-use super::archive::Ownership;
 use crate::Error;
 
 /// SQL that an administrator of the target may want to run: roles and settings that are missing there.
@@ -96,33 +95,40 @@ async fn settings_as_sql(source: &Session, target: &Session) -> Result<Vec<Strin
     Ok(sql)
 }
 
-/// Whether the target's role may act as every owner that the source's objects have.
-pub(crate) async fn ownership(source: &Session, target: &Session) -> Result<Ownership, Error> {
+/// Owners of the source's objects that the target's role may not act as, and roles with privileges that are not
+/// on the target. The schema `public` has its owner from initdb, which no dump restores.
+pub(crate) async fn lost_owners(source: &Session, target: &Session) -> Result<Vec<String>, Error> {
     let rows = source
         .query(
-            "SELECT DISTINCT pg_catalog.pg_get_userbyid(owner)::text FROM (
-                 SELECT relowner AS owner FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            "SELECT pg_catalog.pg_get_userbyid(role)::text, pg_catalog.bool_or(owns) FROM (
+                 SELECT c.relowner AS role, true AS owns
+                   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                   WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-                 UNION SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
-                 UNION SELECT a.grantee FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,
-                              pg_catalog.aclexplode(c.relacl) AS a
+                    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass
+                                       AND d.objid = c.oid AND d.deptype = 'e')
+                 UNION SELECT nspowner, true FROM pg_catalog.pg_namespace
+                  WHERE nspname NOT LIKE 'pg\\_%' AND nspname NOT IN ('information_schema', 'public')
+                 UNION SELECT a.grantee, false
+                   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,
+                        pg_catalog.aclexplode(c.relacl) AS a
                   WHERE a.grantee <> 0 AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-             ) AS owners",
+             ) AS named GROUP BY 1 ORDER BY 1",
             &[],
         )
         .await?;
+    let mut lost = Vec::new();
     for row in rows {
-        let role: String = row.get(0);
-        let allowed = target
+        let (role, owns): (String, bool) = (row.get(0), row.get(1));
+        let restorable = target
             .query_one(
                 "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $1
-                                   AND pg_catalog.pg_has_role(oid, 'MEMBER'))",
-                &[&role],
+                                   AND (NOT $2 OR pg_catalog.pg_has_role(oid, 'MEMBER')))",
+                &[&role, &owns],
             )
             .await?;
-        if !allowed.get::<_, bool>(0) {
-            return Ok(Ownership::Taken);
+        if !restorable.get::<_, bool>(0) {
+            lost.push(role);
         }
     }
-    Ok(Ownership::Kept)
+    Ok(lost)
 }

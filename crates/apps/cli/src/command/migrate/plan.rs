@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use atalaya_estate::ConflictPolicy;
 use atalaya_replicate::{HolderCommand, Options, Plan, StopWhen};
 
 use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::terms::TermsArguments;
 
 /// How a migration runs; the same for `start` and `finish`.
 #[derive(Debug, Clone, clap::Args)]
@@ -25,17 +27,13 @@ pub(crate) struct RunArguments {
     /// Tables larger than this many MiB are copied in ranges.
     #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) split_larger_than: u64,
-    /// Use the tables that the target has already, instead of restoring the schema.
-    #[arg(long)]
-    pub(crate) existing_schema: bool,
-    /// The source's large objects need not be moved.
-    #[arg(long)]
-    pub(crate) exclude_large_objects: bool,
+    #[command(flatten)]
+    pub(crate) terms: TermsArguments,
     /// Let every commit on the target wait for its disk, instead of the acknowledgement only.
     #[arg(long)]
     pub(crate) synchronous_commit: bool,
     /// The folder with pg_dump and pg_restore of the target's version.
-    #[arg(long, value_name = "DIR", env = "ATALAYA_CLIENT_TOOLS")]
+    #[arg(long, value_name = "DIR", env = "ATALAYA_CLIENT_TOOLS", hide_env_values = true)]
     pub(crate) client_tools: Option<PathBuf>,
     /// Seconds a new slot may wait for transactions that are open on the source.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
@@ -46,6 +44,15 @@ impl RunArguments {
     /// The plan, with the endpoints it was made from.
     pub(crate) fn plan(&self, stop_when: StopWhen, context: &Context) -> Result<(Plan, Endpoints), Failure> {
         let endpoints = self.endpoints.resolve(context)?;
+        if endpoints.conflicts != ConflictPolicy::Stop {
+            return Err(Failure {
+                code: exit::REFUSED,
+                message: format!("the conflict policy `{}` is not carried out by this version", endpoints.conflicts),
+                hint: Some(
+                    "write `conflicts: stop`: the move then stops at the first row that does not apply".to_owned(),
+                ),
+            });
+        }
         let program = std::env::current_exe().map_err(|error| Failure::new(exit::FAILED, &error, None))?;
         let holder = HolderCommand { program, arguments: vec!["hold-snapshot".into()] };
         let mut options = Options::new(context.state.join("migrations").join(&endpoints.name), holder);
@@ -54,8 +61,9 @@ impl RunArguments {
         options.index_workers = usize::from(self.index_workers);
         options.maintenance_work_mem.clone_from(&self.maintenance_work_mem);
         options.split_bytes = self.split_larger_than << 20;
-        options.existing_schema = self.existing_schema;
-        options.exclude_large_objects = self.exclude_large_objects;
+        options.existing_schema = self.terms.existing_schema;
+        options.no_owner = self.terms.no_owner;
+        options.exclude_large_objects = self.terms.exclude_large_objects;
         options.synchronous_commit = self.synchronous_commit;
         options.client_tools.clone_from(&self.client_tools);
         options.failpoints = crate::failpoints::from_environment();

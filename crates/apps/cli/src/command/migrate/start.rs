@@ -3,6 +3,8 @@
 use atalaya_replicate::{Outcome, StopWhen};
 
 use super::plan::RunArguments;
+use crate::command::assess;
+use crate::endpoints::Endpoints;
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::progress::Progress;
@@ -31,12 +33,22 @@ enum Condition {
     CaughtUp,
 }
 
+/// A migration that has begun is past its assessment: its target is no longer empty, and its slot is there.
+async fn assess_first_run(arguments: &StartArguments, endpoints: &Endpoints, context: &Context) -> Result<(), Failure> {
+    let known = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
+    match known {
+        Some(_) => Ok(()),
+        None => assess::before_move(&arguments.run.terms, endpoints, context).await,
+    }
+}
+
 pub(crate) fn run(arguments: &StartArguments, context: &Context) -> Result<u8, Failure> {
     let stop_when = match arguments.stop_when {
         Some(Condition::CaughtUp) => StopWhen::CaughtUp,
         None => StopWhen::Told,
     };
     let (plan, endpoints) = arguments.run.plan(stop_when, context)?;
+    runtime::block_on(assess_first_run(arguments, &endpoints, context))??;
     let progress = Progress::new(context.output);
     let outcome = runtime::block_on(atalaya_replicate::start(&plan, &progress))??;
     progress.finish();
