@@ -54,10 +54,11 @@ impl Requests {
         Ok(requests)
     }
 
-    /// Waits until something was said, then reads the rows again.
+    /// Waits until something was said; the rows are then to be read again. Nothing is lost when it is dropped
+    /// while it waits, as `select!` does: hence no query in here.
     pub(crate) async fn woken(&mut self) -> Result<(), Error> {
         match self.session.next_notification().await {
-            Some(_) => self.refresh().await,
+            Some(_) => Ok(()),
             None => Err(Error::Broken("the control connection ended")),
         }
     }
@@ -71,7 +72,8 @@ impl Requests {
         }
     }
 
-    async fn refresh(&mut self) -> Result<(), Error> {
+    /// Reads the open rows again.
+    pub(crate) async fn refresh(&mut self) -> Result<(), Error> {
         let rows = self
             .session
             .query(

@@ -153,7 +153,10 @@ impl<'a> Follower<'a> {
                         taken => taken?,
                     }
                 }
-                woken = self.requests.woken() => woken?,
+                woken = self.requests.woken() => {
+                    woken?;
+                    self.requests.refresh().await?;
+                }
                 _ = tick.tick() => self.on_tick().await?,
                 _ = goal.tick() => self.renew_goal().await?,
             }
