@@ -130,3 +130,50 @@ fn a_column_that_is_added_on_the_source_stops_before_a_wrong_row() {
     shop.done("start", &["--stop-when", "caught-up"]);
     shop.assert_equal();
 }
+
+#[test]
+fn stop_says_at_once_that_there_is_nothing_to_stop() {
+    let shop = Move::between(15, 15);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    let unknown = shop.run("stop", &[]);
+    assert_eq!(unknown.code, Some(4), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("the target knows no migration"), "{}", unknown.stderr);
+    shop.done("start", &["--stop-when", "caught-up"]);
+    let idle = shop.run("stop", &[]);
+    assert_eq!(idle.code, Some(4), "{}", idle.stderr);
+    assert!(idle.stderr.contains("no run of `shop` is there"), "{}", idle.stderr);
+}
+
+#[test]
+fn owners_that_the_target_lacks_are_refused_or_left_behind_on_demand() {
+    let shop = Move::between(15, 15);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    shop.source
+        .run_sql("shop", "CREATE ROLE keeper; ALTER TABLE item OWNER TO keeper; GRANT SELECT ON item TO keeper")
+        .unwrap();
+    let refused = shop.run("start", &["--stop-when", "caught-up"]);
+    assert_eq!(refused.code, Some(4), "{}", refused.stderr);
+    assert!(refused.stderr.contains("roles-missing: keeper"), "{}", refused.stderr);
+    shop.done("start", &["--stop-when", "caught-up", "--no-owner"]);
+    // Later commands go by what the first run was told.
+    shop.done("finish", &[]);
+    shop.assert_equal();
+}
+
+#[test]
+fn a_partition_goes_with_its_root_and_a_sequence_with_its_table() {
+    let shop = Move::between(13, 18);
+    shop.source
+        .run_sql(
+            "shop",
+            "CREATE TABLE tree (id int PRIMARY KEY) PARTITION BY RANGE (id);
+             CREATE TABLE leaf PARTITION OF tree FOR VALUES FROM (0) TO (10); INSERT INTO tree VALUES (1), (2);
+             CREATE TABLE left_behind (id serial PRIMARY KEY); INSERT INTO left_behind DEFAULT VALUES",
+        )
+        .unwrap();
+    shop.done("start", &["--stop-when", "caught-up", "--tables", "public.tree"]);
+    shop.source.run_sql("shop", "INSERT INTO tree VALUES (3)").unwrap();
+    shop.done("finish", &["--tables", "public.tree"]);
+    assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM leaf").unwrap().trim(), "3");
+    assert_eq!(shop.target.run_sql("shop", "SELECT to_regclass('left_behind') IS NULL").unwrap().trim(), "t");
+}

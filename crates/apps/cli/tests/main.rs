@@ -10,4 +10,5 @@
 
 mod lifecycle;
 mod moves;
+mod reference;
 mod support;

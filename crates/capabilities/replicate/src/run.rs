@@ -11,7 +11,7 @@ use crate::progress::{Phase, Store};
 use crate::report::{Event, Observer};
 use crate::{Error, Plan};
 
-pub(crate) use connect::{Connected, lock as run_lock};
+pub(crate) use connect::{Connected, is_running, lock as run_lock};
 pub(crate) use copy_phase::open_archive;
 pub(crate) use create::slot_prefix;
 

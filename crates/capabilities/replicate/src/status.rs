@@ -91,7 +91,7 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         .query_opt("SELECT report::text FROM atalaya.activity WHERE migration = $1", &[&migration])
         .await?
         .map(|row| row.get(0));
-    let running = crate::run_lock(&session, migration).await.is_err();
+    let running = crate::is_running(&session, migration).await?;
     let expected: i64 = session
         .query_one(
             "SELECT coalesce(sum(estimated_bytes), 0)::int8 FROM atalaya.tables WHERE migration = $1",

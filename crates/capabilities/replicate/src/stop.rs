@@ -7,6 +7,7 @@ use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
 use tokio::time::Instant;
 
+use crate::progress::Store;
 use crate::{Error, sequences};
 
 /// Asks the running replicator to drain and end; waits until it has.
@@ -20,6 +21,7 @@ pub async fn stop(
     limit: Duration,
 ) -> Result<(), Error> {
     let mut session = Session::connect(target, &format!("atalaya stop {migration}")).await?;
+    refuse_unless_running(&session, migration).await?;
     let source = Session::connect(source, &format!("atalaya stop {migration}")).await?;
     session.batch(&format!("LISTEN {REQUESTER_CHANNEL}")).await?;
     let lsn = sequences::current_lsn(&source).await?.to_string();
@@ -49,4 +51,23 @@ pub async fn stop(
             ));
         }
     }
+}
+
+async fn refuse_unless_running(target: &Session, migration: &str) -> Result<(), Error> {
+    let store = Store { session: target, name: migration };
+    if store.read().await?.is_none() {
+        return Err(Error::refused(
+            "unknown-migration",
+            format!("the target knows no migration `{migration}`"),
+            "see `atalaya migrate status`",
+        ));
+    }
+    if !crate::is_running(target, migration).await? {
+        return Err(Error::refused(
+            "not-running",
+            format!("no run of `{migration}` is there to be stopped; its slot is kept"),
+            "nothing is to be done; `atalaya migrate start` goes on",
+        ));
+    }
+    Ok(())
 }

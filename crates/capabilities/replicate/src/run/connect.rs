@@ -1,5 +1,7 @@
 //! The two sessions of a run, and the lock that makes it the only one.
 
+use std::time::Duration;
+
 use atalaya_postgres::{Session, control};
 
 use crate::progress::Store;
@@ -49,19 +51,43 @@ fn check_versions(source: &Session, target: &Session) -> Result<(), Error> {
     Ok(())
 }
 
+/// How long the lock of a run that has just ended, or was killed, may take to go: its backend has to notice.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(250);
+
 /// Takes the migration's lock for as long as the session lives.
 pub(crate) async fn lock(target: &Session, migration: &str) -> Result<(), Error> {
-    let row = target
-        .query_one("SELECT pg_catalog.pg_try_advisory_lock($1, pg_catalog.hashtext($2))", &[&LOCK_CLASS, &migration])
-        .await?;
-    if row.get(0) {
-        return Ok(());
+    let sql = "SELECT pg_catalog.pg_try_advisory_lock($1, pg_catalog.hashtext($2))";
+    for attempt in 0..LOCK_TRIES {
+        if attempt > 0 {
+            tokio::time::sleep(LOCK_PAUSE).await;
+        }
+        if target.query_one(sql, &[&LOCK_CLASS, &migration]).await?.get(0) {
+            return Ok(());
+        }
     }
     Err(Error::refused(
         "already-running",
         format!("migration `{migration}` is running already"),
         "see `atalaya migrate status`; stop it with `atalaya migrate stop` first",
     ))
+}
+
+/// Whether a run holds the migration's lock. Only looks: taking the lock to find out would refuse a run that
+/// starts at that moment.
+pub(crate) async fn is_running(target: &Session, migration: &str) -> Result<bool, Error> {
+    let row = target
+        .query_one(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l
+                              JOIN pg_catalog.pg_database d ON d.oid = l.database
+                             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+                               AND d.datname = pg_catalog.current_database()
+                               AND l.classid = ($1::int4)::oid
+                               AND l.objid = (pg_catalog.hashtext($2)::int8 & 4294967295)::oid)",
+            &[&LOCK_CLASS, &migration],
+        )
+        .await?;
+    Ok(row.get(0))
 }
 
 /// Something that changes whenever a run has got further; none while the target cannot be asked.
