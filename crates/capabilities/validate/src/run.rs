@@ -40,7 +40,7 @@ pub(crate) async fn run(plan: &Plan, progress: &dyn Progress) -> Result<(Report,
         looks::look_again(plan, &survey, progress, &mut judged, pause, looks_max).await?;
     }
     let quiesced = plan.scope.is_quiesced();
-    let sequences = sequences::compare(&source, &target, &plan.tables).await?;
+    let sequences = sequences::compare(&source, &target, |sequence| survey.takes_sequence(plan, sequence)).await?;
     let mut tables = Vec::with_capacity(judged.len());
     let mut identities = Vec::new();
     for judged in judged {

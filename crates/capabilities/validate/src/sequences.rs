@@ -9,13 +9,13 @@ use atalaya_data::RelationName;
 use atalaya_postgres::Session;
 use atalaya_postgres::catalog::{SequenceState, read_sequences};
 
-use crate::{Error, SequenceReport, SequenceStatus, TableFilter};
+use crate::{Error, SequenceReport, SequenceStatus};
 
 /// Sequences of the source that stand elsewhere on the target.
 pub(crate) async fn compare(
     source: &Session,
     target: &Session,
-    filter: &TableFilter,
+    takes: impl Fn(&SequenceState) -> bool,
 ) -> Result<Vec<SequenceReport>, Error> {
     // The target first: whatever the source gives out meanwhile makes the target lag, never lead.
     let target_states = read_sequences(target).await?;
@@ -24,7 +24,7 @@ pub(crate) async fn compare(
         target_states.iter().map(|state| (&state.name, state)).collect();
     Ok(source_states
         .iter()
-        .filter(|state| state.chosen_by(|name| filter.chooses(name)))
+        .filter(|state| takes(state))
         .filter_map(|state| compare_one(state, by_name.get(&state.name).copied()))
         .collect())
 }

@@ -1,9 +1,10 @@
 //! What there is to compare: both catalogs, paired table by table.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use atalaya_catalog::{Relation, RelationKind};
 use atalaya_data::RelationName;
+use atalaya_postgres::catalog::SequenceState;
 use atalaya_postgres::{Session, catalog};
 
 use crate::canonical::Encoding;
@@ -21,6 +22,19 @@ pub(crate) struct Survey {
     pub(crate) source_names: HashMap<u32, RelationName>,
     /// Names of the target's relations by `pg_class.oid`.
     pub(crate) target_names: HashMap<u32, RelationName>,
+    /// A migration's source tables with the roots of partitions; none without a migration.
+    moved: Option<HashSet<RelationName>>,
+}
+
+impl Survey {
+    /// Whether a sequence of the source is compared: one that a table owns goes with the table.
+    pub(crate) fn takes_sequence(&self, plan: &Plan, sequence: &SequenceState) -> bool {
+        sequence.chosen_by(|name| plan.tables.chooses(name))
+            && match (&self.moved, &sequence.owner) {
+                (Some(moved), Some(owner)) => moved.contains(owner),
+                _ => true,
+            }
+    }
 }
 
 /// Pairs the tables of both sides.
@@ -33,6 +47,7 @@ pub(crate) async fn survey(plan: &Plan, source: &Session, target: &Session) -> R
         skipped: Vec::new(),
         source_names: names(&source_relations),
         target_names: names(&target_relations),
+        moved: None,
     };
     let chosen = Chosen::new(plan, &source_relations);
     let pairs = match &plan.scope {
@@ -41,6 +56,10 @@ pub(crate) async fn survey(plan: &Plan, source: &Session, target: &Session) -> R
         }
         Scope::Databases { .. } => database_pairs(plan, &source_relations, &mut survey.skipped),
     };
+    if !matches!(plan.scope, Scope::Databases { .. }) {
+        let roots = pairs.iter().filter_map(|(name, _)| chosen.roots.get(name).copied());
+        survey.moved = Some(pairs.iter().map(|(name, _)| name).chain(roots).cloned().collect());
+    }
     let source_by_name: HashMap<&RelationName, &Relation> =
         source_relations.iter().map(|relation| (&relation.name, relation)).collect();
     let target_by_name: HashMap<&RelationName, &Relation> =

@@ -28,7 +28,7 @@ fn a_partition_tree_is_compared_whatever_its_partitions_are() {
 }
 
 #[test]
-fn a_partitioned_source_and_a_flat_target_are_comparable_leaf_by_leaf_too() {
+fn a_partition_is_compared_with_its_root_and_never_by_itself() {
     let databases = Databases::new();
     databases.run_both(
         "CREATE TABLE t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
@@ -38,10 +38,12 @@ fn a_partitioned_source_and_a_flat_target_are_comparable_leaf_by_leaf_too() {
     );
     databases.run_target("DELETE FROM t WHERE id = 15");
     let mut plan = databases.plan();
-    plan.tables = TableFilter::new(|name| name.name == "t_2");
+    plan.tables = TableFilter::new(|name| name.name == "t");
     let report = run(&plan).unwrap();
     assert_eq!(report.tables.len(), 1);
-    assert_eq!(shorts(table(&report, "t_2")), ["missing 15 []"]);
+    assert_eq!(shorts(table(&report, "t")), ["missing 15 []"]);
+    plan.tables = TableFilter::new(|name| name.name != "t");
+    assert!(matches!(run(&plan), Err(atalaya_validate::Error::NothingMatches)));
 }
 
 #[test]
