@@ -14,7 +14,7 @@ super::cases! {
         source_sql: "CREATE TABLE tree (id int PRIMARY KEY) PARTITION BY RANGE (id);
                      CREATE TABLE leaf PARTITION OF tree FOR VALUES FROM (0) TO (10)",
         plan: |plan| plan.tables = Box::new(|table| table.name == "tree"),
-        ..case("tables-selected", name, Quiet)
+        ..case("tables-selected", name, Fires(Pass, "1 tables"))
     };
     an_heir_without_its_parent_is_refused: |name| Case {
         source_sql: "CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE heir (PRIMARY KEY (id)) INHERITS (parent)",

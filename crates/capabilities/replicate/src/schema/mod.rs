@@ -5,6 +5,7 @@
 
 mod archive;
 mod entry;
+mod foreign_key;
 mod program;
 mod roles;
 mod sections;

@@ -7,6 +7,7 @@ use atalaya_postgres::Session;
 
 use super::archive::Archive;
 use super::entry::{Entry, Stage};
+use super::foreign_key;
 use crate::progress::Store;
 use crate::report::{Event, Observer};
 use crate::{Error, Options};
@@ -49,10 +50,19 @@ pub(crate) async fn build_indexes(
     run_once(archive, store, "index partitions", &attach, LOCK_TIMEOUT).await
 }
 
-/// Foreign keys, each in a transaction of its own.
+/// Foreign keys, each in transactions of its own: added, then validated where that can be apart.
 pub(crate) async fn restore_foreign_keys(archive: &Archive, store: &Store<'_>) -> Result<(), Error> {
     for entry in archive.entries(Stage::ForeignKey) {
-        run_once(archive, store, &step_name(entry), &[entry], LOCK_TIMEOUT).await?;
+        let step = step_name(entry);
+        let validated = format!("VALIDATE {step}");
+        if store.has_step(&validated).await? {
+            continue;
+        }
+        let script = archive.sql(&[entry]).await?;
+        let split = foreign_key::split(&script);
+        let (add, validate) = split.map_or((script, String::new()), |split| (split.add, split.validate));
+        run_script(store, &step, &add, LOCK_TIMEOUT).await?;
+        run_script(store, &validated, &validate, LOCK_TIMEOUT).await?;
     }
     Ok(())
 }
@@ -78,9 +88,16 @@ async fn run_once(
     if store.has_step(step).await? {
         return Ok(());
     }
-    let sql = archive.sql(entries).await?;
+    run_script(store, step, &archive.sql(entries).await?, lock_timeout).await
+}
+
+/// The same of a script that is there.
+async fn run_script(store: &Store<'_>, step: &str, sql: &str, lock_timeout: &str) -> Result<(), Error> {
+    if store.has_step(step).await? {
+        return Ok(());
+    }
     // The script sets the session as pg_dump likes it; our own settings come back with the transaction's end.
-    let script = format!("BEGIN; {lock_timeout}\n{}\n;{}; COMMIT", scoped(&sql), store.step_sql(step));
+    let script = format!("BEGIN; {lock_timeout}\n{}\n;{}; COMMIT", scoped(sql), store.step_sql(step));
     let restored = store.session.batch(&script).await;
     if restored.is_err() {
         // The error is what counts; a session that is lost has rolled back already.
@@ -89,9 +106,13 @@ async fn run_once(
     Ok(restored?)
 }
 
-/// Makes the script's own settings end with the transaction.
+/// Makes the settings at the script's head end with the transaction. What comes after the first object's name
+/// is the source's own text, lines of functions among it, and stays as it is.
 fn scoped(sql: &str) -> String {
-    sql.lines()
+    let head_to = sql.find("\n-- Name: ").unwrap_or(0);
+    let (head, body) = sql.split_at(head_to);
+    let head: String = head
+        .lines()
         .filter(|line| !line.starts_with("SET lock_timeout = "))
         .map(|line| match line.strip_prefix("SET ") {
             Some(rest) if is_setting(rest) => format!("SET LOCAL {rest}\n"),
@@ -100,7 +121,8 @@ fn scoped(sql: &str) -> String {
             }
             _ => format!("{line}\n"),
         })
-        .collect()
+        .collect();
+    head + body
 }
 
 /// Whether a line is one of the settings at the head of a pg_restore script.
@@ -120,4 +142,20 @@ fn is_setting(rest: &str) -> bool {
     ];
     rest.ends_with(';')
         && NAMES.iter().any(|name| rest.strip_prefix(name).is_some_and(|after| after.starts_with(" = ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_settings_at_the_head_are_made_to_end_with_the_transaction() {
+        let script = "--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\nSET lock_timeout = 0;\n\n--\n\
+                      -- Name: f(); Type: FUNCTION\n--\n\nCREATE FUNCTION f() AS $$\nSET lock_timeout = 0;\n\
+                      SET statement_timeout = 0;\n$$;\n";
+        let scoped = scoped(script);
+        assert_eq!(scoped.matches("SET LOCAL statement_timeout = 0;").count(), 1);
+        assert_eq!(scoped.matches("SET lock_timeout = 0;").count(), 1);
+        assert!(scoped.ends_with("$$\nSET lock_timeout = 0;\nSET statement_timeout = 0;\n$$;\n"));
+    }
 }
