@@ -100,3 +100,33 @@ fn from_16_to_18() {
 fn from_17_to_18() {
     move_and_compare(17, 18);
 }
+
+#[test]
+fn columns_that_nobody_may_write_and_keys_that_swap_under_a_deferrable_constraint() {
+    let shop = Move::between(13, 18);
+    shop.source
+        .run_sql(
+            "shop",
+            "CREATE TABLE coded (code text PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY, v int);
+             INSERT INTO coded (code, v) SELECT 'c' || i, i FROM generate_series(1, 50) i;
+             CREATE TABLE swapped (id int UNIQUE DEFERRABLE INITIALLY DEFERRED, v int);
+             ALTER TABLE swapped ALTER id SET NOT NULL, REPLICA IDENTITY FULL;
+             INSERT INTO swapped SELECT i, i FROM generate_series(1, 10) i",
+        )
+        .unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.source
+        .run_sql(
+            "shop",
+            "UPDATE coded SET code = code || '!', v = 0 WHERE v % 2 = 0; UPDATE coded SET v = 7 WHERE v = 9;
+             BEGIN; UPDATE swapped SET id = 2, v = 1 WHERE v = 1; UPDATE swapped SET id = 1 WHERE v = 2; COMMIT",
+        )
+        .unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.assert_equal();
+    // Such a column can be given a new value of its sequence; no UPDATE on the target can write that one.
+    shop.source.run_sql("shop", "UPDATE coded SET n = DEFAULT WHERE code = 'c1'").unwrap();
+    let ran = shop.run("start", &["--stop-when", "caught-up"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("conflict `update_missing` in table public.coded"), "{}", ran.stderr);
+}

@@ -100,8 +100,6 @@ pub struct Key {
     pub columns: Vec<usize>,
     /// Whether it is the primary key.
     pub primary: bool,
-    /// Whether the constraint can be deferred (then it is no replica identity).
-    pub deferrable: bool,
 }
 
 /// `pg_class.relreplident`.

@@ -76,16 +76,13 @@ async fn update(
     run(session, statements, table, key, &[(old, &table.identity), (new, &set)]).await
 }
 
-/// Columns of a new row that an UPDATE writes: those that travelled, the identity only where it moves, and
-/// never those that the server refuses to be written.
+/// Columns of a new row that an UPDATE takes: those that travelled, the identity only where it moves.
 pub(super) fn settable(table: &TargetTable, new: &atalaya_pgwire::pgoutput::Tuple, moves: bool) -> Vec<usize> {
     let travelled = |position: &usize| {
         new.values.get(*position).is_some_and(|value| *value != atalaya_pgwire::pgoutput::Value::UnchangedToast)
     };
-    let writable =
-        |position: &usize| moves || table.columns.get(*position).is_some_and(|column| !column.identity_always);
     let positions: Vec<usize> = if moves { (0..table.columns.len()).collect() } else { table.others().collect() };
-    positions.into_iter().filter(travelled).filter(writable).collect()
+    positions.into_iter().filter(travelled).collect()
 }
 
 /// Runs one statement for one row: arrays of one element, or plain values for a move.

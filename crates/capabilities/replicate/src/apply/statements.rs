@@ -6,6 +6,7 @@
 use atalaya_data::quote_identifier;
 
 use super::TargetTable;
+use super::table::TargetColumn;
 
 /// `INSERT` of whole rows; one array a column.
 pub(crate) fn insert(table: &TargetTable) -> String {
@@ -33,31 +34,25 @@ pub(crate) fn copy(table: &TargetTable) -> String {
 
 /// `UPDATE` of the columns `set` of rows known by their identity; arrays of the identity, then of `set`.
 pub(crate) fn update(table: &TargetTable, set: &[usize]) -> String {
-    let assignments: Vec<String> = set
-        .iter()
-        .filter_map(|position| table.columns.get(*position).map(|column| (position, column)))
-        .map(|(position, column)| format!("{} = s.c{position}::{}", quote_identifier(&column.name), column.type_sql))
-        .collect();
+    let value = |_: usize, position: usize, column: &TargetColumn| format!("s.c{position}::{}", column.type_sql);
+    let (assignments, kept) = assignments(table, set, value);
+    let matches: Vec<String> = std::iter::once(identity_matches(table)).chain(kept).collect();
     format!(
         "UPDATE {} AS t SET {} FROM {} WHERE {}",
         table.name.to_sql(),
         assignments.join(", "),
         rows(table.identity.iter().copied().chain(set.iter().copied()), "s"),
-        identity_matches(table)
+        matches.join(" AND ")
     )
 }
 
 /// `UPDATE` of one row that may change its identity: parameters are the old identity, then the values of `set`.
 pub(crate) fn move_one(table: &TargetTable, set: &[usize]) -> String {
     let first_new = table.identity.len() + 1;
-    let assignments: Vec<String> = set
-        .iter()
-        .enumerate()
-        .filter_map(|(offset, position)| table.columns.get(*position).map(|column| (offset, column)))
-        .map(|(offset, column)| {
-            format!("{} = (${}::text)::{}", quote_identifier(&column.name), first_new + offset, column.type_sql)
-        })
-        .collect();
+    let value = |offset: usize, _: usize, column: &TargetColumn| {
+        format!("(${}::text)::{}", first_new + offset, column.type_sql)
+    };
+    let (assignments, kept) = assignments(table, set, value);
     let matches: Vec<String> = table
         .identity
         .iter()
@@ -66,8 +61,37 @@ pub(crate) fn move_one(table: &TargetTable, set: &[usize]) -> String {
         .map(|(number, column)| {
             format!("t.{} = (${number}::text)::{}", quote_identifier(&column.name), column.type_sql)
         })
+        .chain(kept)
         .collect();
     format!("UPDATE {} AS t SET {} WHERE {}", table.name.to_sql(), assignments.join(", "), matches.join(" AND "))
+}
+
+/// Assignments, and conditions in their place for GENERATED ALWAYS AS IDENTITY columns: the server lets nobody
+/// write these, so the row must hold the value already, or no row is found and that is a conflict.
+fn assignments(
+    table: &TargetTable,
+    set: &[usize],
+    value: impl Fn(usize, usize, &TargetColumn) -> String,
+) -> (Vec<String>, Vec<String>) {
+    let mut assignments = Vec::new();
+    let mut kept = Vec::new();
+    for (offset, position) in set.iter().enumerate() {
+        let Some(column) = table.columns.get(*position) else { continue };
+        let name = quote_identifier(&column.name);
+        let value = value(offset, *position, column);
+        if column.identity_always {
+            kept.push(format!("t.{name} = {value}"));
+        } else {
+            assignments.push(format!("{name} = {value}"));
+        }
+    }
+    // Nothing but such a column travelled: the row is only looked at.
+    if assignments.is_empty() {
+        let identity = table.identity.iter().filter_map(|position| table.columns.get(*position));
+        let still = identity.min_by_key(|column| column.identity_always);
+        assignments.extend(still.map(|column| quote_identifier(&column.name)).map(|name| format!("{name} = t.{name}")));
+    }
+    (assignments, kept)
 }
 
 /// `DELETE` of rows known by their identity; arrays of the identity.

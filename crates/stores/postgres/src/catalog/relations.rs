@@ -37,7 +37,7 @@ pub async fn read_relations(session: &Session) -> Result<Vec<Relation>, Error> {
     }
     for relation in &mut relations {
         let index_fits = |key: &Key| match &relation.replica_identity {
-            ReplicaIdentity::Default => key.primary && !key.deferrable,
+            ReplicaIdentity::Default => key.primary,
             ReplicaIdentity::Index(name) => *name == key.index,
             ReplicaIdentity::Full | ReplicaIdentity::Nothing => false,
         };
@@ -164,11 +164,12 @@ fn column_from(row: &Row) -> Column {
     }
 }
 
-/// Valid, total, immediate unique indexes over plain columns; whether all are NOT NULL is judged later.
+/// Valid unique indexes; `plain` says whether one is total, over plain columns and immediate, since a deferrable
+/// one can hold a key twice within a transaction. Whether all columns are NOT NULL is judged later.
 async fn read_unique_indexes(session: &Session) -> Result<Vec<Row>, Error> {
     let sql = format!(
-        "SELECT x.indrelid, i.relname::text AS name, x.indisprimary, x.indimmediate, x.indisreplident,
-                x.indpred IS NULL AND x.indexprs IS NULL AS plain,
+        "SELECT x.indrelid, i.relname::text AS name, x.indisprimary, x.indisreplident,
+                x.indpred IS NULL AND x.indexprs IS NULL AND x.indimmediate AS plain,
                 (x.indkey::int2[])[0:x.indnkeyatts - 1] AS columns
            FROM pg_catalog.pg_index x
            JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
@@ -191,8 +192,7 @@ fn add_unique_index(relation: &mut Relation, row: &Row) {
     let plain: bool = row.get("plain");
     match columns {
         Some(columns) if plain && relation.key.is_none() => {
-            relation.key =
-                Some(Key { index: row.get("name"), columns, primary, deferrable: !row.get::<_, bool>("indimmediate") });
+            relation.key = Some(Key { index: row.get("name"), columns, primary });
         }
         _ => relation.other_unique_indexes += 1,
     }
