@@ -10,5 +10,4 @@
 
 mod lifecycle;
 mod moves;
-mod reference;
 mod support;

@@ -1,8 +1,9 @@
 //! Pages are written once, compared exactly, and never land elsewhere.
 
 use std::fs;
+use std::path::Path;
 
-use xtask::reference::{Change, HEADER, ReferenceError, compare, pages, report, write};
+use xtask::reference::{Change, HEADER, ReferenceError, ask_binary, compare, pages, report, write};
 
 #[test]
 fn pages_are_written_then_found_equal_and_strangers_stay() {
@@ -34,4 +35,13 @@ fn names_that_lead_elsewhere_are_refused() {
         assert!(matches!(pages(&json), Err(ReferenceError::Name(seen)) if seen == name), "{name}");
     }
     assert!(matches!(pages("[1]"), Err(ReferenceError::Json(_))));
+}
+
+#[test]
+fn the_pages_in_the_tree_say_what_the_program_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+    let pages = pages(&ask_binary(&root).unwrap()).unwrap();
+    assert!(pages.contains_key("cli.md"));
+    let changes = compare(&root.join("docs/reference"), &pages).unwrap();
+    assert!(changes.is_empty(), "{}", report(&changes));
 }
