@@ -177,3 +177,40 @@ fn a_partition_goes_with_its_root_and_a_sequence_with_its_table() {
     assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM leaf").unwrap().trim(), "3");
     assert_eq!(shop.target.run_sql("shop", "SELECT to_regclass('left_behind') IS NULL").unwrap().trim(), "t");
 }
+
+#[test]
+fn partitions_may_go_into_one_plain_table_that_is_there() {
+    let shop = Move::between(13, 18);
+    shop.source
+        .run_sql(
+            "shop",
+            "CREATE TABLE tree (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+             CREATE TABLE leaf_1 PARTITION OF tree FOR VALUES FROM (0) TO (100);
+             CREATE TABLE leaf_2 PARTITION OF tree FOR VALUES FROM (100) TO (200);
+             CREATE TABLE flat (id int PRIMARY KEY, v text); INSERT INTO flat SELECT i, 'f' FROM generate_series(0, 199) i;
+             INSERT INTO tree SELECT i, 'v' || i FROM generate_series(0, 199) i",
+        )
+        .unwrap();
+    shop.target
+        .run_sql(
+            "shop",
+            "CREATE TABLE tree (id int PRIMARY KEY, v text);
+             CREATE TABLE flat (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+             CREATE TABLE flat_1 PARTITION OF flat FOR VALUES FROM (0) TO (50);
+             CREATE TABLE flat_2 PARTITION OF flat DEFAULT",
+        )
+        .unwrap();
+    shop.done("start", &["--stop-when", "caught-up", "--existing-schema"]);
+    shop.source
+        .run_sql(
+            "shop",
+            "UPDATE tree SET v = 'changed' WHERE id % 7 = 0;
+             DELETE FROM tree WHERE id = 150; UPDATE flat SET id = id + 1000 WHERE id < 3; DELETE FROM flat WHERE id = 60",
+        )
+        .unwrap();
+    shop.done("finish", &["--existing-schema"]);
+    for table in ["tree", "flat"] {
+        let digest = format!("SELECT count(*), sum(hashtext(t::text)) FROM {table} t");
+        assert_eq!(shop.source.run_sql("shop", &digest).unwrap(), shop.target.run_sql("shop", &digest).unwrap());
+    }
+}

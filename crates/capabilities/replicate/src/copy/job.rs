@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use atalaya_catalog::{Relation, TypeKind};
+use atalaya_catalog::{Relation, RelationKind, TypeKind};
 use atalaya_data::{quote_identifier, quote_literal};
 use atalaya_postgres::Session;
 
@@ -22,6 +22,8 @@ pub(super) struct Job {
     pub(super) target: Arc<Relation>,
     pub(super) format: Format,
     pub(super) range: Option<Range>,
+    /// Whether the target's table is this job's alone: only then may it be emptied first.
+    pub(super) alone: bool,
 }
 
 /// A part of a table; the parts are disjoint and together hold every row.
@@ -47,10 +49,15 @@ impl Job {
         }
     }
 
+    /// Empties the target's table, where the job is the one to do it.
+    pub(super) fn truncate(&self) -> String {
+        if self.range.is_none() && self.alone { truncate(&self.target) } else { String::new() }
+    }
+
     /// The target's side.
     pub(super) fn copy_in(&self) -> String {
         // Frozen rows need a table that was truncated in the same transaction.
-        let freeze = if self.range.is_none() && self.target.holds_rows() { ", FREEZE" } else { "" };
+        let freeze = if self.range.is_none() && self.alone && self.target.holds_rows() { ", FREEZE" } else { "" };
         format!("COPY {} ({}) FROM STDIN ({}{freeze})", self.target.name.to_sql(), self.columns(), self.format.as_sql())
     }
 }
@@ -65,7 +72,8 @@ pub(super) async fn jobs_of(
     to: Arc<Relation>,
 ) -> Result<Vec<Job>, Error> {
     let format = format_of(&from, &to);
-    let job = |range| Job { source: Arc::clone(&from), target: Arc::clone(&to), format, range };
+    let job =
+        |range| Job { source: Arc::clone(&from), target: Arc::clone(&to), format, range, alone: !table.shares_target };
     let wanted = if plan.options.workers > 1 && from.bytes > plan.options.split_bytes {
         (from.bytes / plan.options.split_bytes.max(1) + 1).clamp(2, MOST_RANGES)
     } else {
@@ -93,7 +101,13 @@ pub(super) async fn jobs_of(
     Ok(open.map(|row| job(Some(Range { number: row.get(0), condition: row.get(1) }))).collect())
 }
 
-/// Empties the target's table and writes its ranges down, in one transaction.
+fn truncate(target: &Relation) -> String {
+    // A partitioned table holds its rows in its partitions; children by inheritance are tables of their own.
+    let only = if target.kind == RelationKind::Partitioned { "" } else { "ONLY " };
+    format!("TRUNCATE {only}{};", target.name.to_sql())
+}
+
+/// Empties the target's table, unless others load it too, and writes the ranges down, in one transaction.
 async fn begin_ranges(
     store: &Store<'_>,
     table: &TableRow,
@@ -110,11 +124,11 @@ async fn begin_ranges(
     store
         .session
         .batch(&format!(
-            "BEGIN; TRUNCATE ONLY {};
+            "BEGIN; {}
              INSERT INTO atalaya.copy_ranges (migration, schema, name, range, condition) VALUES {};
              UPDATE atalaya.tables SET state = 'copying', ranges = {}
               WHERE migration = {migration} AND schema = {schema} AND name = {name}; COMMIT",
-            target.name.to_sql(),
+            if table.shares_target { String::new() } else { truncate(target) },
             values.join(", "),
             conditions.len(),
         ))

@@ -27,16 +27,35 @@ struct Shared<'a> {
     plan: &'a Plan,
     snapshot: &'a StoredSnapshot,
     jobs: Mutex<std::collections::VecDeque<Job>>,
-    left: HashMap<RelationName, AtomicU64>,
+    left: HashMap<RelationName, Left>,
     rows: AtomicU64,
     bytes: AtomicU64,
     bytes_expected: u64,
     observer: &'a dyn Observer,
 }
 
+/// What is left of one table.
+struct Left {
+    jobs: AtomicU64,
+    /// Rows that this run has loaded.
+    rows: AtomicU64,
+}
+
 impl Shared<'_> {
     fn passed(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn activity(&self, begun: std::time::Instant) -> serde_json::Value {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        let rate = bytes as f64 / begun.elapsed().as_secs_f64().max(0.001);
+        let left = self.bytes_expected.saturating_sub(bytes) as f64 / rate.max(1.0);
+        serde_json::json!({
+            "copy_bytes": bytes,
+            "copy_bytes_expected": self.bytes_expected,
+            "copy_bytes_per_second": rate.round(),
+            "copy_seconds_left": (bytes > 0).then(|| left.round()),
+        })
     }
 
     fn report(&self) {
@@ -75,7 +94,8 @@ pub(crate) async fn copy_tables(
             });
         };
         let of_table = job::jobs_of(plan, store, source, table, Arc::new(from.clone()), Arc::new(to.clone())).await?;
-        left.insert(table.source.clone(), AtomicU64::new(of_table.len() as u64));
+        let counters = Left { jobs: AtomicU64::new(of_table.len() as u64), rows: AtomicU64::new(0) };
+        left.insert(table.source.clone(), counters);
         jobs.extend(of_table);
     }
     let workers = plan.options.workers.clamp(1, jobs.len().max(1));
@@ -89,11 +109,14 @@ pub(crate) async fn copy_tables(
         bytes_expected,
         observer,
     };
+    let begun = std::time::Instant::now();
     let ticking = async {
         let mut every = tokio::time::interval(std::time::Duration::from_secs(1));
         loop {
             every.tick().await;
             shared.report();
+            // Figures for `status`; that they could not be written is the copy's own error soon enough.
+            let _written = store.write_activity(&shared.activity(begun)).await;
         }
     };
     let working = futures_util::future::try_join_all((1..=workers).map(|number| worker::work(&shared, number)));

@@ -40,10 +40,7 @@ async fn load(
     job: &Job,
 ) -> Result<(), Error> {
     let migration = quote_literal(&shared.plan.name);
-    let truncate = match &job.range {
-        None => format!("TRUNCATE ONLY {};", job.target.name.to_sql()),
-        Some(_) => String::new(),
-    };
+    let truncate = job.truncate();
     target
         .simple_query(&format!(
             "BEGIN; UPDATE atalaya.progress SET marker = marker + 1 WHERE migration = {migration} AND writer = {number}; {truncate}"
@@ -77,12 +74,11 @@ async fn load(
     target.simple_query("COMMIT").await?;
     failpoints.reach("copy-committed");
     shared.rows.fetch_add(totals.rows, Ordering::Relaxed);
-    if let Some(left) = shared.left.get(table)
-        && left.fetch_sub(1, Ordering::Relaxed) == 1
-    {
-        shared
-            .observer
-            .observe(&Event::TableCopied { table: table.clone(), rows: shared.rows.load(Ordering::Relaxed) });
+    if let Some(left) = shared.left.get(table) {
+        let rows = left.rows.fetch_add(totals.rows, Ordering::Relaxed) + totals.rows;
+        if left.jobs.fetch_sub(1, Ordering::Relaxed) == 1 {
+            shared.observer.observe(&Event::TableCopied { table: table.clone(), rows });
+        }
     }
     Ok(())
 }

@@ -1,9 +1,8 @@
 //! What `status` shows of a following run.
 
-use atalaya_data::quote_literal;
-
 use super::state::Follower;
 use crate::Error;
+use crate::progress::Store;
 use crate::report::Event;
 
 impl Follower<'_> {
@@ -33,15 +32,7 @@ impl Follower<'_> {
             "lag_seconds": lag_seconds,
             "caught_up": self.caught_up,
         });
-        self.opened
-            .target
-            .batch(&format!(
-                "INSERT INTO atalaya.activity (migration, report, updated_at) VALUES ({}, {}, now())
-                 ON CONFLICT (migration) DO UPDATE SET report = excluded.report, updated_at = excluded.updated_at",
-                quote_literal(name),
-                quote_literal(&report.to_string())
-            ))
-            .await?;
+        Store { session: self.opened.target, name }.write_activity(&report).await?;
         self.opened.observer.observe(&Event::Applied { lsn: reached, changes, lag_bytes, lag_seconds });
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Rows of `atalaya.migration`, `atalaya.progress` and `atalaya.steps`.
 
-use atalaya_data::{Lsn, quote_literal};
+use std::collections::BTreeSet;
+
+use atalaya_data::{Lsn, RelationName, quote_literal};
 use atalaya_postgres::catalog::ServerIdentity;
 use atalaya_postgres::{Session, control};
 
@@ -182,17 +184,39 @@ impl Store<'_> {
         let name = quote_literal(self.name);
         let lsn = snapshot.lsn;
         let json = quote_literal(&serde_json::json!(snapshot).to_string());
+        let tables = self.read_tables().await?;
+        // Whoever shares its target with an unfinished table is unfinished, too: the target is emptied. Others are
+        // emptied where their copy begins.
+        let shared: BTreeSet<&RelationName> =
+            tables.iter().filter(|table| table.shares_target && !table.done).map(|table| &table.target).collect();
+        let truncate: String = shared.iter().map(|target| format!("TRUNCATE {};", target.to_sql())).collect();
+        let unfinished = "EXISTS (SELECT FROM atalaya.tables o WHERE o.migration = t.migration AND o.state <> 'done'
+                                     AND o.target_schema = t.target_schema AND o.target_name = t.target_name)";
         self.session
             .batch(&format!(
                 "BEGIN;
                  UPDATE atalaya.migration SET snapshot = {json} WHERE name = {name};
+                 {truncate}
                  DELETE FROM atalaya.copy_ranges r USING atalaya.tables t
-                  WHERE t.migration = {name} AND t.state <> 'done' AND r.migration = t.migration
+                  WHERE t.migration = {name} AND {unfinished} AND r.migration = t.migration
                     AND r.schema = t.schema AND r.name = t.name;
-                 UPDATE atalaya.tables SET start_lsn = '{lsn}', state = 'pending', ranges = NULL, copied_rows = 0,
+                 UPDATE atalaya.tables t SET start_lsn = '{lsn}', state = 'pending', ranges = NULL, copied_rows = 0,
                         copied_bytes = 0
-                  WHERE migration = {name} AND state <> 'done';
+                  WHERE migration = {name} AND {unfinished};
                  COMMIT"
+            ))
+            .await?;
+        Ok(())
+    }
+
+    /// What the running process says of itself.
+    pub(crate) async fn write_activity(&self, report: &serde_json::Value) -> Result<(), Error> {
+        self.session
+            .batch(&format!(
+                "INSERT INTO atalaya.activity (migration, report, updated_at) VALUES ({}, {}, now())
+                 ON CONFLICT (migration) DO UPDATE SET report = excluded.report, updated_at = excluded.updated_at",
+                quote_literal(self.name),
+                quote_literal(&report.to_string())
             ))
             .await?;
         Ok(())

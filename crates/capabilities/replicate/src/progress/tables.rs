@@ -17,6 +17,8 @@ pub(crate) struct TableRow {
     pub(crate) ranges: Option<i32>,
     pub(crate) append_only: bool,
     pub(crate) estimated_bytes: u64,
+    /// Whether other tables of the source make up the same table of the target.
+    pub(crate) shares_target: bool,
 }
 
 impl Store<'_> {
@@ -52,7 +54,7 @@ impl Store<'_> {
             .session
             .query(
                 "SELECT schema, name, target_schema, target_name, start_lsn::text, state = 'done', ranges, append_only,
-                        estimated_bytes
+                        estimated_bytes, count(*) OVER (PARTITION BY target_schema, target_name) > 1
                    FROM atalaya.tables WHERE migration = $1
                   ORDER BY estimated_bytes DESC, schema, name",
                 &[&self.name],
@@ -72,6 +74,7 @@ impl Store<'_> {
                     ranges: row.get(6),
                     append_only: row.get(7),
                     estimated_bytes: u64::try_from(row.get::<_, i64>(8)).unwrap_or_default(),
+                    shares_target: row.get(9),
                 })
             })
             .collect()

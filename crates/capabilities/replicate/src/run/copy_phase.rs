@@ -28,6 +28,7 @@ pub(crate) async fn copy(
     };
     if let Some(archive) = &archive {
         observer.observe(&Event::Phase { phase: "schema" });
+        list_roles(plan, connected, observer).await?;
         schema::restore_before_data(archive, store).await?;
         plan.options.failpoints.reach("schema-restored");
     } else {
@@ -88,14 +89,29 @@ pub(crate) async fn open_archive(plan: &Plan, connected: &Connected, migration: 
         },
     )
     .await?;
-    let roles = schema::roles_as_sql(&connected.source, &connected.target).await?.join("\n");
-    let path = folder.join("roles.sql");
-    std::fs::write(&path, roles + "\n").map_err(|source| Error::File {
+    Ok(archive)
+}
+
+/// Writes down what a dump of one database does not hold, as SQL for an administrator.
+async fn list_roles(plan: &Plan, connected: &Connected, observer: &dyn Observer) -> Result<(), Error> {
+    let roles = schema::roles_as_sql(&connected.source, &connected.target).await?;
+    if roles.is_empty() {
+        return Ok(());
+    }
+    let path = plan.options.work_folder.join("roles.sql");
+    std::fs::write(&path, roles.join("\n") + "\n").map_err(|source| Error::File {
         action: "write",
         path: path.display().to_string(),
         source,
     })?;
-    Ok(archive)
+    observer.observe(&Event::Warning {
+        text: format!(
+            "roles, memberships and settings are not part of a database's dump: {} statements for the target are in `{}`",
+            roles.len(),
+            path.display()
+        ),
+    });
+    Ok(())
 }
 
 /// Sees to it that a snapshot is held while tables are left to copy; a dead holder's tables begin anew.

@@ -47,6 +47,9 @@ fn text(status: &Status) -> String {
         bytes(status.copied_bytes),
         bytes(status.expected_bytes)
     );
+    if status.phase == "copy" {
+        copy_figures(&mut out, status);
+    }
     if let Some(applied) = &status.applied_lsn {
         let lag = status.lag_bytes.map_or_else(|| "unknown".to_owned(), bytes);
         let seconds = status
@@ -75,4 +78,17 @@ fn text(status: &Status) -> String {
         let _infallible = writeln!(out, "  {:<9}{} ({} rows so far)", table.state, table.table, table.copied_rows);
     }
     out
+}
+
+/// A bar with rate and time left, as the running copy last said them.
+fn copy_figures(out: &mut String, status: &Status) {
+    const WIDTH: usize = 40;
+    let figure = |name: &str| status.activity.as_ref().and_then(|activity| activity.get(name)?.as_f64());
+    let (Some(done), Some(expected)) = (figure("copy_bytes"), figure("copy_bytes_expected")) else { return };
+    let share = if expected > 0.0 { (done / expected).clamp(0.0, 1.0) } else { 1.0 };
+    let filled = (0..WIDTH).take_while(|step| (*step as f64) < share * WIDTH as f64).count();
+    let bar: String = std::iter::repeat_n('#', filled).chain(std::iter::repeat('-')).take(WIDTH).collect();
+    let rate = figure("copy_bytes_per_second").unwrap_or_default() / 1e6;
+    let left = figure("copy_seconds_left").map_or_else(String::new, |seconds| format!(", about {seconds:.0} s left"));
+    let _infallible = writeln!(out, "  copy     [{bar}] {:.0} % at {rate:.1} MB/s{left}", share * 100.0);
 }
