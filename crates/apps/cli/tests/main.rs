@@ -11,3 +11,4 @@
 mod lifecycle;
 mod moves;
 mod support;
+mod values;

@@ -77,6 +77,14 @@ impl Move {
         Running { child: Some(child) }
     }
 
+    /// Runs `atalaya validate` on this migration.
+    pub(crate) fn validate(&self, more: &[&str]) -> Ran {
+        let mut arguments =
+            vec!["validate", "--source", "env:SOURCE_URL", "--target", "env:TARGET_URL", "--name", "shop"];
+        arguments.extend_from_slice(more);
+        ran(&mut self.command(&arguments))
+    }
+
     /// The migration's status.
     pub(crate) fn status(&self) -> serde_json::Value {
         serde_json::from_str(&self.done("status", &["--output", "json"])).unwrap()

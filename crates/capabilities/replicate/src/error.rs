@@ -10,6 +10,15 @@ pub enum Error {
     /// A server or a connection to one.
     #[error(transparent)]
     Postgres(#[from] atalaya_postgres::Error),
+    /// One table's copy.
+    #[error("table {relation} could not be copied")]
+    Copy {
+        /// The source's table.
+        relation: RelationName,
+        /// Which side failed, and why.
+        #[source]
+        source: atalaya_postgres::Error,
+    },
     /// The stream's bytes could not be read.
     #[error("the replication stream cannot be read")]
     Decode(#[from] atalaya_pgwire::CodecError),
@@ -86,7 +95,7 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Postgres(error) => error.retry() != Retry::Never,
+            Self::Postgres(error) | Self::Copy { source: error, .. } => error.retry() != Retry::Never,
             _ => false,
         }
     }
@@ -101,7 +110,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Postgres(error) => error.hint(),
+            Self::Postgres(error) | Self::Copy { source: error, .. } => error.hint(),
             Self::Refused { hint, .. } => Some(hint.clone()),
             Self::Conflict { .. } => Some(
                 "something besides the move writes to the target's table; see atalaya.conflicts, put the rows right \

@@ -308,7 +308,7 @@ async fn c_functions(facts: &Facts) -> Result<Outcome, Error> {
                JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
               WHERE l.lanname IN ('c', 'internal') AND p.oid >= 16384 AND NOT EXISTS (
                     SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass
-                       AND d.objid = p.oid AND d.deptype = 'e')
+                       AND d.objid = p.oid AND d.deptype IN ('e', 'i'))
               ORDER BY 1, 2",
             &[],
         )
