@@ -17,7 +17,7 @@ pub enum Error {
         relation: RelationName,
         /// Which side failed, and why.
         #[source]
-        source: atalaya_postgres::Error,
+        source: Box<atalaya_postgres::Error>,
     },
     /// The stream's bytes could not be read.
     #[error("the replication stream cannot be read")]
@@ -95,7 +95,8 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Postgres(error) | Self::Copy { source: error, .. } => error.retry() != Retry::Never,
+            Self::Postgres(error) => error.retry() != Retry::Never,
+            Self::Copy { source, .. } => source.retry() != Retry::Never,
             _ => false,
         }
     }
@@ -110,7 +111,8 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Postgres(error) | Self::Copy { source: error, .. } => error.hint(),
+            Self::Postgres(error) => error.hint(),
+            Self::Copy { source, .. } => source.hint(),
             Self::Refused { hint, .. } => Some(hint.clone()),
             Self::Conflict { .. } => Some(
                 "something besides the move writes to the target's table; see atalaya.conflicts, put the rows right \

@@ -54,7 +54,7 @@ async fn load(
     };
     let totals = pipe_copy(source, &job.copy_out(), target, &job.copy_in(), passed)
         .await
-        .map_err(|error| Error::Copy { relation: job.source.name.clone(), source: error.into() })?;
+        .map_err(|error| Error::Copy { relation: job.source.name.clone(), source: Box::new(error.into()) })?;
     failpoints.reach("copy-loaded");
     let table = &job.source.name;
     let (schema, name) = (quote_literal(&table.schema), quote_literal(&table.name));
