@@ -8,6 +8,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod ends;
 mod lifecycle;
 mod moves;
 mod support;

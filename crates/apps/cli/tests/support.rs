@@ -52,8 +52,13 @@ impl Move {
 
     /// Arguments of a verb of `migrate` for this migration.
     pub(crate) fn migrate<'a>(verb: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        Self::named("shop", verb, more)
+    }
+
+    /// The same for a migration of another name.
+    pub(crate) fn named<'a>(name: &'a str, verb: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         let mut arguments =
-            vec!["migrate", verb, "--source", "env:SOURCE_URL", "--target", "env:TARGET_URL", "--name", "shop"];
+            vec!["migrate", verb, "--source", "env:SOURCE_URL", "--target", "env:TARGET_URL", "--name", name];
         arguments.extend_from_slice(more);
         arguments
     }

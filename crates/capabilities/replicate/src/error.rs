@@ -19,6 +19,9 @@ pub enum Error {
         #[source]
         source: Box<atalaya_postgres::Error>,
     },
+    /// What only the target knows is needed, and it cannot be asked.
+    #[error("the target cannot be reached")]
+    TargetUnreached(#[source] Box<atalaya_postgres::Error>),
     /// The stream's bytes could not be read.
     #[error("the replication stream cannot be read")]
     Decode(#[from] atalaya_pgwire::CodecError),
@@ -113,6 +116,11 @@ impl Error {
         match self {
             Self::Postgres(error) => error.hint(),
             Self::Copy { source, .. } => source.hint(),
+            Self::TargetUnreached(_) => Some(
+                "try again when it is back; if it is gone for good, `--target-gone` removes what the source has under \
+                 this name"
+                    .to_owned(),
+            ),
             Self::Refused { hint, .. } => Some(hint.clone()),
             Self::Conflict { .. } => Some(
                 "something besides the move writes to the target's table; see atalaya.conflicts, put the rows right \

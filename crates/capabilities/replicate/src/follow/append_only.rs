@@ -9,62 +9,78 @@ use atalaya_postgres::Session;
 use crate::Error;
 use crate::progress::Store;
 
-/// The counts of updates and deletes that append-only tables had when the move began.
+/// The counts of updates and deletes that append-only tables had before the slot was made.
 pub(crate) struct AppendOnly {
     baseline: HashMap<RelationName, i64>,
 }
 
+/// Writes the counts down, before the slot is made: whatever is updated later is seen against them.
+pub(crate) async fn store_counts(store: &Store<'_>, source: &Session) -> Result<(), Error> {
+    let now = counts(source).await?;
+    let baseline: Vec<(RelationName, i64)> = store
+        .read_tables()
+        .await?
+        .into_iter()
+        .filter(|table| table.append_only)
+        .map(|table| (table.source.clone(), now.get(&table.source).copied().unwrap_or_default()))
+        .collect();
+    write(store, &baseline).await
+}
+
+async fn write(store: &Store<'_>, baseline: &[(RelationName, i64)]) -> Result<(), Error> {
+    let json = serde_json::json!({ "append_only": baseline }).to_string();
+    store
+        .session
+        .execute(
+            "UPDATE atalaya.migration SET options = options || ($2::text)::jsonb WHERE name = $1",
+            &[&store.name, &json],
+        )
+        .await?;
+    Ok(())
+}
+
 impl AppendOnly {
-    /// Reads the stored counts; stores them when this is the first run.
-    pub(crate) async fn begin(store: &Store<'_>, source: &Session) -> Result<Self, Error> {
-        let names: Vec<RelationName> = store
-            .read_tables()
-            .await?
-            .into_iter()
-            .filter(|table| table.append_only)
-            .map(|table| table.source)
-            .collect();
-        if names.is_empty() {
-            return Ok(Self { baseline: HashMap::new() });
-        }
+    /// Reads the stored counts.
+    pub(crate) async fn read(store: &Store<'_>) -> Result<Self, Error> {
         let row = store
             .session
             .query_one("SELECT (options -> 'append_only')::text FROM atalaya.migration WHERE name = $1", &[&store.name])
             .await?;
-        let stored: Option<Vec<(RelationName, i64)>> =
-            row.get::<_, Option<String>>(0).and_then(|text| serde_json::from_str(&text).ok());
-        let baseline: Vec<(RelationName, i64)> = match stored {
-            Some(stored) => stored,
-            None => {
-                let now = counts(source).await?;
-                names.iter().map(|name| (name.clone(), now.get(name).copied().unwrap_or_default())).collect()
-            }
-        };
-        let json = serde_json::json!({ "append_only": baseline }).to_string();
-        store
-            .session
-            .execute(
-                "UPDATE atalaya.migration SET options = options || ($2::text)::jsonb WHERE name = $1",
-                &[&store.name, &json],
-            )
-            .await?;
-        Ok(Self { baseline: baseline.into_iter().collect() })
+        let stored: Option<String> = row.get(0);
+        let baseline: Option<Vec<(RelationName, i64)>> = stored.and_then(|text| serde_json::from_str(&text).ok());
+        match baseline {
+            Some(baseline) => Ok(Self { baseline: baseline.into_iter().collect() }),
+            None => Err(Error::Broken("the counts of append-only tables are missing or cannot be read")),
+        }
     }
 
-    /// Stops the run when a count has grown.
-    pub(crate) async fn check(&self, source: &Session) -> Result<(), Error> {
+    /// Stops the run when a count has grown. True when the source has lost its counts, as after a crash: they are
+    /// taken anew, and what was updated in between is left to the proof.
+    pub(crate) async fn check(&mut self, source: &Session, store: &Store<'_>) -> Result<bool, Error> {
         if self.baseline.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let now = counts(source).await?;
-        match self.baseline.iter().find(|(name, before)| now.get(*name).is_some_and(|now| now > *before)) {
-            None => Ok(()),
-            Some((name, _)) => Err(Error::refused(
-                "append-only-violated",
-                format!("table {name} is declared append-only, but rows of it were updated or deleted on the source"),
-                "give the table a replica identity and start the move again with `atalaya migrate abort` first",
-            )),
+        let mut lost = false;
+        for (name, before) in &mut self.baseline {
+            let count = now.get(name).copied().unwrap_or_default();
+            if count > *before {
+                return Err(Error::refused(
+                    "append-only-violated",
+                    format!(
+                        "table {name} is declared append-only, but rows of it were updated or deleted on the source"
+                    ),
+                    "give the table a replica identity, then `atalaya migrate abort` and move again",
+                ));
+            }
+            lost |= count < *before;
+            *before = count;
         }
+        if lost {
+            let baseline: Vec<_> = self.baseline.iter().map(|(name, count)| (name.clone(), *count)).collect();
+            write(store, &baseline).await?;
+        }
+        Ok(lost)
     }
 }
 
