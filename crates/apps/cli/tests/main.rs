@@ -9,5 +9,6 @@
 )]
 
 mod lifecycle;
+mod managed;
 mod moves;
 mod support;

@@ -72,9 +72,41 @@ impl Move {
 
     /// Starts a verb of `migrate` and leaves it running.
     pub(crate) fn spawn(&self, verb: &str, more: &[&str]) -> Running {
-        let child =
-            self.command(&Self::migrate(verb, more)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        Running { child: Some(child) }
+        let (stdout, stderr) = (tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap());
+        let child = self
+            .command(&Self::migrate(verb, more))
+            .stdout(stdout.reopen().unwrap())
+            .stderr(stderr.reopen().unwrap())
+            .spawn()
+            .unwrap();
+        Running { child, stdout, stderr }
+    }
+
+    /// Starts the migration and waits until it has caught up and goes on.
+    pub(crate) fn follow(&self, more: &[&str]) -> Running {
+        let mut running = self.spawn("start", more);
+        eventually("following", || {
+            running.assert_alive();
+            self.follows()
+        });
+        running
+    }
+
+    /// Runs `atalaya validate` on this migration.
+    pub(crate) fn validate(&self, more: &[&str]) -> Ran {
+        let mut arguments =
+            vec!["validate", "--source", "env:SOURCE_URL", "--target", "env:TARGET_URL", "--name", "shop"];
+        arguments.extend_from_slice(more);
+        ran(&mut self.command(&arguments))
+    }
+
+    /// Whether a run has caught up and goes on.
+    pub(crate) fn follows(&self) -> bool {
+        let ran = self.run("status", &["--output", "json"]);
+        ran.code == Some(0) && {
+            let status: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+            status["running"] == true && status["activity"]["caught_up"] == true
+        }
     }
 
     /// The migration's status.
@@ -116,28 +148,38 @@ impl Move {
 }
 
 /// A run of the program that goes on; ended when dropped.
+///
+/// What it says goes to files: a full pipe would stop it.
 pub(crate) struct Running {
-    child: Option<Child>,
+    child: Child,
+    stdout: tempfile::NamedTempFile,
+    stderr: tempfile::NamedTempFile,
 }
 
 impl Running {
     /// Waits for its end.
     pub(crate) fn wait(mut self) -> Ran {
-        let output = self.child.take().unwrap().wait_with_output().unwrap();
-        Ran {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        let code = self.child.wait().unwrap().code();
+        Ran { code, stdout: read(&self.stdout), stderr: read(&self.stderr) }
+    }
+
+    /// Panics with what it said when it has ended.
+    pub(crate) fn assert_alive(&mut self) {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            panic!("the run ended with {status}:\n{}\n{}", read(&self.stdout), read(&self.stderr));
         }
     }
 }
 
+fn read(file: &tempfile::NamedTempFile) -> String {
+    String::from_utf8_lossy(&std::fs::read(file.path()).unwrap()).into_owned()
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _gone = child.kill();
-            let _reaped = child.wait();
-        }
+        // It may have ended and been waited for.
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
     }
 }
 
