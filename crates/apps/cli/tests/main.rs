@@ -8,7 +8,10 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod busy;
+mod chinook;
 mod lifecycle;
 mod managed;
 mod moves;
+mod shops;
 mod support;

@@ -128,7 +128,7 @@ impl Move {
             .lines()
             .map(|table| {
                 let sql = format!(
-                    "SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres';
+                    "SET search_path = ''; SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres';
                      SET bytea_output = 'hex'; SET lc_monetary = 'C';
                      SELECT count(*) || ' ' || coalesce(sum(('x' || substr(md5(t::text), 1, 15))::bit(60)::int8), 0)
                        FROM {table} t"

@@ -1,0 +1,75 @@
+//! A generated shop moves while the ledger works in it; afterwards the clients' own records decide.
+
+use crate::busy::{Busy, Load, reconcile};
+use crate::support::{Move, Running, eventually};
+
+const SHOP_BYTES: u64 = 60 << 20;
+const LOAD: Load = Load { clients: 4, rate: Some(400), shop: true };
+
+/// Waits for a phase of the move, and for commits of the ledger while it lasts.
+fn commits_during(shop: &Move, busy: &Busy, running: &mut Running, phase: &str) {
+    let mut before = None;
+    eventually(&format!("commits during {phase}"), || {
+        running.assert_alive();
+        let ran = shop.run("status", &["--output", "json"]);
+        let in_phase = ran.code == Some(0) && {
+            let status: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+            status["phase"] == phase
+        };
+        let committed = busy.counts().committed;
+        match (in_phase, before) {
+            (true, None) => {
+                before = Some(committed);
+                false
+            }
+            (true, Some(first)) => committed > first + 10,
+            (false, _) => false,
+        }
+    });
+}
+
+fn move_under_load(from: u16, to: u16) {
+    let shop = Move::between(from, to);
+    Busy::prepare(&shop.source_url, Some(SHOP_BYTES));
+    let busy = Busy::start(&shop.source_url, LOAD);
+    busy.commit_more(200);
+
+    let mut running = shop.spawn("start", &[]);
+    commits_during(&shop, &busy, &mut running, "copy");
+    eventually("following", || {
+        running.assert_alive();
+        shop.follows()
+    });
+    busy.commit_more(1_000);
+    shop.done("stop", &[]);
+    assert_eq!(running.wait().code, Some(0));
+    // What is committed while nobody follows waits in the slot.
+    busy.commit_more(500);
+    let running = shop.follow(&[]);
+    busy.commit_more(500);
+    let proof = shop.validate(&[]);
+    assert_eq!(proof.code, Some(0), "{}\n{}", proof.stdout, proof.stderr);
+    assert!(proof.stdout.contains("proven equal"), "{}", proof.stdout);
+
+    let record = busy.stop();
+    shop.done("stop", &[]);
+    assert_eq!(running.wait().code, Some(0));
+    shop.done("finish", &[]);
+    assert!(record.committed() > 2_000, "{:?}", record.counts);
+    assert!(record.counts.rolled_back > 0, "{:?}", record.counts);
+    let found = reconcile(&record, &shop.target_url);
+    assert!(found.is_clean(), "{found:?}");
+    assert_eq!(found.committed, record.committed());
+    shop.assert_equal();
+    assert!(Move::digests(&shop.target).len() > 15);
+}
+
+#[test]
+fn from_13_to_18_a_shop_moves_under_load_and_the_ledger_reconciles_on_the_target() {
+    move_under_load(13, 18);
+}
+
+#[test]
+fn from_18_to_18_a_shop_moves_under_load_and_the_ledger_reconciles_on_the_target() {
+    move_under_load(18, 18);
+}
