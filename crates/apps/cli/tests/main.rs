@@ -13,5 +13,6 @@ mod chinook;
 mod lifecycle;
 mod managed;
 mod moves;
+mod proof;
 mod shops;
 mod support;
