@@ -14,5 +14,6 @@ mod lifecycle;
 mod managed;
 mod moves;
 mod proof;
+mod settings;
 mod shops;
 mod support;

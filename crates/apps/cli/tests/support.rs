@@ -119,7 +119,8 @@ impl Move {
         let tables = server
             .run_sql(
                 "shop",
-                "SELECT format('%I.%I', n.nspname, c.relname) COLLATE \"C\" FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+                "SET search_path = ''; SET statement_timeout = 0; SET quote_all_identifiers = off;
+                 SELECT format('%I.%I', n.nspname, c.relname) COLLATE \"C\" FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
                   WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema', 'atalaya')
                   ORDER BY 1",
             )
@@ -128,7 +129,7 @@ impl Move {
             .lines()
             .map(|table| {
                 let sql = format!(
-                    "SET search_path = ''; SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres';
+                    "SET search_path = ''; SET statement_timeout = 0; SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres';
                      SET bytea_output = 'hex'; SET lc_monetary = 'C';
                      SELECT count(*) || ' ' || coalesce(sum(('x' || substr(md5(t::text), 1, 15))::bit(60)::int8), 0)
                        FROM {table} t"
