@@ -14,6 +14,7 @@ mod lifecycle;
 mod managed;
 mod moves;
 mod proof;
+mod schema;
 mod settings;
 mod shops;
 mod support;

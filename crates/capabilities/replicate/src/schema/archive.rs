@@ -50,10 +50,11 @@ impl Archive {
             let partial = path.with_extension("partial");
             let mut arguments: Vec<OsString> = [
                 "--format=custom",
-                "--schema-only",
+                // Not `--schema-only`: it would leave out which materialized views are to be filled, too.
+                "--section=pre-data",
+                "--section=post-data",
                 "--no-publications",
                 "--no-subscriptions",
-                "--no-tablespaces",
                 "--exclude-schema=atalaya",
                 "--lock-wait-timeout=30s",
                 "--file",
@@ -89,7 +90,9 @@ impl Archive {
         for entry in entries {
             writeln!(list, "{}", entry.line).map_err(|source| file_error("write", list.path(), source))?;
         }
-        let mut arguments: Vec<OsString> = vec!["--file=-".into(), "--use-list".into(), list.path().into()];
+        // pg_dump would take `--no-tablespaces` and forget it: an archive keeps them whatever it is told.
+        let mut arguments: Vec<OsString> =
+            vec!["--file=-".into(), "--no-tablespaces".into(), "--use-list".into(), list.path().into()];
         if self.ownership == Ownership::Taken {
             arguments.extend(["--no-owner".into(), "--no-privileges".into()]);
         }
