@@ -8,6 +8,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod append_only;
 mod busy;
 mod chinook;
 mod lifecycle;
@@ -15,6 +16,7 @@ mod managed;
 mod moves;
 mod proof;
 mod schema;
+mod sequences;
 mod settings;
 mod shops;
 mod support;

@@ -158,8 +158,9 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Waits for its end.
+    /// Waits for its end; not for ever.
     pub(crate) fn wait(mut self) -> Ran {
+        eventually("the run's end", || self.child.try_wait().unwrap().is_some());
         let code = self.child.wait().unwrap().code();
         Ran { code, stdout: read(&self.stdout), stderr: read(&self.stderr) }
     }

@@ -15,31 +15,22 @@ pub(crate) struct AppendOnly {
 }
 
 impl AppendOnly {
-    /// Reads the stored counts; stores them when this is the first run.
-    pub(crate) async fn begin(store: &Store<'_>, source: &Session) -> Result<Self, Error> {
-        let names: Vec<RelationName> = store
-            .read_tables()
-            .await?
-            .into_iter()
-            .filter(|table| table.append_only)
-            .map(|table| table.source)
-            .collect();
+    /// Stores the present counts. Before the snapshot is taken: what is updated while tables are copied is in
+    /// neither the copy nor the stream. An update shortly before may be counted late and then be taken for one
+    /// after it, which errs on the safe side.
+    pub(crate) async fn remember(store: &Store<'_>, source: &Session) -> Result<(), Error> {
+        let names = declared(store).await?;
         if names.is_empty() {
-            return Ok(Self { baseline: HashMap::new() });
+            return Ok(());
         }
-        let row = store
-            .session
-            .query_one("SELECT (options -> 'append_only')::text FROM atalaya.migration WHERE name = $1", &[&store.name])
-            .await?;
-        let stored: Option<Vec<(RelationName, i64)>> =
-            row.get::<_, Option<String>>(0).and_then(|text| serde_json::from_str(&text).ok());
-        let baseline: Vec<(RelationName, i64)> = match stored {
-            Some(stored) => stored,
-            None => {
-                let now = counts(source).await?;
-                names.iter().map(|name| (name.clone(), now.get(name).copied().unwrap_or_default())).collect()
-            }
-        };
+        let now = counts(source).await?;
+        let baseline: Vec<(RelationName, i64)> = names
+            .into_iter()
+            .map(|name| {
+                let count = now.get(&name).copied().unwrap_or_default();
+                (name, count)
+            })
+            .collect();
         let json = serde_json::json!({ "append_only": baseline }).to_string();
         store
             .session
@@ -48,7 +39,22 @@ impl AppendOnly {
                 &[&store.name, &json],
             )
             .await?;
-        Ok(Self { baseline: baseline.into_iter().collect() })
+        Ok(())
+    }
+
+    /// Reads the stored counts.
+    pub(crate) async fn begin(store: &Store<'_>) -> Result<Self, Error> {
+        if declared(store).await?.is_empty() {
+            return Ok(Self { baseline: HashMap::new() });
+        }
+        let row = store
+            .session
+            .query_one("SELECT (options -> 'append_only')::text FROM atalaya.migration WHERE name = $1", &[&store.name])
+            .await?;
+        let stored: Option<Vec<(RelationName, i64)>> =
+            row.get::<_, Option<String>>(0).and_then(|text| serde_json::from_str(&text).ok());
+        let stored = stored.ok_or(Error::Broken("the counts of append-only tables are not stored"))?;
+        Ok(Self { baseline: stored.into_iter().collect() })
     }
 
     /// Stops the run when a count has grown.
@@ -66,6 +72,11 @@ impl AppendOnly {
             )),
         }
     }
+}
+
+async fn declared(store: &Store<'_>) -> Result<Vec<RelationName>, Error> {
+    let tables = store.read_tables().await?;
+    Ok(tables.into_iter().filter(|table| table.append_only).map(|table| table.source).collect())
 }
 
 async fn counts(source: &Session) -> Result<HashMap<RelationName, i64>, Error> {

@@ -84,7 +84,7 @@ impl<'a> Follower<'a> {
         let applied = store.applied().await?;
         check_position(opened.source, migration, applied).await?;
         let tables = table_set(&store).await?;
-        let append_only = AppendOnly::begin(&store, opened.source).await?;
+        let append_only = AppendOnly::begin(&store).await?;
         let application = format!("atalaya apply {}", plan.name);
         let session = Session::connect(&plan.target, &application).await?;
         let settings = ApplySettings {
