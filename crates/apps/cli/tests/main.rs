@@ -19,4 +19,5 @@ mod schema;
 mod sequences;
 mod settings;
 mod shops;
+mod status;
 mod support;

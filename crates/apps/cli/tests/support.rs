@@ -165,6 +165,11 @@ impl Running {
         Ran { code, stdout: read(&self.stdout), stderr: read(&self.stderr) }
     }
 
+    /// What it has said on stderr by now.
+    pub(crate) fn stderr(&self) -> String {
+        read(&self.stderr)
+    }
+
     /// Panics with what it said when it has ended.
     pub(crate) fn assert_alive(&mut self) {
         if let Some(status) = self.child.try_wait().unwrap() {
