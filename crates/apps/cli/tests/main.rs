@@ -19,5 +19,6 @@ mod schema;
 mod sequences;
 mod settings;
 mod shops;
+mod snapshot_age;
 mod status;
 mod support;
