@@ -14,16 +14,21 @@ enum ReplicaRole {
     Refused,
 }
 
+/// Makes the role on both sides, the owner of all there is in `public`, and lets both URLs be its own.
+pub(crate) fn act_as_managed_role(shop: &mut Move) {
+    let url_of = |server: &Server| {
+        let role = server.create_rds_shaped_role(ROLE, "shop").unwrap();
+        server.give_public_schema(&role, "shop").unwrap();
+        server.url_as(&role, "shop")
+    };
+    (shop.source_url, shop.target_url) = (url_of(&shop.source), url_of(&shop.target));
+}
+
 /// A migration whose URLs are those of a role that owns the source's tables and may create in the target's database.
 fn managed(from: u16, to: u16, replica: ReplicaRole) -> Move {
     let mut shop = Move::with(ServerOptions::new(from), ServerOptions::new(to));
     shop.source.run_sql("shop", SCHEMA).unwrap();
-    for server in [&shop.source, &shop.target] {
-        let role = server.create_rds_shaped_role(ROLE, "shop").unwrap();
-        server.give_public_schema(&role, "shop").unwrap();
-        let url = server.url_as(&role, "shop");
-        if server.port() == shop.source.port() { shop.source_url = url } else { shop.target_url = url }
-    }
+    act_as_managed_role(&mut shop);
     if replica == ReplicaRole::Granted {
         let grant = format!("GRANT SET ON PARAMETER session_replication_role TO {ROLE}");
         shop.target.run_sql("shop", &grant).unwrap();

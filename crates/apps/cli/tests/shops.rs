@@ -1,6 +1,7 @@
 //! A generated shop moves while the ledger works in it; afterwards the clients' own records decide.
 
 use crate::busy::{Busy, Load, reconcile};
+use crate::managed::act_as_managed_role;
 use crate::support::{Move, Running, eventually};
 
 const SHOP_BYTES: u64 = 60 << 20;
@@ -28,9 +29,8 @@ fn commits_during(shop: &Move, busy: &Busy, running: &mut Running, phase: &str) 
     });
 }
 
-fn move_under_load(from: u16, to: u16) {
-    let shop = Move::between(from, to);
-    Busy::prepare(&shop.source_url, Some(SHOP_BYTES));
+fn move_under_load(shop: Move, shop_bytes: u64) {
+    Busy::prepare(&shop.source_url, Some(shop_bytes));
     let busy = Busy::start(&shop.source_url, LOAD);
     busy.commit_more(200);
 
@@ -66,10 +66,17 @@ fn move_under_load(from: u16, to: u16) {
 
 #[test]
 fn from_13_to_18_a_shop_moves_under_load_and_the_ledger_reconciles_on_the_target() {
-    move_under_load(13, 18);
+    move_under_load(Move::between(13, 18), SHOP_BYTES);
 }
 
 #[test]
 fn from_18_to_18_a_shop_moves_under_load_and_the_ledger_reconciles_on_the_target() {
-    move_under_load(18, 18);
+    move_under_load(Move::between(18, 18), SHOP_BYTES);
+}
+
+#[test]
+fn as_a_role_of_a_managed_service_a_shop_moves_under_load_and_the_ledger_reconciles_on_the_target() {
+    let mut shop = Move::between(13, 18);
+    act_as_managed_role(&mut shop);
+    move_under_load(shop, 20 << 20);
 }
