@@ -1,5 +1,7 @@
 //! Everything of a schema arrives as it was, and what must not be restored blindly does not.
 
+use std::os::unix::fs::PermissionsExt;
+
 use atalaya_sandbox::Server;
 
 use crate::support::Move;
@@ -81,6 +83,8 @@ INSERT INTO app.placed VALUES (1, 'v');
 CREATE PUBLICATION theirs FOR TABLE app.person; CREATE PUBLICATION all_theirs FOR ALL TABLES;
 CREATE SUBSCRIPTION theirs CONNECTION 'host=127.0.0.1 port=1 dbname=nowhere password=hidden-secret' PUBLICATION x
     WITH (connect = false, slot_name = NONE);
+CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'localhost');
+CREATE USER MAPPING FOR reader SERVER far OPTIONS (user 'u', password 'hidden-secret');
 CREATE FUNCTION app.watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'ddl'; END $$;
 CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION app.watch();
 COMMENT ON EVENT TRIGGER watch IS 'watches'; COMMENT ON PUBLICATION theirs IS 'theirs';";
@@ -152,6 +156,9 @@ fn everything_arrives(from: u16, to: u16) {
     shop.source.run_sql("shop", SCHEMA).unwrap();
     shop.source.run_sql("shop", FOREIGN).unwrap();
     shop.done("start", &["--stop-when", "caught-up"]);
+    // The dump of a schema can hold secrets: it is for nobody else's eyes.
+    let folder = std::fs::metadata(shop.state().join("migrations/shop")).unwrap();
+    assert_eq!(folder.permissions().mode() & 0o777, 0o700);
     shop.source
         .run_sql(
             "shop",
@@ -185,9 +192,9 @@ fn everything_arrives(from: u16, to: u16) {
         assert_eq!(shop.source.run_sql("shop", views).unwrap(), shop.target.run_sql("shop", views).unwrap());
     }
     let never = "SELECT (SELECT count(*) FROM pg_publication), (SELECT count(*) FROM pg_subscription),
-                        (SELECT count(*) FROM pg_event_trigger), (SELECT count(*) FROM pg_tablespace WHERE oid >= 16384)";
-    assert_eq!(shop.target.run_sql("shop", never).unwrap(), "0|0|0|0");
-    assert_eq!(shop.source.run_sql("shop", never).unwrap(), "2|1|1|1");
+                        (SELECT count(*) FROM pg_event_trigger), (SELECT count(*) FROM pg_user_mapping), (SELECT count(*) FROM pg_tablespace WHERE oid >= 16384)";
+    assert_eq!(shop.target.run_sql("shop", never).unwrap(), "0|0|0|0|0");
+    assert_eq!(shop.source.run_sql("shop", never).unwrap(), "2|1|1|1|1");
     let placed = "SELECT count(*), bool_and(reltablespace = 0) FROM pg_class WHERE relname LIKE 'placed%'";
     assert_eq!(shop.target.run_sql("shop", placed).unwrap(), "2|t");
 }

@@ -35,6 +35,11 @@ impl Move {
         Self { source, target, source_url, target_url, state: tempfile::tempdir().unwrap() }
     }
 
+    /// The folder of the program's local state.
+    pub(crate) fn state(&self) -> &std::path::Path {
+        self.state.path()
+    }
+
     /// The program with this migration's surroundings; no URL in its arguments.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_atalaya"));

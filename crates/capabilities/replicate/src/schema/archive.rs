@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use atalaya_data::RelationName;
@@ -45,7 +46,9 @@ impl Archive {
         let Dump { source, snapshot, excluded, path, ownership } = dump;
         if !path.exists() {
             if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).map_err(|source| file_error("create", folder, source))?;
+                // Nobody else's: a dump holds what the schema's authors wrote, passwords of user mappings among it.
+                let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+                made.map_err(|source| file_error("create", folder, source))?;
             }
             let partial = path.with_extension("partial");
             let mut arguments: Vec<OsString> = [
