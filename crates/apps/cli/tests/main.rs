@@ -8,8 +8,19 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod append_only;
+mod busy;
+mod chinook;
 mod ends;
 mod lifecycle;
+mod managed;
 mod moves;
+mod proof;
+mod schema;
+mod sequences;
+mod settings;
+mod shops;
+mod snapshot_age;
+mod status;
 mod support;
 mod values;

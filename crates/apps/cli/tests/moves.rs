@@ -3,7 +3,7 @@
 use crate::support::Move;
 
 /// A schema with what a move must get right, small enough to read.
-const SCHEMA: &str = r#"
+pub(crate) const SCHEMA: &str = r#"
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
 CREATE TABLE customer (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL, mood mood,
     tags text[], info jsonb, balance numeric(12,2) NOT NULL DEFAULT 0, born date, seen timestamptz,
@@ -32,7 +32,7 @@ BEGIN; INSERT INTO a SELECT n, n FROM generate_series(1, 50) n; INSERT INTO b SE
 "#;
 
 /// Changes of every kind, after the copy.
-const CHANGES: &str = r#"
+pub(crate) const CHANGES: &str = r#"
 UPDATE customer SET balance = balance + 1 WHERE id % 3 = 0;
 DELETE FROM customer WHERE id % 17 = 0;
 INSERT INTO customer (name, info) VALUES ('new', '{"a": 1}'), ('newer', NULL);

@@ -35,6 +35,11 @@ impl Move {
         Self { source, target, source_url, target_url, state: tempfile::tempdir().unwrap() }
     }
 
+    /// The folder of the program's local state.
+    pub(crate) fn state(&self) -> &std::path::Path {
+        self.state.path()
+    }
+
     /// The program with this migration's surroundings; no URL in its arguments.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_atalaya"));
@@ -77,9 +82,41 @@ impl Move {
 
     /// Starts a verb of `migrate` and leaves it running.
     pub(crate) fn spawn(&self, verb: &str, more: &[&str]) -> Running {
-        let child =
-            self.command(&Self::migrate(verb, more)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        Running { child: Some(child) }
+        let (stdout, stderr) = (tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap());
+        let child = self
+            .command(&Self::migrate(verb, more))
+            .stdout(stdout.reopen().unwrap())
+            .stderr(stderr.reopen().unwrap())
+            .spawn()
+            .unwrap();
+        Running { child, stdout, stderr }
+    }
+
+    /// Starts the migration and waits until it has caught up and goes on.
+    pub(crate) fn follow(&self, more: &[&str]) -> Running {
+        let mut running = self.spawn("start", more);
+        eventually("following", || {
+            running.assert_alive();
+            self.follows()
+        });
+        running
+    }
+
+    /// Runs `atalaya validate` on this migration.
+    pub(crate) fn validate(&self, more: &[&str]) -> Ran {
+        let mut arguments =
+            vec!["validate", "--source", "env:SOURCE_URL", "--target", "env:TARGET_URL", "--name", "shop"];
+        arguments.extend_from_slice(more);
+        ran(&mut self.command(&arguments))
+    }
+
+    /// Whether a run has caught up and goes on.
+    pub(crate) fn follows(&self) -> bool {
+        let ran = self.run("status", &["--output", "json"]);
+        ran.code == Some(0) && {
+            let status: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+            status["running"] == true && status["activity"]["caught_up"] == true
+        }
     }
 
     /// Runs `atalaya validate` on this migration.
@@ -100,7 +137,8 @@ impl Move {
         let tables = server
             .run_sql(
                 "shop",
-                "SELECT format('%I.%I', n.nspname, c.relname) COLLATE \"C\" FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+                "SET search_path = ''; SET statement_timeout = 0; SET quote_all_identifiers = off;
+                 SELECT format('%I.%I', n.nspname, c.relname) COLLATE \"C\" FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
                   WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema', 'atalaya')
                   ORDER BY 1",
             )
@@ -109,7 +147,7 @@ impl Move {
             .lines()
             .map(|table| {
                 let sql = format!(
-                    "SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres';
+                    "SET search_path = ''; SET statement_timeout = 0; SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres';
                      SET bytea_output = 'hex'; SET lc_monetary = 'C';
                      SELECT count(*) || ' ' || coalesce(sum(('x' || substr(md5(t::text), 1, 15))::bit(60)::int8), 0)
                        FROM {table} t"
@@ -129,28 +167,44 @@ impl Move {
 }
 
 /// A run of the program that goes on; ended when dropped.
+///
+/// What it says goes to files: a full pipe would stop it.
 pub(crate) struct Running {
-    child: Option<Child>,
+    child: Child,
+    stdout: tempfile::NamedTempFile,
+    stderr: tempfile::NamedTempFile,
 }
 
 impl Running {
-    /// Waits for its end.
+    /// Waits for its end; not for ever.
     pub(crate) fn wait(mut self) -> Ran {
-        let output = self.child.take().unwrap().wait_with_output().unwrap();
-        Ran {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        eventually("the run's end", || self.child.try_wait().unwrap().is_some());
+        let code = self.child.wait().unwrap().code();
+        Ran { code, stdout: read(&self.stdout), stderr: read(&self.stderr) }
+    }
+
+    /// What it has said on stderr by now.
+    pub(crate) fn stderr(&self) -> String {
+        read(&self.stderr)
+    }
+
+    /// Panics with what it said when it has ended.
+    pub(crate) fn assert_alive(&mut self) {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            panic!("the run ended with {status}:\n{}\n{}", read(&self.stdout), read(&self.stderr));
         }
     }
 }
 
+fn read(file: &tempfile::NamedTempFile) -> String {
+    String::from_utf8_lossy(&std::fs::read(file.path()).unwrap()).into_owned()
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _gone = child.kill();
-            let _reaped = child.wait();
-        }
+        // It may have ended and been waited for.
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
     }
 }
 

@@ -31,6 +31,9 @@ pub enum FenceState {
 }
 
 impl FenceState {
+    /// Every state, in the order in which a request goes through them.
+    const ALL: [Self; 6] = [Self::Requested, Self::Holding, Self::Placed, Self::Reached, Self::Released, Self::Expired];
+
     /// The state as the table holds it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -47,6 +50,20 @@ impl FenceState {
     /// The state a table's text stands for.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Requested, Self::Reached, Self::Released, Self::Expired].into_iter().find(|state| state.as_str() == text)
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_is_read_back_as_it_is_stored() {
+        use FenceState::{Expired, Holding, Placed, Reached, Released, Requested};
+        for state in [Requested, Holding, Placed, Reached, Released, Expired] {
+            assert_eq!(FenceState::parse(state.as_str()), Some(state));
+        }
+        assert_eq!(FenceState::parse("elsewhere"), None);
     }
 }

@@ -34,6 +34,8 @@ pub struct Status {
     pub transactions: u64,
     /// Bytes of log between the stored position and the source's end.
     pub lag_bytes: Option<u64>,
+    /// Seconds behind the source: since the last applied commit, or since nothing was behind, whichever is later.
+    pub lag_seconds: Option<f64>,
     /// The slot.
     pub slot: SlotHealth,
     /// What the running process last said of itself.
@@ -81,7 +83,11 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
     let tables = read_tables(&session, migration).await?;
     let progress = session
         .query_opt(
-            "SELECT applied::text, changes, transactions FROM atalaya.progress WHERE migration = $1 AND writer = 0",
+            "SELECT p.applied::text, p.changes, p.transactions,
+                    extract(epoch FROM pg_catalog.clock_timestamp() - greatest(p.committed_at,
+                        (SELECT a.updated_at FROM atalaya.activity a
+                          WHERE a.migration = p.migration AND a.report ->> 'lag_bytes' = '0')))::float8
+               FROM atalaya.progress p WHERE p.migration = $1 AND p.writer = 0",
             &[&migration],
         )
         .await?;
@@ -102,6 +108,12 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
     let applied_lsn: Option<String> = progress.as_ref().map(|row| row.get(0));
     let source = Session::connect(source, &format!("atalaya status {migration}")).await?;
     let (slot, lag_bytes) = read_slot(&source, &found.slot, applied_lsn.as_deref()).await?;
+    let lag_seconds = match lag_bytes {
+        None => None,
+        // With nothing behind, the age of the last commit says how idle the source is, not how late we are.
+        Some(0) => Some(0.0),
+        Some(_) => progress.as_ref().and_then(|row| row.get::<_, Option<f64>>(3)).map(|seconds| seconds.max(0.0)),
+    };
     let count =
         |column: usize| progress.as_ref().map_or(0, |row| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default());
     let sum = |of: fn(&TableStatus) -> i64| u64::try_from(tables.iter().map(of).sum::<i64>()).unwrap_or_default();
@@ -118,6 +130,7 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         transactions: count(2),
         applied_lsn,
         lag_bytes,
+        lag_seconds,
         slot,
         activity: activity.and_then(|text| serde_json::from_str(&text).ok()),
         tables,

@@ -299,6 +299,7 @@ async fn foreign_data(facts: &Facts) -> Result<Outcome, Error> {
     Ok(findings.into())
 }
 
+/// Aggregates and the constructors of range types are `internal` too, but come with what they belong to.
 async fn c_functions(facts: &Facts) -> Result<Outcome, Error> {
     let rows = facts
         .source
@@ -306,7 +307,7 @@ async fn c_functions(facts: &Facts) -> Result<Outcome, Error> {
             "SELECT n.nspname::text, p.proname::text, coalesce(p.probin, '-')
                FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
                JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-              WHERE l.lanname IN ('c', 'internal') AND p.oid >= 16384 AND NOT EXISTS (
+              WHERE l.lanname IN ('c', 'internal') AND p.oid >= 16384 AND p.prokind <> 'a' AND NOT EXISTS (
                     SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass
                        AND d.objid = p.oid AND d.deptype IN ('e', 'i'))
               ORDER BY 1, 2",

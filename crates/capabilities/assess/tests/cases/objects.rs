@@ -56,9 +56,8 @@ super::cases! {
         source_sql: "CREATE FUNCTION f() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'",
         ..case("c-functions", name, Fires(Fail, "plpgsql"))
     };
-    functions_that_a_range_type_brings_are_not_named: |name| Case {
-        source: Kind::New,
-        source_sql: "CREATE TYPE span AS RANGE (subtype = float8)",
+    an_aggregate_and_a_range_type_are_no_functions_in_c: |name| Case {
+        source_sql: "CREATE AGGREGATE longest(text) (SFUNC = textcat, STYPE = text); CREATE TYPE span AS RANGE (subtype = float8)",
         ..case("c-functions", name, Quiet)
     };
     an_extension_that_the_target_lacks_is_refused: |name| Case {

@@ -9,6 +9,7 @@ use atalaya_postgres::catalog::{read_identity, read_relations};
 use rand::RngExt;
 
 use super::connect::Connected;
+use crate::follow::store_counts;
 use crate::progress::{Migration, Phase, SchemaChoice, Store};
 use crate::report::{Event, Observer};
 use crate::snapshot::{self, HoldRequest};
@@ -168,7 +169,7 @@ pub(super) async fn open_slot(
         })
         .collect();
     store.write_tables(&rows).await?;
-    crate::follow::store_counts(store, &connected.source).await?;
+    store_counts(store, &connected.source).await?;
     drop_leftovers(&connected.source, migration).await?;
     publish(&connected.source, migration, &tables).await?;
     warn_of_open_transactions(&connected.source, observer).await?;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use atalaya_data::RelationName;
@@ -45,15 +46,18 @@ impl Archive {
         let Dump { source, snapshot, excluded, path, ownership } = dump;
         if !path.exists() {
             if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).map_err(|source| file_error("create", folder, source))?;
+                // Nobody else's: a dump holds what the schema's authors wrote, passwords of user mappings among it.
+                let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+                made.map_err(|source| file_error("create", folder, source))?;
             }
             let partial = path.with_extension("partial");
             let mut arguments: Vec<OsString> = [
                 "--format=custom",
-                "--schema-only",
+                // Not `--schema-only`: it would leave out which materialized views are to be filled, too.
+                "--section=pre-data",
+                "--section=post-data",
                 "--no-publications",
                 "--no-subscriptions",
-                "--no-tablespaces",
                 "--exclude-schema=atalaya",
                 "--lock-wait-timeout=30s",
                 "--file",
@@ -89,7 +93,9 @@ impl Archive {
         for entry in entries {
             writeln!(list, "{}", entry.line).map_err(|source| file_error("write", list.path(), source))?;
         }
-        let mut arguments: Vec<OsString> = vec!["--file=-".into(), "--use-list".into(), list.path().into()];
+        // pg_dump would take `--no-tablespaces` and forget it: an archive keeps them whatever it is told.
+        let mut arguments: Vec<OsString> =
+            vec!["--file=-".into(), "--no-tablespaces".into(), "--use-list".into(), list.path().into()];
         if self.ownership == Ownership::Taken {
             arguments.extend(["--no-owner".into(), "--no-privileges".into()]);
         }

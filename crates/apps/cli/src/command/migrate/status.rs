@@ -52,11 +52,7 @@ fn text(status: &Status) -> String {
     }
     if let Some(applied) = &status.applied_lsn {
         let lag = status.lag_bytes.map_or_else(|| "unknown".to_owned(), bytes);
-        let seconds = status
-            .activity
-            .as_ref()
-            .and_then(|activity| activity.get("lag_seconds")?.as_f64())
-            .map_or_else(String::new, |seconds| format!(", {seconds:.1} s"));
+        let seconds = status.lag_seconds.map_or_else(String::new, |seconds| format!(", {seconds:.1} s"));
         let _infallible = writeln!(
             out,
             "  applied  {applied}, {} changes in {} transactions; behind {lag}{seconds}",
