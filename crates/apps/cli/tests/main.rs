@@ -8,6 +8,8 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod kills;
 mod lifecycle;
 mod moves;
 mod support;
+mod writes;
