@@ -94,7 +94,13 @@ impl Field {
         self.source_position()
     }
 
-    fn source_position(&self) -> u64 {
+    /// What the source may have forgotten: everything before was acknowledged.
+    pub(super) fn acknowledged(&self) -> u64 {
+        let sql = "SELECT confirmed_flush_lsn - '0/0'::pg_lsn FROM pg_replication_slots WHERE NOT temporary";
+        self.shop.source.run_sql("shop", sql).unwrap().parse().unwrap()
+    }
+
+    pub(super) fn source_position(&self) -> u64 {
         let sql = "SELECT pg_current_wal_flush_lsn() - '0/0'::pg_lsn";
         self.shop.source.run_sql("shop", sql).unwrap().parse().unwrap()
     }

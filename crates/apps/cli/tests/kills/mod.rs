@@ -3,5 +3,6 @@
 //! A kill counts only when the process died by signal 9 and the target's own rows prove that the phase was
 //! reached and not finished; both are asserted for every one.
 
+mod apply;
 mod copy;
 mod field;

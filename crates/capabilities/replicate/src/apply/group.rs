@@ -148,7 +148,9 @@ impl Applier {
         let names: Vec<String> = tables.iter().map(|table| format!("ONLY {}", table.name.to_sql())).collect();
         let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
         self.group_changes += 1;
-        Ok(self.session.batch(&format!("TRUNCATE {}{restart}", names.join(", "))).await?)
+        self.session.batch(&format!("TRUNCATE {}{restart}", names.join(", "))).await?;
+        self.failpoints.reach("apply-truncated");
+        Ok(())
     }
 
     /// Writes what waits, within the open transaction.
@@ -171,6 +173,7 @@ impl Applier {
                 Err(Stopped::Conflict(conflict)) => return Err(self.stop_at(&conflict).await),
             }
         }
+        self.failpoints.reach("apply-ordered-written");
         Ok(())
     }
 
@@ -194,9 +197,10 @@ impl Applier {
         if self.session.execute(&sql, &[]).await? != 1 {
             return Err(Error::Broken("the stored position is gone or later than the one to be stored"));
         }
-        self.failpoints.reach("apply-position-written");
+        let idle = self.group_changes == 0;
+        self.failpoints.reach(if idle { "idle-position-written" } else { "apply-position-written" });
         self.session.batch("COMMIT").await?;
-        self.failpoints.reach("apply-committed");
+        self.failpoints.reach(if idle { "idle-committed" } else { "apply-committed" });
         self.open = false;
         self.group_changes = 0;
         Ok(())
@@ -214,6 +218,7 @@ impl Applier {
         };
         self.session.batch(&sql).await?;
         self.open = true;
+        self.failpoints.reach("apply-begun");
         Ok(())
     }
 
