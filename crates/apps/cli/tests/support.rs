@@ -85,9 +85,14 @@ impl Move {
 
     /// Starts a verb of `migrate` and leaves it running.
     pub(crate) fn spawn(&self, verb: &str, more: &[&str]) -> Running {
-        let child =
-            self.command(&Self::migrate(verb, more)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        Running { child: Some(child) }
+        self.spawn_with(verb, more, &[])
+    }
+
+    /// The same with further variables in its environment.
+    pub(crate) fn spawn_with(&self, verb: &str, more: &[&str], variables: &[(&str, &str)]) -> Running {
+        let mut command = self.command(&Self::migrate(verb, more));
+        command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running { child: Some(command.spawn().unwrap()) }
     }
 
     /// The migration's status.

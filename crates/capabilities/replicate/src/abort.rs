@@ -5,7 +5,7 @@ use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::{Session, control};
 
 use crate::progress::Store;
-use crate::{Error, run_lock};
+use crate::{Error, run_lock, snapshot};
 
 /// What is to be removed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -98,13 +98,7 @@ pub(crate) async fn clean_source(
         None => format!("^{}_[0-9a-f]{{8}}(_append)?$", crate::slot_prefix(migration)),
     };
     // The slot's own connections and the snapshot's holder first: a slot in use cannot be dropped.
-    let holders = format!("atalaya snapshot {migration}");
-    source
-        .query(
-            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = $1",
-            &[&holders],
-        )
-        .await?;
+    snapshot::end_orphans(source, migration).await?;
     let slots = source
         .query(
             "SELECT slot_name::text, active FROM pg_catalog.pg_replication_slots

@@ -62,6 +62,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The copy's snapshot ended before a worker had taken it.
+    #[error("the snapshot's holder ended while the copy began")]
+    SnapshotLost,
     /// A stop that was asked for is reached; never leaves this crate.
     #[error("the run was asked to stop")]
     StopReached,
@@ -87,6 +90,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Postgres(error) => error.retry() != Retry::Never,
+            Self::SnapshotLost => true,
             _ => false,
         }
     }
@@ -113,6 +117,11 @@ impl Error {
                     .to_owned(),
             ),
             Self::Program { hint, .. } => Some((*hint).to_owned()),
+            Self::SnapshotLost => Some(
+                "start again: what is not finished is copied from a new snapshot; look on the source for what ends \
+                 sessions that are idle in a transaction"
+                    .to_owned(),
+            ),
             Self::Decode(_) | Self::File { .. } | Self::Broken(_) | Self::StopReached => None,
         }
     }

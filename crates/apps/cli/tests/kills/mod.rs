@@ -6,3 +6,4 @@
 mod apply;
 mod copy;
 mod field;
+mod holder;

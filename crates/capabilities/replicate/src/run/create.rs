@@ -155,6 +155,7 @@ pub(super) async fn open_slot(
         })
         .collect();
     store.write_tables(&rows).await?;
+    snapshot::end_orphans(&connected.source, &plan.name).await?;
     drop_leftovers(&connected.source, migration).await?;
     publish(&connected.source, migration, &tables).await?;
     warn_of_open_transactions(&connected.source, observer).await?;
