@@ -1,11 +1,16 @@
 //! `abort`: everything of ours goes from both sides; the target's data only when asked.
 
+use std::time::Duration;
+
 use atalaya_data::{quote_identifier, quote_literal};
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::{Session, control};
 
-use crate::progress::Store;
+use crate::progress::{Store, wait_for_slot};
 use crate::{Error, run_lock, snapshot};
+
+/// How long the backend of a run that ended may take to leave its slot.
+const SLOT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is to be removed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,14 +106,14 @@ pub(crate) async fn clean_source(
     snapshot::end_orphans(source, migration).await?;
     let slots = source
         .query(
-            "SELECT slot_name::text, active FROM pg_catalog.pg_replication_slots
+            "SELECT slot_name::text FROM pg_catalog.pg_replication_slots
               WHERE slot_name::text ~ $1 AND database = pg_catalog.current_database()",
             &[&pattern],
         )
         .await?;
     for row in slots {
         let name: String = row.get(0);
-        if row.get(1) {
+        if !wait_for_slot(source, &name, SLOT_PATIENCE).await? {
             return Err(Error::refused(
                 "slot-active",
                 format!("replication slot `{name}` is in use"),

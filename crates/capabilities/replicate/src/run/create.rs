@@ -1,6 +1,7 @@
 //! A new migration: its row, its publications, its slot with the snapshot that the copy reads.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use atalaya_catalog::{Relation, RelationKind};
 use atalaya_data::{RelationName, quote_identifier};
@@ -9,13 +10,15 @@ use atalaya_postgres::catalog::{read_identity, read_relations};
 use rand::RngExt;
 
 use super::connect::Connected;
-use crate::progress::{Migration, Phase, SchemaChoice, Store};
+use crate::progress::{Migration, Phase, SchemaChoice, Store, wait_for_slot};
 use crate::report::{Event, Observer};
 use crate::snapshot::{self, HoldRequest};
 use crate::{Error, Plan};
 
 /// Postgres cuts identifiers after so many bytes; slots refuse longer ones.
 const SLOT_NAME_BYTES: usize = 63;
+/// How long the backend that made a slot for a killed run may take to leave it.
+const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Writes the migration's row, after everything that can be refused without touching anything.
 pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>) -> Result<Migration, Error> {
@@ -188,6 +191,7 @@ fn map_to_existing(tables: &[Relation], target: &[Relation]) -> Result<HashMap<R
 }
 
 async fn drop_leftovers(source: &Session, migration: &Migration) -> Result<(), Error> {
+    wait_for_slot(source, &migration.slot, LEFTOVER_PATIENCE).await?;
     source
         .batch(&format!(
             "DROP PUBLICATION IF EXISTS {}; DROP PUBLICATION IF EXISTS {}",
