@@ -8,6 +8,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod held;
 mod kills;
 mod lifecycle;
 mod moves;

@@ -68,6 +68,13 @@ async fn run_once(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Error
         Some(migration) => migration,
         None => create::create(plan, &connected, &store).await?,
     };
+    if migration.phase == Phase::Finished {
+        return Err(Error::refused(
+            "finished",
+            format!("migration `{}` is finished, except for the removal of what is ours", plan.name),
+            "run `atalaya migrate finish` again",
+        ));
+    }
     if migration.phase == Phase::Created {
         observer.observe(&Event::Phase { phase: "prepare" });
         create::open_slot(plan, &connected, &store, &mut migration, observer).await?;

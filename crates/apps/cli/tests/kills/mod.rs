@@ -7,3 +7,4 @@ mod apply;
 mod copy;
 mod field;
 mod holder;
+mod steps;

@@ -80,6 +80,8 @@ pub(crate) struct Applier {
     part_bytes: usize,
     open: bool,
     group_changes: u64,
+    /// The position that the target holds, as far as this run knows.
+    stored: Lsn,
     failpoints: Failpoints,
 }
 
@@ -90,6 +92,7 @@ impl Applier {
         migration: &str,
         options: ApplySettings,
         failpoints: Failpoints,
+        stored: Lsn,
     ) -> Result<Self, Error> {
         let commit = if options.synchronous_commit { "on" } else { "off" };
         // Generic plans, since arrays differ in length only; without sequential scans, since a plan made
@@ -111,6 +114,7 @@ impl Applier {
             part_bytes: 0,
             open: false,
             group_changes: 0,
+            stored,
             failpoints,
         })
     }
@@ -185,17 +189,19 @@ impl Applier {
             format!("'2000-01-01 00:00:00+00'::timestamptz + {micros} * interval '1 us'")
         });
         let lsn = position.applied;
-        // A position never goes back: such an update touches no row, and the group is not committed.
+        // A position follows upon the one this run knows. If another was stored meanwhile, by a commit of a run that
+        // was killed, this group may be there already: no row is touched, and nothing is committed.
         let sql = format!(
             "UPDATE atalaya.progress SET applied = '{lsn}', transactions = transactions + {}, changes = changes + {}, \
                     committed_at = {committed} \
-              WHERE migration = {} AND writer = 0 AND applied <= '{lsn}'",
+              WHERE migration = {} AND writer = 0 AND applied = '{}' AND applied <= '{lsn}'",
             position.transactions,
             self.group_changes,
             quote_literal(&self.migration),
+            self.stored,
         );
         if self.session.execute(&sql, &[]).await? != 1 {
-            return Err(Error::Broken("the stored position is gone or later than the one to be stored"));
+            return Err(Error::Broken("the stored position is gone or another than this run stored"));
         }
         let idle = self.group_changes == 0;
         self.failpoints.reach(if idle { "idle-position-written" } else { "apply-position-written" });
@@ -203,6 +209,7 @@ impl Applier {
         self.failpoints.reach(if idle { "idle-committed" } else { "apply-committed" });
         self.open = false;
         self.group_changes = 0;
+        self.stored = lsn;
         Ok(())
     }
 

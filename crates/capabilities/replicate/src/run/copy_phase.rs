@@ -56,10 +56,12 @@ pub(crate) async fn copy(
         // Tables of different snapshots agree with each other only once the stream has brought them together.
         if uniform && may_be_replica(&connected.target).await? {
             schema::restore_foreign_keys(archive, store).await?;
+            plan.options.failpoints.reach("foreign-keys-restored");
         }
     }
     plan.options.failpoints.reach("indexes-built");
     vacuum(plan, store).await?;
+    plan.options.failpoints.reach("vacuumed");
     store.enter_stream().await?;
     migration.phase = Phase::Stream;
     migration.snapshot = None;
