@@ -74,7 +74,7 @@ fn an_index_build_that_outlives_its_killed_run_is_ended_before_it_is_begun_again
     let open = "SELECT c.relname FROM pg_class c WHERE relkind = 'r' AND relname LIKE 'small%' AND NOT EXISTS
                 (SELECT FROM pg_index i WHERE i.indrelid = c.oid) ORDER BY 1 LIMIT 1";
     let table = target.run_sql("shop", open).unwrap();
-    let lock = Held::open(&field.shop.target_url, &format!("BEGIN; LOCK TABLE {table} IN ROW EXCLUSIVE MODE"));
+    let lock = Held::open(&field.shop.target_url, &format!("BEGIN; LOCK TABLE public.{table} IN ROW EXCLUSIVE MODE"));
     let building = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'atalaya indexes shop'
                        AND wait_event_type = 'Lock'";
     let first = field.shop.spawn("start", &["--stop-when", "caught-up"]);
@@ -96,7 +96,8 @@ fn a_commit_that_outlives_its_killed_run_counts_once() {
     let mut field = Field::prepare(Move::between(15, 18));
     field.go_on();
     field.change();
-    // A standby that is not there: commits are on disk, and nobody sees them until their wait ends.
+    // A standby that is not there: commits of apply are on disk, and nobody sees them until their wait ends.
+    field.shop.target.run_sql("shop", "ALTER DATABASE shop SET synchronous_commit = local").unwrap();
     field.shop.target.configure("synchronous_standby_names", "nowhere").unwrap();
     field.shop.target.reload();
     let target = &field.shop.target;
