@@ -3,6 +3,7 @@
 use std::process::{Child, Command, Stdio};
 
 use atalaya_sandbox::{Server, ServerOptions, client_tools};
+use nix::sys::signal::Signal;
 
 /// A migration named `shop` between two servers of given versions.
 pub(crate) struct Move {
@@ -141,12 +142,37 @@ pub(crate) struct Running {
 impl Running {
     /// Waits for its end.
     pub(crate) fn wait(mut self) -> Ran {
+        self.end()
+    }
+
+    fn end(&mut self) -> Ran {
         Ran::of(&self.child.take().unwrap().wait_with_output().unwrap())
     }
 
     /// Its process id.
     pub(crate) fn pid(&self) -> i32 {
         i32::try_from(self.child.as_ref().unwrap().id()).unwrap()
+    }
+
+    /// Waits until a failpoint has halted it.
+    pub(crate) fn wait_for_halt(&mut self) {
+        eventually("halted at a failpoint", || {
+            if !self.is_running() {
+                panic!("it ended before it came to its failpoint: {:?}", self.end());
+            }
+            self.is_halted()
+        });
+    }
+
+    /// Whether a failpoint has halted it, as /proc says.
+    pub(crate) fn is_halted(&self) -> bool {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        text.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+    }
+
+    /// Lets it go on after a halt.
+    pub(crate) fn go_on(&self) {
+        signal(self.pid(), Signal::SIGCONT);
     }
 
     /// Whether it has not ended.
@@ -162,6 +188,11 @@ impl Drop for Running {
             let _reaped = child.wait();
         }
     }
+}
+
+/// Sends a signal to a process that must be there.
+pub(crate) fn signal(pid: i32, signal: Signal) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
 }
 
 /// Runs a command to its end.

@@ -65,6 +65,9 @@ pub enum Error {
     /// The copy's snapshot ended before a worker had taken it.
     #[error("the snapshot's holder ended while the copy began")]
     SnapshotLost,
+    /// The run cannot go on from where it is, but from what the target has stored.
+    #[error("{0}")]
+    Interrupted(&'static str),
     /// A stop that was asked for is reached; never leaves this crate.
     #[error("the run was asked to stop")]
     StopReached,
@@ -90,7 +93,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Postgres(error) => error.retry() != Retry::Never,
-            Self::SnapshotLost => true,
+            Self::SnapshotLost | Self::Interrupted(_) => true,
             _ => false,
         }
     }
@@ -122,7 +125,13 @@ impl Error {
                  sessions that are idle in a transaction"
                     .to_owned(),
             ),
-            Self::Decode(_) | Self::File { .. } | Self::Broken(_) | Self::StopReached => None,
+            Self::Interrupted(_) => {
+                Some("look at the target's log; the same command resumes where this one stopped".to_owned())
+            }
+            Self::File { .. } => Some("check the folder's permissions and that its disk has room".to_owned()),
+            Self::Decode(_) | Self::Broken(_) | Self::StopReached => {
+                Some("run the same command again; if it ends the same way, this is a bug worth reporting".to_owned())
+            }
         }
     }
 }

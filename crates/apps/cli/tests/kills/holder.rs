@@ -1,8 +1,10 @@
 //! Kills of the snapshot's holder: finished tables stay, unfinished ones are copied from a new snapshot, each
 //! with its own start.
 
+use nix::sys::signal::Signal;
+
 use super::field::{Field, Standing};
-use crate::support::{Move, eventually};
+use crate::support::{Move, eventually, signal};
 use crate::writes::Writes;
 
 /// The process that holds this migration's snapshot, known by the source's URL in its environment.
@@ -26,12 +28,8 @@ fn backends(field: &Field) -> String {
 
 fn kill_holder(field: &Field) {
     let pid = holder(field).expect("a holder that outlives the killed run");
-    signal(pid, nix::sys::signal::Signal::SIGKILL);
+    signal(pid, Signal::SIGKILL);
     eventually("the holder's backend is gone", || backends(field) == "0");
-}
-
-fn signal(pid: i32, signal: nix::sys::signal::Signal) {
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
 }
 
 /// Asserts that from one standing to the next exactly the unfinished tables began anew.
@@ -75,13 +73,13 @@ fn six_times_run_and_holder_are_killed_and_only_unfinished_tables_are_copied_aga
 fn a_holder_killed_while_the_copy_runs_does_not_end_the_run() {
     let mut field = Field::prepare(Move::between(13, 16));
     let arguments = ["--stop-when", "caught-up", "--split-larger-than", "1"];
-    let run = field.shop.spawn_with("start", &arguments, &[("ATALAYA_FAILPOINT", "copy-passing:3:stop")]);
-    eventually("halted in the copy", || state_of(run.pid()) == Some('T'));
+    let mut run = field.shop.spawn_with("start", &arguments, &[("ATALAYA_FAILPOINT", "copy-passing:3:stop")]);
+    run.wait_for_halt();
     let phase = "SELECT phase FROM atalaya.migration";
     assert_eq!(field.shop.target.run_sql("shop", phase).unwrap(), "copy");
     kill_holder(&field);
     field.change();
-    signal(run.pid(), nix::sys::signal::Signal::SIGCONT);
+    run.go_on();
     let ran = run.wait();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     field.finish();
@@ -91,13 +89,13 @@ fn a_holder_killed_while_the_copy_runs_does_not_end_the_run() {
 fn a_holder_killed_before_the_workers_took_its_snapshot_is_replaced_by_the_same_run() {
     let mut field = Field::prepare(Move::between(17, 18));
     let arguments = ["--stop-when", "caught-up", "--split-larger-than", "1"];
-    let run = field.shop.spawn_with("start", &arguments, &[("ATALAYA_FAILPOINT", "schema-restored:1:stop")]);
-    eventually("halted before the copy", || state_of(run.pid()) == Some('T'));
+    let mut run = field.shop.spawn_with("start", &arguments, &[("ATALAYA_FAILPOINT", "schema-restored:1:stop")]);
+    run.wait_for_halt();
     let before = "SELECT min(start_lsn) FROM atalaya.tables WHERE state = 'pending'";
     let before = field.shop.target.run_sql("shop", before).unwrap();
     kill_holder(&field);
     field.change();
-    signal(run.pid(), nix::sys::signal::Signal::SIGCONT);
+    run.go_on();
     let ran = run.wait();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stderr.contains("the snapshot's holder is gone"), "{}", ran.stderr);
@@ -128,10 +126,4 @@ fn a_run_killed_before_it_stored_its_holder_leaves_none_behind() {
     assert_ne!(holder(&field), Some(orphan));
     field.finish();
     assert_eq!(holder(&field), None, "a holder was left behind");
-}
-
-/// A process's state, as in /proc: `T` when it is halted.
-fn state_of(pid: i32) -> Option<char> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    text.rsplit_once(") ")?.1.chars().next()
 }

@@ -7,4 +7,5 @@ mod apply;
 mod copy;
 mod field;
 mod holder;
+mod servers;
 mod steps;

@@ -201,7 +201,7 @@ impl Applier {
             self.stored,
         );
         if self.session.execute(&sql, &[]).await? != 1 {
-            return Err(Error::Broken("the stored position is gone or another than this run stored"));
+            return Err(Error::Interrupted("the stored position is gone or another than this run stored"));
         }
         let idle = self.group_changes == 0;
         self.failpoints.reach(if idle { "idle-position-written" } else { "apply-position-written" });
