@@ -8,6 +8,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod faults;
 mod held;
 mod kills;
 mod lifecycle;
