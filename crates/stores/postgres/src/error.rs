@@ -192,8 +192,14 @@ fn refused_hint(error: &ServerError) -> String {
 
 fn server_hint(sqlstate: &str) -> Option<String> {
     let hint = match sqlstate {
+        "40001" | "40P01" => {
+            "another session works on the same rows or tables; see pg_stat_activity there, then run the same command again"
+        }
+        "57014" => {
+            "a timeout or somebody cancelled the statement; see the server's log, then run the same command again"
+        }
         "42501" => "grant the role the missing privilege, or run `atalaya assess` to see all that is missing",
-        "53100" => "free disk space on that server, then run the same command again",
+        "53100" | "58030" => "free disk space on that server, then run the same command again",
         "53200" => "the server is out of memory; lower its work_mem or the number of workers",
         "53400" => "raise max_replication_slots or max_wal_senders, or drop slots that nobody uses",
         "55P03" => "another session holds the lock; see pg_locks",
