@@ -11,7 +11,9 @@ pub(crate) struct Move {
     pub(crate) target: Server,
     pub(crate) source_url: String,
     pub(crate) target_url: String,
-    state: tempfile::TempDir,
+    /// The folder for local state; in `own_state` unless a test says otherwise.
+    pub(crate) state: std::path::PathBuf,
+    _own_state: tempfile::TempDir,
 }
 
 /// How a run of the program ended.
@@ -46,7 +48,8 @@ impl Move {
         source.create_database("shop").unwrap();
         target.create_database("shop").unwrap();
         let (source_url, target_url) = (source.url("shop"), target.url("shop"));
-        Self { source, target, source_url, target_url, state: tempfile::tempdir().unwrap() }
+        let own_state = tempfile::tempdir().unwrap();
+        Self { source, target, source_url, target_url, state: own_state.path().into(), _own_state: own_state }
     }
 
     /// The program with this migration's surroundings; no URL in its arguments.
@@ -55,7 +58,7 @@ impl Move {
         command
             .args(arguments)
             .arg("--state")
-            .arg(self.state.path())
+            .arg(&self.state)
             .env("SOURCE_URL", &self.source_url)
             .env("TARGET_URL", &self.target_url)
             .env("ATALAYA_CLIENT_TOOLS", client_tools(self.target.version()).unwrap())

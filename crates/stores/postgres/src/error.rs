@@ -185,7 +185,11 @@ fn refused_hint(error: &ServerError) -> String {
         "28000" => "the server's pg_hba.conf has no line for this host, role, database and encryption".into(),
         "3D000" => "check the database's name at the end of the URL".into(),
         "53300" => "all connection slots are taken; free some or raise max_connections".into(),
-        "57P03" => "the server is starting up or shutting down; try again".into(),
+        "57P03" => {
+            "the server is starting up, recovering or going down; if it does not come back, its log tells why: a full \
+             disk, for one"
+                .into()
+        }
         _ => "look at the server's log".into(),
     }
 }

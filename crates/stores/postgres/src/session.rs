@@ -260,7 +260,8 @@ fn connect_error(url: &ConnectionUrl, error: tokio_postgres::Error) -> Error {
         None => Error::Connect {
             place: url.to_string(),
             hint: tls::rejection(&error)
-                .map_or("check host, port and that the server runs and listens there", tls::Rejection::hint),
+                .map_or("check host, port and that the server runs and listens there; if it went down, its log tells why: a full disk, \
+                 for one", tls::Rejection::hint),
             source: Box::new(error),
         },
     }
