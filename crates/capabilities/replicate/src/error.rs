@@ -65,6 +65,14 @@ pub enum Error {
     /// The copy's snapshot ended before a worker had taken it.
     #[error("the snapshot's holder ended while the copy began")]
     SnapshotLost,
+    /// A server says nothing, on a connection that seems to be open.
+    #[error("the {side} has given no answer for {} s", .limit.as_secs())]
+    Silent {
+        /// `source` or `target`.
+        side: &'static str,
+        /// How long.
+        limit: std::time::Duration,
+    },
     /// The run cannot go on from where it is, but from what the target has stored.
     #[error("{0}")]
     Interrupted(&'static str),
@@ -93,9 +101,14 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Postgres(error) => error.retry() != Retry::Never,
-            Self::SnapshotLost | Self::Interrupted(_) => true,
+            Self::SnapshotLost | Self::Interrupted(_) | Self::Silent { .. } => true,
             _ => false,
         }
+    }
+
+    /// Whether another session has the migration's lock.
+    pub(crate) fn is_lock(&self) -> bool {
+        matches!(self, Self::Refused { code: "already-running", .. })
     }
 
     /// Whether it is a refusal rather than a failure.
@@ -123,6 +136,10 @@ impl Error {
             Self::SnapshotLost => Some(
                 "start again: what is not finished is copied from a new snapshot; look on the source for what ends \
                  sessions that are idle in a transaction"
+                    .to_owned(),
+            ),
+            Self::Silent { .. } => Some(
+                "see whether the server and the network to it are well; `--silence-timeout` allows more time"
                     .to_owned(),
             ),
             Self::Interrupted(_) => {

@@ -111,9 +111,9 @@ impl Error {
     #[must_use]
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Connect { .. } | Self::Lost { .. } => Retry::Reconnect,
+            Self::Connect { .. } | Self::Lost { .. } | Self::Timeout { .. } => Retry::Reconnect,
             Self::Wire(error) => retry_of_wire(error),
-            Self::Timeout { .. } | Self::Tls(_) | Self::Shape { .. } | Self::OpenTransactions { .. } => Retry::Never,
+            Self::Tls(_) | Self::Shape { .. } | Self::OpenTransactions { .. } => Retry::Never,
             Self::Server { source, .. } | Self::Refused { source, .. } => retry_of(&source.sqlstate),
         }
     }
@@ -128,7 +128,11 @@ impl Error {
             Self::Lost { .. } => {
                 Some("look at the server's log; the same command resumes where this one stopped".into())
             }
-            Self::Timeout { .. } => Some("look for what holds it up in pg_stat_activity and pg_locks".into()),
+            Self::Timeout { .. } => Some(
+                "look for what holds it up in pg_stat_activity and pg_locks; if no connection came about, check host, \
+                 port and firewall, or allow more time with `connect_timeout=SECONDS` in the URL"
+                    .into(),
+            ),
             Self::Wire(error) => error.hint(),
             Self::OpenTransactions { .. } => Some(
                 "end or wait for those transactions, prepared ones too, or give more time with --slot-timeout".into(),

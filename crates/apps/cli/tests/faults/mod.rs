@@ -3,3 +3,5 @@
 mod connecting;
 mod contention;
 mod disk;
+mod network;
+mod proxy;

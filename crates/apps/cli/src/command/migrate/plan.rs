@@ -42,6 +42,9 @@ pub(crate) struct RunArguments {
     /// cancelled statements. The pauses grow from half a second to 30 s.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub(crate) retries: u32,
+    /// Seconds that a server may leave a question without an answer, before its connections count as lost.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) silence_timeout: u64,
 }
 
 impl RunArguments {
@@ -72,6 +75,7 @@ impl RunArguments {
         options.client_tools.clone_from(&self.client_tools);
         options.failpoints = crate::failpoints::from_environment();
         options.reconnects = self.retries;
+        options.silence_timeout = std::time::Duration::from_secs(self.silence_timeout);
         options.slot_timeout = std::time::Duration::from_secs(self.slot_timeout);
         let plan = Plan {
             name: endpoints.name.clone(),
