@@ -5,3 +5,5 @@ mod contention;
 mod disk;
 mod network;
 mod proxy;
+mod secrets;
+mod stopped;
