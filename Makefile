@@ -28,4 +28,4 @@ bench: setup build ## the figures of the README, measured side by side
 	"$(CARGO_TARGET_DIR)/release/atalaya" bench
 
 soak: setup ## the long tests: larger data, more kills
-	cargo test --locked --workspace --release -- --include-ignored
+	cargo test --locked --workspace --profile soak -- --include-ignored

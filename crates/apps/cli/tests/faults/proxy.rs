@@ -77,8 +77,7 @@ impl Shared {
     fn carry(&self, mut from: TcpStream, mut to: TcpStream, epoch: u64, is_answer: bool) {
         let mut buffer = vec![0; 16 << 10];
         let mut total = 0;
-        loop {
-            let Ok(length) = from.read(&mut buffer) else { break };
+        while let Ok(length) = from.read(&mut buffer) {
             if self.epoch.load(Ordering::SeqCst) != epoch {
                 // The sockets stay open, and so does the silence.
                 loop {

@@ -8,4 +8,5 @@ mod copy;
 mod field;
 mod holder;
 mod servers;
+mod soak;
 mod steps;
