@@ -6,6 +6,7 @@
 mod lsn;
 mod name;
 pub mod position;
+pub mod size;
 
 pub use lsn::{Lsn, ParseLsnError};
 pub use name::{RelationName, quote_identifier, quote_literal};
