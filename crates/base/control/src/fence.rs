@@ -31,6 +31,10 @@ pub enum FenceState {
 }
 
 impl FenceState {
+    /// Every state, in the order in which a request goes through them.
+    pub const ALL: [Self; 6] =
+        [Self::Requested, Self::Holding, Self::Placed, Self::Reached, Self::Released, Self::Expired];
+
     /// The state as the table holds it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -47,6 +51,19 @@ impl FenceState {
     /// The state a table's text stands for.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Requested, Self::Reached, Self::Released, Self::Expired].into_iter().find(|state| state.as_str() == text)
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FenceState;
+
+    #[test]
+    fn every_state_is_read_as_it_was_written() {
+        for state in FenceState::ALL {
+            assert_eq!(FenceState::parse(state.as_str()), Some(state));
+        }
+        assert_eq!(FenceState::parse("held"), None);
     }
 }
