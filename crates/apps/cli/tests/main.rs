@@ -8,6 +8,8 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod demo;
+mod keyless;
 mod lifecycle;
 mod moves;
 mod support;

@@ -15,7 +15,7 @@ use crate::proof::{Validation, expect_equal, prove, prove_equal, tables_done};
 use crate::report::{Copied, Corruption, Finish, Lag, Proof, REPORT_VERSION, Report, Step};
 use crate::{Error, Event, Narrator, Options, Stage, stage, writes};
 
-const STEPS: u32 = 8;
+const STEPS: u32 = 9;
 
 /// Counts and times the steps.
 struct Steps {

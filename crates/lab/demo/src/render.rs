@@ -12,8 +12,7 @@ pub fn render_text(report: &Report) -> String {
     let mut text = String::new();
     let verdict = if report.complaints.is_empty() { "nothing was lost" } else { "NOT AS IT SHOULD BE" };
     let fsync = if report.durable { "on" } else { "off" };
-    let _infallible =
-        writeln!(text, "\nPostgreSQL {} -> {}, fsync {fsync} on both: {verdict}\n", report.from, report.to);
+    let _infallible = writeln!(text, "\nPostgreSQL {} -> {}, fsync {fsync}: {verdict}\n", report.from, report.to);
     for (name, value) in lines(report) {
         let _infallible = writeln!(text, "  {name:<15}{value}");
     }

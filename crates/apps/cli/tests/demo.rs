@@ -1,0 +1,77 @@
+//! The demo, whole and small: what `make demo` shows must be true at every commit.
+
+use std::process::{Command, Stdio};
+
+use crate::support::ran;
+
+#[test]
+fn the_demo_moves_a_shop_that_is_written_to_and_finds_exactly_the_corrupted_cell() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["demo", "--size", "200MB", "--output", "json"];
+    let demo = ran(Command::new(env!("CARGO_BIN_EXE_atalaya"))
+        .args(arguments)
+        .current_dir(folder.path())
+        .env_remove("ATALAYA_CLIENT_TOOLS")
+        .stdin(Stdio::null()));
+    assert_eq!(demo.code, Some(0), "{}\n{}", demo.stdout, demo.stderr);
+    let report: serde_json::Value = serde_json::from_str(&demo.stdout).unwrap();
+    let number = |path: &str| report.pointer(path).and_then(serde_json::Value::as_f64).unwrap_or(-1.0);
+
+    assert_eq!(report["version"], 1);
+    assert!(report["from"].as_str().unwrap().starts_with("13."), "{report}");
+    assert!(report["to"].as_str().unwrap().starts_with("18."), "{report}");
+    assert_eq!(report["durable"], true);
+    assert_eq!(report["complaints"], serde_json::json!([]));
+
+    // The shop is as large as asked for, and all of it was copied.
+    assert!(number("/shop/tables") >= 12.0 && number("/shop/bytes") >= 160e6, "{report}");
+    assert!(number("/copied/rows") >= number("/shop/rows"), "{report}");
+    assert!(number("/copied/mb_per_second") > 0.0 && number("/lag/samples") > 0.0, "{report}");
+
+    // Writes went on the whole time, at the rate that is promised.
+    assert!(number("/writes/per_second_mean") >= 500.0, "{}", report["writes"]);
+    assert!(number("/writes/seconds") >= number("/copied/seconds"), "{report}");
+    assert_eq!([&report["writes"]["unknown"], &report["reconciliation"]["unknown"]], [0, 0]);
+
+    // Five proofs; the second finds the one cell, and nothing else is ever found.
+    let proofs = report["proofs"].as_array().unwrap();
+    let differences: Vec<_> = proofs.iter().map(|proof| proof["differences"].as_u64().unwrap()).collect();
+    assert_eq!(differences, [0, 1, 0, 0, 0]);
+    let corruption = &report["corruption"];
+    assert_eq!(
+        proofs[1]["found"],
+        serde_json::json!([{ "kind": "different", "table": corruption["table"], "key": corruption["key"],
+                             "columns": [corruption["column"]] }])
+    );
+    assert_eq!(corruption["rows_repaired"], 1);
+    assert_eq!([&corruption["found"], &corruption["restored"]], [true, true]);
+    // The first three were made at a fence, while the ledger grew.
+    let rows: Vec<_> = proofs.iter().map(|proof| proof["rows"].as_u64().unwrap()).collect();
+    assert!(proofs[..3].iter().all(|proof| !proof["fences"].as_array().unwrap().is_empty()), "{report}");
+    assert!(rows.windows(2).all(|pair| pair[0] <= pair[1]) && rows[0] < rows[3], "{rows:?}");
+
+    // What clients were told is what the new server holds.
+    let books = &report["reconciliation"];
+    for kind in ["missing", "duplicate", "ghosts", "transfers_unbalanced", "entries_orphaned", "accounts_wrong"] {
+        assert_eq!(books[kind], 0, "{kind}: {books}");
+    }
+    assert_eq!(books["balance_sum_ok"], true);
+    assert!(number("/reconciliation/committed") >= 500.0 * number("/writes/seconds") * 0.99, "{report}");
+    assert_eq!(report["finish"]["leftovers"], 0);
+
+    // No password in what was told, and the command lines are there.
+    assert!(demo.stderr.contains("atalaya migrate finish --source env:SOURCE_URL"), "{}", demo.stderr);
+    assert!(!demo.stderr.contains("postgres://") && !demo.stdout.contains("postgres://"), "{}", demo.stderr);
+}
+
+#[test]
+fn a_demo_that_the_disk_has_no_room_for_is_refused_before_it_begins() {
+    let demo = ran(Command::new(env!("CARGO_BIN_EXE_atalaya")).args(["demo", "--size", "900TB"]).stdin(Stdio::null()));
+    assert_eq!(demo.code, Some(4), "{}", demo.stderr);
+    assert!(demo.stderr.contains("free, and the demo needs"), "{}", demo.stderr);
+    assert!(!demo.stderr.contains("start PostgreSQL"), "{}", demo.stderr);
+    let older = ran(Command::new(env!("CARGO_BIN_EXE_atalaya"))
+        .args(["demo", "--size", "20MB", "--from", "18", "--to", "13"])
+        .stdin(Stdio::null()));
+    assert_eq!(older.code, Some(4), "{}", older.stderr);
+}
