@@ -1,8 +1,14 @@
 //! The demo, whole and small: what `make demo` shows must be true at every commit.
 
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::ran;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::{eventually, ran};
 
 #[test]
 fn the_demo_moves_a_shop_that_is_written_to_and_finds_exactly_the_corrupted_cell() {
@@ -74,4 +80,40 @@ fn a_demo_that_the_disk_has_no_room_for_is_refused_before_it_begins() {
         .args(["demo", "--size", "20MB", "--from", "18", "--to", "13"])
         .stdin(Stdio::null()));
     assert_eq!(older.code, Some(4), "{}", older.stderr);
+}
+
+#[test]
+fn an_interrupted_demo_ends_every_process_of_its_own_and_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    // The servers' account must be able to enter it when the caller is root.
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_atalaya"))
+        .args(["demo", "--size", "20MB", "--output", "json", "--data"])
+        .arg(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(demo.stderr.take().unwrap()).lines().map(Result::unwrap);
+    // In the middle of it: both servers, the clients, `migrate start` and a `validate` are at work.
+    assert!(said.any(|line| line.contains("\"command\"") && line.contains("atalaya validate")));
+    // Two servers and their workers, the run that follows, the validation.
+    eventually("all at work", || working_below(folder.path()) >= 10);
+    kill(Pid::from_raw(demo.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let rest: Vec<String> = said.collect();
+    assert_eq!(demo.wait().unwrap().code(), Some(1), "{rest:?}");
+    assert!(rest.last().unwrap().contains("interrupted"), "{rest:?}");
+    eventually("every process ended", || working_below(folder.path()) == 0);
+    eventually("every file removed", || std::fs::read_dir(folder.path()).unwrap().next().is_none());
+}
+
+/// Processes whose working folder is below `folder`: servers in their data, the program in its state.
+fn working_below(folder: &Path) -> usize {
+    let folder = folder.canonicalize().unwrap();
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path().join("cwd")).ok())
+        .filter(|place| place.starts_with(&folder))
+        .count()
 }

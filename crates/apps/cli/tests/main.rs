@@ -9,6 +9,7 @@
 )]
 
 mod demo;
+mod finish;
 mod keyless;
 mod lifecycle;
 mod moves;

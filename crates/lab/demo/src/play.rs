@@ -127,9 +127,9 @@ async fn act(program: &Program<'_>, run: LedgerRun, steps: &mut Steps, options: 
     let stopped = Instant::now();
     let mean = writes::summary(options, &record.counts).per_second_mean;
     steps.came_to(format!("{} transactions committed during the move, {mean:.0}/s", record.committed()));
-    program.run(&arguments(&["migrate", "stop"], &[]), &[0], |_| ()).await?;
-    following.wait().await?;
+    // It ends the run that follows, too.
     let last = finish(program).await?;
+    following.wait().await?;
     let seconds = stopped.elapsed().as_secs_f64();
     expect_equal(&last)?;
     steps.came_to(format!("finished {seconds:.1} s after the last commit: {}", last.summary()));

@@ -1,6 +1,8 @@
 //! `atalaya migrate finish`.
 
-use atalaya_replicate::StopWhen;
+use std::time::Duration;
+
+use atalaya_replicate::{Plan, StopWhen};
 
 use super::plan::RunArguments;
 use crate::command::validate;
@@ -14,16 +16,30 @@ use crate::runtime;
 #[command(after_help = "Examples:
   atalaya migrate finish orders-to-18
 
-Nothing may write to the source any more: what it commits after the last fence stays there.")]
+Nothing may write to the source any more: what it commits after the last fence stays there. A `migrate start` that
+still follows the source is ended by this command, as by `migrate stop`.")]
 pub(crate) struct FinishArguments {
     #[command(flatten)]
     run: RunArguments,
+}
+
+/// How long a run that follows may take to apply what is left.
+const STOP_LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// Two runs of one migration exclude each other: the one in the other terminal is to end first.
+async fn end_running(plan: &Plan) -> Result<(), atalaya_replicate::Error> {
+    let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
+    if status.is_some_and(|status| status.running && status.phase == "stream") {
+        atalaya_replicate::stop(&plan.source, &plan.target, &plan.name, STOP_LIMIT).await?;
+    }
+    Ok(())
 }
 
 pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, Failure> {
     let (plan, endpoints) = arguments.run.plan(StopWhen::CaughtUp, context)?;
     let progress = Progress::new(context.output);
     runtime::block_on(async {
+        end_running(&plan).await?;
         atalaya_replicate::start(&plan, &progress).await?;
         atalaya_replicate::last_fence(&plan, &progress).await
     })??;
