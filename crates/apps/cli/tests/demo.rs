@@ -13,15 +13,23 @@ use crate::support::{eventually, ran};
 #[test]
 fn the_demo_moves_a_shop_that_is_written_to_and_finds_exactly_the_corrupted_cell() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = ["demo", "--size", "200MB", "--output", "json"];
-    let demo = ran(Command::new(env!("CARGO_BIN_EXE_atalaya"))
-        .args(arguments)
-        .current_dir(folder.path())
-        .env_remove("ATALAYA_CLIENT_TOOLS")
-        .stdin(Stdio::null()));
+    let atalaya = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_atalaya"));
+        command.args(arguments).args(["--output", "json"]).current_dir(folder.path());
+        ran(command.env_remove("ATALAYA_CLIENT_TOOLS").stdin(Stdio::null()))
+    };
+    let demo = atalaya(&["demo", "--size", "200MB", "--keep"]);
+    let (kept, down) = (atalaya(&["sandbox", "status"]), atalaya(&["sandbox", "down"]));
     assert_eq!(demo.code, Some(0), "{}\n{}", demo.stdout, demo.stderr);
     let report: serde_json::Value = serde_json::from_str(&demo.stdout).unwrap();
     let number = |path: &str| report.pointer(path).and_then(serde_json::Value::as_f64).unwrap_or(-1.0);
+
+    // Both servers were kept, and went away when told to.
+    let kept: serde_json::Value = serde_json::from_str(&kept.stdout).unwrap();
+    for server in kept["servers"].as_array().unwrap() {
+        assert_eq!([&server["state"], &server["database"]], ["running", "shop"], "{kept}");
+    }
+    assert!(down.stdout.contains("\"removed\":2"), "{}", down.stdout);
 
     assert_eq!(report["version"], 1);
     assert!(report["from"].as_str().unwrap().starts_with("13."), "{report}");

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use tokio::sync::watch;
 
+use crate::figures::number;
 use crate::program::{Group, Program, arguments, ended, read_lines, shown};
 use crate::report::{Copied, Lag};
-use crate::writes::number;
 use crate::{Error, Event, Narrator};
 
 const COPY_LIMIT: Duration = Duration::from_secs(3 * 3600);

@@ -6,6 +6,7 @@
 
 mod corruption;
 mod error;
+mod figures;
 mod follow;
 mod narrator;
 mod options;
@@ -18,6 +19,7 @@ mod stage;
 mod writes;
 
 pub use error::Error;
+pub use figures::grouped;
 pub use narrator::{Event, Narrator};
 pub use options::Options;
 pub use play::play;

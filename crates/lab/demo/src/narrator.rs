@@ -38,6 +38,13 @@ pub enum Event {
         /// Whether these are bytes.
         bytes: bool,
     },
+    /// What clients have written so far.
+    Writes {
+        /// Transactions that they were told committed.
+        committed: u64,
+        /// Of these, in the last second.
+        per_second: u64,
+    },
     /// What a step came to.
     Result {
         /// One line.

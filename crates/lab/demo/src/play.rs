@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use atalaya_data::size::bytes;
 use atalaya_load::ledger::{LedgerRecord, LedgerRun};
 use atalaya_postgres::Session;
 use atalaya_sandbox::available;
@@ -13,7 +14,7 @@ use crate::follow::Following;
 use crate::program::{Program, arguments};
 use crate::proof::{Validation, expect_equal, prove, prove_equal, tables_done};
 use crate::report::{Copied, Corruption, Finish, Lag, Proof, REPORT_VERSION, Report, Step};
-use crate::{Error, Event, Narrator, Options, Stage, stage, writes};
+use crate::{Error, Event, Narrator, Options, Stage, grouped, stage, writes};
 
 const STEPS: u32 = 9;
 
@@ -60,7 +61,7 @@ pub async fn play(options: &Options, narrator: Arc<dyn Narrator>) -> Result<(Rep
     let stage = tokio::task::spawn_blocking(move || Stage::set(&setting)).await.map_err(|_| Error::Ended)??;
     steps.begin("fill the old one with a shop");
     let shop = writes::fill(options, &stage, &*narrator).await?;
-    steps.came_to(format!("{} tables, {} rows, {}", shop.tables, shop.rows, atalaya_data::size::bytes(shop.bytes)));
+    steps.came_to(format!("{} tables, {} rows, {}", shop.tables, grouped(shop.rows), bytes(shop.bytes)));
 
     let program = Program { path: &options.program, stage: &stage, narrator: &*narrator };
     steps.begin(&format!("let {} clients write, and assess the move", options.clients));
@@ -113,20 +114,25 @@ struct Moved {
 async fn act(program: &Program<'_>, run: LedgerRun, steps: &mut Steps, options: &Options) -> Result<Moved, Error> {
     steps.begin("move it: schema, copy, indexes, changes");
     let mut following = Following::start(*program, Arc::clone(&steps.narrator))?;
-    let (copied, mut lag) = following.until_caught_up().await?;
-    steps.came_to(format!(
-        "caught up: {} rows copied at {:.0} MB/s, {} behind",
-        copied.rows,
-        copied.mb_per_second,
-        atalaya_data::size::bytes(lag.caught_up_bytes)
-    ));
-    let (proofs, corruption) = following.watching(&mut lag, prove_and_repair(program, steps)).await?;
+    let under_writes = async {
+        let (copied, mut lag) = following.until_caught_up().await?;
+        steps.came_to(format!(
+            "caught up: {} rows, {} copied at {:.0} MB/s; {} of the log behind",
+            grouped(copied.rows),
+            bytes(copied.bytes),
+            copied.mb_per_second,
+            bytes(lag.caught_up_bytes)
+        ));
+        let (proofs, corruption) = following.watching(&mut lag, prove_and_repair(program, steps)).await?;
+        Ok::<_, Error>((copied, lag, proofs, corruption))
+    };
+    let (copied, lag, proofs, corruption) = writes::telling(&run, program.narrator, under_writes).await?;
 
     steps.begin("stop the clients, finish the move");
     let record = run.stop().await;
     let stopped = Instant::now();
     let mean = writes::summary(options, &record.counts).per_second_mean;
-    steps.came_to(format!("{} transactions committed during the move, {mean:.0}/s", record.committed()));
+    steps.came_to(format!("{} transactions committed during the move, {mean:.0}/s", grouped(record.committed())));
     // It ends the run that follows, too.
     let last = finish(program).await?;
     following.wait().await?;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use atalaya_data::size::bytes;
 
-use crate::Report;
+use crate::{Report, grouped};
 
 /// The whole report.
 #[must_use]
@@ -113,6 +113,9 @@ fn proofs(text: &mut String, report: &Report) {
         for found in &proof.found {
             let _infallible = writeln!(text, "    {found}");
         }
+        if proof.tables < report.shop.tables {
+            let _infallible = writeln!(text, "    (without a migration a partition tree is one table)");
+        }
     }
 }
 
@@ -123,27 +126,4 @@ fn steps(text: &mut String, report: &Report) {
     }
     let all: f64 = report.steps.iter().map(|step| step.seconds).sum();
     let _infallible = writeln!(text, "  {:<58}{all:>9.1}", "all");
-}
-
-/// `1,234,567`.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-    }
 }

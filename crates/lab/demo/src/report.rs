@@ -3,6 +3,8 @@
 use atalaya_load::ledger::Reconciliation;
 use serde::Serialize;
 
+use crate::grouped;
+
 /// The version of the report's JSON form.
 pub(crate) const REPORT_VERSION: u32 = 1;
 
@@ -195,8 +197,11 @@ impl Proof {
     #[must_use]
     pub fn summary(&self) -> String {
         let mut text = format!(
-            "{} differences in {} rows of {} tables, {} of them equal",
-            self.differences, self.rows, self.tables, self.tables_equal
+            "{} of {} tables equal, {} rows, {} different",
+            self.tables_equal,
+            self.tables,
+            grouped(self.rows),
+            self.differences
         );
         if self.tables_unproven > 0 {
             text.push_str(&format!(", {} not compared", self.tables_unproven));

@@ -6,6 +6,7 @@ use atalaya_load::ledger::{Ledger, LedgerCounts, LedgerOptions, LedgerRun, Ledge
 use atalaya_load::shop::{ShopSize, create_with_progress};
 use atalaya_postgres::Session;
 
+use crate::figures::number;
 use crate::report::{Shop, Writes};
 use crate::{Error, Event, Narrator, Options, Stage};
 
@@ -13,13 +14,14 @@ use crate::{Error, Event, Narrator, Options, Stage};
 const ACCOUNTS: u32 = 10_000;
 /// How long the clients take to connect and prepare their statements, on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Fills the source with the shop and the ledger's tables, and counts them.
 pub(crate) async fn fill(options: &Options, stage: &Stage, narrator: &dyn Narrator) -> Result<Shop, Error> {
     let session = Session::connect(&stage.source_url, "atalaya demo").await?;
     let totals = create_with_progress(&session, ShopSize::of_bytes(options.bytes), |progress| {
         narrator.tell(&Event::Progress {
-            what: progress.stage.to_owned(),
+            what: if progress.total > 1 { format!("rows of {}", progress.stage) } else { progress.stage.to_owned() },
             done: progress.done,
             all: progress.total,
             bytes: false,
@@ -62,6 +64,21 @@ pub(crate) async fn start(options: &Options, stage: &Stage) -> Result<LedgerRun,
     Ok(run)
 }
 
+/// Does something while the clients write, and tells every second how fast they do.
+pub(crate) async fn telling<T>(run: &LedgerRun, narrator: &dyn Narrator, work: impl Future<Output = T>) -> T {
+    let ticking = async {
+        loop {
+            tokio::time::sleep(TELL_EVERY).await;
+            let counts = run.counts();
+            narrator.tell(&Event::Writes { committed: counts.committed, per_second: counts.per_second });
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        never = ticking => never,
+    }
+}
+
 /// What the clients did.
 pub(crate) fn summary(options: &Options, counts: &LedgerCounts) -> Writes {
     let seconds = number(counts.elapsed_ms) / 1e3;
@@ -78,9 +95,4 @@ pub(crate) fn summary(options: &Options, counts: &LedgerCounts) -> Writes {
         latency_p99_ms: number(counts.latency_p99_us) / 1e3,
         pause_max_ms: number(counts.pause_max_us) / 1e3,
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^53")]
-pub(crate) fn number(count: u64) -> f64 {
-    count as f64
 }

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use atalaya_demo::{Error, Options};
+use atalaya_demo::{Error, Options, Stage};
 
+use crate::command::sandbox;
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::progress::DemoProgress;
@@ -23,7 +24,7 @@ const CLIENTS: u32 = 16;
 
 Starts two servers of its own and fills the older one. While clients write to it: assess, migrate start, a proof, one
 cell corrupted on the target, found and repaired. Then the clients stop, and migrate finish ends the move. Servers
-and files are removed at the end, after an interrupt too.")]
+and files are removed at the end, after an interrupt too, unless --keep is given.")]
 pub(crate) struct DemoArguments {
     /// Bytes of the shop with its indexes; about four times as much disk is needed.
     #[arg(long, value_name = "SIZE", default_value = "2GB", value_parser = parse_bytes)]
@@ -40,6 +41,9 @@ pub(crate) struct DemoArguments {
     /// The folder below which servers and files are kept meanwhile, instead of the system's temporary folder.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Leave both servers running at the end, as if by `atalaya sandbox up`; `atalaya sandbox down` removes them.
+    #[arg(long)]
+    keep: bool,
 }
 
 impl From<Error> for Failure {
@@ -55,6 +59,9 @@ impl From<Error> for Failure {
 }
 
 pub(crate) fn run(arguments: &DemoArguments, context: &Context) -> Result<u8, Failure> {
+    if arguments.keep {
+        sandbox::refuse_recorded(context)?;
+    }
     let failed = |error: std::io::Error| Failure::new(exit::FAILED, &error, None);
     let folder = arguments.data.clone().unwrap_or_else(std::env::temp_dir);
     let options = Options {
@@ -73,7 +80,12 @@ pub(crate) fn run(arguments: &DemoArguments, context: &Context) -> Result<u8, Fa
         hint: Some("servers and files of the demo are removed".to_owned()),
         ..interrupted
     })??;
-    drop(stage);
+    if arguments.keep {
+        sandbox::keep(vec![stage.source, stage.target], Stage::DATABASE, context)?;
+        context.note("both servers go on: see `atalaya sandbox status --show-url`; `atalaya sandbox down` ends them");
+    } else {
+        drop(stage);
+    }
     let json = serde_json::to_value(&report).map_err(|error| Failure::new(exit::FAILED, &error, None))?;
     context.print(&atalaya_demo::render_text(&report), &json);
     Ok(if report.complaints.is_empty() { exit::DONE } else { exit::FAILED })

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use atalaya_demo::{Event, Narrator};
+use atalaya_demo::{Event, Narrator, grouped};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::global::Output;
@@ -13,6 +13,15 @@ use crate::size::bytes;
 
 /// How often figures are written when nobody watches a bar.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// While a step has no figures.
+const BUSY: &str = "  {spinner} {elapsed}  {msg}  {prefix}";
+/// While it has.
+const COUNTING: &str = "  {spinner} {bar:30}  {msg}  {prefix}";
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
 
 /// Takes the demo's events.
 pub(crate) struct DemoProgress {
@@ -26,9 +35,7 @@ impl DemoProgress {
     pub(crate) fn new(output: Output) -> Self {
         let bar = (output == Output::Text && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg}") {
-                bar.set_style(style);
-            }
+            bar.set_style(style(BUSY));
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
@@ -67,24 +74,51 @@ fn text(event: &Event) -> String {
         Event::Step { number, all, title } => format!("\n[{number}/{all}] {title}"),
         Event::Command { line } => format!("  $ {line}"),
         Event::Sql { side, statement } => format!("  {side}> {statement}"),
+        Event::Progress { what, all: ..=1, .. } => what.clone(),
         Event::Progress { what, done, all, bytes: true } => format!("{what}: {} of {}", bytes(*done), bytes(*all)),
-        Event::Progress { what, done, all, bytes: false } => format!("{what}: {done} of {all}"),
+        Event::Progress { what, done, all, bytes: false } => {
+            format!("{what}: {} of {}", grouped(*done), grouped(*all))
+        }
+        Event::Writes { committed, per_second } => {
+            format!("{} transactions committed, {per_second}/s", grouped(*committed))
+        }
         Event::Result { text } => format!("  {text}"),
+    }
+}
+
+/// Shows what changes in place; false for what is to stay.
+fn shown(bar: &ProgressBar, event: &Event) -> bool {
+    match event {
+        Event::Progress { done, all, .. } => {
+            bar.set_style(style(if *all > 1 { COUNTING } else { BUSY }));
+            bar.set_length(*all);
+            bar.set_position(*done);
+            bar.set_message(text(event));
+            true
+        }
+        Event::Writes { .. } => {
+            bar.set_prefix(text(event));
+            true
+        }
+        Event::Step { .. } => {
+            bar.set_style(style(BUSY));
+            bar.set_message("");
+            bar.set_prefix("");
+            bar.reset_elapsed();
+            false
+        }
+        Event::Command { .. } | Event::Sql { .. } | Event::Result { .. } => false,
     }
 }
 
 impl Narrator for DemoProgress {
     fn tell(&self, event: &Event) {
-        let figures = matches!(event, Event::Progress { .. });
-        if let (Some(bar), true) = (&self.bar, figures) {
-            bar.set_message(text(event));
+        if self.bar.as_ref().is_some_and(|bar| shown(bar, event)) {
             return;
         }
+        let figures = matches!(event, Event::Progress { .. } | Event::Writes { .. });
         if figures && !self.figures_due() {
             return;
-        }
-        if let (Some(bar), Event::Step { .. }) = (&self.bar, event) {
-            bar.set_message("");
         }
         match self.output {
             Output::Text if figures => self.write(&format!("  {}", text(event))),
