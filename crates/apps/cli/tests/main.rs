@@ -10,6 +10,7 @@
 
 mod demo;
 mod finish;
+mod groups;
 mod keyless;
 mod lifecycle;
 mod moves;
