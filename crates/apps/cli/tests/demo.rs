@@ -72,6 +72,10 @@ fn the_demo_moves_a_shop_that_is_written_to_and_finds_exactly_the_corrupted_cell
     assert_eq!(books["balance_sum_ok"], true);
     assert!(number("/reconciliation/committed") >= 500.0 * number("/writes/seconds") * 0.99, "{report}");
     assert_eq!(report["finish"]["leftovers"], 0);
+    // And the application goes on there.
+    let afterwards = &report["afterwards"];
+    assert_eq!(afterwards["errors"], serde_json::json!({}));
+    assert!(afterwards["committed"].as_u64().unwrap() >= 1_000 && afterwards["reconciled"] == true, "{afterwards}");
 
     // No password in what was told, and the command lines are there.
     assert!(demo.stderr.contains("atalaya migrate finish --source env:SOURCE_URL"), "{}", demo.stderr);

@@ -83,3 +83,56 @@ async fn read(session: &Session, id: i32) -> Result<String, Error> {
     let sql = format!("SELECT {COLUMN}::text FROM {TABLE} WHERE {KEY} = $1");
     Ok(session.query_one(&sql, &[&id]).await?.get(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell() -> Cell {
+        Cell { id: 7, before: String::new() }
+    }
+
+    fn proof(found: Vec<Found>) -> Proof {
+        Proof {
+            name: "test",
+            fences: Vec::new(),
+            tables: 3,
+            tables_equal: 2,
+            tables_unproven: 0,
+            rows: 10,
+            differences: u64::try_from(found.len()).unwrap(),
+            found,
+            seconds: 1.0,
+        }
+    }
+
+    #[test]
+    fn only_the_cell_itself_is_the_cell() {
+        let expected = cell().expected();
+        cell().expect_found(&proof(vec![expected.clone()])).unwrap();
+        let others = [
+            vec![],
+            vec![expected.clone(), expected.clone()],
+            vec![Found { key: "id = 8".into(), ..expected.clone() }],
+            vec![Found { columns: vec!["contact".into(), "name".into()], ..expected.clone() }],
+            vec![Found { kind: "missing".into(), ..expected.clone() }],
+            vec![Found { table: "shop.product".into(), ..expected.clone() }],
+        ];
+        for other in others {
+            cell().expect_found(&proof(other)).unwrap_err();
+        }
+        let unlisted = Proof { differences: 2, ..proof(vec![expected.clone()]) };
+        cell().expect_found(&unlisted).unwrap_err();
+        let unproven = Proof { tables_unproven: 1, ..proof(vec![expected]) };
+        cell().expect_found(&unproven).unwrap_err();
+    }
+
+    #[test]
+    fn a_proof_without_a_table_or_with_one_unproven_proves_nothing() {
+        let equal = Proof { tables_equal: 3, ..proof(Vec::new()) };
+        assert!(equal.is_equal());
+        assert!(!Proof { tables: 0, tables_equal: 0, ..equal.clone() }.is_equal());
+        assert!(!Proof { tables_unproven: 1, ..equal.clone() }.is_equal());
+        assert!(!Proof { tables_equal: 2, ..equal }.is_equal());
+    }
+}

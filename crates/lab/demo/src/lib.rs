@@ -24,5 +24,5 @@ pub use narrator::{Event, Narrator};
 pub use options::Options;
 pub use play::play;
 pub use render::render_text;
-pub use report::{Copied, Corruption, Finish, Lag, Proof, Report, Shop, Step, Writes};
+pub use report::{Afterwards, Copied, Corruption, Finish, Lag, Proof, Report, Shop, Step, Writes};
 pub use stage::Stage;

@@ -16,7 +16,7 @@ use crate::proof::{Validation, expect_equal, prove, prove_equal, tables_done};
 use crate::report::{Copied, Corruption, Finish, Lag, Proof, REPORT_VERSION, Report, Step};
 use crate::{Error, Event, Narrator, Options, Stage, grouped, stage, writes};
 
-const STEPS: u32 = 9;
+const STEPS: u32 = 10;
 
 /// Counts and times the steps.
 struct Steps {
@@ -65,7 +65,7 @@ pub async fn play(options: &Options, narrator: Arc<dyn Narrator>) -> Result<(Rep
 
     let program = Program { path: &options.program, stage: &stage, narrator: &*narrator };
     steps.begin(&format!("let {} clients write, and assess the move", options.clients));
-    let run = writes::start(options, &stage).await?;
+    let run = writes::start(options, &stage.source_url, 1).await?;
     assess(&program, &steps).await?;
     let moved = act(&program, run, &mut steps, options).await?;
 
@@ -73,6 +73,9 @@ pub async fn play(options: &Options, narrator: Arc<dyn Narrator>) -> Result<(Rep
     let target = Session::connect(&stage.target_url, "atalaya demo").await?;
     let reconciliation = moved.record.reconcile(&target).await?;
     let last = prove_equal(&program, "both databases at rest", &["--quiesced"]).await?;
+    steps.begin("let the clients go on at the new server");
+    let afterwards = writes::go_on(options, &stage, &target).await?;
+    steps.came_to(format!("{} transactions committed there", grouped(afterwards.committed)));
     steps.end();
 
     let version = |major: u16| {
@@ -95,6 +98,7 @@ pub async fn play(options: &Options, narrator: Arc<dyn Narrator>) -> Result<(Rep
         corruption: moved.corruption,
         finish: moved.finish,
         reconciliation,
+        afterwards,
         complaints: Vec::new(),
     };
     report.complaints = complaints(options, &report);
@@ -230,6 +234,9 @@ fn complaints(options: &Options, report: &Report) -> Vec<String> {
     }
     if !report.reconciliation.is_clean() || report.reconciliation.committed != report.writes.committed {
         found.push("the new server does not hold exactly what clients were told committed".to_owned());
+    }
+    if !report.afterwards.errors.is_empty() || !report.afterwards.reconciled {
+        found.push("clients met errors on the new server, or it does not hold what they were told".to_owned());
     }
     if report.finish.leftovers > 0 {
         found.push(format!("{} slots, publications or schemas are left behind", report.finish.leftovers));

@@ -85,6 +85,14 @@ fn lines(report: &Report) -> Vec<(&'static str, String)> {
             ),
         ),
         (
+            "afterwards",
+            format!(
+                "{} transactions committed on the new server, {} errors",
+                grouped(report.afterwards.committed),
+                report.afterwards.errors.values().sum::<u64>()
+            ),
+        ),
+        (
             "corrupted cell",
             format!(
                 "{} of {} where {}: found, {} row read again, restored",

@@ -37,6 +37,8 @@ pub struct Report {
     pub finish: Finish,
     /// What clients were told, compared with the target.
     pub reconciliation: Reconciliation,
+    /// The same clients on the new server, once both were proven equal.
+    pub afterwards: Afterwards,
     /// What is not as it should be; empty for a success.
     pub complaints: Vec<String>,
 }
@@ -184,6 +186,17 @@ pub struct Finish {
     pub seconds: f64,
     /// Of the program's things, what is left on either side: slots, publications, schemas.
     pub leftovers: u64,
+}
+
+/// What clients did on the new server.
+#[derive(Clone, Debug, Serialize)]
+pub struct Afterwards {
+    /// Transactions committed there.
+    pub committed: u64,
+    /// How often each SQLSTATE came: a sequence that was left behind would show as 23505.
+    pub errors: std::collections::BTreeMap<String, u64>,
+    /// Whether the new server holds exactly what clients were told.
+    pub reconciled: bool,
 }
 
 impl Proof {

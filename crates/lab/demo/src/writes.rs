@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
+use atalaya_estate::ConnectionUrl;
 use atalaya_load::ledger::{Ledger, LedgerCounts, LedgerOptions, LedgerRun, LedgerSize};
 use atalaya_load::shop::{ShopSize, create_with_progress};
 use atalaya_postgres::Session;
 
 use crate::figures::number;
-use crate::report::{Shop, Writes};
+use crate::report::{Afterwards, Shop, Writes};
 use crate::{Error, Event, Narrator, Options, Stage};
 
 /// Accounts of the ledger; many, so that clients seldom wait for each other's locks.
 const ACCOUNTS: u32 = 10_000;
 /// How long the clients take to connect and prepare their statements, on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// Enough to draw from every sequence many times.
+const COMMITS_AFTERWARDS: u64 = 1_000;
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Fills the source with the shop and the ledger's tables, and counts them.
@@ -46,22 +49,32 @@ pub(crate) async fn fill(options: &Options, stage: &Stage, narrator: &dyn Narrat
     })
 }
 
-/// Starts the clients, and waits until they commit.
-pub(crate) async fn start(options: &Options, stage: &Stage) -> Result<LedgerRun, Error> {
+/// Starts the clients, and waits until they have committed so much.
+pub(crate) async fn start(options: &Options, url: &ConnectionUrl, commits: u64) -> Result<LedgerRun, Error> {
     let run = Ledger::start(LedgerOptions {
         clients: options.clients,
         rate: Some(options.rate),
         shop: true,
-        ..LedgerOptions::new(stage.source_url.clone())
+        ..LedgerOptions::new(url.clone())
     })
     .await?;
     let committing = async {
-        while run.counts().committed == 0 {
+        while run.counts().committed < commits {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     tokio::time::timeout(START_LIMIT, committing).await.map_err(|_| Error::Ended)?;
     Ok(run)
+}
+
+/// Lets the clients work on the new server for a while, as the application would from now on.
+pub(crate) async fn go_on(options: &Options, stage: &Stage, target: &Session) -> Result<Afterwards, Error> {
+    let record = start(options, &stage.target_url, COMMITS_AFTERWARDS).await?.stop().await;
+    let mut errors = record.errors();
+    // Clients of a busy shop meet in a deadlock now and then, on any server.
+    errors.remove("40P01");
+    let reconciled = record.reconcile(target).await?.is_clean();
+    Ok(Afterwards { committed: record.committed(), errors, reconciled })
 }
 
 /// Does something while the clients write, and tells every second how fast they do.
