@@ -160,12 +160,16 @@ fn note(event: &serde_json::Value, sender: &watch::Sender<Seen>, narrator: &dyn 
     };
     let now = Some(Instant::now());
     match text("event") {
-        Some("phase") => sender.send_modify(|seen| match text("phase") {
-            Some("copy") => seen.copy = now,
-            Some("indexes") => seen.indexes = now,
-            Some("stream") => seen.stream = now,
-            _ => {}
-        }),
+        Some("phase") => {
+            let phase = text("phase").unwrap_or_default();
+            sender.send_modify(|seen| match phase {
+                "copy" => seen.copy = now,
+                "indexes" => seen.indexes = now,
+                "stream" => seen.stream = now,
+                _ => {}
+            });
+            progress(if phase == "stream" { "apply what was written meanwhile" } else { phase }, 0, 1, false);
+        }
         Some("caught_up") => sender.send_modify(|seen| seen.caught_up = now),
         Some("copied") => progress("copy", figure("bytes"), figure("bytes_expected"), true),
         Some("built") => progress("indexes and keys", figure("done"), figure("all"), false),
