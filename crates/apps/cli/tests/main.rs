@@ -11,9 +11,13 @@
 mod append_only;
 mod busy;
 mod chinook;
+mod demo;
 mod ends;
 mod faults;
+mod finish;
+mod groups;
 mod held;
+mod keyless;
 mod kills;
 mod lifecycle;
 mod managed;

@@ -7,6 +7,7 @@ mod lsn;
 mod migration_name;
 mod name;
 pub mod position;
+pub mod size;
 
 pub use lsn::{Lsn, ParseLsnError};
 pub use migration_name::{MigrationName, MigrationNameError};

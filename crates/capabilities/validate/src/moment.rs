@@ -131,7 +131,8 @@ async fn open_at_fence(
     // An idle source would send nothing past the fence until its next keepalive.
     let marker = Session::connect(&plan.source, APPLICATION_NAME).await?;
     marker.query("SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'fence')", &[]).await?;
-    request.place(control, fence, plan.fence_limit).await?;
+    // The source's snapshot is open by now: its age is the limit.
+    request.place(control, fence, plan.fence_limit, plan.snapshot_age_limit).await?;
     begin_shared(target).await?;
     Ok(fence)
 }

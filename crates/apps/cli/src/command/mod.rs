@@ -1,6 +1,7 @@
 //! One file a noun; each holds its arguments and the wiring from them to a capability.
 
 mod assess;
+mod demo;
 mod hold_snapshot;
 mod migrate;
 mod reference;
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     /// Start and stop real throwaway servers.
     #[command(subcommand)]
     Sandbox(sandbox::SandboxCommand),
+    /// Watch a live move of a generated shop, from start to proof.
+    Demo(demo::DemoArguments),
     /// Hold a copy's snapshot; started by `migrate start`.
     #[command(hide = true)]
     HoldSnapshot,
@@ -38,6 +41,7 @@ pub(crate) fn dispatch(command: Command, context: &Context) -> Result<u8, Failur
         Command::Migrate(command) => migrate::run(command, context),
         Command::Validate(arguments) => validate::run(&arguments, context),
         Command::Sandbox(command) => sandbox::run(command, context),
+        Command::Demo(arguments) => demo::run(&arguments, context),
         Command::HoldSnapshot => hold_snapshot::run(),
         Command::Reference => reference::run(context),
     }

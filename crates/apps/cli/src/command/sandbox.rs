@@ -72,13 +72,19 @@ struct State {
 #[derive(Debug, Serialize, Deserialize)]
 struct Entry {
     role: String,
+    #[serde(default = "default_database")]
+    database: String,
     #[serde(flatten)]
     server: DetachedServer,
 }
 
+fn default_database() -> String {
+    DATABASE.to_owned()
+}
+
 impl Entry {
     fn redacted_url(&self) -> String {
-        format!("postgres://{}@127.0.0.1:{}/{DATABASE}?sslmode=disable", self.role, self.server.port)
+        format!("postgres://{}@127.0.0.1:{}/{}?sslmode=disable", self.role, self.server.port, self.database)
     }
 }
 
@@ -135,16 +141,47 @@ fn up(arguments: &UpArguments, files: &Files, context: &Context) -> Result<(), F
         let server = Server::start(options)?;
         let role = prepare(&server, arguments.role_shape)?;
         urls.push(server.url_as(&role, DATABASE));
-        entries.push(Entry { role: role.name().into(), server: server.record() });
+        entries.push(Entry { role: role.name().into(), database: default_database(), server: server.record() });
         servers.push(server);
     }
-    write_private(&files.environment, &environment(&urls))?;
+    record(files, servers, entries, &urls)?;
+    show(files, arguments.show_url, context)
+}
+
+/// Writes down where the servers are, and lets them outlive this process.
+fn record(files: &Files, servers: Vec<Server>, entries: Vec<Entry>, urls: &[String]) -> Result<(), Failure> {
+    write_private(&files.environment, &environment(urls))?;
     let state = State { format: FORMAT, servers: entries };
     let text = serde_json::to_string_pretty(&state).map_err(|error| Failure::new(exit::FAILED, &error, None))?;
     write_private(&files.state, &text)?;
     // Only now: until the record is written, a server ends with this process.
     servers.into_iter().for_each(Server::detach);
-    show(files, arguments.show_url, context)
+    Ok(())
+}
+
+/// Refuses when servers are recorded already: there is one sandbox a state folder.
+pub(crate) fn refuse_recorded(context: &Context) -> Result<(), Failure> {
+    let files = Files::of(context);
+    match read_state(&files)? {
+        None => Ok(()),
+        Some(_) => Err(Failure {
+            code: exit::REFUSED,
+            message: format!("a sandbox is recorded already in `{}`", files.state.display()),
+            hint: Some(DOWN_HINT.into()),
+        }),
+    }
+}
+
+/// Keeps servers that another command has started, for `sandbox status` and `sandbox down`.
+pub(crate) fn keep(servers: Vec<Server>, database: &str, context: &Context) -> Result<(), Failure> {
+    let urls: Vec<String> = servers.iter().map(|server| server.url(database)).collect();
+    let entry = |server: &Server| Entry {
+        role: server.superuser().name().into(),
+        database: database.to_owned(),
+        server: server.record(),
+    };
+    let entries = servers.iter().map(entry).collect();
+    record(&Files::of(context), servers, entries, &urls)
 }
 
 fn prepare(server: &Server, shape: RoleShape) -> Result<Role, Failure> {
@@ -185,7 +222,7 @@ fn show(files: &Files, show_url: bool, context: &Context) -> Result<(), Failure>
         lines.push(format!("Postgres {version}  {state}  {url}\n             {}", entry.server.folder.display()));
         documents.push(serde_json::json!({
             "version": version, "state": state, "url": url, "port": entry.server.port,
-            "role": entry.role, "database": DATABASE, "folder": entry.server.folder,
+            "role": entry.role, "database": entry.database, "folder": entry.server.folder,
         }));
     }
     lines.push(format!("for SOURCE_URL, TARGET_URL:  source {}", files.environment.display()));

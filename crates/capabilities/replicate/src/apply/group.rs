@@ -40,7 +40,10 @@ pub(super) enum StatementKey {
     Update(Vec<usize>),
     Move(Vec<usize>),
     Delete,
-    DeleteCopies,
+    /// Of rows that have a value in the locator's column, or of any.
+    DeleteCopies {
+        located: bool,
+    },
 }
 
 /// Prepared statements by table and kind; bounded.
@@ -267,11 +270,11 @@ impl Applier {
             } else if table.is_foldable() {
                 match fold(table, changes.iter().copied()) {
                     Ok(nets) => self.write_nets(table, &nets).await,
-                    Err(_irregular) => Ok(false),
+                    // A changed key orders this table's changes, and no other's.
+                    Err(_irregular) => self.write_in_order(changes).await,
                 }
             } else {
-                let one_table: Vec<&Change> = changes.to_vec();
-                self.write_in_order(&one_table).await
+                self.write_in_order(changes).await
             };
             match written {
                 Ok(true) => {}

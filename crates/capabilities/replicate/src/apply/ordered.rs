@@ -123,19 +123,13 @@ pub(super) async fn apply_copies(
     table: &TargetTable,
     copies: &[Copies],
 ) -> Result<bool, Error> {
-    let gone: Vec<&Copies> = copies.iter().filter(|copies| copies.count < 0).collect();
-    if !gone.is_empty() {
-        let columns: Vec<Vec<Option<TextValue<'_>>>> = (0..table.columns.len())
-            .map(|position| gone.iter().map(|copies| text_of(copies.row.values.get(position))).collect())
-            .collect();
-        let counts: Vec<i64> = gone.iter().map(|copies| -copies.count).collect();
-        let numbers: Vec<i64> = (0..).take(gone.len()).collect();
-        let mut parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
-        parameters.push(&counts);
-        parameters.push(&numbers);
-        let statement = statements.get(session, table, StatementKey::DeleteCopies).await?;
-        let deleted = session.execute_prepared(&statement, &parameters).await?;
-        if i64::try_from(deleted).ok() != Some(counts.iter().sum()) {
+    let gone = copies.iter().filter(|copies| copies.count < 0);
+    // NULL is equal to nothing: such a row is not found by the locator.
+    let has_place =
+        |copies: &&Copies| table.locator.is_some_and(|position| text_of(copies.row.values.get(position)).is_some());
+    let (placed, other): (Vec<&Copies>, Vec<&Copies>) = gone.partition(has_place);
+    for (rows, located) in [(placed, true), (other, false)] {
+        if !delete_copies(session, statements, table, &rows, located).await? {
             return Ok(false);
         }
     }
@@ -145,6 +139,30 @@ pub(super) async fn apply_copies(
     Ok(true)
 }
 
+/// Deletes copies of whole rows; false when one is not there.
+async fn delete_copies(
+    session: &Session,
+    statements: &mut Statements,
+    table: &TargetTable,
+    gone: &[&Copies],
+    located: bool,
+) -> Result<bool, Error> {
+    if gone.is_empty() {
+        return Ok(true);
+    }
+    let columns: Vec<Vec<Option<TextValue<'_>>>> = (0..table.columns.len())
+        .map(|position| gone.iter().map(|copies| text_of(copies.row.values.get(position))).collect())
+        .collect();
+    let counts: Vec<i64> = gone.iter().map(|copies| -copies.count).collect();
+    let numbers: Vec<i64> = (0..).take(gone.len()).collect();
+    let mut parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
+    parameters.push(&counts);
+    parameters.push(&numbers);
+    let statement = statements.get(session, table, StatementKey::DeleteCopies { located }).await?;
+    let deleted = session.execute_prepared(&statement, &parameters).await?;
+    Ok(i64::try_from(deleted).ok() == Some(counts.iter().sum()))
+}
+
 /// The SQL of a statement.
 pub(super) fn sql_of(table: &TargetTable, key: &StatementKey) -> String {
     match key {
@@ -152,6 +170,6 @@ pub(super) fn sql_of(table: &TargetTable, key: &StatementKey) -> String {
         StatementKey::Update(set) => statements::update(table, set),
         StatementKey::Move(set) => statements::move_one(table, set),
         StatementKey::Delete => statements::delete(table),
-        StatementKey::DeleteCopies => statements::delete_copies(table),
+        StatementKey::DeleteCopies { located } => statements::delete_copies(table, *located),
     }
 }

@@ -107,8 +107,8 @@ pub(crate) fn delete(table: &TargetTable) -> String {
 /// `DELETE` of so many copies of each whole row: one array a column, then one of counts, then one of row numbers.
 ///
 /// Values are compared by the text that the output function gives (`concat` calls it, a cast to text does
-/// not for every type), so that `1.0` is not taken for `1.00`.
-pub(crate) fn delete_copies(table: &TargetTable) -> String {
+/// not for every type), so that `1.0` is not taken for `1.00`. `located` rows have a value in the locator's column.
+pub(crate) fn delete_copies(table: &TargetTable, located: bool) -> String {
     let count = table.columns.len();
     let arrays: Vec<String> = (1..=count).map(|number| format!("${number}::text[]")).collect();
     let names: Vec<String> = (0..count).map(|position| format!("c{position}")).collect();
@@ -124,8 +124,8 @@ pub(crate) fn delete_copies(table: &TargetTable) -> String {
             )
         })
         .collect();
-    if let Some((position, column)) = table.locator.and_then(|position| Some((position, table.columns.get(position)?)))
-    {
+    let locator = table.locator.filter(|_| located);
+    if let Some((position, column)) = locator.and_then(|position| Some((position, table.columns.get(position)?))) {
         matches.push(format!("t.{} = w.c{position}::{}", quote_identifier(&column.name), column.type_sql));
     }
     let target = table.name.to_sql();

@@ -35,7 +35,7 @@ pub(crate) struct TargetTable {
     pub(crate) identity: Vec<usize>,
     /// Whether rows are known only by all their values.
     pub(crate) keyless: bool,
-    /// For a table without a key: a NOT NULL column that leads an index, to find rows without a scan.
+    /// For a table without a key: a column that leads an index, to find rows that have a value there without a scan.
     pub(crate) locator: Option<usize>,
     /// Changes of transactions before this position are in the table's copy.
     pub(crate) start_lsn: Lsn,
@@ -111,7 +111,7 @@ impl TableSet {
             keyed(&|position| message.columns.get(position).is_some_and(|column| column.is_key))
         };
         let keyless = identity.is_empty();
-        let locator = self.locators.get(&mapping.target).and_then(|names| locator_of(target, &columns, names));
+        let locator = self.locators.get(&mapping.target).and_then(|names| locator_of(&columns, names));
         let identity = if keyless { (0..columns.len()).collect() } else { identity };
         let table = TargetTable {
             source_oid: message.id,
@@ -137,9 +137,6 @@ fn target_column(target: &CatalogRelation, name: &str) -> Option<TargetColumn> {
     })
 }
 
-fn locator_of(target: &CatalogRelation, columns: &[TargetColumn], names: &[String]) -> Option<usize> {
-    names.iter().find_map(|name| {
-        let not_null = target.columns.iter().any(|column| column.name == *name && column.not_null);
-        columns.iter().position(|column| column.name == *name && column.comparable && not_null)
-    })
+fn locator_of(columns: &[TargetColumn], names: &[String]) -> Option<usize> {
+    names.iter().find_map(|name| columns.iter().position(|column| column.name == *name && column.comparable))
 }

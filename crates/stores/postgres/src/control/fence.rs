@@ -34,15 +34,26 @@ impl FenceRequest {
             .await?;
         let request = Self { id: row.get(0), migration: migration.to_owned() };
         request.notify(target).await?;
-        request.wait_for(target, FenceState::Holding, "the replicator to hold", limit).await?;
-        Ok(request)
+        let what = "the replicator to hold";
+        if request.is_in_time(target, FenceState::Holding, what, limit).await? {
+            return Ok(request);
+        }
+        request.withdraw(target).await?;
+        Err(Error::Timeout { what: format!("waiting for {what}"), limit })
     }
 
-    /// Says where the fence lies and waits until the target holds exactly the commits before it.
+    /// Says where the fence lies and waits until the target holds exactly the commits before it: `limit` at most,
+    /// and only while the replicator gets on within each `stall_limit`, however far behind it is.
     ///
     /// # Errors
-    /// The server's; [`Error::Timeout`] when the replicator is not there within `limit`.
-    pub async fn place(&self, target: &mut Session, fence: Lsn, limit: Duration) -> Result<(), Error> {
+    /// The server's; [`Error::Timeout`] when the replicator is not there in time.
+    pub async fn place(
+        &self,
+        target: &mut Session,
+        fence: Lsn,
+        stall_limit: Duration,
+        limit: Duration,
+    ) -> Result<(), Error> {
         target
             .execute(
                 "UPDATE atalaya.control SET lsn = ($2::text)::pg_lsn, state = 'placed' WHERE id = $1 AND state = 'holding'",
@@ -50,7 +61,27 @@ impl FenceRequest {
             )
             .await?;
         self.notify(target).await?;
-        self.wait_for(target, FenceState::Reached, "the replicator to reach the fence", limit).await
+        let what = "the replicator to reach the fence";
+        let began = Instant::now();
+        let mut applied = self.applied(target).await?;
+        loop {
+            let left = limit.saturating_sub(began.elapsed());
+            if self.is_in_time(target, FenceState::Reached, what, stall_limit.min(left)).await? {
+                return Ok(());
+            }
+            let now = self.applied(target).await?;
+            if now == applied || left <= stall_limit {
+                self.withdraw(target).await?;
+                return Err(Error::Timeout { what: format!("waiting for {what}"), limit: began.elapsed() });
+            }
+            applied = now;
+        }
+    }
+
+    /// The position that the target holds.
+    async fn applied(&self, target: &Session) -> Result<Option<String>, Error> {
+        let sql = "SELECT applied::text FROM atalaya.progress WHERE migration = $1 AND writer = 0";
+        Ok(target.query_opt(sql, &[&self.migration]).await?.map(|row| row.get(0)))
     }
 
     /// Lets the replicator go on. The answer says whether the fence still held: when its lease had ended, a
@@ -81,20 +112,22 @@ impl FenceRequest {
         target.query("SELECT pg_catalog.pg_notify($1, $2)", &[&REPLICATOR_CHANNEL, &self.migration]).await.map(|_| ())
     }
 
-    async fn wait_for(
+    /// Waits for a state; false when it is not there within `limit`.
+    async fn is_in_time(
         &self,
         target: &mut Session,
         wanted: FenceState,
         what: &str,
         limit: Duration,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let deadline = Instant::now() + limit;
-        let timeout = || Error::Timeout { what: format!("waiting for {what}"), limit };
         loop {
             let row = target.query_one("SELECT state FROM atalaya.control WHERE id = $1", &[&self.id]).await?;
             match FenceState::parse(row.get(0)) {
-                Some(state) if state == wanted => return Ok(()),
-                Some(FenceState::Expired) => return Err(timeout()),
+                Some(state) if state == wanted => return Ok(true),
+                Some(FenceState::Expired) => {
+                    return Err(Error::Timeout { what: format!("waiting for {what}"), limit });
+                }
                 Some(_) => {}
                 None => {
                     return Err(Error::Shape { action: "reading a fence's state".to_owned() });
@@ -105,10 +138,7 @@ impl FenceRequest {
                 Ok(None) => {
                     return Err(Error::Shape { action: "waiting for the replicator".to_owned() });
                 }
-                Err(_) => {
-                    self.withdraw(target).await?;
-                    return Err(timeout());
-                }
+                Err(_) => return Ok(false),
             }
         }
     }

@@ -24,12 +24,12 @@ pub(crate) struct FinishArguments {
 }
 
 /// How long a run that follows may take to apply what is left.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// Refuses a migration that was never begun, and takes over from a run.
+/// Refuses a migration that was never begun, and ends a run that follows: two runs exclude each other.
 async fn end_running(plan: &Plan, context: &Context) -> Result<(), Failure> {
     match atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await? {
-        Some(status) if status.running => {
+        Some(status) if status.running && status.phase == "stream" => {
             context.note("stopping the run that follows the source");
             Ok(atalaya_replicate::stop(&plan.source, &plan.target, &plan.name, STOP_LIMIT).await?)
         }

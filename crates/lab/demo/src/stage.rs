@@ -1,0 +1,76 @@
+//! Two servers and a folder, as long as the demo lasts.
+
+use std::path::{Path, PathBuf};
+
+use atalaya_estate::ConnectionUrl;
+use atalaya_sandbox::{Server, ServerOptions, client_tools};
+
+use crate::{Error, Options};
+
+/// The database on both servers.
+pub(crate) const DATABASE: &str = "shop";
+
+/// The servers; dropping it ends them and removes everything.
+#[derive(Debug)]
+pub struct Stage {
+    /// The old server.
+    pub source: Server,
+    /// The new one.
+    pub target: Server,
+    pub(crate) source_url: ConnectionUrl,
+    pub(crate) target_url: ConnectionUrl,
+    /// The folder that the program is run in; its `.atalaya` is there.
+    pub(crate) folder: tempfile::TempDir,
+    /// Where pg_dump and pg_restore of the target's version are.
+    pub(crate) client_tools: PathBuf,
+}
+
+impl Stage {
+    /// The name of the database on both servers.
+    pub const DATABASE: &str = DATABASE;
+
+    /// Starts both servers, each with an empty database. Blocks for a second or two.
+    pub(crate) fn set(options: &Options) -> Result<Self, Error> {
+        let client_tools = client_tools(options.to)?;
+        let folder = tempfile::Builder::new()
+            .prefix("atalaya-demo-")
+            .tempdir_in(&options.folder)
+            .map_err(|source| Error::File { action: "create a folder in", path: options.folder.clone(), source })?;
+        let source = Server::start(server_options(options.from, options))?;
+        let target = Server::start(server_options(options.to, options))?;
+        for server in [&source, &target] {
+            server.create_database(DATABASE)?;
+        }
+        let source_url = ConnectionUrl::parse(&source.url(DATABASE))?;
+        let target_url = ConnectionUrl::parse(&target.url(DATABASE))?;
+        Ok(Self { source, target, source_url, target_url, folder, client_tools })
+    }
+}
+
+/// Durable, as a server with data that counts is; what it differs in from the defaults is what every DBA sets.
+fn server_options(major: u16, options: &Options) -> ServerOptions {
+    ServerOptions::new(major)
+        .parent_folder(&options.folder)
+        .durable()
+        .setting("shared_buffers", "256MB")
+        .setting("max_wal_size", "4GB")
+}
+
+/// Refuses when the disk could become full, before anything is written to it.
+pub(crate) fn check_disk(options: &Options) -> Result<(), Error> {
+    let free_bytes = free_bytes(&options.folder)?;
+    let needed_bytes = options.disk_bytes();
+    if free_bytes < needed_bytes {
+        return Err(Error::DiskShort { folder: options.folder.clone(), free_bytes, needed_bytes });
+    }
+    Ok(())
+}
+
+fn free_bytes(folder: &Path) -> Result<u64, Error> {
+    let found = nix::sys::statvfs::statvfs(folder).map_err(|code| Error::File {
+        action: "look at the disk of",
+        path: folder.into(),
+        source: code.into(),
+    })?;
+    Ok(found.blocks_available().saturating_mul(found.fragment_size()))
+}
