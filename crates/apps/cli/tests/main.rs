@@ -17,6 +17,7 @@ mod managed;
 mod moves;
 mod proof;
 mod schema;
+mod secrets;
 mod sequences;
 mod settings;
 mod shops;

@@ -55,6 +55,11 @@ impl Move {
         command
     }
 
+    /// The folder of the program's local state.
+    pub(crate) fn state(&self) -> &std::path::Path {
+        self.state.path()
+    }
+
     /// Arguments of a verb of `migrate` for this migration.
     pub(crate) fn migrate<'a>(verb: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         Self::named("shop", verb, more)
