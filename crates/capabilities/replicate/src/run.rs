@@ -38,10 +38,12 @@ pub async fn start(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Erro
     let mut attempt = 0;
     let mut pause = FIRST_PAUSE;
     let mut reached = None;
+    let mut connected = false;
     loop {
-        let error = match run_once(plan, observer).await {
+        let error = match run_once(plan, observer, &mut connected).await {
             Ok(outcome) => return Ok(outcome),
-            Err(error) if error.is_transient() => error,
+            // A host that has never been found is a mistake in the URL rather than a failing resolver.
+            Err(error) if error.is_transient() && (connected || !error.is_unknown_host()) => error,
             Err(error) => return Err(error),
         };
         // Only tries without progress between them count.
@@ -61,8 +63,9 @@ pub async fn start(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Erro
     }
 }
 
-async fn run_once(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Error> {
+async fn run_once(plan: &Plan, observer: &dyn Observer, was_connected: &mut bool) -> Result<Outcome, Error> {
     let connected = Connected::open(plan).await?;
+    *was_connected = true;
     let store = Store { session: &connected.target, name: &plan.name };
     let mut migration = match store.read().await? {
         Some(migration) => migration,

@@ -162,6 +162,7 @@ fn retry_of_wire(error: &WireError) -> Retry {
         WireError::CopySource(inner) | WireError::CopyTarget(inner) => retry_of_wire(inner),
         WireError::Connect { .. }
         | WireError::ConnectTimeout { .. }
+        | WireError::UnknownHost { .. }
         | WireError::Ended(_)
         | WireError::ReplicationEnded
         | WireError::Io { .. } => Retry::Reconnect,

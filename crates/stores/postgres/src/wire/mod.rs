@@ -23,3 +23,4 @@ pub use error::{LoginFailure, WireError};
 pub use pipe::{CopyTotals, pipe_copy};
 pub use query::SimpleResult;
 pub use replication::{ReplicationEvent, ReplicationStream};
+pub(crate) use stream::{address_of, connect_limit, connect_tcp, connect_unix};

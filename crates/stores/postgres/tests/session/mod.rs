@@ -1,0 +1,3 @@
+//! Sessions for statements: connecting, and what their errors say.
+
+mod connecting;
