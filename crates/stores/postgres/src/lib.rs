@@ -4,6 +4,7 @@
 //! [`settings`], so that values have one text form whatever a database or role has set.
 
 pub mod catalog;
+mod clear_text;
 pub mod control;
 mod error;
 pub mod fence_slot;

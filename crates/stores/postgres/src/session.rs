@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use atalaya_estate::{ConnectionUrl, TlsMode};
 use futures_util::SinkExt;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_postgres::tls::MakeTlsConnect;
@@ -16,6 +15,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::clear_text::{ClearTextAsked, GuardedSocket};
 use crate::wire::{WireError, address_of, connect_limit, connect_tcp, connect_unix};
 use crate::{Error, Notification, TlsError, settings, tls};
 
@@ -67,12 +67,13 @@ impl Session {
             let socket = connect_tcp(url).await?;
             // A peer that takes nothing any more: keepalive alone does not notice it while data is on its way.
             let _unsupported = socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(TCP_USER_TIMEOUT));
+            let socket = GuardedSocket::new(socket, url.tls() != TlsMode::Disable);
             if url.tls() == TlsMode::Disable {
                 let (client, connection) = config.connect_raw(socket, NoTls).await.map_err(failed)?;
                 (client, drive(connection, sender))
             } else {
                 let mut connector = MakeRustlsConnect::new(rustls::ClientConfig::clone(&*tls::client_config(url)?));
-                let connector = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut connector, url.host());
+                let connector = MakeTlsConnect::<GuardedSocket>::make_tls_connect(&mut connector, url.host());
                 let connector = connector.map_err(|error| TlsError::Setup(Box::new(error)))?;
                 let (client, connection) = config.connect_raw(socket, connector).await.map_err(failed)?;
                 (client, drive(connection, sender))
@@ -234,6 +235,10 @@ fn configuration(url: &ConnectionUrl, application_name: &str) -> Config {
 }
 
 fn connect_error(url: &ConnectionUrl, error: tokio_postgres::Error) -> Error {
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    if cause.and_then(std::io::Error::get_ref).is_some_and(|cause| cause.is::<ClearTextAsked>()) {
+        return WireError::CleartextPassword { user: url.user().to_owned() }.into();
+    }
     match error.as_db_error() {
         Some(report) => Error::Refused { place: url.to_string(), source: Box::new(crate::error::kept_of(report)) },
         None => Error::Connect {

@@ -1,3 +1,4 @@
 //! Sessions for statements: connecting, and what their errors say.
 
+mod clear_text;
 mod connecting;

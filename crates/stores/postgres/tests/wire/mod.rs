@@ -5,4 +5,4 @@ mod interrupted;
 mod login;
 mod replication;
 pub(crate) mod support;
-mod tls;
+pub(crate) mod tls;
