@@ -16,6 +16,7 @@ mod query;
 mod replication;
 mod stream;
 
+pub(crate) use cancel::GivenUp;
 pub use connection::{WireConnection, WireOptions};
 pub use copy_in::CopyIn;
 pub use copy_out::CopyOut;

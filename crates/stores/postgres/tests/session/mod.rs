@@ -2,3 +2,4 @@
 
 mod clear_text;
 mod connecting;
+mod fence_slot;
