@@ -159,7 +159,7 @@ pub(crate) async fn clean_source(
             "stop the migration first: `atalaya migrate stop`",
         ));
     }
-    let holders = format!("atalaya snapshot {migration}");
+    let holders = crate::snapshot::holder_name(migration);
     source
         .query(
             "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = $1",

@@ -134,8 +134,10 @@ async fn ensure_snapshot(
         text: "the snapshot's holder is gone: tables that are not finished are copied anew from a new snapshot"
             .to_owned(),
     });
+    snapshot::end_holders(&connected.source, &plan.name, None).await?;
     let request = HoldRequest::new(&plan.source, &plan.name, None, plan.options.slot_timeout);
     let held = snapshot::start_holder(&plan.options.holder, &request).await?;
+    plan.options.failpoints.reach("holder-replaced");
     store.replace_snapshot(&held).await?;
     migration.snapshot = Some(held);
     Ok(())

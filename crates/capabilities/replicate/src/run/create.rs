@@ -209,6 +209,8 @@ async fn drop_leftovers(source: &Session, migration: &Migration) -> Result<(), E
             quote_identifier(&migration.append_publication())
         ))
         .await?;
+    // A holder of a run that was killed may still be making the slot.
+    snapshot::end_holders(source, &migration.name, Some(&migration.slot)).await?;
     source
         .query(
             "SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots

@@ -93,10 +93,77 @@ pub(crate) async fn is_held(source: &Session, snapshot: &StoredSnapshot) -> Resu
     Ok(row.get(0))
 }
 
+/// What a migration's holders call themselves on the source. A longer or odder name than the server shows as it is
+/// is cut and told apart by a number made of it, so that no migration ever takes another's holder for its own.
+pub(crate) fn holder_name(migration: &str) -> String {
+    /// `application_name` is cut after so many bytes.
+    const NAME_BYTES: usize = 63;
+    const KEPT: usize = 24;
+    let name = format!("atalaya snapshot {migration}");
+    if name.len() <= NAME_BYTES && name.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+        return name;
+    }
+    // FNV-1a: the same in every build, as a holder may outlive the program's version.
+    let number = migration
+        .bytes()
+        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+    let kept: String =
+        migration.chars().map(|each| if each.is_ascii_graphic() { each } else { '_' }).take(KEPT).collect();
+    format!("atalaya snapshot {kept} {number:016x}")
+}
+
+/// Ends every holder of a migration, and whatever backend uses its slot if that is given; waits until they are
+/// gone. For a run that was killed before it wrote down which holder is its own: that one's transaction would keep
+/// the source from cleaning up for as long as it lives. Only to be called by whoever holds the migration's lock.
+pub(crate) async fn end_holders(source: &Session, migration: &str, slot: Option<&str>) -> Result<(), Error> {
+    const TRIES: u32 = 100;
+    const PAUSE: Duration = Duration::from_millis(100);
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let left = source
+            .query(
+                "SELECT pg_catalog.pg_terminate_backend(pid) FROM (
+                     SELECT pid FROM pg_catalog.pg_stat_activity
+                      WHERE application_name = $1 AND datname = pg_catalog.current_database()
+                      UNION
+                     SELECT active_pid FROM pg_catalog.pg_replication_slots WHERE slot_name = $2 AND active
+                 ) AS holders WHERE pid IS NOT NULL",
+                &[&holder_name(migration), &slot],
+            )
+            .await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(Error::refused(
+        "holder-stays",
+        format!("an earlier run's holder of a snapshot of `{migration}` does not end"),
+        "look for `atalaya snapshot` and `atalaya fence` in pg_stat_activity on the source and end them",
+    ))
+}
+
 /// Ends the holder's backend, upon which its process ends too.
 pub(crate) async fn release(source: &Session, snapshot: &StoredSnapshot) -> Result<(), Error> {
     if is_held(source, snapshot).await? {
         source.query("SELECT pg_catalog.pg_terminate_backend($1)", &[&snapshot.backend_pid]).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_migrations_have_holders_of_one_name() {
+        assert_eq!(holder_name("shop"), "atalaya snapshot shop");
+        let (one, other) = (holder_name(&format!("{}1", "x".repeat(60))), holder_name(&format!("{}2", "x".repeat(60))));
+        assert_ne!(one, other);
+        assert_ne!(holder_name("größe"), holder_name("gräße"));
+        for name in [one, other, holder_name("größe")] {
+            assert!(name.len() <= 63 && name.is_ascii(), "{name}");
+        }
+    }
 }
