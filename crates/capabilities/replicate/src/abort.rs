@@ -48,7 +48,7 @@ pub async fn abort(
     let session = match Session::connect(target, &name).await {
         Ok(session) => Some(session),
         Err(error) if options.target_gone => {
-            report.target_unreached = Some(error.to_string());
+            report.target_unreached = Some(atalaya_data::chain(&error));
             None
         }
         Err(error) => return Err(Error::TargetUnreached(Box::new(error))),

@@ -57,7 +57,7 @@ pub async fn start(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Erro
         if attempt > plan.options.reconnects {
             return Err(error);
         }
-        observer.observe(&Event::Reconnect { attempt, reason: error.to_string() });
+        observer.observe(&Event::Reconnect { attempt, reason: atalaya_data::chain(&error) });
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

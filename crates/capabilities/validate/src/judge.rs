@@ -143,7 +143,7 @@ pub(crate) fn fail(plan: &Plan, judged: &mut Judged, error: &atalaya_postgres::E
         code => {
             report.status = TableStatus::Failed;
             report.refused = code == Some("42501");
-            report.note = Some(error.to_string());
+            report.note = Some(atalaya_data::chain(error));
             report.hint = error.hint();
         }
     }

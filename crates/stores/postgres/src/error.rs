@@ -21,7 +21,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// The server refused the login.
-    #[error("{place} refused the connection: {source}")]
+    #[error("{place} refused the connection")]
     Refused {
         /// The URL without its password.
         place: String,
@@ -38,7 +38,7 @@ pub enum Error {
         limit: Duration,
     },
     /// The server answered with an error.
-    #[error("{action}: {source}")]
+    #[error("{action} failed")]
     Server {
         /// What was being done.
         action: String,
