@@ -55,6 +55,15 @@ pub enum Error {
         #[source]
         source: tokio_postgres::Error,
     },
+    /// The driver cannot make sense of an answer, or of what was to be sent; the connection lives on.
+    #[error("what was sent or answered cannot be read while {action}")]
+    Unreadable {
+        /// What was being done.
+        action: String,
+        /// The driver's error.
+        #[source]
+        source: tokio_postgres::Error,
+    },
     /// A copy or replication connection.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -93,7 +102,8 @@ impl Error {
     pub(crate) fn from_driver(action: &str, error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(report) => Self::Server { action: action.to_owned(), source: Box::new(kept_of(report)) },
-            None => Self::Lost { action: action.to_owned(), source: error },
+            None if is_end(&error) => Self::Lost { action: action.to_owned(), source: error },
+            None => Self::Unreadable { action: action.to_owned(), source: error },
         }
     }
 
@@ -113,7 +123,11 @@ impl Error {
         match self {
             Self::Connect { .. } | Self::Lost { .. } => Retry::Reconnect,
             Self::Wire(error) => retry_of_wire(error),
-            Self::Timeout { .. } | Self::Tls(_) | Self::Shape { .. } | Self::OpenTransactions { .. } => Retry::Never,
+            Self::Timeout { .. }
+            | Self::Tls(_)
+            | Self::Shape { .. }
+            | Self::Unreadable { .. }
+            | Self::OpenTransactions { .. } => Retry::Never,
             Self::Server { source, .. } | Self::Refused { source, .. } => retry_of(&source.sqlstate),
         }
     }
@@ -134,9 +148,18 @@ impl Error {
                 "end or wait for those transactions, prepared ones too, or give more time with --slot-timeout".into(),
             ),
             Self::Tls(error) => error.hint(),
-            Self::Shape { .. } => None,
+            Self::Shape { .. } | Self::Unreadable { .. } => None,
         }
     }
+}
+
+/// Whether the connection ended: closed, or a read or write that failed. The driver reports bytes that are no
+/// protocol, and values that cannot be converted, as errors without a report too; another connection helps neither.
+fn is_end(error: &tokio_postgres::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput};
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    let is_tls = |cause: &std::io::Error| cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    error.is_closed() || cause.is_some_and(|cause| !matches!(cause.kind(), InvalidData | InvalidInput) || is_tls(cause))
 }
 
 /// What of the driver's report is safe to show: never DETAIL and CONTEXT, which hold row values.

@@ -2,4 +2,5 @@
 
 mod clear_text;
 mod connecting;
+mod errors;
 mod fence_slot;
