@@ -24,5 +24,6 @@ mod settings;
 mod shops;
 mod snapshot_age;
 mod status;
+mod stored;
 mod support;
 mod values;

@@ -75,6 +75,17 @@ pub(crate) struct SchemaChoice {
     pub(crate) no_owner: bool,
 }
 
+/// What cannot be read is refused: taken for nothing it would have tables copied anew, or a schema restored twice.
+fn read_json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|_| {
+        Error::refused(
+            "unreadable-state",
+            format!("atalaya.migration holds a value in `{what}` that this version cannot read"),
+            "use the version of atalaya that began this migration",
+        )
+    })
+}
+
 impl Migration {
     /// The publication of tables that are only inserted into.
     pub(crate) fn append_publication(&self) -> String {
@@ -116,8 +127,9 @@ impl Store<'_> {
             slot: row.get(3),
             publication: row.get(4),
             phase: Phase::parse(row.get(5))?,
-            snapshot: snapshot.as_deref().and_then(|text| serde_json::from_str(text).ok()),
-            schema: schema.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
+            snapshot: snapshot.as_deref().map(|text| read_json("snapshot", text)).transpose()?,
+            // Always written with the row: without it, nobody knows whether there is a schema to be completed.
+            schema: read_json("options.schema", schema.as_deref().unwrap_or("null"))?,
         }))
     }
 
