@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use atalaya_control::{FenceState, REQUESTER_CHANNEL};
 use atalaya_data::Lsn;
+use atalaya_data::position::is_before;
 use atalaya_postgres::Session;
 use atalaya_postgres::fence_slot::FenceSlot;
 
@@ -105,9 +106,9 @@ impl Requests {
     /// Whether a transaction that commits at this position must wait for a request to be met.
     pub(crate) fn stops_before(&self, commit_lsn: Lsn) -> bool {
         self.open.iter().any(|request| match (request.kind, request.state) {
-            (Kind::Stop, _) => request.lsn.is_some_and(|lsn| lsn <= commit_lsn),
+            (Kind::Stop, _) => request.lsn.is_some_and(|lsn| !is_before(commit_lsn, lsn)),
             (_, FenceState::Requested) => true,
-            (_, FenceState::Placed) => request.lsn.is_some_and(|lsn| lsn <= commit_lsn),
+            (_, FenceState::Placed) => request.lsn.is_some_and(|lsn| !is_before(commit_lsn, lsn)),
             _ => false,
         })
     }
