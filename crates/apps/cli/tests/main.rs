@@ -24,6 +24,7 @@ mod settings;
 mod shops;
 mod snapshot_age;
 mod status;
+mod stopping;
 mod stored;
 mod support;
 mod values;

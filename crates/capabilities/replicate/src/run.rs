@@ -6,6 +6,7 @@ mod create;
 
 use std::time::Duration;
 
+use crate::control::Requests;
 use crate::follow::{Ended, Follower, Opened};
 use crate::progress::{Phase, Store};
 use crate::report::{Event, Observer};
@@ -65,10 +66,15 @@ pub async fn start(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Erro
 
 async fn run_once(plan: &Plan, observer: &dyn Observer, was_connected: &mut bool) -> Result<Outcome, Error> {
     let connected = Connected::open(plan).await?;
-    *was_connected = true;
     let store = Store { session: &connected.target, name: &plan.name };
+    let begins = !std::mem::replace(was_connected, true);
     let mut migration = match store.read().await? {
-        Some(migration) => migration,
+        Some(migration) => {
+            if begins {
+                Requests::expire_all(&connected.target, &plan.name).await?;
+            }
+            migration
+        }
         None => create::create(plan, &connected, &store).await?,
     };
     if migration.phase == Phase::Created {
