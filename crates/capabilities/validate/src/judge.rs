@@ -113,9 +113,8 @@ pub(crate) async fn list(
     let listed_max = plan.listed_max;
     let mut described = describe(pair, unit, survey, &outcome.groups, listed_max, plan.show_values).await?;
     let total = outcome.tally.missing + outcome.tally.extra + outcome.tally.different;
-    let all_listed = total <= u64::try_from(listed_max).unwrap_or(u64::MAX);
-    // What the texts say of every differing row is better than what their hashes said.
-    if !all_listed || outcome.groups.is_empty() {
+    // What the texts say of every differing row is better than what their hashes said; of some rows it is not.
+    if described.read != total {
         described.tally = outcome.tally;
     }
     Ok(described)
