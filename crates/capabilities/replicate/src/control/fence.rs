@@ -1,7 +1,7 @@
 //! Meeting requests between two transactions of the source.
 
 use atalaya_control::FenceState;
-use atalaya_data::Lsn;
+use atalaya_data::{Lsn, chain};
 use atalaya_postgres::fence_slot::{FenceSlot, Lifetime};
 use tokio::time::Instant;
 
@@ -115,8 +115,9 @@ impl Follower<'_> {
         let slot = FenceSlot::open(&plan.source, Lifetime::Temporary, plan.options.slot_timeout).await;
         let slot = match slot {
             Ok(slot) => slot,
-            Err(_) => {
-                return self.requests.close(id, FenceState::Expired, "no fence could be made on the source").await;
+            Err(error) => {
+                let outcome = format!("no fence could be made on the source: {}", chain(&error));
+                return self.requests.close(id, FenceState::Expired, &outcome).await;
             }
         };
         // An idle source sends nothing of itself past the fence for a while.

@@ -49,7 +49,7 @@ pub(crate) async fn start_holder(command: &HolderCommand, request: &HoldRequest)
 }
 
 fn ask(command: &HolderCommand, request: &[u8]) -> Result<String, Error> {
-    let io = |error: std::io::Error| failed(error.to_string());
+    let io = |error: std::io::Error| failed(atalaya_data::chain(&error));
     // A process group of its own, so that an interrupt at the terminal does not reach it.
     let mut child = Command::new(&command.program)
         .args(&command.arguments)
