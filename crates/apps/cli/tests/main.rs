@@ -12,6 +12,7 @@ mod append_only;
 mod busy;
 mod chinook;
 mod ends;
+mod environment;
 mod holders;
 mod lifecycle;
 mod managed;
