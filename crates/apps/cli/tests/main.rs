@@ -16,6 +16,7 @@ mod environment;
 mod holders;
 mod lifecycle;
 mod managed;
+mod markers;
 mod moves;
 mod proof;
 mod schema;

@@ -206,7 +206,7 @@ impl Store<'_> {
                                      AND o.target_schema = t.target_schema AND o.target_name = t.target_name)";
         self.session
             .batch(&format!(
-                "BEGIN;
+                "BEGIN; {};
                  UPDATE atalaya.migration SET snapshot = {json} WHERE name = {name};
                  {truncate}
                  DELETE FROM atalaya.copy_ranges r USING atalaya.tables t
@@ -215,7 +215,8 @@ impl Store<'_> {
                  UPDATE atalaya.tables t SET start_lsn = '{lsn}', state = 'pending', ranges = NULL, copied_rows = 0,
                         copied_bytes = 0
                   WHERE migration = {name} AND {unfinished};
-                 COMMIT"
+                 COMMIT",
+                self.marker_sql()
             ))
             .await?;
         Ok(())
@@ -240,6 +241,13 @@ impl Store<'_> {
             .execute("UPDATE atalaya.migration SET phase = 'stream', snapshot = NULL WHERE name = $1", &[&self.name])
             .await?;
         Ok(())
+    }
+
+    /// The statement that every transaction which touches a user's table begins with, so that a way back knows it
+    /// as ours and does not send it round.
+    pub(crate) fn marker_sql(&self) -> String {
+        let name = quote_literal(self.name);
+        format!("UPDATE atalaya.progress SET marker = marker + 1 WHERE migration = {name} AND writer = 0")
     }
 
     /// The stored position.
