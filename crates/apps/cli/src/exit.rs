@@ -25,18 +25,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure with the error's whole chain of causes as its message.
     pub(crate) fn new(code: u8, error: &dyn std::error::Error, hint: Option<String>) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            // Some drivers repeat the cause within their own text.
-            if !message.contains(&text) {
-                message.push_str(": ");
-                message.push_str(&text);
-            }
-            cause = error.source();
-        }
-        Self { code, message, hint }
+        Self { code, message: atalaya_data::chain(error), hint }
     }
 
     /// Wrong usage, said in one line.

@@ -17,17 +17,20 @@ pub struct CommitPosition {
 }
 
 impl CommitPosition {
-    /// Whether a snapshot taken at `fence` already holds this transaction.
-    #[must_use]
-    pub fn is_before(&self, fence: Lsn) -> bool {
-        self.commit_lsn < fence
-    }
-
     /// Whether a target that stored `applied` has this transaction already.
     #[must_use]
     pub fn is_applied(&self, applied: Lsn) -> bool {
         self.end_lsn <= applied
     }
+}
+
+/// Whether a transaction whose commit record starts at `commit_lsn` is before `position`: held by a snapshot taken
+/// at that fence, or by a target that has stored it. Told by the start alone, which is known when a transaction
+/// begins to arrive; a stored position never lies within a record, so [`CommitPosition::is_applied`] says the same
+/// once the end is known.
+#[must_use]
+pub fn is_before(commit_lsn: Lsn, position: Lsn) -> bool {
+    commit_lsn < position
 }
 
 #[cfg(test)]
@@ -37,8 +40,8 @@ mod tests {
     #[test]
     fn a_commit_that_starts_at_the_fence_is_after_it() {
         let at = |commit_lsn, end_lsn| CommitPosition { commit_lsn: Lsn(commit_lsn), end_lsn: Lsn(end_lsn) };
-        assert!(at(99, 140).is_before(Lsn(100)));
-        assert!(!at(100, 140).is_before(Lsn(100)));
+        assert!(is_before(Lsn(99), Lsn(100)));
+        assert!(!is_before(Lsn(100), Lsn(100)));
         assert!(at(99, 140).is_applied(Lsn(140)));
         assert!(!at(99, 140).is_applied(Lsn(139)));
     }

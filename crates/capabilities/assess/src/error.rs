@@ -36,9 +36,7 @@ impl Error {
     pub(crate) fn ends_everything(&self) -> bool {
         match self {
             Self::Side { .. } | Self::UnknownCheck(_) => true,
-            Self::Postgres(error) => {
-                matches!(error, atalaya_postgres::Error::Lost { .. } | atalaya_postgres::Error::Connect { .. })
-            }
+            Self::Postgres(error) => error.retry() == atalaya_postgres::Retry::Reconnect,
         }
     }
 }

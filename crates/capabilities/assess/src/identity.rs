@@ -181,7 +181,7 @@ async fn apply_one(session: &Session, change: &IdentityChange) -> Result<Identit
             Err(error) if error.retry() == Retry::Transaction && tries < TRIES => tries += 1,
             Err(error @ atalaya_postgres::Error::Lost { .. }) => return Err(error.into()),
             Err(error) => {
-                return Ok(result(false, format!("not altered after {tries} tries: {error}")));
+                return Ok(result(false, format!("not altered after {tries} tries: {}", atalaya_data::chain(&error))));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Runs every check over one reading of both sides.
 
-use std::error::Error as _;
+use atalaya_data::chain;
 
 use crate::facts::Side;
 use crate::{ALL, Check, CheckResult, Error, Facts, Finding, Outcome, Plan, Report, Severity, SideSummary, checks};
@@ -34,16 +34,7 @@ async fn run_one(check: &Check, facts: &Facts) -> Result<CheckResult, Error> {
 
 /// What was not seen counts as badly as the worst that could have been seen.
 fn unable(check: &Check, error: &Error) -> Finding {
-    let mut seen = format!("this could not be looked at: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !seen.contains(&text) {
-            seen.push_str(": ");
-            seen.push_str(&text);
-        }
-        cause = error.source();
-    }
+    let seen = format!("this could not be looked at: {}", chain(error));
     let finding = Finding::with(check.severity.max(Severity::Warn), seen);
     match error.hint() {
         Some(hint) => finding.remedy(hint),

@@ -53,7 +53,7 @@ pub async fn abort(
     let session = match Session::connect(target, &name).await {
         Ok(session) => Some(session),
         Err(error) if options.target_gone => {
-            report.target_unreached = Some(error.to_string());
+            report.target_unreached = Some(atalaya_data::chain(&error));
             None
         }
         Err(error) => return Err(Error::TargetUnreached(Box::new(error))),
@@ -151,7 +151,7 @@ pub(crate) async fn clean_source(
     report: &mut AbortReport,
 ) -> Result<(), Error> {
     // The slot's own connections and the snapshot's holder first: a slot in use cannot be dropped.
-    snapshot::end_orphans(source, migration).await?;
+    snapshot::end_holders(source, migration, None).await?;
     let slots = source
         .query(
             "SELECT slot_name::text FROM pg_catalog.pg_replication_slots

@@ -124,6 +124,11 @@ impl Error {
         matches!(self, Self::Refused { code: "already-running", .. })
     }
 
+    /// Whether a host's name has no address.
+    pub(crate) fn is_unknown_host(&self) -> bool {
+        matches!(self, Self::Postgres(atalaya_postgres::Error::Wire(WireError::UnknownHost { .. })))
+    }
+
     /// Whether it is a refusal rather than a failure.
     #[must_use]
     pub fn is_refusal(&self) -> bool {

@@ -7,6 +7,7 @@ mod pulse;
 
 use std::time::Duration;
 
+use crate::control::Requests;
 use crate::follow::{Ended, Follower, Opened};
 use crate::progress::{Phase, Store};
 use crate::report::{Event, Observer};
@@ -39,14 +40,16 @@ pub async fn start(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Erro
     let mut attempt = 0;
     let mut pause = FIRST_PAUSE;
     let mut reached = None;
+    let mut connected = false;
     loop {
         let ended = tokio::select! {
-            ended = run_once(plan, observer) => ended,
+            ended = run_once(plan, observer, &mut connected) => ended,
             silent = pulse::watch(plan) => Err(silent),
         };
         let error = match ended {
             Ok(outcome) => return Ok(outcome),
-            Err(error) if error.is_transient() => error,
+            // A host that has never been found is a mistake in the URL rather than a failing resolver.
+            Err(error) if error.is_transient() && (connected || !error.is_unknown_host()) => error,
             // The lock may be this very run's: a server that lost us without a word keeps its session for a while.
             Err(error) if attempt > 0 && error.is_lock() => error,
             Err(error) => return Err(error),
@@ -62,17 +65,23 @@ pub async fn start(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Erro
         if attempt > plan.options.reconnects {
             return Err(error);
         }
-        observer.observe(&Event::Reconnect { attempt, reason: error.to_string() });
+        observer.observe(&Event::Reconnect { attempt, reason: atalaya_data::chain(&error) });
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-async fn run_once(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Error> {
+async fn run_once(plan: &Plan, observer: &dyn Observer, was_connected: &mut bool) -> Result<Outcome, Error> {
     let connected = Connected::open(plan).await?;
     let store = Store { session: &connected.target, name: &plan.name };
+    let begins = !std::mem::replace(was_connected, true);
     let mut migration = match store.read().await? {
-        Some(migration) => migration,
+        Some(migration) => {
+            if begins {
+                Requests::expire_all(&connected.target, &plan.name).await?;
+            }
+            migration
+        }
         None => create::create(plan, &connected, &store).await?,
     };
     if migration.phase == Phase::Finished {

@@ -38,12 +38,27 @@ pub async fn stop(
     let deadline = Instant::now() + limit;
     loop {
         let state: String = session.query_one("SELECT state FROM atalaya.control WHERE id = $1", &[&id]).await?.get(0);
-        if FenceState::parse(&state) == Some(FenceState::Released) {
-            return Ok(());
+        match FenceState::parse(&state) {
+            Some(FenceState::Released) => return Ok(()),
+            Some(FenceState::Expired) => {
+                return Err(Error::refused(
+                    "stop-dropped",
+                    format!("the run of `{migration}` that was asked to stop has ended or begun anew"),
+                    "see `atalaya migrate status`, and ask again if it runs",
+                ));
+            }
+            _ => {}
         }
         let woken = tokio::time::timeout_at(deadline, session.next_notification()).await;
         if !matches!(woken, Ok(Some(_))) {
-            session.execute("UPDATE atalaya.control SET state = 'expired' WHERE id = $1", &[&id]).await?;
+            // A run that has released it meanwhile has stopped; any other must not stop later, unasked.
+            let taken_back = session
+                .execute("UPDATE atalaya.control SET state = 'expired' WHERE id = $1 AND state <> 'released'", &[&id])
+                .await?;
+            if taken_back == 0 {
+                return Ok(());
+            }
+            session.query("SELECT pg_catalog.pg_notify($1, $2)", &[&REPLICATOR_CHANNEL, &migration]).await?;
             return Err(Error::refused(
                 "not-running",
                 format!("no run of `{migration}` has stopped within {} s", limit.as_secs()),

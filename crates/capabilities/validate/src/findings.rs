@@ -27,6 +27,8 @@ pub(crate) struct Described {
     pub(crate) findings: Vec<Finding>,
     /// Rows of the listed groups as their texts say.
     pub(crate) tally: Tally,
+    /// How many of the differences were read.
+    pub(crate) read: u64,
 }
 
 /// A row as its server says it is.
@@ -62,7 +64,8 @@ pub(crate) async fn describe(
             })
         )?;
         for difference in chunk {
-            describe_one(unit, difference, &source, &target, show_values, &mut described);
+            describe_one(unit, difference, &source, &target, show_values, &mut described)?;
+            described.read += 1;
         }
     }
     described.findings.sort_by(|one, other| sort_key(one).cmp(&sort_key(other)));
@@ -132,13 +135,9 @@ fn describe_one(
     target_rows: &Rows,
     show_values: bool,
     described: &mut Described,
-) {
-    let find = |location: &Option<Location>, rows| -> Option<&RowText> {
-        let rows: &Rows = rows;
-        location.as_ref().and_then(|location| rows.get(location))
-    };
-    let source = find(&difference.source, source_rows);
-    let target = find(&difference.target, target_rows);
+) -> Result<(), Error> {
+    let source = find(difference.source.as_ref(), source_rows)?;
+    let target = find(difference.target.as_ref(), target_rows)?;
     match (source, target) {
         // Two keys of one hash: each row is on its own.
         (Some(source_row), Some(target_row)) if source_row.keys != target_row.keys => {
@@ -150,6 +149,14 @@ fn describe_one(
         (Some(source), Some(target)) if source.hashes == target.hashes => {}
         (source, target) => push(unit, difference, source, target, show_values, described),
     }
+    Ok(())
+}
+
+/// The row at a place; none only where the difference has no row on that side. A row that was hashed and is not
+/// found again within the same snapshot is an error: left out, it would make a difference look like none.
+fn find<'rows>(location: Option<&Location>, rows: &'rows Rows) -> Result<Option<&'rows RowText>, Error> {
+    let Some(location) = location else { return Ok(None) };
+    rows.get(location).map(Some).ok_or(Error::Shape { action: "reading the rows that differ" })
 }
 
 fn push(
@@ -232,4 +239,20 @@ async fn read_rows<'all>(
         }
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_was_hashed_and_is_not_found_again_is_an_error() {
+        let place = |place: &str| Location { relation: 1, place: place.to_owned() };
+        let text = RowText { keys: Vec::new(), hashes: Vec::new(), texts: Vec::new() };
+        let rows = Rows::from([(place("(0,1)"), text)]);
+        assert!(find(Some(&place("(0,1)")), &rows).unwrap().is_some());
+        assert!(find(None, &rows).unwrap().is_none());
+        let error = find(Some(&place("(0,2)")), &rows).err().unwrap();
+        assert!(matches!(error, Error::Shape { .. }), "{error:?}");
+    }
 }

@@ -113,9 +113,8 @@ pub(crate) async fn list(
     let listed_max = plan.listed_max;
     let mut described = describe(pair, unit, survey, &outcome.groups, listed_max, plan.show_values).await?;
     let total = outcome.tally.missing + outcome.tally.extra + outcome.tally.different;
-    let all_listed = total <= u64::try_from(listed_max).unwrap_or(u64::MAX);
-    // What the texts say of every differing row is better than what their hashes said.
-    if !all_listed || outcome.groups.is_empty() {
+    // What the texts say of every differing row is better than what their hashes said; of some rows it is not.
+    if described.read != total {
         described.tally = outcome.tally;
     }
     Ok(described)
@@ -143,7 +142,7 @@ pub(crate) fn fail(plan: &Plan, judged: &mut Judged, error: &atalaya_postgres::E
         code => {
             report.status = TableStatus::Failed;
             report.refused = code == Some("42501");
-            report.note = Some(error.to_string());
+            report.note = Some(atalaya_data::chain(error));
             report.hint = error.hint();
         }
     }

@@ -63,7 +63,7 @@ pub async fn repair(plan: &Plan, limit: Duration, progress: &dyn Progress) -> Re
     }
     let mut target = Session::connect(&plan.target, APPLICATION_NAME).await?;
     let request = ask(&target, name, &rows).await?;
-    wait(&mut target, request, limit).await?;
+    wait(&mut target, name, request, limit).await?;
     let mut again = plan.clone();
     let tables: Vec<RelationName> = rows.iter().map(|row| row.table.clone()).collect();
     again.only = Some(tables);
@@ -100,7 +100,7 @@ async fn ask(target: &Session, migration: &str, rows: &[RowIdentity]) -> Result<
 }
 
 /// Waits until the replicator has done it; takes the request back when it does not.
-async fn wait(target: &mut Session, request: i64, limit: Duration) -> Result<(), Error> {
+async fn wait(target: &mut Session, migration: &str, request: i64, limit: Duration) -> Result<(), Error> {
     let deadline = Instant::now() + limit;
     loop {
         let row = target.query_one("SELECT state, outcome FROM atalaya.control WHERE id = $1", &[&request]).await?;
@@ -113,12 +113,17 @@ async fn wait(target: &mut Session, request: i64, limit: Duration) -> Result<(),
             return Err(Error::RepairRefused { outcome: outcome.unwrap_or_else(|| "it gives no reason".to_owned()) });
         }
         if !matches!(tokio::time::timeout_at(deadline, target.next_notification()).await, Ok(Some(_))) {
-            target
+            let taken_back = target
                 .execute(
                     "UPDATE atalaya.control SET state = 'expired' WHERE id = $1 AND state <> 'released'",
                     &[&request],
                 )
                 .await?;
+            if taken_back == 0 {
+                return Ok(());
+            }
+            // Else it would repair later, with nobody there to prove that it helped.
+            target.query("SELECT pg_catalog.pg_notify($1, $2)", &[&REPLICATOR_CHANNEL, &migration]).await?;
             return Err(Error::RepairRefused { outcome: format!("no answer in {} s", limit.as_secs()) });
         }
     }

@@ -21,7 +21,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// The server refused the login.
-    #[error("{place} refused the connection: {source}")]
+    #[error("{place} refused the connection")]
     Refused {
         /// The URL without its password.
         place: String,
@@ -38,7 +38,7 @@ pub enum Error {
         limit: Duration,
     },
     /// The server answered with an error.
-    #[error("{action}: {source}")]
+    #[error("{action} failed")]
     Server {
         /// What was being done.
         action: String,
@@ -49,6 +49,15 @@ pub enum Error {
     /// The connection broke.
     #[error("the connection was lost while {action}")]
     Lost {
+        /// What was being done.
+        action: String,
+        /// The driver's error.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// The driver cannot make sense of an answer, or of what was to be sent; the connection lives on.
+    #[error("what was sent or answered cannot be read while {action}")]
+    Unreadable {
         /// What was being done.
         action: String,
         /// The driver's error.
@@ -93,7 +102,8 @@ impl Error {
     pub(crate) fn from_driver(action: &str, error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(report) => Self::Server { action: action.to_owned(), source: Box::new(kept_of(report)) },
-            None => Self::Lost { action: action.to_owned(), source: error },
+            None if is_end(&error) => Self::Lost { action: action.to_owned(), source: error },
+            None => Self::Unreadable { action: action.to_owned(), source: error },
         }
     }
 
@@ -113,7 +123,7 @@ impl Error {
         match self {
             Self::Connect { .. } | Self::Lost { .. } | Self::Timeout { .. } => Retry::Reconnect,
             Self::Wire(error) => retry_of_wire(error),
-            Self::Tls(_) | Self::Shape { .. } | Self::OpenTransactions { .. } => Retry::Never,
+            Self::Tls(_) | Self::Shape { .. } | Self::Unreadable { .. } | Self::OpenTransactions { .. } => Retry::Never,
             Self::Server { source, .. } | Self::Refused { source, .. } => retry_of(&source.sqlstate),
         }
     }
@@ -138,9 +148,18 @@ impl Error {
                 "end or wait for those transactions, prepared ones too, or give more time with --slot-timeout".into(),
             ),
             Self::Tls(error) => error.hint(),
-            Self::Shape { .. } => None,
+            Self::Shape { .. } | Self::Unreadable { .. } => None,
         }
     }
+}
+
+/// Whether the connection ended: closed, or a read or write that failed. The driver reports bytes that are no
+/// protocol, and values that cannot be converted, as errors without a report too; another connection helps neither.
+fn is_end(error: &tokio_postgres::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput};
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    let is_tls = |cause: &std::io::Error| cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    error.is_closed() || cause.is_some_and(|cause| !matches!(cause.kind(), InvalidData | InvalidInput) || is_tls(cause))
 }
 
 /// What of the driver's report is safe to show: never DETAIL and CONTEXT, which hold row values.
@@ -166,6 +185,7 @@ fn retry_of_wire(error: &WireError) -> Retry {
         WireError::CopySource(inner) | WireError::CopyTarget(inner) => retry_of_wire(inner),
         WireError::Connect { .. }
         | WireError::ConnectTimeout { .. }
+        | WireError::UnknownHost { .. }
         | WireError::Ended(_)
         | WireError::ReplicationEnded
         | WireError::Io { .. } => Retry::Reconnect,

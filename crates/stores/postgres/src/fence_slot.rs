@@ -8,7 +8,7 @@ use std::time::Duration;
 use atalaya_data::Lsn;
 use atalaya_estate::ConnectionUrl;
 
-use crate::wire::{WireConnection, WireOptions};
+use crate::wire::{GivenUp, WireConnection, WireOptions};
 use crate::{Error, Session, settings};
 
 /// How long a slot lives.
@@ -52,8 +52,7 @@ impl FenceSlot {
         let made = match tokio::time::timeout(limit, connection.simple_query(&sql)).await {
             Ok(made) => made?,
             Err(_) => {
-                // The connection goes with its half-made slot.
-                drop(connection);
+                undo(connection, lifetime).await;
                 return Err(open_transactions(source, limit).await);
             }
         };
@@ -76,6 +75,23 @@ impl FenceSlot {
     #[must_use]
     pub fn snapshot(&self) -> &str {
         &self.snapshot
+    }
+}
+
+/// Sees to it that no half-made slot stays: the server drops one whose statement is cancelled, but not one whose
+/// client has gone while it waits for transactions.
+async fn undo(mut connection: WireConnection, lifetime: Lifetime<'_>) {
+    let given_up = connection.give_up_statement().await;
+    let dropped = match (given_up, lifetime) {
+        (GivenUp::Completed, Lifetime::Persistent(name)) => {
+            connection.simple_query(&format!("DROP_REPLICATION_SLOT {name}")).await.is_ok()
+        }
+        // A temporary slot goes with its connection.
+        (GivenUp::Cancelled | GivenUp::Completed, _) => true,
+        (GivenUp::Unknown, _) => false,
+    };
+    if !dropped {
+        tracing::warn!(pid = connection.backend_process_id(), "a slot that came about too late may be left");
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`settings`], so that values have one text form whatever a database or role has set.
 
 pub mod catalog;
+mod clear_text;
 pub mod control;
 mod error;
 pub mod fence_slot;
@@ -19,7 +20,7 @@ pub use bytes::BytesMut;
 pub use error::{Error, Retry};
 pub use notification::Notification;
 pub use pipeline::Step;
-pub use session::{CancelHandle, Session};
+pub use session::Session;
 pub use tls::TlsError;
 pub use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 pub use tokio_postgres::{Row, Statement};

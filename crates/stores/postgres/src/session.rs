@@ -10,13 +10,15 @@ use atalaya_estate::{ConnectionUrl, TlsMode};
 use futures_util::SinkExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{Error, Notification, settings, tls};
+use crate::clear_text::{ClearTextAsked, GuardedSocket};
+use crate::wire::{WireError, address_of, connect_limit, connect_tcp, connect_unix};
+use crate::{Error, Notification, TlsError, settings, tls};
 
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(120);
 /// Notifications wait here until they are taken; beyond it new ones are dropped, as they are only wake-ups.
 const NOTIFICATION_QUEUE: usize = 1024;
@@ -26,16 +28,8 @@ pub struct Session {
     client: Client,
     major: u32,
     place: String,
-    url: ConnectionUrl,
     notifications: mpsc::Receiver<Notification>,
     driver: JoinHandle<()>,
-}
-
-/// Cancels what a session is doing, from outside.
-#[derive(Clone)]
-pub struct CancelHandle {
-    token: tokio_postgres::CancelToken,
-    url: ConnectionUrl,
 }
 
 impl Session {
@@ -44,31 +38,48 @@ impl Session {
     /// # Errors
     /// When there is no server, no login, no such database or no TLS as asked.
     pub async fn connect(url: &ConnectionUrl, application_name: &str) -> Result<Self, Error> {
+        let limit = connect_limit(url);
+        let connecting = async {
+            let mut session = Self::log_in(url, application_name).await?;
+            let version = session.query_one("SELECT current_setting('server_version_num')::int", &[]).await?;
+            session.major = u32::try_from(version.get::<_, i32>(0) / 10_000).unwrap_or_default();
+            let later = settings::later_settings(session.major);
+            if !later.is_empty() {
+                session.batch(&later).await?;
+            }
+            Ok(session)
+        };
+        tokio::time::timeout(limit, connecting)
+            .await
+            .unwrap_or_else(|_| Err(WireError::ConnectTimeout { address: address_of(url), limit }.into()))
+    }
+
+    /// Opens the socket as the wire connections do, so that both fail in the same ways, and hands it to the driver.
+    async fn log_in(url: &ConnectionUrl, application_name: &str) -> Result<Self, Error> {
         let config = configuration(url, application_name);
         let (sender, notifications) = mpsc::channel(NOTIFICATION_QUEUE);
-        let limit = url.connect_timeout();
-        let connecting = async {
-            if url.tls() == TlsMode::Disable || url.host().starts_with('/') {
-                let (client, connection) = config.connect(NoTls).await.map_err(|error| connect_error(url, error))?;
-                Ok::<_, Error>((client, drive(connection, sender)))
+        let failed = |error| connect_error(url, error);
+        let (client, driver) = if url.host().starts_with('/') {
+            let socket = connect_unix(url).await?;
+            let (client, connection) = config.connect_raw(socket, NoTls).await.map_err(failed)?;
+            (client, drive(connection, sender))
+        } else {
+            let socket = connect_tcp(url).await?;
+            // A peer that takes nothing any more: keepalive alone does not notice it while data is on its way.
+            let _unsupported = socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(TCP_USER_TIMEOUT));
+            let socket = GuardedSocket::new(socket, url.tls() != TlsMode::Disable);
+            if url.tls() == TlsMode::Disable {
+                let (client, connection) = config.connect_raw(socket, NoTls).await.map_err(failed)?;
+                (client, drive(connection, sender))
             } else {
-                let connector = MakeRustlsConnect::new(rustls::ClientConfig::clone(&*tls::client_config(url)?));
-                let (client, connection) =
-                    config.connect(connector).await.map_err(|error| connect_error(url, error))?;
-                Ok::<_, Error>((client, drive(connection, sender)))
+                let mut connector = MakeRustlsConnect::new(rustls::ClientConfig::clone(&*tls::client_config(url)?));
+                let connector = MakeTlsConnect::<GuardedSocket>::make_tls_connect(&mut connector, url.host());
+                let connector = connector.map_err(|error| TlsError::Setup(Box::new(error)))?;
+                let (client, connection) = config.connect_raw(socket, connector).await.map_err(failed)?;
+                (client, drive(connection, sender))
             }
         };
-        let (client, driver) = tokio::time::timeout(limit, connecting)
-            .await
-            .map_err(|_| Error::Timeout { what: format!("connecting to {url}"), limit })??;
-        let mut session = Self { client, major: 0, place: url.to_string(), url: url.clone(), notifications, driver };
-        let version: i32 = session.query_one("SELECT current_setting('server_version_num')::int", &[]).await?.get(0);
-        session.major = u32::try_from(version / 10_000).unwrap_or_default();
-        let later = settings::later_settings(session.major);
-        if !later.is_empty() {
-            session.batch(&later).await?;
-        }
-        Ok(session)
+        Ok(Self { client, major: 0, place: url.to_string(), notifications, driver })
     }
 
     /// The server's major version, 13 and later.
@@ -127,7 +138,7 @@ impl Session {
         self.client.batch_execute(sql).await.map_err(|error| Error::from_driver(&action(sql), error))
     }
 
-    /// Prepares a statement for use with [`Session::query_prepared`] and [`Session::execute_prepared`].
+    /// Prepares a statement for use with [`Session::execute_prepared`].
     ///
     /// # Errors
     /// The server's, or a lost connection.
@@ -195,39 +206,11 @@ impl Session {
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
-
-    /// A handle to cancel what this session is doing.
-    #[must_use]
-    pub fn cancel_handle(&self) -> CancelHandle {
-        CancelHandle { token: self.client.cancel_token(), url: self.url.clone() }
-    }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         self.driver.abort();
-    }
-}
-
-impl CancelHandle {
-    /// Asks the server to cancel; the session's own call then ends with SQLSTATE 57014.
-    ///
-    /// # Errors
-    /// When the server cannot be asked.
-    pub async fn cancel(&self) -> Result<(), Error> {
-        let failed = |error| Error::from_driver("cancelling a statement", error);
-        let limit = self.url.connect_timeout();
-        let cancelling = async {
-            if self.url.tls() == TlsMode::Disable || self.url.host().starts_with('/') {
-                self.token.cancel_query(NoTls).await.map_err(failed)
-            } else {
-                let connector = MakeRustlsConnect::new(rustls::ClientConfig::clone(&*tls::client_config(&self.url)?));
-                self.token.cancel_query(connector).await.map_err(failed)
-            }
-        };
-        tokio::time::timeout(limit, cancelling)
-            .await
-            .map_err(|_| Error::Timeout { what: "cancelling a statement".to_owned(), limit })?
     }
 }
 
@@ -244,10 +227,7 @@ fn configuration(url: &ConnectionUrl, application_name: &str) -> Config {
             TlsMode::Disable => tokio_postgres::config::SslMode::Disable,
             TlsMode::Prefer => tokio_postgres::config::SslMode::Prefer,
             TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => tokio_postgres::config::SslMode::Require,
-        })
-        .connect_timeout(url.connect_timeout())
-        .keepalives_idle(KEEPALIVE_IDLE)
-        .tcp_user_timeout(TCP_USER_TIMEOUT);
+        });
     if let Some(password) = url.password() {
         config.password(password);
     }
@@ -255,6 +235,10 @@ fn configuration(url: &ConnectionUrl, application_name: &str) -> Config {
 }
 
 fn connect_error(url: &ConnectionUrl, error: tokio_postgres::Error) -> Error {
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    if cause.and_then(std::io::Error::get_ref).is_some_and(|cause| cause.is::<ClearTextAsked>()) {
+        return WireError::CleartextPassword { user: url.user().to_owned() }.into();
+    }
     match error.as_db_error() {
         Some(report) => Error::Refused { place: url.to_string(), source: Box::new(crate::error::kept_of(report)) },
         None => Error::Connect {

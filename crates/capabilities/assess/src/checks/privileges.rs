@@ -101,7 +101,7 @@ async fn replication_connection(facts: &Facts) -> Result<Outcome, Error> {
             Err(error) => Some(error),
         };
         let Some(error) = refused else { continue };
-        let said = error.server_error().map_or_else(|| error.to_string(), |error| error.message.clone());
+        let said = error.server_error().map_or_else(|| atalaya_data::chain(&error), |error| error.message.clone());
         let seen = format!("refused: {said}");
         let finding = match side.name {
             SideName::Source => Finding::fail(seen),

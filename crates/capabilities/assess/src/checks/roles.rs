@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use atalaya_data::{quote_identifier, quote_literal};
+use atalaya_catalog::{setting_scope, setting_sql};
+use atalaya_data::quote_identifier;
 
 use crate::{Check, Error, Facts, Finding, Outcome, Severity};
 
@@ -188,19 +189,15 @@ async fn settings(facts: &Facts) -> Result<Outcome, Error> {
     let ours = read_settings(&facts.source).await?;
     let theirs = read_settings(&facts.target).await?;
     let roles = named(facts).await?;
-    let database = quote_identifier(&facts.target.identity.database);
+    let database = facts.target.identity.database.as_str();
     let mut findings = Vec::new();
     for ((in_database, role), entries) in &ours {
         // Settings of a role everywhere matter where the role has to do with this database.
         if !in_database && !role.is_empty() && !roles.contains_key(role) {
             continue;
         }
-        let scope = match (in_database, role.as_str()) {
-            (true, "") => format!("DATABASE {database}"),
-            (true, role) => format!("ROLE {} IN DATABASE {database}", quote_identifier(role)),
-            (false, "") => "ROLE ALL".to_owned(),
-            (false, role) => format!("ROLE {}", quote_identifier(role)),
-        };
+        let role_name = (!role.is_empty()).then_some(role.as_str());
+        let scope = setting_scope(role_name, in_database.then_some(database));
         let known = theirs.get(&(*in_database, role.clone()));
         for entry in entries.iter().filter(|entry| !known.is_some_and(|known| known.contains(*entry))) {
             let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
@@ -212,32 +209,6 @@ async fn settings(facts: &Facts) -> Result<Outcome, Error> {
         }
     }
     Ok(findings.into())
-}
-
-/// Lists are stored as SQL wrote them and must not be quoted as one value. Parameters with a dot belong to
-/// applications, which keep secrets in them: their value is not shown.
-fn setting_sql(scope: &str, name: &str, value: &str) -> String {
-    const LISTS: [&str; 6] = [
-        "search_path",
-        "datestyle",
-        "temp_tablespaces",
-        "session_preload_libraries",
-        "local_preload_libraries",
-        "shared_preload_libraries",
-    ];
-    if name.contains('.') {
-        let quoted: Vec<String> = name.split('.').map(quote_identifier).collect();
-        return format!(
-            "ALTER {scope} SET {} = '...'; -- the value is the application's and not shown",
-            quoted.join(".")
-        );
-    }
-    let value = if LISTS.contains(&name.to_lowercase().as_str()) && !value.trim().is_empty() {
-        value.to_owned()
-    } else {
-        quote_literal(value)
-    };
-    format!("ALTER {scope} SET {name} = {value};")
 }
 
 async fn tablespaces(facts: &Facts) -> Result<Outcome, Error> {
@@ -272,20 +243,4 @@ async fn tablespaces(facts: &Facts) -> Result<Outcome, Error> {
         })
         .collect();
     Ok(findings.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_of_applications_never_show_their_value() {
-        let sql = setting_sql("DATABASE \"shop\"", "app.jwt_secret", "hunter2");
-        assert!(!sql.contains("hunter2"), "{sql}");
-        assert_eq!(
-            setting_sql("ROLE \"a\"", "search_path", "\"$user\", public"),
-            "ALTER ROLE \"a\" SET search_path = \"$user\", public;"
-        );
-        assert_eq!(setting_sql("ROLE \"a\"", "work_mem", "64MB"), "ALTER ROLE \"a\" SET work_mem = '64MB';");
-    }
 }

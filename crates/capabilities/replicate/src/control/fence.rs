@@ -1,7 +1,7 @@
 //! Meeting requests between two transactions of the source.
 
 use atalaya_control::FenceState;
-use atalaya_data::Lsn;
+use atalaya_data::{Lsn, chain};
 use atalaya_postgres::fence_slot::{FenceSlot, Lifetime};
 use tokio::time::Instant;
 
@@ -32,18 +32,20 @@ impl Follower<'_> {
             .iter()
             .find(|request| request.kind == Kind::Stop && request.lsn.is_some_and(|lsn| lsn <= self.reached()));
         let Some(id) = stop.map(|request| request.id) else { return Ok(None) };
-        self.stop_run(id).await.map(Some)
+        self.stop_run(id).await
     }
 
-    async fn stop_run(&mut self, id: i64) -> Result<Ended, Error> {
+    /// Ends the run as asked; none when the request was taken back at the last moment.
+    async fn stop_run(&mut self, id: i64) -> Result<Option<Ended>, Error> {
         self.store_idle().await?;
         crate::sequences::follow(self.opened.plan, self.opened.source, self.opened.target).await?;
-        self.requests.close(id, FenceState::Released, "stopped").await?;
-        Ok(Ended::Stopped)
+        Ok(self.requests.release_stop(id).await?.then_some(Ended::Stopped))
     }
 
     /// Holds for requests that want it, and for fences that are reached: everything before `next` is applied.
     pub(crate) async fn meet_fence(&mut self, next: Option<Lsn>) -> Result<(), Error> {
+        // Whoever asked may have taken it back, and does not wait for an answer then.
+        self.requests.refresh().await?;
         let reached = next.unwrap_or_else(|| self.reached());
         let due: Vec<(i64, Kind, FenceState)> = self
             .requests
@@ -77,8 +79,9 @@ impl Follower<'_> {
                 .find(|r| r.kind == Kind::Stop && r.lsn.is_some_and(|lsn| lsn <= next))
                 .map(|r| r.id)
         {
-            self.stop_run(id).await?;
-            return Err(Error::StopReached);
+            if self.stop_run(id).await?.is_some() {
+                return Err(Error::StopReached);
+            }
         }
         Ok(())
     }
@@ -112,8 +115,9 @@ impl Follower<'_> {
         let slot = FenceSlot::open(&plan.source, Lifetime::Temporary, plan.options.slot_timeout).await;
         let slot = match slot {
             Ok(slot) => slot,
-            Err(_) => {
-                return self.requests.close(id, FenceState::Expired, "no fence could be made on the source").await;
+            Err(error) => {
+                let outcome = format!("no fence could be made on the source: {}", chain(&error));
+                return self.requests.close(id, FenceState::Expired, &outcome).await;
             }
         };
         // An idle source sends nothing of itself past the fence for a while.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use atalaya_control::{FenceState, REQUESTER_CHANNEL};
 use atalaya_data::Lsn;
+use atalaya_data::position::is_before;
 use atalaya_postgres::Session;
 use atalaya_postgres::fence_slot::FenceSlot;
 
@@ -39,7 +40,24 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// Takes over a session that listens already. What an ended run was in the middle of is over.
+    /// Ends every request that is open, for a run that begins: they were addressed to an earlier one. A `stop` that
+    /// nobody met would otherwise end this run at once.
+    pub(crate) async fn expire_all(session: &Session, migration: &str) -> Result<(), Error> {
+        let ended = session
+            .execute(
+                "UPDATE atalaya.control SET state = 'expired', outcome = 'the run it was addressed to has ended'
+                  WHERE migration = $1 AND state NOT IN ('released', 'expired')",
+                &[&migration],
+            )
+            .await?;
+        if ended > 0 {
+            session.query("SELECT pg_catalog.pg_notify($1, $2)", &[&REQUESTER_CHANNEL, &migration]).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes over a session that listens already. What a lost connection cut off in its middle is over; what is
+    /// only requested is still met.
     pub(crate) async fn open(session: Session, migration: &str) -> Result<Self, Error> {
         session
             .execute(
@@ -105,9 +123,9 @@ impl Requests {
     /// Whether a transaction that commits at this position must wait for a request to be met.
     pub(crate) fn stops_before(&self, commit_lsn: Lsn) -> bool {
         self.open.iter().any(|request| match (request.kind, request.state) {
-            (Kind::Stop, _) => request.lsn.is_some_and(|lsn| lsn <= commit_lsn),
+            (Kind::Stop, _) => request.lsn.is_some_and(|lsn| !is_before(commit_lsn, lsn)),
             (_, FenceState::Requested) => true,
-            (_, FenceState::Placed) => request.lsn.is_some_and(|lsn| lsn <= commit_lsn),
+            (_, FenceState::Placed) => request.lsn.is_some_and(|lsn| !is_before(commit_lsn, lsn)),
             _ => false,
         })
     }
@@ -129,18 +147,37 @@ impl Requests {
         Ok(changed == 1)
     }
 
-    /// Writes down that a request of the replicator's own is placed at its position.
+    /// Writes down that a request of the replicator's own is placed at its position, unless it was taken back.
     pub(crate) async fn place(&mut self, id: i64) -> Result<(), Error> {
         let Some(request) = self.open.iter_mut().find(|request| request.id == id) else { return Ok(()) };
         request.state = FenceState::Placed;
         let lsn = request.lsn.unwrap_or_default().to_string();
-        self.session
+        let placed = self
+            .session
             .execute(
-                "UPDATE atalaya.control SET state = 'placed', lsn = ($2::text)::pg_lsn WHERE id = $1",
+                "UPDATE atalaya.control SET state = 'placed', lsn = ($2::text)::pg_lsn
+                  WHERE id = $1 AND state = 'requested'",
                 &[&id, &lsn],
             )
             .await?;
+        if placed == 0 {
+            self.open.retain(|request| request.id != id);
+        }
         Ok(())
+    }
+
+    /// Ends a stop that is met; false when it was taken back meanwhile.
+    pub(crate) async fn release_stop(&mut self, id: i64) -> Result<bool, Error> {
+        let released = self
+            .session
+            .execute(
+                "UPDATE atalaya.control SET state = 'released', outcome = 'stopped' WHERE id = $1 AND state = 'requested'",
+                &[&id],
+            )
+            .await?;
+        self.open.retain(|request| request.id != id);
+        self.notify().await?;
+        Ok(released == 1)
     }
 
     /// Ends a request with a word about how it went.

@@ -124,10 +124,11 @@ async fn begin_ranges(
     store
         .session
         .batch(&format!(
-            "BEGIN; {}
+            "BEGIN; {}; {}
              INSERT INTO atalaya.copy_ranges (migration, schema, name, range, condition) VALUES {};
              UPDATE atalaya.tables SET state = 'copying', ranges = {}
               WHERE migration = {migration} AND schema = {schema} AND name = {name}; COMMIT",
+            store.marker_sql(),
             if table.shares_target { String::new() } else { truncate(target) },
             values.join(", "),
             conditions.len(),

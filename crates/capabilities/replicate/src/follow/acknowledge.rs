@@ -1,6 +1,6 @@
 //! What the source is told: never more than the target has stored and flushed.
 
-use atalaya_data::Lsn;
+use atalaya_data::{Lsn, quote_literal};
 use atalaya_postgres::Session;
 
 use super::state::Follower;
@@ -72,7 +72,11 @@ impl Follower<'_> {
         // A commit that waits for the disk takes the ones before it along.
         self.opened
             .target
-            .batch("BEGIN; SET LOCAL synchronous_commit = on; UPDATE atalaya.migration SET phase = phase; COMMIT")
+            .batch(&format!(
+                "BEGIN; SET LOCAL synchronous_commit = on;
+                 UPDATE atalaya.migration SET phase = phase WHERE name = {}; COMMIT",
+                quote_literal(&self.opened.plan.name)
+            ))
             .await?;
         self.reader.acknowledge(self.applied);
         Ok(())

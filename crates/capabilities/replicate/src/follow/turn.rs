@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya_data::Lsn;
-use atalaya_data::position::CommitPosition;
+use atalaya_data::position::{CommitPosition, is_before};
 use atalaya_pgwire::pgoutput::{Message, OldTuple};
 use tokio::time::Instant;
 
@@ -64,8 +64,7 @@ impl Follower<'_> {
             self.end_group().await?;
             self.meet_fence(Some(commit_lsn)).await?;
         }
-        // Positions of commits are in order: one that starts before the stored end was stored with it.
-        let skipped = commit_lsn < self.applied;
+        let skipped = is_before(commit_lsn, self.applied);
         self.arriving = Some(Arriving { commit_lsn, committed_at_micros, skipped });
         self.group_since.get_or_insert_with(Instant::now);
         Ok(())
@@ -74,7 +73,7 @@ impl Follower<'_> {
     async fn change(&mut self, relation_id: u32, kind: ChangeKind) -> Result<(), Error> {
         let arriving = self.arriving.ok_or(Error::Broken("a change came outside of a transaction"))?;
         let table = self.tables.get(relation_id)?;
-        if arriving.skipped || arriving.commit_lsn < table.start_lsn {
+        if arriving.skipped || is_before(arriving.commit_lsn, table.start_lsn) {
             return Ok(());
         }
         let change = Change { table: Arc::clone(table), kind, commit_lsn: arriving.commit_lsn };
@@ -86,7 +85,7 @@ impl Follower<'_> {
         let mut tables = Vec::new();
         for relation_id in relation_ids {
             let table = self.tables.get(*relation_id)?;
-            if !arriving.skipped && arriving.commit_lsn >= table.start_lsn {
+            if !arriving.skipped && !is_before(arriving.commit_lsn, table.start_lsn) {
                 tables.push(Arc::clone(table));
             }
         }
@@ -95,6 +94,9 @@ impl Follower<'_> {
 
     async fn end_transaction(&mut self, position: CommitPosition) -> Result<(), Error> {
         let arriving = self.arriving.take().ok_or(Error::Broken("a commit came without its beginning"))?;
+        if arriving.skipped != position.is_applied(self.applied) {
+            return Err(Error::Broken("the stored position lies within a transaction of the source"));
+        }
         if arriving.skipped {
             return Ok(());
         }

@@ -81,6 +81,17 @@ pub(crate) struct SchemaChoice {
     pub(crate) no_owner: bool,
 }
 
+/// What cannot be read is refused: taken for nothing it would have tables copied anew, or a schema restored twice.
+fn read_json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|_| {
+        Error::refused(
+            "unreadable-state",
+            format!("atalaya.migration holds a value in `{what}` that this version cannot read"),
+            "use the version of atalaya that began this migration",
+        )
+    })
+}
+
 impl Migration {
     /// The publication of tables that are only inserted into.
     pub(crate) fn append_publication(&self) -> String {
@@ -122,8 +133,9 @@ impl Store<'_> {
             slot: row.get(3),
             publication: row.get(4),
             phase: Phase::parse(row.get(5))?,
-            snapshot: snapshot.as_deref().and_then(|text| serde_json::from_str(text).ok()),
-            schema: schema.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
+            snapshot: snapshot.as_deref().map(|text| read_json("snapshot", text)).transpose()?,
+            // Always written with the row: without it, nobody knows whether there is a schema to be completed.
+            schema: read_json("options.schema", schema.as_deref().unwrap_or("null"))?,
         }))
     }
 
@@ -200,7 +212,7 @@ impl Store<'_> {
                                      AND o.target_schema = t.target_schema AND o.target_name = t.target_name)";
         self.session
             .batch(&format!(
-                "BEGIN;
+                "BEGIN; {};
                  UPDATE atalaya.migration SET snapshot = {json} WHERE name = {name};
                  {truncate}
                  DELETE FROM atalaya.copy_ranges r USING atalaya.tables t
@@ -209,7 +221,8 @@ impl Store<'_> {
                  UPDATE atalaya.tables t SET start_lsn = '{lsn}', state = 'pending', ranges = NULL, copied_rows = 0,
                         copied_bytes = 0
                   WHERE migration = {name} AND {unfinished};
-                 COMMIT"
+                 COMMIT",
+                self.marker_sql()
             ))
             .await?;
         Ok(())
@@ -240,6 +253,13 @@ impl Store<'_> {
     pub(crate) async fn enter_finished(&self) -> Result<(), Error> {
         self.session.execute("UPDATE atalaya.migration SET phase = 'finished' WHERE name = $1", &[&self.name]).await?;
         Ok(())
+    }
+
+    /// The statement that every transaction which touches a user's table begins with, so that a way back knows it
+    /// as ours and does not send it round.
+    pub(crate) fn marker_sql(&self) -> String {
+        let name = quote_literal(self.name);
+        format!("UPDATE atalaya.progress SET marker = marker + 1 WHERE migration = {name} AND writer = 0")
     }
 
     /// The stored position.

@@ -1,5 +1,7 @@
 //! From the slot to a target that holds the snapshot, with its keys.
 
+use std::io::Write;
+
 use atalaya_data::RelationName;
 use atalaya_postgres::catalog::read_relations;
 
@@ -101,11 +103,9 @@ async fn list_roles(plan: &Plan, connected: &Connected, observer: &dyn Observer)
         return Ok(());
     }
     let path = plan.options.work_folder.join("roles.sql");
-    std::fs::write(&path, roles.join("\n") + "\n").map_err(|source| Error::File {
-        action: "write",
-        path: path.display().to_string(),
-        source,
-    })?;
+    let written =
+        schema::create_private(&path).and_then(|mut file| file.write_all((roles.join("\n") + "\n").as_bytes()));
+    written.map_err(|source| Error::File { action: "write", path: path.display().to_string(), source })?;
     observer.observe(&Event::Warning {
         text: format!(
             "roles, memberships and settings are not part of a database's dump: {} statements for the target are in `{}`",
@@ -136,7 +136,7 @@ async fn ensure_snapshot(
         text: "the snapshot's holder is gone: tables that are not finished are copied anew from a new snapshot"
             .to_owned(),
     });
-    snapshot::end_orphans(&connected.source, &plan.name).await?;
+    snapshot::end_holders(&connected.source, &plan.name, None).await?;
     let request = HoldRequest::new(&plan.source, &plan.name, None, plan.options.slot_timeout);
     let held = snapshot::start_holder(&plan.options.holder, &request).await?;
     plan.options.failpoints.reach("snapshot-made");

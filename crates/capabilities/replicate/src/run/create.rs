@@ -174,7 +174,6 @@ pub(super) async fn open_slot(
         .collect();
     store.write_tables(&rows).await?;
     store_counts(store, &connected.source).await?;
-    snapshot::end_orphans(&connected.source, &plan.name).await?;
     drop_leftovers(&connected.source, migration).await?;
     publish(&connected.source, migration, &tables).await?;
     warn_of_open_transactions(&connected.source, observer).await?;
@@ -207,7 +206,6 @@ fn map_to_existing(tables: &[Relation], target: &[Relation]) -> Result<HashMap<R
 }
 
 async fn drop_leftovers(source: &Session, migration: &Migration) -> Result<(), Error> {
-    wait_for_slot(source, &migration.slot, LEFTOVER_PATIENCE).await?;
     source
         .batch(&format!(
             "DROP PUBLICATION IF EXISTS {}; DROP PUBLICATION IF EXISTS {}",
@@ -215,6 +213,9 @@ async fn drop_leftovers(source: &Session, migration: &Migration) -> Result<(), E
             quote_identifier(&migration.append_publication())
         ))
         .await?;
+    // A holder of a run that was killed may still be making the slot.
+    snapshot::end_holders(source, &migration.name, Some(&migration.slot)).await?;
+    wait_for_slot(source, &migration.slot, LEFTOVER_PATIENCE).await?;
     source
         .query(
             "SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots

@@ -10,6 +10,7 @@ use atalaya_estate::ConnectionUrl;
 
 use super::ClientTools;
 use super::entry::{Entry, Stage};
+use super::private_file::create_private;
 use crate::Error;
 
 /// A dump on disk with its table of contents.
@@ -51,6 +52,9 @@ impl Archive {
                 made.map_err(|source| file_error("create", folder, source))?;
             }
             let partial = path.with_extension("partial");
+            // pg_dump writes into what is there. Its archive always holds the database's own settings, which are
+            // never restored but may hold an application's secret.
+            create_private(&partial).map_err(|source| file_error("create", &partial, source))?;
             let mut arguments: Vec<OsString> = [
                 "--format=custom",
                 // Not `--schema-only`: it would leave out which materialized views are to be filled, too.

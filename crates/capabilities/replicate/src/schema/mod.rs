@@ -6,11 +6,13 @@
 mod archive;
 mod entry;
 mod foreign_key;
+mod private_file;
 mod program;
 mod roles;
 mod sections;
 
 pub(crate) use archive::{Archive, Dump, Ownership};
+pub(crate) use private_file::create_private;
 pub(crate) use program::ClientTools;
 pub(crate) use roles::{lost_owners, roles_as_sql};
 pub(crate) use sections::{build_indexes, restore_before_data, restore_foreign_keys, restore_rest};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use atalaya_data::chain;
 use atalaya_estate::{ConnectionUrl, TlsMode};
 use tokio::process::Command;
 
@@ -13,6 +14,55 @@ use crate::Error;
 
 const LIMIT: Duration = Duration::from_secs(3600);
 const REASON_BYTES: usize = 2000;
+
+/// Every variable that libpq reads (PostgreSQL 18 documentation, "Environment Variables", and older ones): nothing of
+/// the caller's may lead elsewhere than the URL says, or say how. What is wanted is set afterwards.
+const LIBPQ_VARIABLES: &[&str] = &[
+    "PGHOST",
+    "PGHOSTADDR",
+    "PGPORT",
+    "PGDATABASE",
+    "PGUSER",
+    "PGPASSWORD",
+    "PGPASSFILE",
+    "PGREQUIREAUTH",
+    "PGCHANNELBINDING",
+    "PGSERVICE",
+    "PGSERVICEFILE",
+    "PGSYSCONFDIR",
+    "PGOPTIONS",
+    "PGAPPNAME",
+    "PGSSLMODE",
+    "PGREQUIRESSL",
+    "PGSSLNEGOTIATION",
+    "PGSSLCOMPRESSION",
+    "PGSSLCERT",
+    "PGSSLKEY",
+    "PGSSLCERTMODE",
+    "PGSSLROOTCERT",
+    "PGSSLCRL",
+    "PGSSLCRLDIR",
+    "PGSSLSNI",
+    "PGSSLMINPROTOCOLVERSION",
+    "PGSSLMAXPROTOCOLVERSION",
+    "PGSSLKEYLOGFILE",
+    "PGMINPROTOCOLVERSION",
+    "PGMAXPROTOCOLVERSION",
+    "PGREQUIREPEER",
+    "PGGSSENCMODE",
+    "PGKRBSRVNAME",
+    "PGREALM",
+    "PGGSSLIB",
+    "PGGSSDELEGATION",
+    "PGCONNECT_TIMEOUT",
+    "PGCLIENTENCODING",
+    "PGTARGETSESSIONATTRS",
+    "PGLOADBALANCEHOSTS",
+    "PGDATESTYLE",
+    "PGTZ",
+    "PGGEQO",
+    "PGOAUTHDEBUG",
+];
 
 /// The programs of one major version.
 #[derive(Clone, Debug)]
@@ -52,29 +102,18 @@ impl ClientTools {
         let failed = |reason: String| Error::Program { program, hint: next_step(&reason), reason };
         let mut command = Command::new(path);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        // Nothing of the caller's libpq settings may lead elsewhere than the URL says.
-        for name in [
-            "PGHOST",
-            "PGPORT",
-            "PGUSER",
-            "PGDATABASE",
-            "PGPASSWORD",
-            "PGSERVICE",
-            "PGOPTIONS",
-            "PGSSLMODE",
-            "PGSSLROOTCERT",
-        ] {
+        for name in LIBPQ_VARIABLES {
             command.env_remove(name);
         }
         let passfile = match login {
             Some(url) => Some(login_by_environment(&mut command, url)?),
             None => None,
         };
-        let child = command.spawn().map_err(|error| failed(error.to_string()))?;
+        let child = command.spawn().map_err(|error| failed(chain(&error)))?;
         let output = tokio::time::timeout(LIMIT, child.wait_with_output())
             .await
             .map_err(|_| failed(format!("it took longer than {} s", LIMIT.as_secs())))?
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| failed(chain(&error)))?;
         drop(passfile);
         if output.status.success() {
             return Ok(output.stdout);

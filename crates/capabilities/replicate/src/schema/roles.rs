@@ -1,6 +1,7 @@
 //! What a dump of one database does not hold: roles, memberships, settings. Listed as SQL, never with secrets.
 
-use atalaya_data::{quote_identifier, quote_literal};
+use atalaya_catalog::{setting_scope, setting_sql};
+use atalaya_data::quote_identifier;
 use atalaya_postgres::Session;
 
 use crate::Error;
@@ -78,19 +79,8 @@ async fn settings_as_sql(source: &Session, target: &Session) -> Result<Vec<Strin
     for row in rows {
         let (role, in_database): (Option<String>, bool) = (row.get(0), row.get(1));
         let (name, value): (String, String) = (row.get(2), row.get(3));
-        let database = quote_identifier(&target_database);
-        let whom = match (role, in_database) {
-            (Some(role), true) => format!("ROLE {} IN DATABASE {database}", quote_identifier(&role)),
-            (Some(role), false) => format!("ROLE {}", quote_identifier(&role)),
-            (None, _) => format!("DATABASE {database}"),
-        };
-        // Lists such as search_path are stored quoted already, element by element.
-        let value = if matches!(name.as_str(), "search_path" | "DateStyle" | "temp_tablespaces") {
-            value
-        } else {
-            quote_literal(&value)
-        };
-        sql.push(format!("ALTER {whom} SET {name} = {value};"));
+        let scope = setting_scope(role.as_deref(), in_database.then_some(target_database.as_str()));
+        sql.push(setting_sql(&scope, &name, &value));
     }
     Ok(sql)
 }

@@ -49,7 +49,7 @@ pub(crate) async fn start_holder(command: &HolderCommand, request: &HoldRequest)
 }
 
 fn ask(command: &HolderCommand, request: &[u8]) -> Result<String, Error> {
-    let io = |error: std::io::Error| failed(error.to_string());
+    let io = |error: std::io::Error| failed(atalaya_data::chain(&error));
     // A process group of its own, so that an interrupt at the terminal does not reach it.
     let mut child = Command::new(&command.program)
         .args(&command.arguments)
@@ -93,22 +93,41 @@ pub(crate) async fn is_held(source: &Session, snapshot: &StoredSnapshot) -> Resu
     Ok(row.get(0))
 }
 
-/// Ends holders that no row knows: their run was killed before it could store them, and they would keep vacuum
-/// on the source from removing anything for as long as they live. Only for the run that has the migration's lock.
-pub(crate) async fn end_orphans(source: &Session, migration: &str) -> Result<(), Error> {
-    source
-        .query(
-            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-              WHERE application_name = ($1::text)::name::text AND datname = pg_catalog.current_database()",
-            &[&application_name(migration)],
-        )
-        .await?;
-    Ok(())
+/// What a migration's holders call themselves on the source; its name is short enough to stay whole.
+pub(crate) fn holder_name(migration: &str) -> String {
+    format!("atalaya snapshot {migration}")
 }
 
-/// What the holder's connection is called; the server cuts it as it does every name.
-pub(crate) fn application_name(migration: &str) -> String {
-    format!("atalaya snapshot {migration}")
+/// Ends every holder of a migration, and whatever backend uses its slot if that is given; waits until they are
+/// gone. For a run that was killed before it wrote down which holder is its own: that one's transaction would keep
+/// the source from cleaning up for as long as it lives. Only to be called by whoever holds the migration's lock.
+pub(crate) async fn end_holders(source: &Session, migration: &str, slot: Option<&str>) -> Result<(), Error> {
+    const TRIES: u32 = 100;
+    const PAUSE: Duration = Duration::from_millis(100);
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let left = source
+            .query(
+                "SELECT pg_catalog.pg_terminate_backend(pid) FROM (
+                     SELECT pid FROM pg_catalog.pg_stat_activity
+                      WHERE application_name = $1 AND datname = pg_catalog.current_database()
+                      UNION
+                     SELECT active_pid FROM pg_catalog.pg_replication_slots WHERE slot_name = $2 AND active
+                 ) AS holders WHERE pid IS NOT NULL",
+                &[&holder_name(migration), &slot],
+            )
+            .await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(Error::refused(
+        "holder-stays",
+        format!("an earlier run's holder of a snapshot of `{migration}` does not end"),
+        "look for `atalaya snapshot` and `atalaya fence` in pg_stat_activity on the source and end them",
+    ))
 }
 
 /// Ends the holder's backend, upon which its process ends too.
@@ -117,4 +136,20 @@ pub(crate) async fn release(source: &Session, snapshot: &StoredSnapshot) -> Resu
         source.query("SELECT pg_catalog.pg_terminate_backend($1)", &[&snapshot.backend_pid]).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_migrations_have_holders_of_one_name() {
+        assert_eq!(holder_name("shop"), "atalaya snapshot shop");
+        let (one, other) = (holder_name(&format!("{}1", "x".repeat(60))), holder_name(&format!("{}2", "x".repeat(60))));
+        assert_ne!(one, other);
+        assert_ne!(holder_name("größe"), holder_name("gräße"));
+        for name in [one, other, holder_name("größe")] {
+            assert!(name.len() <= 63 && name.is_ascii(), "{name}");
+        }
+    }
 }

@@ -12,10 +12,8 @@ use tokio::time::timeout;
 use super::buffer::ReadBuffer;
 use super::error::WireError;
 use super::login::login;
-use super::stream::{Stream, address_of};
+use super::stream::{Stream, address_of, connect_limit};
 
-/// `connect_timeout=0` means "no limit" to libpq; here it means this long.
-const LONGEST_CONNECT: Duration = Duration::from_secs(600);
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What a session is opened with.
@@ -53,10 +51,7 @@ impl WireConnection {
     /// # Errors
     /// Each way in which this can fail is a variant of its own with a hint.
     pub async fn connect(url: &ConnectionUrl, options: &WireOptions) -> Result<Self, WireError> {
-        let limit = match url.connect_timeout() {
-            Duration::ZERO => LONGEST_CONNECT,
-            limit => limit,
-        };
+        let limit = connect_limit(url);
         let session = async {
             let mut connection = Self {
                 stream: Stream::open(url).await?,

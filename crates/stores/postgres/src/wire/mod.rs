@@ -16,6 +16,7 @@ mod query;
 mod replication;
 mod stream;
 
+pub(crate) use cancel::GivenUp;
 pub use connection::{WireConnection, WireOptions};
 pub use copy_in::CopyIn;
 pub use copy_out::CopyOut;
@@ -23,3 +24,4 @@ pub use error::{LoginFailure, WireError};
 pub use pipe::{CopyTotals, pipe_copy};
 pub use query::SimpleResult;
 pub use replication::{ReplicationEvent, ReplicationStream};
+pub(crate) use stream::{address_of, connect_limit, connect_tcp, connect_unix};

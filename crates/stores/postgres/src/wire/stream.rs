@@ -24,6 +24,8 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_RETRIES: u32 = 3;
 
+const LONGEST_CONNECT: Duration = Duration::from_secs(600);
+
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
@@ -47,10 +49,9 @@ impl Stream {
         let address = address_of(url);
         if url.host().starts_with('/') {
             // As in libpq, `sslmode` says nothing about Unix sockets.
-            let stream = UnixStream::connect(&address).await;
-            return stream.map(Self::Unix).map_err(|source| WireError::Connect { address, source });
+            return connect_unix(url).await.map(Self::Unix);
         }
-        let mut tcp = connect_tcp(url, &address).await?;
+        let mut tcp = connect_tcp(url).await?;
         if url.tls() == TlsMode::Disable {
             return Ok(Self::Tcp(tcp));
         }
@@ -85,7 +86,23 @@ impl Stream {
     }
 }
 
-async fn connect_tcp(url: &ConnectionUrl, address: &str) -> Result<TcpStream, WireError> {
+/// How long a connection may take to come about, login included, for both drivers. `connect_timeout=0` means
+/// "no limit" to libpq; here it means [`LONGEST_CONNECT`].
+pub(crate) fn connect_limit(url: &ConnectionUrl) -> Duration {
+    match url.connect_timeout() {
+        Duration::ZERO => LONGEST_CONNECT,
+        limit => limit,
+    }
+}
+
+/// The socket in a folder, named as the server names it.
+pub(crate) async fn connect_unix(url: &ConnectionUrl) -> Result<UnixStream, WireError> {
+    let address = address_of(url);
+    UnixStream::connect(&address).await.map_err(|source| WireError::Connect { address, source })
+}
+
+/// The first of the host's addresses that answers.
+pub(crate) async fn connect_tcp(url: &ConnectionUrl) -> Result<TcpStream, WireError> {
     let unknown = |source| WireError::UnknownHost { host: url.host().to_owned(), source };
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     let mut found_any = false;
@@ -96,7 +113,7 @@ async fn connect_tcp(url: &ConnectionUrl, address: &str) -> Result<TcpStream, Wi
             Err(error) => last = error,
         }
     }
-    if found_any { Err(WireError::Connect { address: address.to_owned(), source: last }) } else { Err(unknown(last)) }
+    if found_any { Err(WireError::Connect { address: address_of(url), source: last }) } else { Err(unknown(last)) }
 }
 
 fn tuned(stream: TcpStream) -> io::Result<TcpStream> {

@@ -4,5 +4,5 @@ mod copy;
 mod interrupted;
 mod login;
 mod replication;
-mod support;
-mod tls;
+pub(crate) mod support;
+pub(crate) mod tls;

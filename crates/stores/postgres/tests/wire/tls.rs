@@ -9,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use super::support::{options, parse};
 
 /// An authority, and a certificate it issued for `localhost`.
-fn certificates() -> (String, TlsFiles) {
+pub(crate) fn certificates() -> (String, TlsFiles) {
     let authority_key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,0 +1,6 @@
+//! Sessions for statements: connecting, and what their errors say.
+
+mod clear_text;
+mod connecting;
+mod errors;
+mod fence_slot;
