@@ -1,6 +1,6 @@
 //! One transaction of the target at a time: marker, changes, position.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use atalaya_data::{Lsn, quote_literal};
@@ -152,7 +152,8 @@ impl Applier {
     pub(crate) async fn truncate(&mut self, tables: &[Arc<TargetTable>], restart_identity: bool) -> Result<(), Error> {
         self.flush().await?;
         self.begin().await?;
-        let names: Vec<String> = tables.iter().map(|table| format!("ONLY {}", table.name.to_sql())).collect();
+        let names: BTreeSet<String> = tables.iter().map(|table| table.rows_sql()).collect();
+        let names: Vec<String> = names.into_iter().collect();
         let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
         self.group_changes += 1;
         self.session.batch(&format!("TRUNCATE {}{restart}", names.join(", "))).await?;

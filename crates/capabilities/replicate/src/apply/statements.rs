@@ -39,7 +39,7 @@ pub(crate) fn update(table: &TargetTable, set: &[usize]) -> String {
     let matches: Vec<String> = std::iter::once(identity_matches(table)).chain(kept).collect();
     format!(
         "UPDATE {} AS t SET {} FROM {} WHERE {}",
-        table.name.to_sql(),
+        table.rows_sql(),
         assignments.join(", "),
         rows(table.identity.iter().copied().chain(set.iter().copied()), "s"),
         matches.join(" AND ")
@@ -63,7 +63,7 @@ pub(crate) fn move_one(table: &TargetTable, set: &[usize]) -> String {
         })
         .chain(kept)
         .collect();
-    format!("UPDATE {} AS t SET {} WHERE {}", table.name.to_sql(), assignments.join(", "), matches.join(" AND "))
+    format!("UPDATE {} AS t SET {} WHERE {}", table.rows_sql(), assignments.join(", "), matches.join(" AND "))
 }
 
 /// Assignments, and conditions in their place for GENERATED ALWAYS AS IDENTITY columns: the server lets nobody
@@ -98,7 +98,7 @@ fn assignments(
 pub(crate) fn delete(table: &TargetTable) -> String {
     format!(
         "DELETE FROM {} AS t USING {} WHERE {}",
-        table.name.to_sql(),
+        table.rows_sql(),
         rows(table.identity.iter().copied(), "s"),
         identity_matches(table)
     )
@@ -128,7 +128,7 @@ pub(crate) fn delete_copies(table: &TargetTable, located: bool) -> String {
     if let Some((position, column)) = locator.and_then(|position| Some((position, table.columns.get(position)?))) {
         matches.push(format!("t.{} = w.c{position}::{}", quote_identifier(&column.name), column.type_sql));
     }
-    let target = table.name.to_sql();
+    let target = table.rows_sql();
     format!(
         "WITH w AS (SELECT * FROM unnest({arrays}, ${copies}::int8[], ${number}::int8[]) \
                       AS w({names}, copies, number)), \

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use atalaya_catalog::{Generated, Relation as CatalogRelation};
+use atalaya_catalog::{Generated, Relation as CatalogRelation, RelationKind};
 use atalaya_data::{Lsn, RelationName};
 use atalaya_pgwire::pgoutput;
 
@@ -29,6 +29,10 @@ pub(crate) struct TargetTable {
     pub(crate) source_oid: u32,
     /// The target's relation.
     pub(crate) name: RelationName,
+    /// Whether its rows are in partitions of its own.
+    pub(crate) partitioned: bool,
+    /// How many tables of the source make it up.
+    pub(crate) sources: usize,
     /// Columns in the relation message's order.
     pub(crate) columns: Vec<TargetColumn>,
     /// Positions of the columns by which a row is known; all of them for a table without a key.
@@ -45,6 +49,12 @@ impl TargetTable {
     /// Whether changes of one row can be folded by the bytes of its key.
     pub(crate) fn is_foldable(&self) -> bool {
         !self.keyless && self.identity.iter().all(|position| self.columns.get(*position).is_some_and(|c| c.comparable))
+    }
+
+    /// The table's own rows: those of children that inherit from it came as their own tables' changes.
+    pub(crate) fn rows_sql(&self) -> String {
+        let only = if self.partitioned { "" } else { "ONLY " };
+        format!("{only}{}", self.name.to_sql())
     }
 
     /// Positions of the columns that are no part of the identity.
@@ -103,10 +113,11 @@ impl TableSet {
             message.columns.iter().filter_map(|column| target_column(target, &column.name)).collect();
         let keyed = |flagged: &dyn Fn(usize) -> bool| (0..columns.len()).filter(|p| flagged(*p)).collect::<Vec<_>>();
         let full = message.replica_identity == pgoutput::ReplicaIdentity::Full;
-        let by_target_key: Vec<usize> =
-            target.key_columns().filter_map(|key| columns.iter().position(|column| column.name == key.name)).collect();
+        // A key with a column that does not travel, as a generated one, tells no two rows apart.
+        let by_target_key: Option<Vec<usize>> =
+            target.key_columns().map(|key| columns.iter().position(|column| column.name == key.name)).collect();
         let identity = if full {
-            by_target_key
+            by_target_key.unwrap_or_default()
         } else {
             keyed(&|position| message.columns.get(position).is_some_and(|column| column.is_key))
         };
@@ -116,6 +127,8 @@ impl TableSet {
         let table = TargetTable {
             source_oid: message.id,
             name: mapping.target.clone(),
+            partitioned: target.kind == RelationKind::Partitioned,
+            sources: self.mappings.values().filter(|other| other.target == mapping.target).count(),
             columns,
             identity,
             keyless,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use atalaya_catalog::{Column, Relation};
+use atalaya_catalog::{Column, Relation, RelationKind};
 use atalaya_control::FenceState;
 use atalaya_data::{RelationName, quote_identifier, quote_literal};
 use atalaya_postgres::catalog::read_relations;
@@ -35,10 +35,14 @@ impl Follower<'_> {
                 target.batch("COMMIT").await?;
                 self.requests.close(id, FenceState::Released, &format!("{rows} rows read again")).await
             }
+            // What a connection says is the run's matter; what a row says is the request's, and the run goes on.
+            Err(error) if error.is_transient() => {
+                target.batch("ROLLBACK").await?;
+                Err(error)
+            }
             Err(error) => {
                 target.batch("ROLLBACK").await?;
-                self.requests.close(id, FenceState::Expired, "failed").await?;
-                Err(error)
+                self.requests.close(id, FenceState::Expired, &atalaya_data::chain(&error)).await
             }
         }
     }
@@ -74,8 +78,12 @@ impl Follower<'_> {
                 sources: names.map(|name| find(&sources, name)).collect::<Result<_, _>>()?,
                 target: find(&targets, &listed.target)?,
             };
+            // Every row goes before one comes: a value of another unique key may pass from row to row.
             for keys in listed.keys.chunks(BATCH) {
-                table.repair(source, target, keys).await?;
+                table.delete(target, keys).await?;
+            }
+            for keys in listed.keys.chunks(BATCH) {
+                table.read_again(source, target, keys).await?;
                 repaired += keys.len();
             }
         }
@@ -126,22 +134,36 @@ struct Repaired<'all> {
 }
 
 impl Repaired<'_> {
-    /// Deletes the listed rows on the target and inserts what the source has under the same identity.
-    async fn repair(&self, source: &Session, target: &Session, keys: &[Vec<Option<String>>]) -> Result<(), Error> {
-        let identity = self.sources.first().map(|relation| identity(relation)).unwrap_or_default();
+    /// The columns that the listed rows are known by.
+    fn identity(&self) -> Vec<Column> {
+        self.sources.first().map(|relation| identity(relation)).unwrap_or_default()
+    }
+
+    /// Deletes the listed rows on the target; those of children that inherit from the table are not its own.
+    async fn delete(&self, target: &Session, keys: &[Vec<Option<String>>]) -> Result<(), Error> {
+        let identity = self.identity();
         let columns = transposed(keys, identity.len());
         let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
+        let only = if self.target.kind == RelationKind::Partitioned { "" } else { "ONLY " };
         target
             .execute(
                 &format!(
-                    "DELETE FROM {} AS t WHERE EXISTS (SELECT FROM {} WHERE {})",
+                    "DELETE FROM {only}{} AS t USING {} WHERE {}",
                     self.target.name.to_sql(),
                     wanted(identity.len()),
-                    matches(&identity)
+                    matches(&identity, self.target)
                 ),
                 &parameters,
             )
             .await?;
+        Ok(())
+    }
+
+    /// Inserts what the source has under the listed identities.
+    async fn read_again(&self, source: &Session, target: &Session, keys: &[Vec<Option<String>>]) -> Result<(), Error> {
+        let identity = self.identity();
+        let columns = transposed(keys, identity.len());
+        let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
         for relation in &self.sources {
             let data: Vec<String> = relation.data_columns().map(|column| column.name.clone()).collect();
             let select: Vec<String> =
@@ -149,11 +171,11 @@ impl Repaired<'_> {
             let rows = source
                 .query(
                     &format!(
-                        "SELECT ARRAY[{}]::text[] FROM ONLY {} AS t WHERE EXISTS (SELECT FROM {} WHERE {})",
+                        "SELECT ARRAY[{}]::text[] FROM ONLY {} AS t JOIN {} ON {}",
                         select.join(", "),
                         relation.name.to_sql(),
                         wanted(identity.len()),
-                        matches(&identity)
+                        matches(&identity, relation)
                     ),
                     &parameters,
                 )
@@ -198,9 +220,12 @@ impl Repaired<'_> {
 }
 
 /// Columns a row is known by: the key's, or all for a table without one.
-fn identity(relation: &Relation) -> Vec<String> {
-    let names = |columns: &mut dyn Iterator<Item = &Column>| columns.map(|column| column.name.clone()).collect();
-    if relation.key.is_some() { names(&mut relation.key_columns()) } else { names(&mut relation.data_columns()) }
+fn identity(relation: &Relation) -> Vec<Column> {
+    if relation.key.is_some() {
+        relation.key_columns().cloned().collect()
+    } else {
+        relation.data_columns().cloned().collect()
+    }
 }
 
 /// Rows as one array a column.
@@ -222,13 +247,23 @@ fn wanted(columns: usize) -> String {
     format!("unnest({}) AS w({})", arrays.join(", "), names.join(", "))
 }
 
-fn matches(identity: &[String]) -> String {
+/// The very text of each column, so that `1.0` is not taken for `1.00`; beside it, the key's own equality lets an
+/// index find the row.
+fn matches(identity: &[Column], relation: &Relation) -> String {
+    let keyed = relation.key.is_some();
     let matches: Vec<String> = identity
         .iter()
         .enumerate()
-        .map(|(position, name)| {
-            let own = text_of(&format!("t.{}", quote_identifier(name)));
-            format!("{own} COLLATE \"C\" IS NOT DISTINCT FROM w.c{position} COLLATE \"C\"")
+        .map(|(position, column)| {
+            let name = format!("t.{}", quote_identifier(&column.name));
+            let own = text_of(&name);
+            let same = format!("{own} COLLATE \"C\" IS NOT DISTINCT FROM w.c{position} COLLATE \"C\"");
+            // By bytes comparable types are built-in ones, whose equality has no other name.
+            if keyed && column.byte_comparable {
+                format!("{name} = w.c{position}::{} AND {same}", column.type_sql)
+            } else {
+                same
+            }
         })
         .collect();
     matches.join(" AND ")

@@ -89,7 +89,21 @@ impl Follower<'_> {
                 tables.push(Arc::clone(table));
             }
         }
-        if tables.is_empty() { Ok(()) } else { self.applier.truncate(&tables, restart_identity).await }
+        if tables.is_empty() {
+            return Ok(());
+        }
+        // Rows of the other tables that make up the same one of the target must stay.
+        let part =
+            tables.iter().find(|table| table.sources > tables.iter().filter(|other| other.name == table.name).count());
+        if let Some(part) = part {
+            return Err(Error::refused(
+                "truncate-of-a-part",
+                format!("a TRUNCATE on the source emptied only a part of what makes up table {} here", part.name),
+                "remove the same rows from the target by hand, or `atalaya migrate abort` and move into tables that \
+                 are divided as on the source",
+            ));
+        }
+        self.applier.truncate(&tables, restart_identity).await
     }
 
     async fn end_transaction(&mut self, position: CommitPosition) -> Result<(), Error> {
