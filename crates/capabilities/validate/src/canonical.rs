@@ -22,6 +22,13 @@ pub(crate) enum Encoding {
     Converted,
 }
 
+/// How rows are hashed, alike on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hashing {
+    pub(crate) encoding: Encoding,
+    pub(crate) seed: i64,
+}
+
 /// One side of a comparison as SQL; rows go by the alias `r`.
 #[derive(Clone, Debug)]
 pub(crate) struct SideSql {
@@ -34,6 +41,9 @@ pub(crate) struct SideSql {
     /// Expressions a row is known by in a repair: the key's columns, or all that are stored as given.
     identity: Vec<String>,
     encoding: Encoding,
+    /// The hash's seed, the same on both sides and another one in each run: two rows that hash alike under one are no
+    /// use to whoever cannot know the next.
+    seed: i64,
 }
 
 /// A relation to read rows from.
@@ -53,7 +63,7 @@ impl Place {
 }
 
 impl SideSql {
-    pub(crate) fn new(places: &[Place], columns: &[&Column], key: Vec<usize>, encoding: Encoding) -> Self {
+    pub(crate) fn new(places: &[Place], columns: &[&Column], key: Vec<usize>, hashing: Hashing) -> Self {
         let from = if let [place] = places {
             format!("FROM {} AS r", place.to_sql())
         } else {
@@ -68,7 +78,14 @@ impl SideSql {
             key.iter().filter_map(|position| columns.get(*position)).collect()
         };
         let identity = known_by.iter().map(|column| format!("r.{}", quote_identifier(&column.name))).collect();
-        Self { from, columns: columns.iter().map(|column| expression(column)).collect(), key, identity, encoding }
+        Self {
+            from,
+            columns: columns.iter().map(|column| expression(column)).collect(),
+            key,
+            identity,
+            encoding: hashing.encoding,
+            seed: hashing.seed,
+        }
     }
 
     /// Whether rows are known by a key.
@@ -185,7 +202,7 @@ impl SideSql {
                 format!("pg_catalog.encode(pg_catalog.convert_to({text}, 'UTF8'), 'hex')")
             }
         };
-        format!("pg_catalog.hashtextextended({text} COLLATE pg_catalog.\"C\", 0)")
+        format!("pg_catalog.hashtextextended({text} COLLATE pg_catalog.\"C\", {})", self.seed)
     }
 
     fn key_sample(&self, sample: Option<i64>) -> String {

@@ -7,7 +7,7 @@ use atalaya_data::RelationName;
 use atalaya_postgres::catalog::SequenceState;
 use atalaya_postgres::{Session, catalog};
 
-use crate::canonical::Encoding;
+use crate::canonical::{Encoding, Hashing};
 use crate::unit::{Unit, sizes};
 use crate::{Error, Plan, Scope, SkipVerdict, Skipped};
 
@@ -33,6 +33,7 @@ impl Survey {
             && match (&self.moved, &sequence.owner) {
                 (Some(moved), Some(owner)) => moved.contains(owner),
                 (None, Some(_)) => true,
+                (Some(moved), None) if sequence.users.iter().any(|user| moved.contains(user)) => true,
                 (_, None) => plan.sequences.chooses(&sequence.name),
             }
     }
@@ -42,7 +43,7 @@ impl Survey {
 pub(crate) async fn survey(plan: &Plan, source: &Session, target: &Session) -> Result<Survey, Error> {
     let (source_relations, target_relations) =
         tokio::try_join!(catalog::read_relations(source), catalog::read_relations(target))?;
-    let encoding = encoding(source, target).await?;
+    let hashing = Hashing { encoding: encoding(source, target).await?, seed: rand::random() };
     let mut survey = Survey {
         units: Vec::new(),
         skipped: Vec::new(),
@@ -69,16 +70,23 @@ pub(crate) async fn survey(plan: &Plan, source: &Session, target: &Session) -> R
     for (target_name, source_names) in group(pairs, &chosen) {
         let sources: Vec<&Relation> =
             source_names.iter().filter_map(|name| source_by_name.get(name).copied()).collect();
+        let target = target_by_name.get(&target_name);
         for name in source_names.iter().filter(|name| !source_by_name.contains_key(*name)) {
-            survey.skipped.push(difference(name, "is not on the source"));
+            survey.skipped.push(match target {
+                Some(_) => difference(name, "is not on the source"),
+                None => {
+                    let reason = "was dropped on both sides".to_owned();
+                    Skipped { table: name.clone(), reason, verdict: SkipVerdict::Irrelevant }
+                }
+            });
         }
-        let Some(target) = target_by_name.get(&target_name) else {
+        let Some(target) = target else {
             for relation in &sources {
                 survey.skipped.push(difference(&relation.name, "is missing on the target"));
             }
             continue;
         };
-        survey.units.extend(Unit::new(&sources, target, &source_sizes, encoding));
+        survey.units.extend(Unit::new(&sources, target, &source_sizes, hashing));
     }
     if matches!(plan.scope, Scope::Databases { .. }) {
         let extra = target_relations

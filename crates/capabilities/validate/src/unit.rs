@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use atalaya_catalog::{Column, Generated, Relation, RelationKind};
 use atalaya_data::RelationName;
 
-use crate::canonical::{Encoding, Place, SideSql};
+use crate::canonical::{Hashing, Place, SideSql};
 
 /// A table on each side, ready to be compared.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl Unit {
         sources: &[&Relation],
         target: &Relation,
         sizes: &HashMap<RelationName, (f64, u64)>,
-        encoding: Encoding,
+        hashing: Hashing,
     ) -> Option<Self> {
         let first = *sources.first()?;
         let wanted: Vec<&Column> =
@@ -70,8 +70,8 @@ impl Unit {
         Some(Self {
             source_name: first.name.clone(),
             target_name: target.name.clone(),
-            source: SideSql::new(&places, &source_columns, key.clone(), encoding),
-            target: SideSql::new(&[place(target)], &target_columns, key.clone(), encoding),
+            source: SideSql::new(&places, &source_columns, key.clone(), hashing),
+            target: SideSql::new(&[place(target)], &target_columns, key.clone(), hashing),
             columns: source_columns.iter().map(|column| column.name.clone()).collect(),
             key,
             missing_columns,

@@ -8,6 +8,7 @@ use atalaya_data::{Lsn, RelationName};
 use atalaya_pgwire::pgoutput;
 
 use crate::Error;
+use crate::ddl::Definition;
 
 /// A column of the target, in the order of the source's relation message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub(crate) struct Mapping {
     pub(crate) target: RelationName,
     /// Where the table's history begins.
     pub(crate) start_lsn: Lsn,
+    /// What the source's table was then.
+    pub(crate) definition: Option<Definition>,
 }
 
 /// Everything needed to bind relation messages to the target.
@@ -96,11 +99,12 @@ impl TableSet {
         self.bound.get(&source_oid).ok_or(Error::Broken("a change came before its relation message"))
     }
 
-    /// Takes a relation message: the source's definition of a table from here on.
+    /// Takes a relation message: the source's definition of a table from here on; `now` is what the source's catalog
+    /// says by this time.
     ///
     /// # Errors
     /// When the target's table cannot take the changes exactly as they come.
-    pub(crate) fn bind(&mut self, message: &pgoutput::Relation) -> Result<(), Error> {
+    pub(crate) fn bind(&mut self, message: &pgoutput::Relation, now: Option<&Definition>) -> Result<(), Error> {
         let source = RelationName::new(message.schema.clone(), message.name.clone());
         let Some(mapping) = self.mappings.get(&source) else {
             return Err(crate::ddl::unknown_relation(source));
@@ -108,7 +112,10 @@ impl TableSet {
         let Some(target) = self.target.get(&mapping.target) else {
             return Err(crate::ddl::missing_on_target(source, &mapping.target));
         };
-        crate::ddl::check_columns(&source, message, target)?;
+        if let Some(definition) = &mapping.definition {
+            definition.check_message(&source, message, now)?;
+        }
+        crate::ddl::check_columns(&source, message, target, mapping.definition.as_ref())?;
         let columns: Vec<TargetColumn> =
             message.columns.iter().filter_map(|column| target_column(target, &column.name)).collect();
         let keyed = |flagged: &dyn Fn(usize) -> bool| (0..columns.len()).filter(|p| flagged(*p)).collect::<Vec<_>>();

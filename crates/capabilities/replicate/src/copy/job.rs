@@ -7,6 +7,7 @@ use atalaya_data::{quote_identifier, quote_literal};
 use atalaya_postgres::Session;
 
 use super::format::{Format, format_of};
+use crate::ddl::Definition;
 use crate::progress::{Store, TableRow};
 use crate::{Error, Plan};
 
@@ -24,6 +25,8 @@ pub(super) struct Job {
     pub(super) range: Option<Range>,
     /// Whether the target's table is this job's alone: only then may it be emptied first.
     pub(super) alone: bool,
+    /// What the source's table was before the snapshot.
+    pub(super) definition: Option<Definition>,
 }
 
 /// A part of a table; the parts are disjoint and together hold every row.
@@ -72,8 +75,14 @@ pub(super) async fn jobs_of(
     to: Arc<Relation>,
 ) -> Result<Vec<Job>, Error> {
     let format = format_of(&from, &to);
-    let job =
-        |range| Job { source: Arc::clone(&from), target: Arc::clone(&to), format, range, alone: !table.shares_target };
+    let job = |range| Job {
+        source: Arc::clone(&from),
+        target: Arc::clone(&to),
+        format,
+        range,
+        alone: !table.shares_target,
+        definition: table.definition.clone(),
+    };
     let wanted = if plan.options.workers > 1 && from.bytes > plan.options.split_bytes {
         (from.bytes / plan.options.split_bytes.max(1) + 1).clamp(2, MOST_RANGES)
     } else {

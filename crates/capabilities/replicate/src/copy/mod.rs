@@ -32,6 +32,18 @@ struct Shared<'a> {
     bytes: AtomicU64,
     bytes_expected: u64,
     observer: &'a dyn Observer,
+    /// Whether triggers and foreign keys of the target can be kept from firing.
+    replica: bool,
+}
+
+/// Both catalogs, and what the target's role may do.
+pub(crate) struct Sides<'a> {
+    /// The source's relations.
+    pub(crate) sources: &'a [Relation],
+    /// The target's.
+    pub(crate) targets: &'a [Relation],
+    /// Whether the role may set `session_replication_role`.
+    pub(crate) replica: bool,
 }
 
 /// What is left of one table.
@@ -73,8 +85,7 @@ pub(crate) async fn copy_tables(
     store: &Store<'_>,
     source: &Session,
     snapshot: &StoredSnapshot,
-    source_relations: &[Relation],
-    target_relations: &[Relation],
+    sides: &Sides<'_>,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     store.ensure_writers(plan.options.workers).await?;
@@ -85,7 +96,7 @@ pub(crate) async fn copy_tables(
     let by_name = |relations: &[Relation]| -> HashMap<RelationName, Relation> {
         relations.iter().map(|relation| (relation.name.clone(), relation.clone())).collect()
     };
-    let (sources, targets) = (by_name(source_relations), by_name(target_relations));
+    let (sources, targets) = (by_name(sides.sources), by_name(sides.targets));
     for table in tables.iter().filter(|table| !table.done) {
         let (Some(from), Some(to)) = (sources.get(&table.source), targets.get(&table.target)) else {
             return Err(Error::SchemaChange {
@@ -108,6 +119,7 @@ pub(crate) async fn copy_tables(
         bytes: AtomicU64::new(0),
         bytes_expected,
         observer,
+        replica: sides.replica,
     };
     let begun = std::time::Instant::now();
     let ticking = async {

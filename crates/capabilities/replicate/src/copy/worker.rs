@@ -8,6 +8,7 @@ use atalaya_postgres::{Session, settings};
 
 use super::Shared;
 use super::job::Job;
+use crate::ddl::Definition;
 use crate::report::Event;
 use crate::{Error, snapshot};
 
@@ -26,11 +27,14 @@ pub(super) async fn work(shared: &Shared<'_>, number: usize) -> Result<(), Error
         return Err(Error::SnapshotLost);
     }
     imported?;
-    drop(check);
     target.simple_query("SET synchronous_commit = off").await?;
+    if shared.replica {
+        // Triggers and foreign keys that the target has already are the source's business.
+        target.simple_query("SET session_replication_role = replica").await?;
+    }
     loop {
         let Some(job) = shared.jobs.lock().await.pop_front() else { return Ok(()) };
-        load(shared, number, &mut source, &mut target, &job).await?;
+        load(shared, number, &mut source, &mut target, &check, &job).await?;
     }
 }
 
@@ -39,6 +43,7 @@ async fn load(
     number: usize,
     source: &mut WireConnection,
     target: &mut WireConnection,
+    check: &Session,
     job: &Job,
 ) -> Result<(), Error> {
     let migration = quote_literal(&shared.plan.name);
@@ -48,6 +53,8 @@ async fn load(
             "BEGIN; UPDATE atalaya.progress SET marker = marker + 1 WHERE migration = {migration} AND writer = {number}; {truncate}"
         ))
         .await?;
+    // The table's lock goes with the savepoint: a copied table is not held until the worker's last.
+    source.simple_query("SAVEPOINT job").await?;
     let failpoints = &shared.plan.options.failpoints;
     failpoints.reach("copy-begun");
     let passed = |bytes| {
@@ -58,6 +65,8 @@ async fn load(
         .await
         .map_err(|error| Error::Copy { relation: job.source.name.clone(), source: Box::new(error.into()) })?;
     failpoints.reach("copy-loaded");
+    refuse_rewritten(shared, check, job).await?;
+    source.simple_query("ROLLBACK TO SAVEPOINT job").await?;
     let table = &job.source.name;
     let (schema, name) = (quote_literal(&table.schema), quote_literal(&table.name));
     let of_table = format!("migration = {migration} AND schema = {schema} AND name = {name}");
@@ -85,4 +94,17 @@ async fn load(
         }
     }
     Ok(())
+}
+
+/// A table that was rewritten since the snapshot may show it no row, and rows are at other places than its ranges say.
+/// Asked while the copy's lock keeps it from being rewritten again.
+async fn refuse_rewritten(shared: &Shared<'_>, check: &Session, job: &Job) -> Result<(), Error> {
+    let Some(was) = &job.definition else { return Ok(()) };
+    let now = Definition::read_one(check, was.oid).await?;
+    if now.is_some_and(|(name, now)| name == job.source.name && now.filenode == was.filenode) {
+        return Ok(());
+    }
+    // From here on no snapshot is held: tables that are not finished begin anew with the next one.
+    snapshot::release(check, shared.snapshot).await?;
+    Err(Error::SnapshotLost)
 }

@@ -4,6 +4,7 @@ use atalaya_catalog::{Generated, Relation as CatalogRelation};
 use atalaya_data::RelationName;
 use atalaya_pgwire::pgoutput;
 
+use super::Definition;
 use crate::Error;
 
 /// OIDs below this are the same on every server of every version.
@@ -24,6 +25,7 @@ pub(crate) fn check_columns(
     source: &RelationName,
     message: &pgoutput::Relation,
     target: &CatalogRelation,
+    was: Option<&Definition>,
 ) -> Result<(), Error> {
     let changed = |change: String| Error::SchemaChange { relation: source.clone(), change };
     for column in &message.columns {
@@ -39,7 +41,10 @@ pub(crate) fn check_columns(
         }
     }
     for column in target.data_columns() {
-        if !message.columns.iter().any(|sent| sent.name == column.name) {
+        // One that the source got only later stands here before its time: rows of now take NULL or its default, as
+        // they did on the source.
+        let early = was.is_some_and(|was| !was.had(&column.name));
+        if !early && !message.columns.iter().any(|sent| sent.name == column.name) {
             return Err(changed(format!("column `{}` is on the target only", column.name)));
         }
     }

@@ -4,7 +4,11 @@
 //! description is held against the target's catalog. What differs stops the run.
 
 mod check;
+mod definition;
 mod new_tables;
+mod published;
 
 pub(crate) use check::{check_columns, missing_on_target, unknown_relation};
+pub(crate) use definition::Definition;
 pub(crate) use new_tables::{NewTables, refuse_unmoved};
+pub(crate) use published::refuse_unpublished;

@@ -15,7 +15,7 @@ use super::acknowledge::Acknowledger;
 use super::append_only::AppendOnly;
 use crate::apply::{Applier, ApplySettings, GroupPosition, Mapping, TableSet};
 use crate::control::Requests;
-use crate::ddl::NewTables;
+use crate::ddl::{NewTables, refuse_unpublished};
 use crate::progress::{Migration, Store, check_position, check_source};
 use crate::report::{Event, Observer};
 use crate::stream::{Batch, Reader, pgoutput_options};
@@ -86,6 +86,7 @@ impl<'a> Follower<'a> {
         let applied = store.applied().await?;
         check_position(opened.source, migration, applied).await?;
         let tables = table_set(&store).await?;
+        refuse_unpublished(opened.source, migration, &store.read_tables().await?).await?;
         let append_only = AppendOnly::read(&store).await?;
         let application = format!("atalaya apply {}", plan.name);
         let session = Session::connect(&plan.target, &application).await?;
@@ -197,6 +198,7 @@ impl<'a> Follower<'a> {
             self.opened.observer.observe(&Event::Warning { text: text.to_owned() });
         }
         self.look_for_new_tables().await?;
+        refuse_unpublished(self.opened.source, self.opened.migration, &store.read_tables().await?).await?;
         self.report().await
     }
 
@@ -216,7 +218,7 @@ async fn table_set(store: &Store<'_>) -> Result<TableSet, Error> {
     let mut mappings: HashMap<RelationName, Mapping> = HashMap::new();
     for table in store.read_tables().await? {
         let start_lsn = table.start_lsn.ok_or(Error::Broken("a table has no start position"))?;
-        mappings.insert(table.source, Mapping { target: table.target, start_lsn });
+        mappings.insert(table.source, Mapping { target: table.target, start_lsn, definition: table.definition });
     }
     let relations = read_relations(store.session).await?;
     let mut locators: HashMap<RelationName, Vec<String>> = HashMap::new();

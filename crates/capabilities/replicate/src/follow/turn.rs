@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::state::{Arriving, Follower};
 use crate::Error;
 use crate::apply::{Change, ChangeKind, GroupPosition};
+use crate::ddl::Definition;
 use crate::stream::Arrival;
 
 /// A group is written at the latest this long after its first transaction, at the end of one.
@@ -44,7 +45,8 @@ impl Follower<'_> {
             Message::Relation(relation) => {
                 // Changes before this message belong to the former definition.
                 self.applier.flush().await?;
-                self.tables.bind(&relation)
+                let now = Definition::read_one(self.opened.source, relation.id).await?;
+                self.tables.bind(&relation, now.as_ref().map(|(_, definition)| definition))
             }
             Message::Insert { relation_id, new, .. } => self.change(relation_id, ChangeKind::Insert(new)).await,
             Message::Update { relation_id, old, new, .. } => {

@@ -2,9 +2,11 @@
 
 use atalaya_catalog::Relation;
 use atalaya_data::{Lsn, RelationName};
+use atalaya_postgres::Session;
 
 use super::store::Store;
 use crate::Error;
+use crate::ddl::Definition;
 
 /// One table of a migration.
 #[derive(Clone, Debug)]
@@ -19,9 +21,38 @@ pub(crate) struct TableRow {
     pub(crate) estimated_bytes: u64,
     /// Whether other tables of the source make up the same table of the target.
     pub(crate) shares_target: bool,
+    /// What the source's table was before the snapshot.
+    pub(crate) definition: Option<Definition>,
+}
+
+fn definition_from(text: Option<String>) -> Result<Option<Definition>, Error> {
+    text.map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(|_| Error::Broken("a table's stored definition cannot be read"))
 }
 
 impl Store<'_> {
+    /// Writes down what the source's tables are, before a snapshot: of those whose copy is not finished.
+    pub(crate) async fn write_definitions(&self, source: &Session) -> Result<(), Error> {
+        let now = Definition::read_all(source).await?;
+        for table in self.read_tables().await?.iter().filter(|table| !table.done) {
+            let Some(definition) = now.get(&table.source) else {
+                return Err(Error::SchemaChange {
+                    relation: table.source.clone(),
+                    change: "it is gone from the source".to_owned(),
+                });
+            };
+            self.session
+                .execute(
+                    "UPDATE atalaya.tables SET definition = ($4::text)::jsonb
+                      WHERE migration = $1 AND schema = $2 AND name = $3",
+                    &[&self.name, &table.source.schema, &table.source.name, &serde_json::json!(definition).to_string()],
+                )
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Writes the list of tables, replacing an earlier one of a run that did not get to its slot.
     pub(crate) async fn write_tables(&self, tables: &[(&Relation, RelationName, bool)]) -> Result<(), Error> {
         self.session.execute("DELETE FROM atalaya.tables WHERE migration = $1", &[&self.name]).await?;
@@ -54,7 +85,8 @@ impl Store<'_> {
             .session
             .query(
                 "SELECT schema, name, target_schema, target_name, start_lsn::text, state = 'done', ranges, append_only,
-                        estimated_bytes, count(*) OVER (PARTITION BY target_schema, target_name) > 1
+                        estimated_bytes, count(*) OVER (PARTITION BY target_schema, target_name) > 1,
+                        definition::text
                    FROM atalaya.tables WHERE migration = $1
                   ORDER BY estimated_bytes DESC, schema, name",
                 &[&self.name],
@@ -75,6 +107,7 @@ impl Store<'_> {
                     append_only: row.get(7),
                     estimated_bytes: u64::try_from(row.get::<_, i64>(8)).unwrap_or_default(),
                     shares_target: row.get(9),
+                    definition: definition_from(row.get(10))?,
                 })
             })
             .collect()

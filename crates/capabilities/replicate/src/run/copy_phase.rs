@@ -43,7 +43,9 @@ pub(crate) async fn copy(
         };
         observer.observe(&Event::Phase { phase: "copy" });
         let (sources, targets) = (read_relations(&connected.source).await?, read_relations(&connected.target).await?);
-        copy::copy_tables(plan, store, &connected.source, &held, &sources, &targets, observer).await?;
+        let sides =
+            copy::Sides { sources: &sources, targets: &targets, replica: may_be_replica(&connected.target).await? };
+        copy::copy_tables(plan, store, &connected.source, &held, &sides, observer).await?;
     }
     if let Some(held) = &migration.snapshot {
         snapshot::release(&connected.source, held).await?;
@@ -137,6 +139,7 @@ async fn ensure_snapshot(
             .to_owned(),
     });
     snapshot::end_holders(&connected.source, &plan.name, None).await?;
+    store.write_definitions(&connected.source).await?;
     let request = HoldRequest::new(&plan.source, &plan.name, None, plan.options.slot_timeout);
     let held = snapshot::start_holder(&plan.options.holder, &request).await?;
     plan.options.failpoints.reach("snapshot-made");

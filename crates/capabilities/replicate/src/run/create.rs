@@ -174,6 +174,7 @@ pub(super) async fn open_slot(
         .collect();
     store.write_tables(&rows).await?;
     store_counts(store, &connected.source).await?;
+    store.write_definitions(&connected.source).await?;
     drop_leftovers(&connected.source, migration).await?;
     publish(&connected.source, migration, &tables).await?;
     warn_of_open_transactions(&connected.source, observer).await?;

@@ -20,6 +20,8 @@ pub(crate) enum Stage {
 /// One line of `pg_restore --list`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
+    /// The dump's own number for it.
+    pub(crate) id: String,
     /// The line, as pg_restore takes it back.
     pub(crate) line: String,
     /// The kind of object, such as `FK CONSTRAINT`.
@@ -78,7 +80,7 @@ impl Entry {
         let (kind, stage) = known.copied().unwrap_or(("", Stage::BeforeData));
         let stage = follower_stage(described).unwrap_or(stage);
         let label = described.strip_prefix(kind).unwrap_or(described).trim_start().to_owned();
-        Some((Self { line: line.to_owned(), kind, label }, stage))
+        Some((Self { id: dump_id.to_owned(), line: line.to_owned(), kind, label }, stage))
     }
 }
 

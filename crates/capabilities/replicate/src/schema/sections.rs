@@ -75,7 +75,8 @@ pub(crate) async fn restore_rest(archive: &Archive, store: &Store<'_>) -> Result
 }
 
 fn step_name(entry: &Entry) -> String {
-    format!("{} {}", entry.kind, entry.label)
+    // The label alone is not unique: schema and name stand in it unquoted.
+    format!("{} {} ({})", entry.kind, entry.label, entry.id)
 }
 
 /// Runs entries and marks their step, in one transaction; does nothing when the step is marked.

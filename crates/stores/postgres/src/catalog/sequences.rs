@@ -11,6 +11,10 @@ pub struct SequenceState {
     pub name: RelationName,
     /// The table with the column that owns it.
     pub owner: Option<RelationName>,
+    /// Tables that draw from it by a column's default, those that it belongs to left out; a partition's root for the
+    /// partition.
+    #[serde(skip)]
+    pub users: Vec<RelationName>,
     /// The last value given out, or the first to be given out while `is_called` is false.
     pub last_value: i64,
     /// Whether `last_value` has been given out.
@@ -18,10 +22,14 @@ pub struct SequenceState {
 }
 
 impl SequenceState {
-    /// Whether a choice of tables by name takes the sequence: one that a table owns goes with the table.
+    /// Whether a choice of tables by name takes the sequence: one that a table owns goes with the table, another one
+    /// with every table that draws from it.
     #[must_use]
     pub fn chosen_by(&self, chooses: impl Fn(&RelationName) -> bool) -> bool {
-        chooses(self.owner.as_ref().unwrap_or(&self.name))
+        match &self.owner {
+            Some(owner) => chooses(owner),
+            None => chooses(&self.name) || self.users.iter().any(chooses),
+        }
     }
 }
 
@@ -32,7 +40,19 @@ impl SequenceState {
 pub async fn read_sequences(session: &Session) -> Result<Vec<SequenceState>, Error> {
     let names = session
         .query(
-            "SELECT n.nspname::text, c.relname::text, t.schema, t.name FROM pg_catalog.pg_class c
+            "WITH users AS (
+                 SELECT DISTINCT d.refobjid AS sequence, o.oid, o.relname, o.relnamespace
+                   FROM pg_catalog.pg_depend d
+                   JOIN pg_catalog.pg_attrdef f ON f.oid = d.objid
+                   JOIN pg_catalog.pg_class o
+                     ON o.oid = coalesce(pg_catalog.pg_partition_root(f.adrelid)::oid, f.adrelid)
+                  WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass
+                    AND d.refclassid = 'pg_catalog.pg_class'::regclass)
+             SELECT n.nspname::text, c.relname::text, t.schema, t.name,
+                    ARRAY(SELECT s.nspname::text FROM users u JOIN pg_catalog.pg_namespace s ON s.oid = u.relnamespace
+                           WHERE u.sequence = c.oid ORDER BY u.oid),
+                    ARRAY(SELECT u.relname::text FROM users u WHERE u.sequence = c.oid ORDER BY u.oid)
+               FROM pg_catalog.pg_class c
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                LEFT JOIN LATERAL (
                    SELECT o.relname::text AS name, s.nspname::text AS schema FROM pg_catalog.pg_depend d
@@ -47,13 +67,15 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<SequenceState>, Err
             &[],
         )
         .await?;
-    let names: Vec<(RelationName, Option<RelationName>)> = names
+    let names: Vec<(RelationName, Option<RelationName>, Vec<RelationName>)> = names
         .iter()
         .map(|row| {
             let owner = row.get::<_, Option<String>>(2).zip(row.get::<_, Option<String>>(3));
+            let users = row.get::<_, Vec<String>>(4).into_iter().zip(row.get::<_, Vec<String>>(5));
             (
                 RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1)),
                 owner.map(|(schema, name)| RelationName::new(schema, name)),
+                users.map(|(schema, name)| RelationName::new(schema, name)).collect(),
             )
         })
         .collect();
@@ -63,15 +85,15 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<SequenceState>, Err
         let sql: Vec<String> = chunk
             .iter()
             .enumerate()
-            .map(|(position, (name, _))| {
+            .map(|(position, (name, ..))| {
                 format!("SELECT {position}::int4, last_value, is_called FROM {}", name.to_sql())
             })
             .collect();
         for row in session.query(&format!("{} ORDER BY 1", sql.join(" UNION ALL ")), &[]).await? {
             let position = usize::try_from(row.get::<_, i32>(0)).unwrap_or(usize::MAX);
-            if let Some((name, owner)) = chunk.get(position) {
-                let (name, owner) = (name.clone(), owner.clone());
-                states.push(SequenceState { name, owner, last_value: row.get(1), is_called: row.get(2) });
+            if let Some((name, owner, users)) = chunk.get(position) {
+                let (name, owner, users) = (name.clone(), owner.clone(), users.clone());
+                states.push(SequenceState { name, owner, users, last_value: row.get(1), is_called: row.get(2) });
             }
         }
     }

@@ -52,6 +52,8 @@ CREATE TABLE IF NOT EXISTS atalaya.tables (
     estimated_rows  double precision NOT NULL DEFAULT 0,
     estimated_bytes bigint NOT NULL DEFAULT 0,
     append_only     boolean NOT NULL DEFAULT false,
+    -- What the source's table was before the snapshot: OID, file, columns.
+    definition      jsonb,
     PRIMARY KEY (migration, schema, name)
 );
 
@@ -98,7 +100,7 @@ CREATE TABLE IF NOT EXISTS atalaya.repair_rows (
     key        text[] NOT NULL
 );
 
--- Rows that could not be applied as they came; values are masked unless asked for.
+-- Rows that could not be applied as they came, without their values.
 CREATE TABLE IF NOT EXISTS atalaya.conflicts (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     migration  text NOT NULL,
