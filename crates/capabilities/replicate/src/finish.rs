@@ -47,6 +47,7 @@ pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
         let archive = open_archive(plan, &connected, &migration).await?;
         schema::restore_foreign_keys(&archive, &store).await?;
         schema::restore_rest(&archive, &store).await?;
+        schema::fill_materialized_views(&archive, &store).await?;
     }
     Ok(())
 }
