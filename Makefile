@@ -24,8 +24,9 @@ test: setup lint ## every test, against real servers
 demo: setup build ## moves a live database from 13 to 18 and proves that nothing was lost
 	"$(CARGO_TARGET_DIR)/release/atalaya" demo
 
-bench: setup build ## the figures of the README, measured side by side
-	"$(CARGO_TARGET_DIR)/release/atalaya" bench
+bench: setup build ## the figures of the README, measured side by side; BENCH="copy --rounds 3" for a part
+	@reladiff=$$(scripts/setup-bench.sh) && cargo build --locked --release --package bench && \
+		RELADIFF="$$reladiff" "$(CARGO_TARGET_DIR)/release/bench" $(BENCH)
 
 soak: setup ## the long tests: larger data, more kills
 	cargo test --locked --workspace --release -- --include-ignored

@@ -4,46 +4,15 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/common.sh
+source "$root/scripts/common.sh"
 pinned=$root/crates/lab/sandbox/servers.txt
 account=atalaya-sandbox
-attempts=3
-download_limit=300 # seconds, each attempt
 locales=(en_US.UTF-8 de_DE.UTF-8 ja_JP.UTF-8)
 # Shared libraries that the servers and their extensions are linked to.
 libraries=(libxml2 libxslt1.1 libgssapi-krb5-2 liblz4-1 libzstd1 libreadline8 libossp-uuid16)
 
-# Root's home is closed to the account that runs servers, so root uses the system's cache.
-if [ "$(id -u)" = 0 ]; then
-    cache=/var/cache/atalaya
-else
-    cache=${XDG_CACHE_HOME:-$HOME/.cache}/atalaya
-fi
 servers=$cache/servers
-
-say() { printf 'setup: %s\n' "$*" >&2; }
-fail() { say "$*"; exit 1; }
-
-# Runs one line of shell as root, or says which line is needed and stops.
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        sh -c "$1" >&2
-    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-        sudo sh -c "$1" >&2
-    else
-        fail "this needs root; run the next line as root, then try again
-$1"
-    fi
-}
-
-retry() {
-    local attempt
-    for ((attempt = 1; attempt <= attempts; attempt++)); do
-        if timeout "$download_limit" "$@"; then return 0; fi
-        say "attempt $attempt of $attempts failed: $1 $2"
-        if ((attempt < attempts)); then sleep $((attempt * 2)); fi
-    done
-    return 1
-}
 
 pins() { grep -Ev '^[[:space:]]*(#|$)' "$pinned"; }
 

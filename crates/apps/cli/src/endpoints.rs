@@ -1,6 +1,6 @@
 //! Which migration a command speaks of: a name in the estate file, or two URLs.
 
-use atalaya_data::RelationName;
+use atalaya_data::{MigrationName, RelationName};
 use atalaya_estate::{ConflictPolicy, ConnectionUrl, Estate, SecretOrigin, TablePattern, TablePatterns};
 
 use crate::exit::{self, Failure};
@@ -36,7 +36,7 @@ pub(crate) struct EndpointArguments {
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoints {
     /// The migration's name; a default where the command needs none.
-    pub(crate) name: String,
+    pub(crate) name: MigrationName,
     /// Where from.
     pub(crate) source: ConnectionUrl,
     /// Where to.
@@ -71,7 +71,7 @@ impl EndpointArguments {
         let mut endpoints = match (&self.migration, &self.source, &self.target) {
             (Some(name), ..) => from_estate(name, context)?,
             (None, Some(source), Some(target)) => Endpoints {
-                name: self.name.clone().unwrap_or_else(|| "default".to_owned()),
+                name: name_of(self.name.as_deref().unwrap_or("default"))?,
                 source: resolve_url(source, "--source", context)?,
                 target: resolve_url(target, "--target", context)?,
                 tables: TablePatterns::everything(),
@@ -123,7 +123,7 @@ fn from_estate(name: &str, context: &Context) -> Result<Endpoints, Failure> {
             .map_err(|error| Failure::new(exit::USAGE, &error, error.hint().map(str::to_owned)))
     };
     Ok(Endpoints {
-        name: found.name.to_owned(),
+        name: name_of(found.name)?,
         source: complete(found.source_url)?,
         target: complete(found.target_url)?,
         tables: found.migration.tables.clone(),
@@ -131,6 +131,10 @@ fn from_estate(name: &str, context: &Context) -> Result<Endpoints, Failure> {
         conflicts: found.migration.conflicts,
         workers: found.migration.workers.map(|workers| usize::from(workers.get())),
     })
+}
+
+fn name_of(text: &str) -> Result<MigrationName, Failure> {
+    text.parse().map_err(|error| Failure::new(exit::USAGE, &error, Some("for instance `orders-to-18`".to_owned())))
 }
 
 /// Reads a URL given on the command line.

@@ -54,17 +54,6 @@ fn abort_removes_what_is_ours_from_both_sides_and_can_be_repeated() {
 }
 
 #[test]
-fn abort_works_with_the_target_gone() {
-    let mut shop = Move::between(15, 15);
-    shop.source.run_sql("shop", TABLE).unwrap();
-    shop.done("start", &["--stop-when", "caught-up"]);
-    shop.target.kill().unwrap();
-    let output = shop.done("abort", &[]);
-    assert!(output.contains("the target was left as it is"), "{output}");
-    assert_eq!(shop.source.run_sql("shop", "SELECT count(*) FROM pg_replication_slots").unwrap().trim(), "0");
-}
-
-#[test]
 fn a_slot_that_was_dropped_and_made_again_is_refused() {
     let shop = Move::between(15, 18);
     shop.source.run_sql("shop", TABLE).unwrap();

@@ -11,6 +11,7 @@
 mod append_only;
 mod busy;
 mod chinook;
+mod ends;
 mod lifecycle;
 mod managed;
 mod moves;
@@ -22,3 +23,4 @@ mod shops;
 mod snapshot_age;
 mod status;
 mod support;
+mod values;

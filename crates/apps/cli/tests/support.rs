@@ -57,8 +57,13 @@ impl Move {
 
     /// Arguments of a verb of `migrate` for this migration.
     pub(crate) fn migrate<'a>(verb: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        Self::named("shop", verb, more)
+    }
+
+    /// The same for a migration of another name.
+    pub(crate) fn named<'a>(name: &'a str, verb: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         let mut arguments =
-            vec!["migrate", verb, "--source", "env:SOURCE_URL", "--target", "env:TARGET_URL", "--name", "shop"];
+            vec!["migrate", verb, "--source", "env:SOURCE_URL", "--target", "env:TARGET_URL", "--name", name];
         arguments.extend_from_slice(more);
         arguments
     }
@@ -112,6 +117,14 @@ impl Move {
             let status: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
             status["running"] == true && status["activity"]["caught_up"] == true
         }
+    }
+
+    /// Runs `atalaya validate` on this migration.
+    pub(crate) fn validate(&self, more: &[&str]) -> Ran {
+        let mut arguments =
+            vec!["validate", "--source", "env:SOURCE_URL", "--target", "env:TARGET_URL", "--name", "shop"];
+        arguments.extend_from_slice(more);
+        ran(&mut self.command(&arguments))
     }
 
     /// The migration's status.

@@ -4,8 +4,10 @@
 //! skipped after a restart stands once, in [`position`].
 
 mod lsn;
+mod migration_name;
 mod name;
 pub mod position;
 
 pub use lsn::{Lsn, ParseLsnError};
+pub use migration_name::{MigrationName, MigrationNameError};
 pub use name::{RelationName, quote_identifier, quote_literal};

@@ -12,6 +12,8 @@ use crate::{Error, run_lock};
 pub struct AbortOptions {
     /// The migrated tables on the target too.
     pub drop_target: bool,
+    /// The target is gone, or another stands in its place: what the source has under the migration's name goes.
+    pub target_gone: bool,
 }
 
 /// What was removed, and what could not be reached.
@@ -27,12 +29,14 @@ pub struct AbortReport {
     pub schema_removed: bool,
     /// Why the target was left as it is, when it could not be reached.
     pub target_unreached: Option<String>,
+    /// Whether the target knew nothing of the migration.
+    pub unknown: bool,
 }
 
-/// Removes slots, publications and our schema; can be repeated, and works with the target gone.
+/// Removes slots, publications and our schema; can be repeated, also after a kill between any two steps.
 ///
 /// # Errors
-/// When the source cannot be reached, or the migration is running.
+/// When a server cannot be reached (the target only unless it is said to be gone), or the migration is running.
 pub async fn abort(
     source: &ConnectionUrl,
     target: &ConnectionUrl,
@@ -41,39 +45,87 @@ pub async fn abort(
 ) -> Result<AbortReport, Error> {
     let name = format!("atalaya abort {migration}");
     let mut report = AbortReport::default();
-    let prefixes = match Session::connect(target, &name).await {
-        Ok(session) => clean_target(&session, migration, options, &mut report).await?,
-        Err(error) => {
+    let session = match Session::connect(target, &name).await {
+        Ok(session) => Some(session),
+        Err(error) if options.target_gone => {
             report.target_unreached = Some(error.to_string());
             None
         }
+        Err(error) => return Err(Error::TargetUnreached(Box::new(error))),
     };
-    let session = Session::connect(source, &name).await?;
-    clean_source(&session, migration, prefixes, &mut report).await?;
-    Ok(report)
-}
-
-/// Cleans the target; the answer is the name of slot and publication, where it is known.
-async fn clean_target(
-    target: &Session,
-    migration: &str,
-    options: AbortOptions,
-    report: &mut AbortReport,
-) -> Result<Option<String>, Error> {
-    let store = Store { session: target, name: migration };
-    let Some(found) = store.read().await? else { return Ok(None) };
-    run_lock(target, migration).await?;
-    if options.drop_target {
-        let tables = store.read_tables().await?;
-        let names: Vec<String> = tables.iter().map(|table| table.target.to_sql()).collect();
-        if !names.is_empty() {
-            target.batch(&format!("DROP TABLE IF EXISTS {} CASCADE", names.join(", "))).await?;
+    let known = match &session {
+        Some(session) => Store { session, name: migration }.read().await?.map(|found| (session, found)),
+        None => None,
+    };
+    let Some((target, found)) = known else {
+        report.unknown = true;
+        if options.target_gone {
+            let source = Session::connect(source, &name).await?;
+            refuse_connected(&source, migration).await?;
+            let names = names_on_source(&source, migration).await?;
+            clean_source(&source, migration, &names, &mut report).await?;
         }
-        report.tables = tables.iter().map(|table| table.target.to_string()).collect();
+        return Ok(report);
+    };
+    run_lock(target, migration).await?;
+    let source = Session::connect(source, &name).await?;
+    // The target's row goes last: while it stands, the same command knows what is left.
+    clean_source(&source, migration, &[found.slot], &mut report).await?;
+    if options.drop_target {
+        report.tables = drop_tables(target, migration).await?;
     }
     forget(target, migration).await?;
     report.schema_removed = !control::is_installed(target).await?;
-    Ok(Some(found.slot))
+    Ok(report)
+}
+
+async fn drop_tables(target: &Session, migration: &str) -> Result<Vec<String>, Error> {
+    let tables = Store { session: target, name: migration }.read_tables().await?;
+    let names: Vec<String> = tables.iter().map(|table| table.target.to_sql()).collect();
+    if !names.is_empty() {
+        target.batch(&format!("DROP TABLE IF EXISTS {} CASCADE", names.join(", "))).await?;
+    }
+    Ok(tables.iter().map(|table| table.target.to_string()).collect())
+}
+
+/// Without a row that knows it, a run that still lives shows itself only by its sessions on the source.
+async fn refuse_connected(source: &Session, migration: &str) -> Result<(), Error> {
+    let names = ["run", "copy", "stream"].map(|part| format!("atalaya {part} {migration}"));
+    let living: i64 = source
+        .query_one(
+            "SELECT count(*) FROM pg_catalog.pg_stat_activity
+              WHERE application_name = ANY ($1) AND datname = pg_catalog.current_database()",
+            &[&names.as_slice()],
+        )
+        .await?
+        .get(0);
+    if living == 0 {
+        return Ok(());
+    }
+    Err(Error::refused(
+        "already-running",
+        format!("{living} sessions of a run of `{migration}` are connected to the source"),
+        "stop the run first: `atalaya migrate stop`",
+    ))
+}
+
+/// Slots and publications of a migration have one name; the publication's comment says whose they are.
+async fn names_on_source(source: &Session, migration: &str) -> Result<Vec<String>, Error> {
+    let rows = source
+        .query(
+            "SELECT pubname::text FROM pg_catalog.pg_publication
+              WHERE pg_catalog.obj_description(oid, 'pg_publication') = $1",
+            &[&publication_comment(migration)],
+        )
+        .await?;
+    // The one of append-only tables may stand alone; the slot is named without it.
+    let name = |text: String| text.strip_suffix("_append").map(str::to_owned).unwrap_or(text);
+    Ok(rows.iter().map(|row| name(row.get(0))).collect())
+}
+
+/// What the comment of a migration's publications says.
+pub(crate) fn publication_comment(migration: &str) -> String {
+    format!("made by atalaya for the migration {migration}")
 }
 
 /// Removes a migration's rows, and our schema with the last of them.
@@ -86,18 +138,27 @@ pub(crate) async fn forget(target: &Session, migration: &str) -> Result<(), Erro
     Ok(())
 }
 
-/// Drops slots and publications: those named, or, with the target gone, those whose name is this migration's.
+/// Drops slots and publications of those names, and ends the snapshot's holder.
 pub(crate) async fn clean_source(
     source: &Session,
     migration: &str,
-    slot: Option<String>,
+    names: &[String],
     report: &mut AbortReport,
 ) -> Result<(), Error> {
-    let pattern = match &slot {
-        Some(slot) => format!("^{slot}(_append)?$"),
-        None => format!("^{}_[0-9a-f]{{8}}(_append)?$", crate::slot_prefix(migration)),
-    };
-    // The slot's own connections and the snapshot's holder first: a slot in use cannot be dropped.
+    let slots = source
+        .query(
+            "SELECT slot_name::text, active FROM pg_catalog.pg_replication_slots
+              WHERE slot_name = ANY ($1) AND database = pg_catalog.current_database()",
+            &[&names],
+        )
+        .await?;
+    if let Some(active) = slots.iter().find(|row| row.get(1)) {
+        return Err(Error::refused(
+            "slot-active",
+            format!("replication slot `{}` is in use", active.get::<_, String>(0)),
+            "stop the migration first: `atalaya migrate stop`",
+        ));
+    }
     let holders = format!("atalaya snapshot {migration}");
     source
         .query(
@@ -105,27 +166,18 @@ pub(crate) async fn clean_source(
             &[&holders],
         )
         .await?;
-    let slots = source
-        .query(
-            "SELECT slot_name::text, active FROM pg_catalog.pg_replication_slots
-              WHERE slot_name::text ~ $1 AND database = pg_catalog.current_database()",
-            &[&pattern],
-        )
-        .await?;
     for row in slots {
         let name: String = row.get(0);
-        if row.get(1) {
-            return Err(Error::refused(
-                "slot-active",
-                format!("replication slot `{name}` is in use"),
-                "stop the migration first: `atalaya migrate stop`",
-            ));
-        }
         source.query("SELECT pg_catalog.pg_drop_replication_slot($1)", &[&name]).await?;
         report.slots.push(name);
     }
-    let publications =
-        source.query("SELECT pubname::text FROM pg_catalog.pg_publication WHERE pubname ~ $1", &[&pattern]).await?;
+    let publications = source
+        .query(
+            "SELECT pubname::text FROM pg_catalog.pg_publication
+              WHERE pubname = ANY ($1) OR pubname = ANY (SELECT name || '_append' FROM unnest($1::text[]) AS name)",
+            &[&names],
+        )
+        .await?;
     for row in publications {
         let name: String = row.get(0);
         source

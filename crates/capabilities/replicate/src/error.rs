@@ -10,6 +10,18 @@ pub enum Error {
     /// A server or a connection to one.
     #[error(transparent)]
     Postgres(#[from] atalaya_postgres::Error),
+    /// One table's copy.
+    #[error("table {relation} could not be copied")]
+    Copy {
+        /// The source's table.
+        relation: RelationName,
+        /// Which side failed, and why.
+        #[source]
+        source: Box<atalaya_postgres::Error>,
+    },
+    /// What only the target knows is needed, and it cannot be asked.
+    #[error("the target cannot be reached")]
+    TargetUnreached(#[source] Box<atalaya_postgres::Error>),
     /// The stream's bytes could not be read.
     #[error("the replication stream cannot be read")]
     Decode(#[from] atalaya_pgwire::CodecError),
@@ -96,6 +108,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Postgres(error) => error.retry() != Retry::Never,
+            Self::Copy { source, .. } => source.retry() != Retry::Never,
             _ => false,
         }
     }
@@ -111,6 +124,12 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Postgres(error) => error.hint(),
+            Self::Copy { source, .. } => source.hint(),
+            Self::TargetUnreached(_) => Some(
+                "try again when it is back; if it is gone for good, `--target-gone` removes what the source has under \
+                 this name"
+                    .to_owned(),
+            ),
             Self::Refused { hint, .. } => Some(hint.clone()),
             Self::Conflict { .. } => Some(
                 "something besides the move writes to the target's table; see atalaya.conflicts, put the rows right \

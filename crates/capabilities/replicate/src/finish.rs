@@ -4,6 +4,7 @@
 use atalaya_postgres::Session;
 
 use crate::abort::{AbortReport, clean_source, forget};
+use crate::ddl::refuse_unmoved;
 use crate::progress::Store;
 use crate::report::Observer;
 use crate::run::{Connected, open_archive};
@@ -30,6 +31,7 @@ pub async fn last_fence(plan: &Plan, _observer: &dyn Observer) -> Result<(), Err
             "run `atalaya migrate start --stop-when caught-up` first",
         ));
     }
+    refuse_unmoved(plan, &connected.source, &store).await?;
     sequences::follow(plan, &connected.source, &connected.target).await?;
     Ok(())
 }
@@ -62,9 +64,10 @@ pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
     let source = Session::connect(&plan.source, &name).await?;
     run_lock(&target, &plan.name).await?;
     let store = Store { session: &target, name: &plan.name };
-    let slot = store.read().await?.map(|migration| migration.slot);
     let mut report = AbortReport::default();
-    clean_source(&source, &plan.name, slot, &mut report).await?;
+    if let Some(migration) = store.read().await? {
+        clean_source(&source, &plan.name, &[migration.slot], &mut report).await?;
+    }
     if atalaya_postgres::control::is_installed(&target).await? {
         forget(&target, &plan.name).await?;
     }

@@ -26,7 +26,7 @@ mod status;
 mod stop;
 mod stream;
 
-pub(crate) use run::{is_running, run_lock, slot_prefix};
+pub(crate) use run::{is_running, run_lock};
 
 pub use abort::{AbortOptions, AbortReport, abort};
 pub use error::Error;

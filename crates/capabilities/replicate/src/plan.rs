@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use atalaya_data::RelationName;
+use atalaya_data::{MigrationName, RelationName};
 use atalaya_estate::ConnectionUrl;
 
 use crate::{Failpoints, HolderCommand};
@@ -23,7 +23,7 @@ pub type RelationFilter = Box<dyn Fn(&RelationName) -> bool + Send + Sync>;
 /// One migration.
 pub struct Plan {
     /// Its name: the key of every row about it.
-    pub name: String,
+    pub name: MigrationName,
     /// The server that is being moved from.
     pub source: ConnectionUrl,
     /// The server that is being moved to.

@@ -13,7 +13,7 @@ use crate::{Error, Plan};
 
 pub(crate) use connect::{Connected, is_running, lock as run_lock};
 pub(crate) use copy_phase::open_archive;
-pub(crate) use create::slot_prefix;
+pub(crate) use create::chosen_tables;
 
 /// How a run ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

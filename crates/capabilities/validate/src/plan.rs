@@ -18,6 +18,8 @@ pub struct Plan {
     pub scope: Scope,
     /// Which of the scope's tables, by the source's names; a partition goes with its root.
     pub tables: TableFilter,
+    /// Which sequences that no table owns.
+    pub sequences: TableFilter,
     /// How thoroughly.
     pub method: Method,
     /// Tables compared at once; each takes one session a side. At least 1.
@@ -47,6 +49,7 @@ impl Plan {
             target,
             scope,
             tables: TableFilter::all(),
+            sequences: TableFilter::all(),
             method: Method::Full,
             workers: 2,
             show_values: false,

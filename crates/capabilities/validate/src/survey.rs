@@ -32,7 +32,8 @@ impl Survey {
         sequence.chosen_by(|name| plan.tables.chooses(name))
             && match (&self.moved, &sequence.owner) {
                 (Some(moved), Some(owner)) => moved.contains(owner),
-                _ => true,
+                (None, Some(_)) => true,
+                (_, None) => plan.sequences.chooses(&sequence.name),
             }
     }
 }

@@ -116,9 +116,9 @@ async fn scope(arguments: &ValidateArguments, endpoints: &Endpoints) -> Result<S
     let name = endpoints.name.clone();
     let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &name).await?;
     match (status, arguments.quiesced) {
-        (Some(_), true) => Ok(Scope::Drained { name }),
+        (Some(_), true) => Ok(Scope::Drained { name: name.to_string() }),
         (None, true) => Ok(Scope::Databases { moment: Moment::Quiesced }),
-        (Some(status), false) if status.running => Ok(Scope::Migration { name }),
+        (Some(status), false) if status.running => Ok(Scope::Migration { name: name.to_string() }),
         (Some(_), false) => Err(Failure {
             code: exit::REFUSED,
             message: format!("the migration `{name}` does not run, so what it has still to apply would differ"),
@@ -135,8 +135,10 @@ async fn scope(arguments: &ValidateArguments, endpoints: &Endpoints) -> Result<S
 
 /// The proof that `migrate finish` asks for: nothing is left to apply, so one look counts.
 pub(crate) async fn last_proof(endpoints: &Endpoints, context: &Context) -> Result<Report, Failure> {
-    let scope = Scope::Drained { name: endpoints.name.clone() };
-    let plan = Plan::new(endpoints.source.clone(), endpoints.target.clone(), scope);
+    let scope = Scope::Drained { name: endpoints.name.to_string() };
+    let mut plan = Plan::new(endpoints.source.clone(), endpoints.target.clone(), scope);
+    // Every table that has moved, whatever the patterns say by now; sequences are set by the patterns.
+    plan.sequences = TableFilter::new(endpoints.filter());
     let progress = ValidationProgress::new(context.output);
     let report = atalaya_validate::validate(&plan, &progress).await;
     progress.finish();

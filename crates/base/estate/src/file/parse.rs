@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
+use atalaya_data::MigrationName;
 use miette::Severity;
 
 use super::model::{ConflictPolicy, Database, Engine, Estate, Migration};
@@ -161,6 +162,9 @@ impl Parts {
 
     fn migration(&mut self, reader: &mut Reader<'_>, name: &str, node: &Node, at: &Range<usize>) {
         let what = format!("migration `{}`", reader.shown(name, at));
+        if let Err(error) = name.parse::<MigrationName>() {
+            reader.report("estate::migration_name", at, "not usable", error.to_string(), None);
+        }
         let entries = reader.entries(node, &what, &MIGRATION_KEYS);
         if matches!(node.value, Value::Map(_)) {
             reader.require(&entries, at, &what, &["source", "target"]);

@@ -54,7 +54,7 @@ impl Follower<'_> {
         let pairs: Vec<(RelationName, RelationName)> = target
             .query(
                 "SELECT schema, name, target_schema, target_name FROM atalaya.tables WHERE migration = $1",
-                &[&self.opened.plan.name],
+                &[&self.opened.plan.name.as_str()],
             )
             .await?
             .iter()

@@ -52,7 +52,9 @@ async fn load(
         shared.passed(bytes);
         failpoints.reach("copy-passing");
     };
-    let totals = pipe_copy(source, &job.copy_out(), target, &job.copy_in(), passed).await?;
+    let totals = pipe_copy(source, &job.copy_out(), target, &job.copy_in(), passed)
+        .await
+        .map_err(|error| Error::Copy { relation: job.source.name.clone(), source: Box::new(error.into()) })?;
     failpoints.reach("copy-loaded");
     let table = &job.source.name;
     let (schema, name) = (quote_literal(&table.schema), quote_literal(&table.name));

@@ -4,5 +4,7 @@
 //! description is held against the target's catalog. What differs stops the run.
 
 mod check;
+mod new_tables;
 
 pub(crate) use check::{check_columns, missing_on_target, unknown_relation};
+pub(crate) use new_tables::{NewTables, refuse_unmoved};

@@ -10,7 +10,7 @@ impl Follower<'_> {
     pub(crate) async fn report(&mut self) -> Result<(), Error> {
         let reached = self.reached();
         let lag_bytes = self.source_lsn.bytes_since(reached);
-        let name = &self.opened.plan.name;
+        let name = self.opened.plan.name.as_str();
         let row = self
             .opened
             .target
@@ -18,7 +18,7 @@ impl Follower<'_> {
                 "SELECT changes, transactions,
                         coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - committed_at), 0)::float8
                    FROM atalaya.progress WHERE migration = $1 AND writer = 0",
-                &[name],
+                &[&name],
             )
             .await?;
         let Some(row) = row else { return Err(Error::Broken("the migration's progress row is gone")) };

@@ -6,5 +6,5 @@ mod append_only;
 mod state;
 mod turn;
 
-pub(crate) use append_only::AppendOnly;
+pub(crate) use append_only::store_counts;
 pub(crate) use state::{Ended, Follower, Opened, may_be_replica};

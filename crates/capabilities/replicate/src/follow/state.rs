@@ -15,6 +15,7 @@ use super::acknowledge::Acknowledger;
 use super::append_only::AppendOnly;
 use crate::apply::{Applier, ApplySettings, GroupPosition, Mapping, TableSet};
 use crate::control::Requests;
+use crate::ddl::NewTables;
 use crate::progress::{Migration, Store, check_position, check_source};
 use crate::report::{Event, Observer};
 use crate::stream::{Batch, Reader, pgoutput_options};
@@ -61,6 +62,7 @@ pub(crate) struct Follower<'a> {
     pub(crate) requests: Requests,
     pub(crate) acknowledger: Acknowledger,
     pub(crate) append_only: AppendOnly,
+    new_tables: NewTables,
     pub(crate) arriving: Option<Arriving>,
     pub(crate) group: GroupPosition,
     /// The stored position.
@@ -84,7 +86,7 @@ impl<'a> Follower<'a> {
         let applied = store.applied().await?;
         check_position(opened.source, migration, applied).await?;
         let tables = table_set(&store).await?;
-        let append_only = AppendOnly::begin(&store).await?;
+        let append_only = AppendOnly::read(&store).await?;
         let application = format!("atalaya apply {}", plan.name);
         let session = Session::connect(&plan.target, &application).await?;
         let settings = ApplySettings {
@@ -117,6 +119,7 @@ impl<'a> Follower<'a> {
             requests,
             acknowledger: Acknowledger::new(applied, plan.options.synchronous_commit),
             append_only,
+            new_tables: NewTables::default(),
             arriving: None,
             group: GroupPosition { applied, committed_at_micros: None, transactions: 0 },
             applied,
@@ -187,8 +190,25 @@ impl<'a> Follower<'a> {
         if self.goal.is_none() {
             self.goal = Some(self.source_lsn);
         }
-        self.append_only.check(self.opened.source).await?;
+        let store = Store { session: self.opened.target, name: &self.opened.plan.name };
+        if self.append_only.check(self.opened.source, &store).await? {
+            let text = "the source has lost its counts of updates, as after a crash: an update of an append-only table \
+                        just before would be seen by the proof only";
+            self.opened.observer.observe(&Event::Warning { text: text.to_owned() });
+        }
+        self.look_for_new_tables().await?;
         self.report().await
+    }
+
+    async fn look_for_new_tables(&mut self) -> Result<(), Error> {
+        let Opened { plan, source, target, observer, .. } = &self.opened;
+        for name in self.new_tables.look(plan, source, &Store { session: target, name: &plan.name }).await? {
+            let text = format!(
+                "table {name} came after the move began and is not part of it; `finish` will refuse to leave it behind"
+            );
+            observer.observe(&Event::Warning { text });
+        }
+        Ok(())
     }
 }
 

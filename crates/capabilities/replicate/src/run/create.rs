@@ -1,29 +1,28 @@
 //! A new migration: its row, its publications, its slot with the snapshot that the copy reads.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use atalaya_catalog::{Relation, RelationKind};
-use atalaya_data::{RelationName, quote_identifier};
+use atalaya_data::{MigrationName, RelationName, quote_identifier, quote_literal};
 use atalaya_postgres::Session;
 use atalaya_postgres::catalog::{read_identity, read_relations};
 use rand::RngExt;
 
 use super::connect::Connected;
-use crate::follow::AppendOnly;
+use crate::follow::store_counts;
 use crate::progress::{Migration, Phase, SchemaChoice, Store};
 use crate::report::{Event, Observer};
 use crate::snapshot::{self, HoldRequest};
 use crate::{Error, Plan};
-
-/// Postgres cuts identifiers after so many bytes; slots refuse longer ones.
-const SLOT_NAME_BYTES: usize = 63;
 
 /// Writes the migration's row, after everything that can be refused without touching anything.
 pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>) -> Result<Migration, Error> {
     refuse_same_database(connected).await?;
     let tables = select_tables(plan, &connected.source).await?;
     let schema = SchemaChoice { existing: plan.options.existing_schema, no_owner: plan.options.no_owner };
-    if !schema.existing {
+    if schema.existing {
+        refuse_rows(&connected.target, &tables).await?;
+    } else {
         refuse_filled_target(&connected.target, &tables).await?;
         if !schema.no_owner {
             refuse_lost_owners(connected).await?;
@@ -32,7 +31,7 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
     let suffix: u32 = rand::rng().random();
     let slot = slot_name(&plan.name, suffix);
     let migration = Migration {
-        name: plan.name.clone(),
+        name: plan.name.to_string(),
         identity: read_identity(&connected.source).await?,
         publication: slot.clone(),
         slot,
@@ -59,30 +58,23 @@ async fn refuse_same_database(connected: &Connected) -> Result<(), Error> {
     Ok(())
 }
 
-/// `atalaya_<name>_<8 hex digits>`, within what a slot's name may hold.
-fn slot_name(migration: &str, suffix: u32) -> String {
-    format!("{}_{suffix:08x}", slot_prefix(migration))
+/// `atalaya_<name>_<8 hex digits>`; a slot's name has no `-`.
+fn slot_name(migration: &MigrationName, suffix: u32) -> String {
+    format!("atalaya_{}_{suffix:08x}", migration.replace('-', "_"))
 }
 
-/// What the names of a migration's slot and publications begin with.
-pub(crate) fn slot_prefix(migration: &str) -> String {
-    let plain: String = migration
-        .chars()
-        .map(|each| if each.is_ascii_lowercase() || each.is_ascii_digit() { each } else { '_' })
-        .collect();
-    let mut name = format!("atalaya_{plain}");
-    name.truncate(SLOT_NAME_BYTES - "_00000000".len());
-    name
+/// Tables that can be followed, as the plan's patterns choose them.
+pub(crate) async fn chosen_tables(plan: &Plan, source: &Session) -> Result<Vec<Relation>, Error> {
+    let relations = read_relations(source).await?.into_iter();
+    Ok(relations
+        .filter(|relation| relation.kind == RelationKind::Table && relation.extension.is_none())
+        .filter(|relation| relation.chosen_by(&plan.tables))
+        .collect())
 }
 
 /// Tables that the plan selects and that hold rows; unlogged and foreign ones cannot be followed.
 async fn select_tables(plan: &Plan, source: &Session) -> Result<Vec<Relation>, Error> {
-    let relations = read_relations(source).await?;
-    let selected: Vec<Relation> = relations
-        .into_iter()
-        .filter(|relation| relation.kind == RelationKind::Table && relation.extension.is_none())
-        .filter(|relation| relation.chosen_by(&plan.tables))
-        .collect();
+    let selected = chosen_tables(plan, source).await?;
     if selected.is_empty() {
         return Err(Error::refused(
             "nothing-selected",
@@ -121,6 +113,27 @@ async fn refuse_filled_target(target: &Session, tables: &[Relation]) -> Result<(
     ))
 }
 
+/// The copy empties the tables that it fills: rows that stand there would be lost.
+async fn refuse_rows(target: &Session, tables: &[Relation]) -> Result<(), Error> {
+    let relations = read_relations(target).await?;
+    let mapped: BTreeSet<RelationName> = map_to_existing(tables, &relations)?.into_values().collect();
+    let mut filled = Vec::new();
+    for name in mapped {
+        let sql = format!("SELECT EXISTS (SELECT FROM {})", name.to_sql());
+        if target.query_one(&sql, &[]).await?.get(0) {
+            filled.push(name.to_string());
+        }
+    }
+    if filled.is_empty() {
+        return Ok(());
+    }
+    Err(Error::refused(
+        "target-holds-rows",
+        format!("tables of the target hold rows, which the copy would remove: {}", filled.join(", ")),
+        "make sure that nobody needs these rows, TRUNCATE the tables, then start again",
+    ))
+}
+
 async fn refuse_lost_owners(connected: &Connected) -> Result<(), Error> {
     let lost = crate::schema::lost_owners(&connected.source, &connected.target).await?;
     if lost.is_empty() {
@@ -156,7 +169,7 @@ pub(super) async fn open_slot(
         })
         .collect();
     store.write_tables(&rows).await?;
-    AppendOnly::remember(store, &connected.source).await?;
+    store_counts(store, &connected.source).await?;
     drop_leftovers(&connected.source, migration).await?;
     publish(&connected.source, migration, &tables).await?;
     warn_of_open_transactions(&connected.source, observer).await?;
@@ -214,18 +227,20 @@ async fn publish(source: &Session, migration: &Migration, tables: &[Relation]) -
     };
     let mut sql = "BEGIN; SET LOCAL lock_timeout = '10s';".to_owned();
     let (followed, appended) = (of(true), of(false));
+    let comment = quote_literal(&crate::abort::publication_comment(&migration.name));
     if !followed.is_empty() {
         sql.push_str(&format!(
-            "CREATE PUBLICATION {} FOR TABLE ONLY {};",
-            quote_identifier(&migration.publication),
-            followed.join(", ONLY ")
+            "CREATE PUBLICATION {name} FOR TABLE ONLY {}; COMMENT ON PUBLICATION {name} IS {comment};",
+            followed.join(", ONLY "),
+            name = quote_identifier(&migration.publication),
         ));
     }
     if !appended.is_empty() {
         sql.push_str(&format!(
-            "CREATE PUBLICATION {} FOR TABLE ONLY {} WITH (publish = 'insert, truncate');",
-            quote_identifier(&migration.append_publication()),
-            appended.join(", ONLY ")
+            "CREATE PUBLICATION {name} FOR TABLE ONLY {} WITH (publish = 'insert, truncate');
+             COMMENT ON PUBLICATION {name} IS {comment};",
+            appended.join(", ONLY "),
+            name = quote_identifier(&migration.append_publication()),
         ));
     }
     sql.push_str("COMMIT");
@@ -262,7 +277,8 @@ mod tests {
 
     #[test]
     fn slot_names_hold_only_what_postgres_allows() {
-        assert_eq!(slot_name("Orders-to 18", 0xAB), "atalaya__rders_to_18_000000ab");
-        assert_eq!(slot_name(&"x".repeat(100), 1).len(), SLOT_NAME_BYTES);
+        assert_eq!(slot_name(&"orders-to-18".parse().unwrap(), 0xAB), "atalaya_orders_to_18_000000ab");
+        // With `_append` a publication's name stays whole, too.
+        assert!(slot_name(&"x".repeat(40).parse().unwrap(), 1).len() + "_append".len() <= 63);
     }
 }

@@ -111,7 +111,7 @@ async fn read_columns(session: &Session) -> Result<Vec<Row>, Error> {
         "SELECT a.attrelid, a.attnum, a.attname::text AS name, a.atttypid,
                 pg_catalog.format_type(a.atttypid, -1) AS type_sql,
                 pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared,
-                t.typtype::text AS kind, CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END AS element,
+                t.typtype::text AS kind, coalesce(e.oid, 0::oid) AS element,
                 a.atttypid >= 16384 AS user_defined,
                 ((a.atttypid = ANY ({BYTE_COMPARABLE}) AND (a.atttypid <> 1042 OR a.atttypmod > 0)) OR t.typtype = 'e')
                   AND (a.attcollation = 0 OR coalesce(l.collisdeterministic, false)) AS byte_comparable, a.attnotnull, a.attgenerated::text AS generated,
@@ -120,6 +120,8 @@ async fn read_columns(session: &Session) -> Result<Vec<Row>, Error> {
            JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
            JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+           -- int2vector and oidvector have elements, too, but are no arrays of them.
+           LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
            LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
           WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
             AND {SYSTEM_SCHEMAS}

@@ -13,22 +13,31 @@ use crate::runtime;
   atalaya migrate abort orders-to-18
   atalaya migrate abort orders-to-18 --drop-target
 
-Can be repeated, and works with the target gone.")]
+Can be repeated. With the target gone for good: --target-gone.")]
 pub(crate) struct AbortArguments {
     #[command(flatten)]
     endpoints: EndpointArguments,
     /// Drop the migrated tables on the target too.
     #[arg(long)]
     drop_target: bool,
+    /// The target is gone, or another stands in its place: remove what the source has under this name.
+    #[arg(long)]
+    target_gone: bool,
 }
 
 pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, Failure> {
     let endpoints = arguments.endpoints.resolve(context)?;
-    let options = AbortOptions { drop_target: arguments.drop_target };
+    let options = AbortOptions { drop_target: arguments.drop_target, target_gone: arguments.target_gone };
     let report =
         runtime::block_on(atalaya_replicate::abort(&endpoints.source, &endpoints.target, &endpoints.name, options))??;
     // The dump belongs to the migration; a new one makes its own.
-    let _gone = std::fs::remove_dir_all(context.state.join("migrations").join(&endpoints.name));
+    let folder = context.state.join("migrations").join(endpoints.name.as_str());
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            context.note(&format!("warning: `{}` could not be removed: {error}", folder.display()));
+        }
+        Ok(()) | Err(_) => {}
+    }
     let mut text = format!(
         "{}: removed {} slots and {} publications from the source, {} tables from the target",
         endpoints.name,
@@ -36,8 +45,12 @@ pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, F
         report.publications.len(),
         report.tables.len()
     );
-    if let Some(reason) = &report.target_unreached {
-        text.push_str(&format!("\nthe target was left as it is: {reason}; run the same command when it is back"));
+    match &report.target_unreached {
+        Some(reason) => text.push_str(&format!("\nthe target was left as it is: {reason}")),
+        None if report.unknown => text.push_str(
+            "\nthe target knows no such migration; with --target-gone what the source has under its name goes",
+        ),
+        None => {}
     }
     let mut json = serde_json::json!(report);
     if let Some(object) = json.as_object_mut() {

@@ -1,6 +1,8 @@
 //! `atalaya migrate finish`.
 
-use atalaya_replicate::StopWhen;
+use std::time::Duration;
+
+use atalaya_replicate::{Plan, StopWhen};
 
 use super::plan::RunArguments;
 use crate::command::validate;
@@ -14,18 +16,40 @@ use crate::runtime;
 #[command(after_help = "Examples:
   atalaya migrate finish orders-to-18
 
-Nothing may write to the source any more: what it commits after the last fence stays there.")]
+A run that follows the source is stopped first. Nothing may write to the source any more: what it commits after the
+last fence stays there.")]
 pub(crate) struct FinishArguments {
     #[command(flatten)]
     run: RunArguments,
+}
+
+/// How long a run that follows may take to apply what is left.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+
+/// Refuses a migration that was never begun, and takes over from a run.
+async fn end_running(plan: &Plan, context: &Context) -> Result<(), Failure> {
+    match atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await? {
+        Some(status) if status.running => {
+            context.note("stopping the run that follows the source");
+            Ok(atalaya_replicate::stop(&plan.source, &plan.target, &plan.name, STOP_LIMIT).await?)
+        }
+        Some(_) => Ok(()),
+        None => Err(Failure {
+            code: exit::REFUSED,
+            message: format!("the target knows no migration `{}`", plan.name),
+            hint: Some("it may be finished already; see `atalaya migrate status`".to_owned()),
+        }),
+    }
 }
 
 pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, Failure> {
     let (plan, endpoints) = arguments.run.plan(StopWhen::CaughtUp, context)?;
     let progress = Progress::new(context.output);
     runtime::block_on(async {
+        end_running(&plan, context).await?;
         atalaya_replicate::start(&plan, &progress).await?;
-        atalaya_replicate::last_fence(&plan, &progress).await
+        atalaya_replicate::last_fence(&plan, &progress).await?;
+        Ok::<_, Failure>(())
     })??;
     progress.finish();
     let report = runtime::block_on(validate::last_proof(&endpoints, context))??;

@@ -55,7 +55,7 @@ impl RunArguments {
         }
         let program = std::env::current_exe().map_err(|error| Failure::new(exit::FAILED, &error, None))?;
         let holder = HolderCommand { program, arguments: vec!["hold-snapshot".into()] };
-        let mut options = Options::new(context.state.join("migrations").join(&endpoints.name), holder);
+        let mut options = Options::new(context.state.join("migrations").join(endpoints.name.as_str()), holder);
         options.stop_when = stop_when;
         options.workers = self.workers.map(usize::from).or(endpoints.workers).unwrap_or(options.workers);
         options.index_workers = usize::from(self.index_workers);

@@ -1,0 +1,143 @@
+//! What `finish` and `abort` refuse, and what they leave alone.
+
+use crate::support::{Move, eventually};
+
+const TABLE: &str = "CREATE TABLE item (id int PRIMARY KEY, what text);
+    INSERT INTO item SELECT n, 'item ' || n FROM generate_series(1, 1000) n";
+
+fn slots(shop: &Move) -> String {
+    shop.source.run_sql("shop", "SELECT count(*) FROM pg_replication_slots").unwrap()
+}
+
+#[test]
+fn abort_with_the_target_gone_has_to_be_meant() {
+    let mut shop = Move::between(15, 15);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.target.kill().unwrap();
+    let ran = shop.run("abort", &[]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--target-gone"), "{}", ran.stderr);
+    assert_eq!(slots(&shop), "1");
+    let output = shop.done("abort", &["--target-gone"]);
+    assert!(output.contains("the target was left as it is"), "{output}");
+    assert_eq!(slots(&shop), "0");
+    assert_eq!(shop.source.run_sql("shop", "SELECT count(*) FROM pg_publication").unwrap(), "0");
+}
+
+#[test]
+fn abort_of_one_migration_leaves_another_of_almost_the_same_name() {
+    let shop = Move::between(15, 15);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    // Nothing on the target knows it, and its name gives the same slot but for a character that slots do not have.
+    let other = Move::named("sho-p", "abort", &["--target-gone"]);
+    let ran = crate::support::ran(&mut shop.command(&other));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("removed 0 slots"), "{}", ran.stdout);
+    assert_eq!(slots(&shop), "1");
+}
+
+#[test]
+fn a_name_that_is_a_path_is_refused() {
+    let shop = Move::between(15, 15);
+    for name in ["..", "/tmp", "a/b", "A"] {
+        let ran = crate::support::ran(&mut shop.command(&Move::named(name, "abort", &[])));
+        assert_eq!(ran.code, Some(2), "{name}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn finish_of_a_migration_that_never_began_touches_nothing() {
+    let shop = Move::between(15, 15);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    shop.target
+        .run_sql("shop", "CREATE TABLE item (id int PRIMARY KEY, what text); INSERT INTO item VALUES (1, 'mine')")
+        .unwrap();
+    let ran = shop.run("finish", &["--existing-schema"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    assert_eq!(shop.target.run_sql("shop", "SELECT what FROM item").unwrap(), "mine");
+    assert_eq!(slots(&shop), "0");
+}
+
+#[test]
+fn rows_that_stand_on_the_target_are_never_emptied_away() {
+    let shop = Move::between(15, 15);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    shop.target
+        .run_sql("shop", "CREATE TABLE item (id int PRIMARY KEY, what text); INSERT INTO item VALUES (1, 'mine')")
+        .unwrap();
+    let ran = shop.run("start", &["--existing-schema", "--stop-when", "caught-up"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    assert_eq!(shop.target.run_sql("shop", "SELECT what FROM item").unwrap(), "mine");
+}
+
+#[test]
+fn finish_takes_over_from_the_run_that_follows() {
+    let shop = Move::between(15, 18);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    let running = shop.spawn("start", &[]);
+    eventually("followed", || shop.run("status", &["--output", "json"]).stdout.contains("\"caught_up\":true"));
+    shop.source.run_sql("shop", "UPDATE item SET what = 'late' WHERE id = 7").unwrap();
+    shop.done("finish", &[]);
+    let ended = running.wait();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    shop.assert_equal();
+    assert_eq!(slots(&shop), "0");
+}
+
+#[test]
+fn a_partition_made_during_the_move_is_told_and_cannot_be_left_behind() {
+    let shop = Move::between(15, 18);
+    shop.source
+        .run_sql(
+            "shop",
+            "CREATE TABLE event (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+             CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+             INSERT INTO event VALUES (1, '2024-06-01')",
+        )
+        .unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.source
+        .run_sql(
+            "shop",
+            "CREATE TABLE event_2 PARTITION OF event FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+             INSERT INTO event VALUES (2, '2025-06-01')",
+        )
+        .unwrap();
+    let told = shop.run("start", &["--stop-when", "caught-up"]);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    assert!(told.stderr.contains("public.event_2 came after the move began"), "{}", told.stderr);
+    let refused = shop.run("finish", &[]);
+    assert_eq!(refused.code, Some(4), "{}", refused.stderr);
+    assert!(refused.stderr.contains("public.event_2"), "{}", refused.stderr);
+    assert_eq!(slots(&shop), "1");
+}
+
+#[test]
+fn a_table_made_during_the_move_may_be_left_behind_by_name() {
+    let shop = Move::between(15, 18);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.source.run_sql("shop", "CREATE TABLE scratch (id int PRIMARY KEY)").unwrap();
+    assert_eq!(shop.run("finish", &[]).code, Some(4));
+    shop.done("finish", &["--exclude", "public.scratch"]);
+    assert_eq!(slots(&shop), "0");
+}
+
+#[test]
+fn an_update_of_an_append_only_table_during_the_copy_stops_the_run() {
+    let shop = Move::between(15, 18);
+    shop.source.run_sql("shop", "CREATE TABLE log (line text); INSERT INTO log VALUES ('a'), ('b')").unwrap();
+    let arguments = Move::migrate("start", &["--append-only", "public.log", "--stop-when", "caught-up"]);
+    let killed = crate::support::ran(shop.command(&arguments).env("ATALAYA_FAILPOINT", "copy-begun:1"));
+    assert_eq!(killed.code, None, "{}", killed.stderr);
+    assert_eq!(shop.status()["phase"], "copy");
+    shop.source.run_sql("shop", "UPDATE log SET line = 'c' WHERE line = 'a'").unwrap();
+    eventually("counted", || {
+        shop.source.run_sql("shop", "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'log'").unwrap() == "1"
+    });
+    let ran = crate::support::ran(&mut shop.command(&arguments));
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    assert!(ran.stderr.contains("declared append-only"), "{}", ran.stderr);
+}

@@ -1,0 +1,102 @@
+//! Runs a program to its end, with a limit, and says how long it took.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::memory::Peak;
+
+/// No program measured here takes nearly as long.
+const LIMIT: Duration = Duration::from_secs(1200);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+const SAID_BYTES: u64 = 4096;
+
+/// Runs one program; how long it took.
+pub(crate) fn time(command: &mut Command) -> Result<Duration, Error> {
+    let begun = Instant::now();
+    let mut running = Running::start(command)?;
+    running.wait(|| {})?;
+    Ok(begun.elapsed())
+}
+
+/// Runs several programs at once; how long it took until the last had ended.
+pub(crate) fn time_together(commands: &mut [Command]) -> Result<Duration, Error> {
+    let begun = Instant::now();
+    let mut all = commands.iter_mut().map(Running::start).collect::<Result<Vec<_>, _>>()?;
+    for running in &mut all {
+        running.wait(|| {})?;
+    }
+    Ok(begun.elapsed())
+}
+
+/// Runs our program and watches the memory of all of its processes.
+pub(crate) fn watch(command: &mut Command, program: &Path) -> Result<Peak, Error> {
+    let mut running = Running::start(command)?;
+    let mut peak = Peak::of(program, running.child.id());
+    running.wait(|| peak.look())?;
+    Ok(peak)
+}
+
+struct Running {
+    child: Child,
+    name: String,
+    output: File,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Result<Self, Error> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let failed = |source| Error::Run { program: name.clone(), source };
+        // A file takes any amount of output without a reader that would cost time.
+        let output = tempfile::tempfile().map_err(failed)?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().map_err(failed)?)
+            .stderr(output.try_clone().map_err(failed)?)
+            .spawn();
+        match child {
+            Ok(child) => Ok(Self { child, name, output }),
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => Err(Error::Missing { program: name }),
+            Err(source) => Err(failed(source)),
+        }
+    }
+
+    fn wait(&mut self, mut meanwhile: impl FnMut()) -> Result<(), Error> {
+        let begun = Instant::now();
+        let status = loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => break status,
+                Ok(None) => {}
+                Err(source) => return Err(Error::Run { program: self.name.clone(), source }),
+            }
+            if begun.elapsed() > LIMIT {
+                return Err(Error::TimedOut { program: self.name.clone(), limit: LIMIT });
+            }
+            meanwhile();
+            thread::sleep(LOOK_EVERY);
+        };
+        if status.success() {
+            return Ok(());
+        }
+        let mut said = Vec::new();
+        let length = self.output.metadata().map_or(0, |data| data.len());
+        let _unread = self
+            .output
+            .seek(SeekFrom::Start(length.saturating_sub(SAID_BYTES)))
+            .and_then(|_| (&self.output).take(SAID_BYTES).read_to_end(&mut said));
+        let said = String::from_utf8_lossy(&said).trim_end().to_owned();
+        Err(Error::Failed { program: self.name.clone(), status, said })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already makes both calls fail, and that is all there is to it.
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}

@@ -1,0 +1,47 @@
+//! Why a figure could not be measured.
+
+use std::time::Duration;
+
+/// Nothing here is recovered from: a figure is measured whole or not at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A server or its SQL.
+    #[error(transparent)]
+    Sandbox(#[from] atalaya_sandbox::Error),
+    /// A program could not be started or read.
+    #[error("`{program}` could not be run")]
+    Run {
+        /// Its name.
+        program: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A program ended badly.
+    #[error("`{program}` failed ({status}):\n{said}")]
+    Failed {
+        /// Its name.
+        program: String,
+        /// Its exit status.
+        status: std::process::ExitStatus,
+        /// The end of what it wrote.
+        said: String,
+    },
+    /// A program took too long.
+    #[error("`{program}` was ended after {} s", .limit.as_secs())]
+    TimedOut {
+        /// Its name.
+        program: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// A peer or our own program is not installed.
+    #[error("`{program}` is not here\nhint: run `make bench`, which installs the peers and builds the program")]
+    Missing {
+        /// What was looked for.
+        program: String,
+    },
+    /// A tool did other work than it was asked for, so its time says nothing.
+    #[error("{0}")]
+    OtherWork(String),
+}

@@ -1,0 +1,81 @@
+//! `cargo run --release -p bench`: the figures of the README, each measured side by side with what it is compared to,
+//! in one run, on real durable servers.
+
+mod child;
+mod error;
+mod figures;
+mod lab;
+mod memory;
+mod pairs;
+mod report;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use error::Error;
+use figures::{Kind, Size};
+use report::Figure;
+
+/// Measures the README's figures; a missed goal is said, not an error.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Arguments {
+    /// The figures to measure instead of all.
+    figures: Vec<Kind>,
+    /// Alternating pairs of each.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    /// pgbench's scale: 100,000 rows each.
+    #[arg(long, default_value_t = 50)]
+    scale: u32,
+    /// Transactions of the backlog.
+    #[arg(long, default_value_t = 200_000)]
+    transactions: u32,
+    /// The program `atalaya` instead of the one beside this.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+    /// Also write the figures to a file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut text = format!("error: {error}");
+            let mut source = std::error::Error::source(&error);
+            while let Some(inner) = source {
+                text += &format!(": {inner}");
+                source = inner.source();
+            }
+            let _closed = writeln!(std::io::stderr(), "{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Error> {
+    let program = lab::find_program(arguments.program.clone())?;
+    let size =
+        Size { rounds: usize::from(arguments.rounds), scale: arguments.scale, transactions: arguments.transactions };
+    let kinds = if arguments.figures.is_empty() { &Kind::ALL[..] } else { &arguments.figures };
+    let mut documents = Vec::new();
+    for kind in kinds {
+        // Servers of its own: no figure meets what another left behind.
+        let lab = lab::Lab::open(&program)?;
+        for figure in kind.measure(&lab, size)? {
+            documents.push(Figure::json(&figure));
+            let _closed = write!(std::io::stdout(), "{}", figure.text());
+        }
+    }
+    if let Some(path) = &arguments.json {
+        let text = format!("{:#}\n", serde_json::json!({ "version": 1, "figures": documents }));
+        std::fs::write(path, text).map_err(|source| Error::Run { program: path.display().to_string(), source })?;
+    }
+    Ok(())
+}

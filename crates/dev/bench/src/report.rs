@@ -1,0 +1,121 @@
+//! Figures as lines for people and as JSON.
+
+use std::fmt::Write;
+
+use crate::pairs::{Pairs, summary};
+
+/// What a figure is held against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Goal {
+    /// The ratio of our seconds to the peer's.
+    RatioAtMost(f64),
+    /// Mebibytes at the peak.
+    MebibytesUnder(f64),
+}
+
+/// One figure, measured.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    /// A stable name.
+    pub(crate) id: &'static str,
+    /// What was done, in full.
+    pub(crate) what: String,
+    /// The measurements.
+    pub(crate) measured: Measured,
+    /// What it should be.
+    pub(crate) goal: Goal,
+}
+
+/// Seconds of two sides, or bytes of ours.
+#[derive(Debug)]
+pub(crate) enum Measured {
+    /// Side by side, with the peer's name.
+    Seconds(Pairs, &'static str),
+    /// The peak of all our processes together, and their names.
+    Peak(u64, Vec<String>),
+}
+
+impl Figure {
+    /// The number the goal speaks of.
+    fn value(&self) -> f64 {
+        match &self.measured {
+            Measured::Seconds(pairs, _) => summary(&pairs.ours).median / summary(&pairs.peer).median,
+            Measured::Peak(bytes, _) => *bytes as f64 / f64::from(1 << 20),
+        }
+    }
+
+    fn is_reached(&self) -> bool {
+        match self.goal {
+            Goal::RatioAtMost(most) => self.value() <= most,
+            Goal::MebibytesUnder(most) => self.value() < most,
+        }
+    }
+
+    /// Lines for people.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("{}: {}\n", self.id, self.what);
+        let verdict = if self.is_reached() { "reached" } else { "MISSED" };
+        // Writing to a string cannot fail.
+        let _infallible = match (&self.measured, self.goal) {
+            (Measured::Seconds(pairs, peer), goal) => {
+                let line = |name: &str, numbers: &[f64]| {
+                    let all = summary(numbers);
+                    let (median, least, greatest) = (all.median, all.least, all.greatest);
+                    format!("  {name:<24} {median:>8.2} s   ({least:.2} to {greatest:.2}, {} runs)\n", numbers.len())
+                };
+                text += &line("atalaya", &pairs.ours);
+                text += &line(peer, &pairs.peer);
+                writeln!(text, "  ratio {:>27.2}     goal {}: {verdict}", self.value(), goal.text())
+            }
+            (Measured::Peak(_, processes), goal) => writeln!(
+                text,
+                "  {:<24} {:>8.0} MiB at the peak, of {}; goal {}: {verdict}",
+                "atalaya",
+                self.value(),
+                processes.join(", "),
+                goal.text()
+            ),
+        };
+        text
+    }
+
+    /// The same for programs.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let measured = match &self.measured {
+            Measured::Seconds(pairs, peer) => {
+                serde_json::json!({ "peer": peer, "seconds": pairs.ours, "peer_seconds": pairs.peer })
+            }
+            Measured::Peak(bytes, processes) => serde_json::json!({ "peak_bytes": bytes, "processes": processes }),
+        };
+        serde_json::json!({ "id": self.id, "what": self.what, "measured": measured, "value": self.value(),
+                            "goal": self.goal.text(), "reached": self.is_reached() })
+    }
+}
+
+impl Goal {
+    fn text(self) -> String {
+        match self {
+            Self::RatioAtMost(most) => format!("at most {most}"),
+            Self::MebibytesUnder(most) => format!("under {most} MiB"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_goal_is_said() {
+        let pairs = Pairs { ours: vec![2.0, 3.0, 4.0], peer: vec![2.0, 2.0, 2.0] };
+        let figure = |most| Figure {
+            id: "copy",
+            what: "a copy".to_owned(),
+            measured: Measured::Seconds(Pairs { ours: pairs.ours.clone(), peer: pairs.peer.clone() }, "peer"),
+            goal: Goal::RatioAtMost(most),
+        };
+        assert!(figure(1.0).text().contains("goal at most 1: MISSED"), "{}", figure(1.0).text());
+        assert!(figure(1.5).text().contains("goal at most 1.5: reached"));
+        assert_eq!(figure(1.5).json()["value"], 1.5);
+    }
+}
