@@ -29,4 +29,4 @@ bench: setup build ## the figures of the README, measured side by side; BENCH="c
 		RELADIFF="$$reladiff" "$(CARGO_TARGET_DIR)/release/bench" $(BENCH)
 
 soak: setup ## the long tests: larger data, more kills
-	cargo test --locked --workspace --release -- --include-ignored
+	cargo test --locked --workspace --profile soak -- --include-ignored

@@ -1,5 +1,6 @@
 //! Failpoints of the move, for tests of the built program: `ATALAYA_FAILPOINT=name:N` ends the process by
-//! SIGKILL when the named place is reached for the Nth time. Only in builds with debug assertions.
+//! SIGKILL when the named place is reached for the Nth time, `name:N:stop` halts it there by SIGSTOP until the
+//! test sends SIGCONT, `name:N:stop-each` does so every N times. Only in builds with debug assertions.
 
 use atalaya_replicate::Failpoints;
 
@@ -16,13 +17,25 @@ pub(crate) fn from_environment() -> Failpoints {
 fn armed(wanted: &str) -> Failpoints {
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    let (name, count) = wanted.split_once(':').unwrap_or((wanted, "1"));
-    let (name, count) = (name.to_owned(), count.parse::<u64>().unwrap_or(1));
+    use nix::sys::signal::{Signal, raise};
+
+    let mut parts = wanted.split(':');
+    let name = parts.next().unwrap_or_default().to_owned();
+    let count = parts.next().and_then(|count| count.parse::<u64>().ok()).unwrap_or(1);
+    // A kill is as a power cut: nothing after it can be relied on. A halt lets a test change the world in between.
+    let (signal, again) = match parts.next() {
+        Some("stop") => (Signal::SIGSTOP, false),
+        Some("stop-each") => (Signal::SIGSTOP, true),
+        _ => (Signal::SIGKILL, false),
+    };
     let reached = AtomicU64::new(0);
     Failpoints::new(move |place| {
-        if place == name && reached.fetch_add(1, Ordering::Relaxed) + 1 == count {
-            // The process ends here: nothing after it can be relied on, as in a power cut.
-            let _raised = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+        if place != name {
+            return;
+        }
+        let times = reached.fetch_add(1, Ordering::Relaxed) + 1;
+        if times == count || (again && times.is_multiple_of(count)) {
+            let _raised = raise(signal);
         }
     })
 }

@@ -3,6 +3,7 @@
 use std::process::{Child, Command, Stdio};
 
 use atalaya_sandbox::{Server, ServerOptions, client_tools};
+use nix::sys::signal::Signal;
 
 /// A migration named `shop` between two servers of given versions.
 pub(crate) struct Move {
@@ -10,15 +11,30 @@ pub(crate) struct Move {
     pub(crate) target: Server,
     pub(crate) source_url: String,
     pub(crate) target_url: String,
-    state: tempfile::TempDir,
+    /// The folder for local state; in `own_state` unless a test says otherwise.
+    pub(crate) state: std::path::PathBuf,
+    _own_state: tempfile::TempDir,
 }
 
 /// How a run of the program ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
+    /// The signal that ended it, if one did.
+    pub(crate) signal: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+}
+
+impl Ran {
+    fn of(output: &std::process::Output) -> Self {
+        Self {
+            code: output.status.code(),
+            signal: std::os::unix::process::ExitStatusExt::signal(&output.status),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
 }
 
 impl Move {
@@ -32,12 +48,13 @@ impl Move {
         source.create_database("shop").unwrap();
         target.create_database("shop").unwrap();
         let (source_url, target_url) = (source.url("shop"), target.url("shop"));
-        Self { source, target, source_url, target_url, state: tempfile::tempdir().unwrap() }
+        let own_state = tempfile::tempdir().unwrap();
+        Self { source, target, source_url, target_url, state: own_state.path().into(), _own_state: own_state }
     }
 
     /// The folder of the program's local state.
     pub(crate) fn state(&self) -> &std::path::Path {
-        self.state.path()
+        &self.state
     }
 
     /// The program with this migration's surroundings; no URL in its arguments.
@@ -46,7 +63,7 @@ impl Move {
         command
             .args(arguments)
             .arg("--state")
-            .arg(self.state.path())
+            .arg(&self.state)
             .env("SOURCE_URL", &self.source_url)
             .env("TARGET_URL", &self.target_url)
             .env("ATALAYA_CLIENT_TOOLS", client_tools(self.target.version()).unwrap())
@@ -82,9 +99,15 @@ impl Move {
 
     /// Starts a verb of `migrate` and leaves it running.
     pub(crate) fn spawn(&self, verb: &str, more: &[&str]) -> Running {
+        self.spawn_with(verb, more, &[])
+    }
+
+    /// The same with further variables in its environment.
+    pub(crate) fn spawn_with(&self, verb: &str, more: &[&str], variables: &[(&str, &str)]) -> Running {
         let (stdout, stderr) = (tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap());
         let child = self
             .command(&Self::migrate(verb, more))
+            .envs(variables.iter().copied())
             .stdout(stdout.reopen().unwrap())
             .stderr(stderr.reopen().unwrap())
             .spawn()
@@ -117,14 +140,6 @@ impl Move {
             let status: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
             status["running"] == true && status["activity"]["caught_up"] == true
         }
-    }
-
-    /// Runs `atalaya validate` on this migration.
-    pub(crate) fn validate(&self, more: &[&str]) -> Ran {
-        let mut arguments =
-            vec!["validate", "--source", "env:SOURCE_URL", "--target", "env:TARGET_URL", "--name", "shop"];
-        arguments.extend_from_slice(more);
-        ran(&mut self.command(&arguments))
     }
 
     /// The migration's status.
@@ -178,9 +193,14 @@ pub(crate) struct Running {
 impl Running {
     /// Waits for its end; not for ever.
     pub(crate) fn wait(mut self) -> Ran {
-        eventually("the run's end", || self.child.try_wait().unwrap().is_some());
-        let code = self.child.wait().unwrap().code();
-        Ran { code, stdout: read(&self.stdout), stderr: read(&self.stderr) }
+        eventually("the run's end", || !self.is_running());
+        self.end()
+    }
+
+    fn end(&mut self) -> Ran {
+        let status = self.child.wait().unwrap();
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        Ran { code: status.code(), signal, stdout: read(&self.stdout), stderr: read(&self.stderr) }
     }
 
     /// What it has said on stderr by now.
@@ -193,6 +213,37 @@ impl Running {
         if let Some(status) = self.child.try_wait().unwrap() {
             panic!("the run ended with {status}:\n{}\n{}", read(&self.stdout), read(&self.stderr));
         }
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// Waits until a failpoint has halted it.
+    pub(crate) fn wait_for_halt(&mut self) {
+        eventually("halted at a failpoint", || {
+            if !self.is_running() {
+                panic!("it ended before it came to its failpoint: {:?}", self.end());
+            }
+            self.is_halted()
+        });
+    }
+
+    /// Whether a failpoint has halted it, as /proc says.
+    pub(crate) fn is_halted(&self) -> bool {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        text.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+    }
+
+    /// Lets it go on after a halt.
+    pub(crate) fn go_on(&self) {
+        signal(self.pid(), Signal::SIGCONT);
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 }
 
@@ -208,14 +259,14 @@ impl Drop for Running {
     }
 }
 
+/// Sends a signal to a process that must be there.
+pub(crate) fn signal(pid: i32, signal: Signal) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
+}
+
 /// Runs a command to its end.
 pub(crate) fn ran(command: &mut Command) -> Ran {
-    let output = command.output().unwrap();
-    Ran {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    Ran::of(&command.output().unwrap())
 }
 
 /// Asks again and again until something holds; panics when it does not in time.

@@ -1,11 +1,16 @@
 //! `abort`: everything of ours goes from both sides; the target's data only when asked.
 
+use std::time::Duration;
+
 use atalaya_data::{quote_identifier, quote_literal};
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::{Session, control};
 
-use crate::progress::Store;
-use crate::{Error, run_lock};
+use crate::progress::{Store, wait_for_slot};
+use crate::{Error, run_lock, snapshot};
+
+/// How long the backend of a run that ended may take to leave its slot.
+const SLOT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is to be removed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -145,29 +150,24 @@ pub(crate) async fn clean_source(
     names: &[String],
     report: &mut AbortReport,
 ) -> Result<(), Error> {
+    // The slot's own connections and the snapshot's holder first: a slot in use cannot be dropped.
+    snapshot::end_orphans(source, migration).await?;
     let slots = source
         .query(
-            "SELECT slot_name::text, active FROM pg_catalog.pg_replication_slots
+            "SELECT slot_name::text FROM pg_catalog.pg_replication_slots
               WHERE slot_name = ANY ($1) AND database = pg_catalog.current_database()",
             &[&names],
         )
         .await?;
-    if let Some(active) = slots.iter().find(|row| row.get(1)) {
-        return Err(Error::refused(
-            "slot-active",
-            format!("replication slot `{}` is in use", active.get::<_, String>(0)),
-            "stop the migration first: `atalaya migrate stop`",
-        ));
-    }
-    let holders = format!("atalaya snapshot {migration}");
-    source
-        .query(
-            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = $1",
-            &[&holders],
-        )
-        .await?;
     for row in slots {
         let name: String = row.get(0);
+        if !wait_for_slot(source, &name, SLOT_PATIENCE).await? {
+            return Err(Error::refused(
+                "slot-active",
+                format!("replication slot `{name}` is in use"),
+                "stop the migration first: `atalaya migrate stop`",
+            ));
+        }
         source.query("SELECT pg_catalog.pg_drop_replication_slot($1)", &[&name]).await?;
         report.slots.push(name);
     }

@@ -83,6 +83,20 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The copy's snapshot ended before a worker had taken it.
+    #[error("the snapshot's holder ended while the copy began")]
+    SnapshotLost,
+    /// A server says nothing, on a connection that seems to be open.
+    #[error("the {side} has given no answer for {} s", .limit.as_secs())]
+    Silent {
+        /// `source` or `target`.
+        side: &'static str,
+        /// How long.
+        limit: std::time::Duration,
+    },
+    /// The run cannot go on from where it is, but from what the target has stored.
+    #[error("{0}")]
+    Interrupted(&'static str),
     /// A stop that was asked for is reached; never leaves this crate.
     #[error("the run was asked to stop")]
     StopReached,
@@ -109,8 +123,14 @@ impl Error {
         match self {
             Self::Postgres(error) => error.retry() != Retry::Never,
             Self::Copy { source, .. } => source.retry() != Retry::Never,
+            Self::SnapshotLost | Self::Interrupted(_) | Self::Silent { .. } => true,
             _ => false,
         }
+    }
+
+    /// Whether another session has the migration's lock.
+    pub(crate) fn is_lock(&self) -> bool {
+        matches!(self, Self::Refused { code: "already-running", .. })
     }
 
     /// Whether it is a refusal rather than a failure.
@@ -146,7 +166,22 @@ impl Error {
                     .to_owned(),
             ),
             Self::Program { hint, .. } => Some((*hint).to_owned()),
-            Self::Decode(_) | Self::File { .. } | Self::Broken(_) | Self::StopReached => None,
+            Self::SnapshotLost => Some(
+                "start again: what is not finished is copied from a new snapshot; look on the source for what ends \
+                 sessions that are idle in a transaction"
+                    .to_owned(),
+            ),
+            Self::Silent { .. } => Some(
+                "see whether the server and the network to it are well; `--silence-timeout` allows more time"
+                    .to_owned(),
+            ),
+            Self::Interrupted(_) => {
+                Some("look at the target's log; the same command resumes where this one stopped".to_owned())
+            }
+            Self::File { .. } => Some("check the folder's permissions and that its disk has room".to_owned()),
+            Self::Decode(_) | Self::Broken(_) | Self::StopReached => {
+                Some("run the same command again; if it ends the same way, this is a bug worth reporting".to_owned())
+            }
         }
     }
 }

@@ -5,10 +5,28 @@ use atalaya_postgres::Session;
 
 use crate::abort::{AbortReport, clean_source, forget};
 use crate::ddl::refuse_unmoved;
-use crate::progress::Store;
+use crate::progress::{Phase, Store};
 use crate::report::Observer;
 use crate::run::{Connected, open_archive};
 use crate::{Error, Plan, run_lock, schema, sequences};
+
+/// Whether an earlier `finish` has proven and completed the move, and was cut off before everything of ours was
+/// removed; then only [`clean_up`] is left to do.
+///
+/// # Errors
+/// When there is no such migration: finishing must never begin one.
+pub async fn is_proven(plan: &Plan) -> Result<bool, Error> {
+    let target = Session::connect(&plan.target, &format!("atalaya finish {}", plan.name)).await?;
+    let store = Store { session: &target, name: &plan.name };
+    match store.read().await? {
+        Some(migration) => Ok(migration.phase == Phase::Finished),
+        None => Err(Error::refused(
+            "unknown-migration",
+            format!("there is no migration `{}`", plan.name),
+            "see `atalaya migrate status`; a finished migration leaves nothing behind",
+        )),
+    }
+}
 
 /// Sets the sequences a last time. The replicator has stopped, with everything applied.
 ///
@@ -24,7 +42,7 @@ pub async fn last_fence(plan: &Plan, _observer: &dyn Observer) -> Result<(), Err
             "see `atalaya migrate status`",
         ));
     };
-    if migration.phase != crate::progress::Phase::Stream {
+    if migration.phase != Phase::Stream {
         return Err(Error::refused(
             "copy-unfinished",
             "the copy is not complete",
@@ -48,9 +66,11 @@ pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
     if !migration.schema.existing {
         let archive = open_archive(plan, &connected, &migration).await?;
         schema::restore_foreign_keys(&archive, &store).await?;
+        plan.options.failpoints.reach("foreign-keys-restored");
         schema::restore_rest(&archive, &store).await?;
         schema::fill_materialized_views(&archive, &store).await?;
     }
+    plan.options.failpoints.reach("schema-completed");
     Ok(())
 }
 
@@ -64,9 +84,14 @@ pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
     let source = Session::connect(&plan.source, &name).await?;
     run_lock(&target, &plan.name).await?;
     let store = Store { session: &target, name: &plan.name };
+    let slot = store.read().await?.map(|migration| migration.slot);
     let mut report = AbortReport::default();
-    if let Some(migration) = store.read().await? {
-        clean_source(&source, &plan.name, &[migration.slot], &mut report).await?;
+    // From here on the slot may be gone, so nothing can be followed any more: the same command goes on here.
+    if let Some(slot) = slot {
+        store.enter_finished().await?;
+        plan.options.failpoints.reach("finish-stored");
+        clean_source(&source, &plan.name, &[slot], &mut report).await?;
+        plan.options.failpoints.reach("source-cleaned");
     }
     if atalaya_postgres::control::is_installed(&target).await? {
         forget(&target, &plan.name).await?;

@@ -66,6 +66,8 @@ pub struct Options {
     pub slot_timeout: Duration,
     /// Lost connections in a row, without progress between, after which the run gives up.
     pub reconnects: u32,
+    /// How long a server may leave a question without an answer before its connections count as lost.
+    pub silence_timeout: Duration,
     /// The folder with `pg_dump` and `pg_restore` of the target's major version.
     pub client_tools: Option<PathBuf>,
     /// A folder of this migration's own, for its schema dump.
@@ -94,6 +96,7 @@ impl Options {
             synchronous_commit: false,
             slot_timeout: Duration::from_secs(60),
             reconnects: 8,
+            silence_timeout: Duration::from_secs(60),
             client_tools: None,
             work_folder,
             holder,

@@ -3,6 +3,7 @@
 mod connect;
 mod copy_phase;
 mod create;
+mod pulse;
 
 use std::time::Duration;
 
@@ -39,9 +40,15 @@ pub async fn start(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Erro
     let mut pause = FIRST_PAUSE;
     let mut reached = None;
     loop {
-        let error = match run_once(plan, observer).await {
+        let ended = tokio::select! {
+            ended = run_once(plan, observer) => ended,
+            silent = pulse::watch(plan) => Err(silent),
+        };
+        let error = match ended {
             Ok(outcome) => return Ok(outcome),
             Err(error) if error.is_transient() => error,
+            // The lock may be this very run's: a server that lost us without a word keeps its session for a while.
+            Err(error) if attempt > 0 && error.is_lock() => error,
             Err(error) => return Err(error),
         };
         // Only tries without progress between them count.
@@ -68,6 +75,13 @@ async fn run_once(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Error
         Some(migration) => migration,
         None => create::create(plan, &connected, &store).await?,
     };
+    if migration.phase == Phase::Finished {
+        return Err(Error::refused(
+            "finished",
+            format!("migration `{}` is finished, except for the removal of what is ours", plan.name),
+            "run `atalaya migrate finish` again",
+        ));
+    }
     if migration.phase == Phase::Created {
         observer.observe(&Event::Phase { phase: "prepare" });
         create::open_slot(plan, &connected, &store, &mut migration, observer).await?;

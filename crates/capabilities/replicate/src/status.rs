@@ -14,7 +14,7 @@ pub struct Status {
     pub version: u32,
     /// The migration's name.
     pub name: String,
-    /// `created`, `copy` or `stream`.
+    /// `created`, `copy`, `stream` or `finished`.
     pub phase: String,
     /// Whether a run holds the migration's lock.
     pub running: bool,

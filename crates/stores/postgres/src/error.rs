@@ -111,9 +111,9 @@ impl Error {
     #[must_use]
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Connect { .. } | Self::Lost { .. } => Retry::Reconnect,
+            Self::Connect { .. } | Self::Lost { .. } | Self::Timeout { .. } => Retry::Reconnect,
             Self::Wire(error) => retry_of_wire(error),
-            Self::Timeout { .. } | Self::Tls(_) | Self::Shape { .. } | Self::OpenTransactions { .. } => Retry::Never,
+            Self::Tls(_) | Self::Shape { .. } | Self::OpenTransactions { .. } => Retry::Never,
             Self::Server { source, .. } | Self::Refused { source, .. } => retry_of(&source.sqlstate),
         }
     }
@@ -128,7 +128,11 @@ impl Error {
             Self::Lost { .. } => {
                 Some("look at the server's log; the same command resumes where this one stopped".into())
             }
-            Self::Timeout { .. } => Some("look for what holds it up in pg_stat_activity and pg_locks".into()),
+            Self::Timeout { .. } => Some(
+                "look for what holds it up in pg_stat_activity and pg_locks; if no connection came about, check host, \
+                 port and firewall, or allow more time with `connect_timeout=SECONDS` in the URL"
+                    .into(),
+            ),
             Self::Wire(error) => error.hint(),
             Self::OpenTransactions { .. } => Some(
                 "end or wait for those transactions, prepared ones too, or give more time with --slot-timeout".into(),
@@ -185,15 +189,25 @@ fn refused_hint(error: &ServerError) -> String {
         "28000" => "the server's pg_hba.conf has no line for this host, role, database and encryption".into(),
         "3D000" => "check the database's name at the end of the URL".into(),
         "53300" => "all connection slots are taken; free some or raise max_connections".into(),
-        "57P03" => "the server is starting up or shutting down; try again".into(),
+        "57P03" => {
+            "the server is starting up, recovering or going down; if it does not come back, its log tells why: a full \
+             disk, for one"
+                .into()
+        }
         _ => "look at the server's log".into(),
     }
 }
 
 fn server_hint(sqlstate: &str) -> Option<String> {
     let hint = match sqlstate {
+        "40001" | "40P01" => {
+            "another session works on the same rows or tables; see pg_stat_activity there, then run the same command again"
+        }
+        "57014" => {
+            "a timeout or somebody cancelled the statement; see the server's log, then run the same command again"
+        }
         "42501" => "grant the role the missing privilege, or run `atalaya assess` to see all that is missing",
-        "53100" => "free disk space on that server, then run the same command again",
+        "53100" | "58030" => "free disk space on that server, then run the same command again",
         "53200" => "the server is out of memory; lower its work_mem or the number of workers",
         "53400" => "raise max_replication_slots or max_wal_senders, or drop slots that nobody uses",
         "55P03" => "another session holds the lock; see pg_locks",

@@ -259,8 +259,10 @@ fn connect_error(url: &ConnectionUrl, error: tokio_postgres::Error) -> Error {
         Some(report) => Error::Refused { place: url.to_string(), source: Box::new(crate::error::kept_of(report)) },
         None => Error::Connect {
             place: url.to_string(),
+            hint: tls::rejection(&error)
+                .map_or("check host, port and that the server runs and listens there; if it went down, its log tells why: a full disk, \
+                 for one", tls::Rejection::hint),
             source: Box::new(error),
-            hint: "check host, port and that the server runs and listens there",
         },
     }
 }

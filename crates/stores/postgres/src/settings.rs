@@ -24,6 +24,10 @@ pub const SESSION_SETTINGS: &[(&str, &str)] = &[
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
+    // The server's own look at whether we are there: by default it keeps the locks of a client that vanished for hours.
+    ("tcp_keepalives_idle", "30"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_keepalives_count", "3"),
 ];
 
 /// The settings as libpq's `options` startup parameter.

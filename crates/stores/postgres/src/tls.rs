@@ -180,6 +180,48 @@ impl ServerCertVerifier for ChainOnly {
     handshake_signatures_are_checked!();
 }
 
+/// Why a server's certificate was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    /// It was issued for another name.
+    Name,
+    /// It was issued by nobody we trust.
+    Authority,
+    /// Anything else: expired, no common version.
+    Other,
+}
+
+impl Rejection {
+    /// The next step.
+    pub(crate) const fn hint(self) -> &'static str {
+        match self {
+            Self::Name => "connect by a name that the certificate lists; `sslmode=verify-ca` checks the authority only",
+            Self::Authority => "`sslrootcert` has to name the authority that issued the server's certificate",
+            Self::Other => "the server has to offer TLS 1.2 or 1.3 with a valid certificate",
+        }
+    }
+}
+
+/// What of an error's causes is a failed handshake, if one is.
+pub(crate) fn rejection(error: &(dyn std::error::Error + 'static)) -> Option<Rejection> {
+    use rustls::CertificateError::{BadSignature, NotValidForName, NotValidForNameContext, UnknownIssuer};
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // An io::Error that wraps another gives that one's cause as its own, and so hides it.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match inner.or_else(|| error.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
+                return Some(Rejection::Name);
+            }
+            Some(rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature)) => return Some(Rejection::Authority),
+            Some(_) => return Some(Rejection::Other),
+            None => cause = error.source(),
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -80,6 +80,8 @@ pub(crate) struct Applier {
     part_bytes: usize,
     open: bool,
     group_changes: u64,
+    /// The position that the target holds, as far as this run knows.
+    stored: Lsn,
     failpoints: Failpoints,
 }
 
@@ -90,6 +92,7 @@ impl Applier {
         migration: &str,
         options: ApplySettings,
         failpoints: Failpoints,
+        stored: Lsn,
     ) -> Result<Self, Error> {
         let commit = if options.synchronous_commit { "on" } else { "off" };
         // Generic plans, since arrays differ in length only; without sequential scans, since a plan made
@@ -111,6 +114,7 @@ impl Applier {
             part_bytes: 0,
             open: false,
             group_changes: 0,
+            stored,
             failpoints,
         })
     }
@@ -148,7 +152,9 @@ impl Applier {
         let names: Vec<String> = tables.iter().map(|table| format!("ONLY {}", table.name.to_sql())).collect();
         let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
         self.group_changes += 1;
-        Ok(self.session.batch(&format!("TRUNCATE {}{restart}", names.join(", "))).await?)
+        self.session.batch(&format!("TRUNCATE {}{restart}", names.join(", "))).await?;
+        self.failpoints.reach("apply-truncated");
+        Ok(())
     }
 
     /// Writes what waits, within the open transaction.
@@ -171,6 +177,7 @@ impl Applier {
                 Err(Stopped::Conflict(conflict)) => return Err(self.stop_at(&conflict).await),
             }
         }
+        self.failpoints.reach("apply-ordered-written");
         Ok(())
     }
 
@@ -182,23 +189,27 @@ impl Applier {
             format!("'2000-01-01 00:00:00+00'::timestamptz + {micros} * interval '1 us'")
         });
         let lsn = position.applied;
-        // A position never goes back: such an update touches no row, and the group is not committed.
+        // A position follows upon the one this run knows. If another was stored meanwhile, by a commit of a run that
+        // was killed, this group may be there already: no row is touched, and nothing is committed.
         let sql = format!(
             "UPDATE atalaya.progress SET applied = '{lsn}', transactions = transactions + {}, changes = changes + {}, \
                     committed_at = {committed} \
-              WHERE migration = {} AND writer = 0 AND applied <= '{lsn}'",
+              WHERE migration = {} AND writer = 0 AND applied = '{}' AND applied <= '{lsn}'",
             position.transactions,
             self.group_changes,
             quote_literal(&self.migration),
+            self.stored,
         );
         if self.session.execute(&sql, &[]).await? != 1 {
-            return Err(Error::Broken("the stored position is gone or later than the one to be stored"));
+            return Err(Error::Interrupted("the stored position is gone or another than this run stored"));
         }
-        self.failpoints.reach("apply-position-written");
+        let idle = self.group_changes == 0;
+        self.failpoints.reach(if idle { "idle-position-written" } else { "apply-position-written" });
         self.session.batch("COMMIT").await?;
-        self.failpoints.reach("apply-committed");
+        self.failpoints.reach(if idle { "idle-committed" } else { "apply-committed" });
         self.open = false;
         self.group_changes = 0;
+        self.stored = lsn;
         Ok(())
     }
 
@@ -214,6 +225,7 @@ impl Applier {
         };
         self.session.batch(&sql).await?;
         self.open = true;
+        self.failpoints.reach("apply-begun");
         Ok(())
     }
 

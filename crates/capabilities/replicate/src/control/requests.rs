@@ -59,7 +59,7 @@ impl Requests {
     pub(crate) async fn woken(&mut self) -> Result<(), Error> {
         match self.session.next_notification().await {
             Some(_) => Ok(()),
-            None => Err(Error::Broken("the control connection ended")),
+            None => Err(Error::Interrupted("the control connection ended")),
         }
     }
 
@@ -67,7 +67,7 @@ impl Requests {
     pub(crate) async fn woken_within(&mut self, limit: Duration) -> Result<bool, Error> {
         match tokio::time::timeout(limit, self.session.next_notification()).await {
             Ok(Some(_)) => self.refresh().await.map(|()| true),
-            Ok(None) => Err(Error::Broken("the control connection ended")),
+            Ok(None) => Err(Error::Interrupted("the control connection ended")),
             Err(_) => self.refresh().await.map(|()| false),
         }
     }

@@ -18,12 +18,14 @@ pub(super) async fn work(shared: &Shared<'_>, number: usize) -> Result<(), Error
     let mut source = WireConnection::connect(&plan.source, &options).await?;
     let mut target = WireConnection::connect(&plan.target, &options).await?;
     source.simple_query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    source.simple_query(&format!("SET TRANSACTION SNAPSHOT {}", quote_literal(&shared.snapshot.name))).await?;
+    let import = format!("SET TRANSACTION SNAPSHOT {}", quote_literal(&shared.snapshot.name));
+    let imported = source.simple_query(&import).await;
     // After the import: only then does a living holder prove that the snapshot was its own.
     let check = Session::connect(&plan.source, &name).await?;
     if !snapshot::is_held(&check, shared.snapshot).await? {
-        return Err(Error::Broken("the snapshot's holder ended while the copy began"));
+        return Err(Error::SnapshotLost);
     }
+    imported?;
     drop(check);
     target.simple_query("SET synchronous_commit = off").await?;
     loop {

@@ -93,7 +93,7 @@ impl<'a> Follower<'a> {
             synchronous_commit: plan.options.synchronous_commit,
             replica_role: may_be_replica(&session).await?,
         };
-        let applier = Applier::new(session, &plan.name, settings, plan.options.failpoints.clone()).await?;
+        let applier = Applier::new(session, &plan.name, settings, plan.options.failpoints.clone(), applied).await?;
         let control = Session::connect(&plan.target, &format!("atalaya control {}", plan.name)).await?;
         control.batch(&format!("LISTEN {REPLICATOR_CHANNEL}")).await?;
         let requests = Requests::open(control, &plan.name).await?;

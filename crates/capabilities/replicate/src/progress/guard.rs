@@ -2,6 +2,8 @@
 //!
 //! Never the later of two positions, and never a slot that was made anew: both skip changes in silence.
 
+use std::time::Duration;
+
 use atalaya_data::Lsn;
 use atalaya_postgres::Session;
 use atalaya_postgres::catalog::{ServerIdentity, read_identity};
@@ -45,9 +47,29 @@ fn same_database(found: &ServerIdentity, bound: &ServerIdentity) -> bool {
     found.database == bound.database && (bound.database_oid == 0 || found.database_oid == bound.database_oid)
 }
 
+/// How long the backend of a connection that vanished may keep a slot: the source ends it after its
+/// `wal_sender_timeout`, 60 s unless set otherwise.
+const SLOT_PATIENCE: Duration = Duration::from_secs(70);
+const SLOT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Waits until nobody reads a slot: the backend of a killed run needs a moment to notice. False when it is still
+/// in use after `limit`.
+pub(crate) async fn wait_for_slot(source: &Session, slot: &str, limit: Duration) -> Result<bool, Error> {
+    let deadline = tokio::time::Instant::now() + limit;
+    let sql = "SELECT active FROM pg_catalog.pg_replication_slots WHERE slot_name = $1";
+    while source.query_opt(sql, &[&slot]).await?.is_some_and(|row| row.get(0)) {
+        if tokio::time::Instant::now() >= deadline {
+            return Ok(false);
+        }
+        tokio::time::sleep(SLOT_PAUSE).await;
+    }
+    Ok(true)
+}
+
 /// Refuses a slot that is gone, lost, of another kind, or past what is stored; and a stored position that
 /// the source has not written yet.
 pub(crate) async fn check_position(source: &Session, migration: &Migration, applied: Lsn) -> Result<(), Error> {
+    wait_for_slot(source, &migration.slot, SLOT_PATIENCE).await?;
     let row = source
         .query_opt(
             "SELECT plugin::text, database::text, confirmed_flush_lsn::text, wal_status, active,

@@ -4,6 +4,6 @@ mod guard;
 mod store;
 mod tables;
 
-pub(crate) use guard::{check_position, check_source};
+pub(crate) use guard::{check_position, check_source, wait_for_slot};
 pub(crate) use store::{Migration, Phase, SchemaChoice, Store, StoredSnapshot};
 pub(crate) use tables::TableRow;

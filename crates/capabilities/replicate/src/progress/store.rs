@@ -17,6 +17,8 @@ pub(crate) enum Phase {
     Copy,
     /// Every row of the snapshot is there; changes are followed.
     Stream,
+    /// Proven and complete; only what is ours is still to be removed.
+    Finished,
 }
 
 impl Phase {
@@ -25,17 +27,21 @@ impl Phase {
             Self::Created => "created",
             Self::Copy => "copy",
             Self::Stream => "stream",
+            Self::Finished => "finished",
         }
     }
 
     fn parse(text: &str) -> Result<Self, Error> {
-        [Self::Created, Self::Copy, Self::Stream].into_iter().find(|phase| phase.as_str() == text).ok_or_else(|| {
-            Error::refused(
-                "unknown-phase",
-                format!("atalaya.migration holds the phase `{text}`, which this version does not know"),
-                "use the version of atalaya that began this migration",
-            )
-        })
+        [Self::Created, Self::Copy, Self::Stream, Self::Finished]
+            .into_iter()
+            .find(|phase| phase.as_str() == text)
+            .ok_or_else(|| {
+                Error::refused(
+                    "unknown-phase",
+                    format!("atalaya.migration holds the phase `{text}`, which this version does not know"),
+                    "use the version of atalaya that began this migration",
+                )
+            })
     }
 }
 
@@ -227,6 +233,12 @@ impl Store<'_> {
         self.session
             .execute("UPDATE atalaya.migration SET phase = 'stream', snapshot = NULL WHERE name = $1", &[&self.name])
             .await?;
+        Ok(())
+    }
+
+    /// Ends the move: nothing is applied any more.
+    pub(crate) async fn enter_finished(&self) -> Result<(), Error> {
+        self.session.execute("UPDATE atalaya.migration SET phase = 'finished' WHERE name = $1", &[&self.name]).await?;
         Ok(())
     }
 

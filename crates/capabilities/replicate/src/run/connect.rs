@@ -27,8 +27,38 @@ impl Connected {
         let target = Session::connect(&plan.target, &name).await?;
         check_versions(&source, &target)?;
         lock(&target, &plan.name).await?;
+        end_leftovers(&target, &plan.name).await?;
         Ok(Self { source, target })
     }
+}
+
+/// How long a backend of a killed run may take to end; an index build is cut short, a commit goes through.
+const LEFTOVER_TRIES: u32 = 300;
+const LEFTOVER_PAUSE: Duration = Duration::from_millis(100);
+
+/// Ends what a killed run left working on the target, and waits until it is gone.
+///
+/// A backend notices that its client is dead only when its statement has ended. Until then an index build goes on,
+/// which the next run would begin again beside it; worse, a commit on its way may store a position after the next
+/// run has read the one before.
+async fn end_leftovers(target: &Session, migration: &str) -> Result<(), Error> {
+    const LEFT: &str = "FROM pg_catalog.pg_stat_activity
+        WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()
+          AND application_name = ANY (SELECT ('atalaya ' || part || ' ' || $1)::name::text
+                                        FROM pg_catalog.unnest('{copy,apply,control,indexes,vacuum}'::text[]) AS part)";
+    let terminate = format!("SELECT pg_catalog.pg_terminate_backend(pid) {LEFT} AND usename = current_user");
+    target.query(&terminate, &[&migration]).await?;
+    for _ in 0..LEFTOVER_TRIES {
+        if target.query_one(&format!("SELECT count(*) {LEFT}"), &[&migration]).await?.get::<_, i64>(0) == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(LEFTOVER_PAUSE).await;
+    }
+    Err(Error::refused(
+        "earlier-run-ending",
+        format!("backends of an earlier run of `{migration}` are still at work on the target"),
+        "see pg_stat_activity on the target for `atalaya ...`; start again when they have ended",
+    ))
 }
 
 fn check_versions(source: &Session, target: &Session) -> Result<(), Error> {

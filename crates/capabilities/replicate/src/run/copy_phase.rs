@@ -56,10 +56,12 @@ pub(crate) async fn copy(
         // Tables of different snapshots agree with each other only once the stream has brought them together.
         if uniform && may_be_replica(&connected.target).await? {
             schema::restore_foreign_keys(archive, store).await?;
+            plan.options.failpoints.reach("foreign-keys-restored");
         }
     }
     plan.options.failpoints.reach("indexes-built");
     vacuum(plan, store).await?;
+    plan.options.failpoints.reach("vacuumed");
     store.enter_stream().await?;
     migration.phase = Phase::Stream;
     migration.snapshot = None;
@@ -134,8 +136,10 @@ async fn ensure_snapshot(
         text: "the snapshot's holder is gone: tables that are not finished are copied anew from a new snapshot"
             .to_owned(),
     });
+    snapshot::end_orphans(&connected.source, &plan.name).await?;
     let request = HoldRequest::new(&plan.source, &plan.name, None, plan.options.slot_timeout);
     let held = snapshot::start_holder(&plan.options.holder, &request).await?;
+    plan.options.failpoints.reach("snapshot-made");
     store.replace_snapshot(&held).await?;
     migration.snapshot = Some(held);
     Ok(())

@@ -1,6 +1,7 @@
 //! A new migration: its row, its publications, its slot with the snapshot that the copy reads.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use atalaya_catalog::{Relation, RelationKind};
 use atalaya_data::{MigrationName, RelationName, quote_identifier, quote_literal};
@@ -10,10 +11,13 @@ use rand::RngExt;
 
 use super::connect::Connected;
 use crate::follow::store_counts;
-use crate::progress::{Migration, Phase, SchemaChoice, Store};
+use crate::progress::{Migration, Phase, SchemaChoice, Store, wait_for_slot};
 use crate::report::{Event, Observer};
 use crate::snapshot::{self, HoldRequest};
 use crate::{Error, Plan};
+
+/// How long the backend that made a slot for a killed run may take to leave it.
+const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Writes the migration's row, after everything that can be refused without touching anything.
 pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>) -> Result<Migration, Error> {
@@ -170,6 +174,7 @@ pub(super) async fn open_slot(
         .collect();
     store.write_tables(&rows).await?;
     store_counts(store, &connected.source).await?;
+    snapshot::end_orphans(&connected.source, &plan.name).await?;
     drop_leftovers(&connected.source, migration).await?;
     publish(&connected.source, migration, &tables).await?;
     warn_of_open_transactions(&connected.source, observer).await?;
@@ -202,6 +207,7 @@ fn map_to_existing(tables: &[Relation], target: &[Relation]) -> Result<HashMap<R
 }
 
 async fn drop_leftovers(source: &Session, migration: &Migration) -> Result<(), Error> {
+    wait_for_slot(source, &migration.slot, LEFTOVER_PATIENCE).await?;
     source
         .batch(&format!(
             "DROP PUBLICATION IF EXISTS {}; DROP PUBLICATION IF EXISTS {}",

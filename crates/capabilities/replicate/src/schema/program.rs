@@ -49,11 +49,7 @@ impl ClientTools {
         login: Option<&ConnectionUrl>,
     ) -> Result<Vec<u8>, Error> {
         let path = self.folder.as_ref().map_or_else(|| PathBuf::from(program), |folder| folder.join(program));
-        let failed = |reason: String| Error::Program {
-            program,
-            reason,
-            hint: "install the PostgreSQL client programs of the target's version, or name their folder with `--client-tools DIR`",
-        };
+        let failed = |reason: String| Error::Program { program, hint: next_step(&reason), reason };
         let mut command = Command::new(path);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         // Nothing of the caller's libpq settings may lead elsewhere than the URL says.
@@ -86,6 +82,17 @@ impl ClientTools {
         let mut reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         reason.truncate(reason.floor_char_boundary(REASON_BYTES));
         Err(failed(format!("{}: {reason}", output.status)))
+    }
+}
+
+/// What a program's own words ask for.
+fn next_step(reason: &str) -> &'static str {
+    if reason.contains("No space left on device") {
+        "see that the disk of the state folder (`--state DIR`) has room, then run the same command again"
+    } else if reason.starts_with("exit status") {
+        "put right what the program says, then run the same command again"
+    } else {
+        "install the PostgreSQL client programs of the target's version, or name their folder with `--client-tools DIR`"
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) async fn build_indexes(
         let own = Store { session: &session, name: store.name };
         while let Some(entry) = entries.get(next.fetch_add(1, Ordering::Relaxed)) {
             run_once(archive, &own, &step_name(entry), std::slice::from_ref(entry), "").await?;
+            options.failpoints.reach("index-built");
             let event = Event::Built { done: done.fetch_add(1, Ordering::Relaxed) + 1, all: entries.len() };
             observer.observe(&event);
         }

@@ -93,6 +93,24 @@ pub(crate) async fn is_held(source: &Session, snapshot: &StoredSnapshot) -> Resu
     Ok(row.get(0))
 }
 
+/// Ends holders that no row knows: their run was killed before it could store them, and they would keep vacuum
+/// on the source from removing anything for as long as they live. Only for the run that has the migration's lock.
+pub(crate) async fn end_orphans(source: &Session, migration: &str) -> Result<(), Error> {
+    source
+        .query(
+            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+              WHERE application_name = ($1::text)::name::text AND datname = pg_catalog.current_database()",
+            &[&application_name(migration)],
+        )
+        .await?;
+    Ok(())
+}
+
+/// What the holder's connection is called; the server cuts it as it does every name.
+pub(crate) fn application_name(migration: &str) -> String {
+    format!("atalaya snapshot {migration}")
+}
+
 /// Ends the holder's backend, upon which its process ends too.
 pub(crate) async fn release(source: &Session, snapshot: &StoredSnapshot) -> Result<(), Error> {
     if is_held(source, snapshot).await? {

@@ -6,6 +6,7 @@ use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
 use atalaya_postgres::fence_slot::{FenceSlot, Lifetime};
 
+use super::holder::application_name;
 use crate::Error;
 use crate::progress::StoredSnapshot;
 
@@ -66,7 +67,7 @@ impl HoldRequest {
 /// When slot or snapshot cannot be had; after `ready` there is none.
 pub async fn hold(request: &HoldRequest, ready: impl FnOnce(&str)) -> Result<(), Error> {
     let source = request.source()?;
-    let mut session = Session::connect(&source, &format!("atalaya snapshot {}", request.migration)).await?;
+    let mut session = Session::connect(&source, &application_name(&request.migration)).await?;
     let lifetime = match &request.slot {
         Some(name) => Lifetime::Persistent(name),
         None => Lifetime::Temporary,

@@ -7,5 +7,5 @@ mod holder;
 mod keeper;
 
 pub use holder::HolderCommand;
-pub(crate) use holder::{is_held, release, start_holder};
+pub(crate) use holder::{end_orphans, is_held, release, start_holder};
 pub use keeper::{HoldRequest, hold};

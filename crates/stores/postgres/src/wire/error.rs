@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use atalaya_pgwire::{CodecError, ServerError};
 
-use crate::tls::TlsError;
+use crate::tls::{Rejection, TlsError};
 
 /// Why a server did not let a role in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,13 +219,9 @@ impl WireError {
             Self::TlsRefused { .. } => {
                 "set `ssl = on` on the server, or allow plain text with `sslmode=disable` in the connection URL"
             }
-            Self::UntrustedAuthority { .. } => {
-                "`sslrootcert` has to name the authority that issued the server's certificate"
-            }
-            Self::WrongCertificateName { .. } => {
-                "connect by a name that the certificate lists; `sslmode=verify-ca` checks the authority only"
-            }
-            Self::TlsHandshake { .. } => "the server has to offer TLS 1.2 or 1.3 with a valid certificate",
+            Self::UntrustedAuthority { .. } => Rejection::Authority.hint(),
+            Self::WrongCertificateName { .. } => Rejection::Name.hint(),
+            Self::TlsHandshake { .. } => Rejection::Other.hint(),
             Self::NoPassword { .. } => "give it by `env:NAME`, `passfile=` or `${VAR}` in the estate file",
             Self::CleartextPassword { .. } => {
                 "use `sslmode=verify-full`, or set the server's `pg_hba.conf` to scram-sha-256"

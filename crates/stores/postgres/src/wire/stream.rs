@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::certificate::server_end_point;
 use super::error::WireError;
-use crate::tls::{TlsError, client_config};
+use crate::tls::{Rejection, TlsError, client_config, rejection};
 
 // A peer that vanished without a word is noticed after about a minute. TCP_USER_TIMEOUT is not set: it would
 // also cut a healthy target that reads nothing for a while because it waits for a lock.
@@ -110,16 +110,10 @@ fn tuned(stream: TcpStream) -> io::Result<TcpStream> {
 }
 
 fn handshake_error(source: io::Error, address: String, host: &str) -> WireError {
-    use rustls::CertificateError::{NotValidForName, NotValidForNameContext, UnknownIssuer};
-    let inner = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match inner {
-        Some(rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
-            WireError::WrongCertificateName { address, host: host.to_owned(), source }
-        }
-        Some(rustls::Error::InvalidCertificate(UnknownIssuer | rustls::CertificateError::BadSignature)) => {
-            WireError::UntrustedAuthority { address, source }
-        }
-        _ => WireError::TlsHandshake { address, source },
+    match rejection(&source) {
+        Some(Rejection::Name) => WireError::WrongCertificateName { address, host: host.to_owned(), source },
+        Some(Rejection::Authority) => WireError::UntrustedAuthority { address, source },
+        Some(Rejection::Other) | None => WireError::TlsHandshake { address, source },
     }
 }
 

@@ -44,6 +44,14 @@ async fn end_running(plan: &Plan, context: &Context) -> Result<(), Failure> {
 
 pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, Failure> {
     let (plan, endpoints) = arguments.run.plan(StopWhen::CaughtUp, context)?;
+    if runtime::block_on(atalaya_replicate::is_proven(&plan))?? {
+        let removed = runtime::block_on(atalaya_replicate::clean_up(&plan))??;
+        context.print(
+            &format!("{}: finished; both sides were proven equal before", endpoints.name),
+            &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": removed }),
+        );
+        return Ok(exit::DONE);
+    }
     let progress = Progress::new(context.output);
     runtime::block_on(async {
         end_running(&plan, context).await?;

@@ -38,6 +38,13 @@ pub(crate) struct RunArguments {
     /// Seconds a new slot may wait for transactions that are open on the source.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) slot_timeout: u64,
+    /// Tries in a row without any progress between them, after which the run gives up: lost connections, deadlocks,
+    /// cancelled statements. The pauses grow from half a second to 30 s.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub(crate) retries: u32,
+    /// Seconds that a server may leave a question without an answer, before its connections count as lost.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) silence_timeout: u64,
 }
 
 impl RunArguments {
@@ -67,6 +74,8 @@ impl RunArguments {
         options.synchronous_commit = self.synchronous_commit;
         options.client_tools.clone_from(&self.client_tools);
         options.failpoints = crate::failpoints::from_environment();
+        options.reconnects = self.retries;
+        options.silence_timeout = std::time::Duration::from_secs(self.silence_timeout);
         options.slot_timeout = std::time::Duration::from_secs(self.slot_timeout);
         let plan = Plan {
             name: endpoints.name.clone(),

@@ -1,0 +1,9 @@
+//! Faults that come from outside: what was seen, the next step, the right exit code, nothing lost, nothing half done.
+
+mod connecting;
+mod contention;
+mod disk;
+mod network;
+mod proxy;
+mod secrets;
+mod stopped;

@@ -1,0 +1,51 @@
+//! Whether both servers still answer: a connection whose other end vanished without a word says nothing at all, and
+//! what waits on it would wait for ever.
+//!
+//! TCP's own keepalive finds a dead machine, but no proxy that keeps the socket open, and no server that hangs. Only
+//! silence counts here: a connection that breaks or is refused is an answer, and whoever works on one like it hears
+//! the same.
+
+use atalaya_estate::ConnectionUrl;
+use atalaya_postgres::Session;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{Error, Plan};
+
+/// Questions within the limit.
+const QUESTIONS: u32 = 4;
+
+/// Asks both servers again and again, each on a connection of its own; returns when one is silent for too long.
+pub(super) async fn watch(plan: &Plan) -> Error {
+    let limit = plan.options.silence_timeout;
+    let ask = async |url: &ConnectionUrl, side| {
+        let mut session = None;
+        let mut answered = Instant::now();
+        loop {
+            match timeout(limit, question(&mut session, url, &plan.name)).await {
+                Ok(Err(atalaya_postgres::Error::Timeout { .. })) | Err(_) => session = None,
+                Ok(Err(_)) => (session, answered) = (None, Instant::now()),
+                Ok(Ok(())) => answered = Instant::now(),
+            }
+            if answered.elapsed() >= limit {
+                return Error::Silent { side, limit };
+            }
+            sleep(limit / QUESTIONS).await;
+        }
+    };
+    tokio::select! {
+        error = ask(&plan.source, "source") => error,
+        error = ask(&plan.target, "target") => error,
+    }
+}
+
+async fn question(
+    session: &mut Option<Session>,
+    url: &ConnectionUrl,
+    name: &str,
+) -> Result<(), atalaya_postgres::Error> {
+    let session = match session {
+        Some(session) => session,
+        None => session.insert(Session::connect(url, &format!("atalaya pulse {name}")).await?),
+    };
+    session.batch("SELECT 1").await
+}
