@@ -208,3 +208,25 @@ fn from_18_to_18_everything_of_a_schema_arrives_and_nothing_blindly() {
 fn from_13_to_18_everything_of_a_schema_arrives_and_nothing_blindly() {
     everything_arrives(13, 18);
 }
+
+#[test]
+fn a_materialized_view_that_cannot_be_filled_is_named_and_finish_goes_on_when_it_can() {
+    let shop = Move::between(13, 18);
+    shop.source
+        .run_sql(
+            "shop",
+            "CREATE TABLE item (id int PRIMARY KEY); INSERT INTO item VALUES (1), (2);
+             CREATE FUNCTION items() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) FROM item); END $$;
+             CREATE MATERIALIZED VIEW counted AS SELECT items() AS n; CREATE MATERIALIZED VIEW after_it AS SELECT n FROM counted",
+        )
+        .unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    let ran = shop.run("finish", &[]);
+    assert_eq!(ran.code, Some(1), "{}\n{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("a materialized view cannot be filled on the target"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("public counted") && ran.stderr.contains("ALTER FUNCTION"), "{}", ran.stderr);
+    shop.target.run_sql("shop", "ALTER FUNCTION items() SET search_path = public").unwrap();
+    shop.done("finish", &[]);
+    assert_eq!(shop.target.run_sql("shop", "SELECT n FROM after_it").unwrap(), "2");
+    shop.assert_equal();
+}

@@ -53,6 +53,15 @@ pub enum Error {
         /// What is different.
         change: String,
     },
+    /// A materialized view could not be filled.
+    #[error("a materialized view cannot be filled on the target: schema, name and owner are `{view}`")]
+    Unfilled {
+        /// Which, as the dump lists it.
+        view: String,
+        /// Why.
+        #[source]
+        source: atalaya_postgres::Error,
+    },
     /// A program that was started failed.
     #[error("{program} failed: {reason}")]
     Program {
@@ -154,6 +163,11 @@ impl Error {
             ),
             Self::SchemaChange { .. } => Some(
                 "nothing of this transaction was applied; make the same change on the target, then start again"
+                    .to_owned(),
+            ),
+            Self::Unfilled { .. } => Some(
+                "it is filled with an empty search_path: give the functions it calls their own on the target with \
+                 `ALTER FUNCTION ... SET search_path`, then run `atalaya migrate finish` again"
                     .to_owned(),
             ),
             Self::Program { hint, .. } => Some((*hint).to_owned()),

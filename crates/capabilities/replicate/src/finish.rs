@@ -68,6 +68,7 @@ pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
         schema::restore_foreign_keys(&archive, &store).await?;
         plan.options.failpoints.reach("foreign-keys-restored");
         schema::restore_rest(&archive, &store).await?;
+        schema::fill_materialized_views(&archive, &store).await?;
     }
     plan.options.failpoints.reach("schema-completed");
     Ok(())

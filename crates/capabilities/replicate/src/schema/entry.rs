@@ -11,8 +11,10 @@ pub(crate) enum Stage {
     Attach,
     /// After that: foreign keys.
     ForeignKey,
-    /// When the move ends: triggers, rules, row security, policies, contents of materialized views.
+    /// When the move ends: triggers, rules, row security, policies.
     Last,
+    /// After that, one by one: contents of materialized views.
+    Fill,
     /// Never blindly: publications, subscriptions, event triggers and what holds credentials.
     Never,
 }
@@ -44,7 +46,7 @@ const KINDS: &[(&str, Stage)] = &[
     ("RULE", Stage::Last),
     ("ROW SECURITY", Stage::Last),
     ("POLICY", Stage::Last),
-    ("MATERIALIZED VIEW DATA", Stage::Last),
+    ("MATERIALIZED VIEW DATA", Stage::Fill),
     ("PUBLICATION TABLES IN SCHEMA", Stage::Never),
     ("PUBLICATION TABLE", Stage::Never),
     ("PUBLICATION", Stage::Never),
@@ -123,6 +125,7 @@ mod tests {
         assert_eq!(stage("3305; 3466 16400 EVENT TRIGGER - watch ann"), Some(Stage::Never));
         assert_eq!(stage("3306; 0 0 COMMENT public INDEX orders_at ann"), Some(Stage::Last));
         assert_eq!(stage("3307; 0 0 COMMENT public TABLE orders ann"), Some(Stage::BeforeData));
+        assert_eq!(stage("3309; 0 16410 MATERIALIZED VIEW DATA public sums ann"), Some(Stage::Fill));
         assert_eq!(stage("3308; 0 0 COMMENT - EXTENSION plpgsql "), Some(Stage::Never));
     }
 

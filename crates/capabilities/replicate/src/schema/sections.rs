@@ -74,6 +74,19 @@ pub(crate) async fn restore_rest(archive: &Archive, store: &Store<'_>) -> Result
     run_once(archive, store, "schema after data", &entries, LOCK_TIMEOUT).await
 }
 
+/// Contents of materialized views that are filled on the source, in the order of what they read. Each in a
+/// transaction of its own: what a view calls may not work with an empty search path, and then it has to be named.
+pub(crate) async fn fill_materialized_views(archive: &Archive, store: &Store<'_>) -> Result<(), Error> {
+    for entry in archive.entries(Stage::Fill) {
+        let filled = run_once(archive, store, &step_name(entry), std::slice::from_ref(&entry), LOCK_TIMEOUT).await;
+        filled.map_err(|error| match error {
+            Error::Postgres(source) => Error::Unfilled { view: entry.label.clone(), source },
+            other => other,
+        })?;
+    }
+    Ok(())
+}
+
 fn step_name(entry: &Entry) -> String {
     // The label alone is not unique: schema and name stand in it unquoted.
     format!("{} {} ({})", entry.kind, entry.label, entry.id)
