@@ -13,6 +13,8 @@ use crate::size::bytes;
 
 /// How often figures are written when nobody watches a bar.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+/// How often the clients' are, which are there all the time.
+const WRITES_EVERY: Duration = Duration::from_secs(30);
 
 /// While a step has no figures.
 const BUSY: &str = "  {spinner} {elapsed}  {msg}  {prefix}";
@@ -28,6 +30,7 @@ pub(crate) struct DemoProgress {
     bar: Option<ProgressBar>,
     output: Output,
     last_figures: Mutex<Instant>,
+    last_writes: Mutex<Instant>,
 }
 
 impl DemoProgress {
@@ -39,7 +42,7 @@ impl DemoProgress {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Self { bar, output, last_figures: Mutex::new(Instant::now()) }
+        Self { bar, output, last_figures: Mutex::new(Instant::now()), last_writes: Mutex::new(Instant::now()) }
     }
 
     /// Takes the bar away.
@@ -47,15 +50,6 @@ impl DemoProgress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-    }
-
-    fn figures_due(&self) -> bool {
-        let Ok(mut last) = self.last_figures.lock() else { return true };
-        let due = last.elapsed() >= LINE_EVERY;
-        if due {
-            *last = Instant::now();
-        }
-        due
     }
 
     fn write(&self, text: &str) {
@@ -67,6 +61,16 @@ impl DemoProgress {
             }
         }
     }
+}
+
+/// Whether so much time has passed since the last time that it had.
+fn is_due(last: &Mutex<Instant>, every: Duration) -> bool {
+    let Ok(mut last) = last.lock() else { return true };
+    let due = last.elapsed() >= every;
+    if due {
+        *last = Instant::now();
+    }
+    due
 }
 
 fn text(event: &Event) -> String {
@@ -116,8 +120,12 @@ impl Narrator for DemoProgress {
         if self.bar.as_ref().is_some_and(|bar| shown(bar, event)) {
             return;
         }
-        let figures = matches!(event, Event::Progress { .. } | Event::Writes { .. });
-        if figures && !self.figures_due() {
+        let (figures, due) = match event {
+            Event::Progress { .. } => (true, is_due(&self.last_figures, LINE_EVERY)),
+            Event::Writes { .. } => (true, is_due(&self.last_writes, WRITES_EVERY)),
+            Event::Step { .. } | Event::Command { .. } | Event::Sql { .. } | Event::Result { .. } => (false, true),
+        };
+        if !due {
             return;
         }
         match self.output {
