@@ -78,10 +78,9 @@ impl Follower<'_> {
                 .iter()
                 .find(|r| r.kind == Kind::Stop && r.lsn.is_some_and(|lsn| lsn <= next))
                 .map(|r| r.id)
+            && self.stop_run(id).await?.is_some()
         {
-            if self.stop_run(id).await?.is_some() {
-                return Err(Error::StopReached);
-            }
+            return Err(Error::StopReached);
         }
         Ok(())
     }

@@ -42,6 +42,33 @@ async fn end_running(plan: &Plan, context: &Context) -> Result<(), Failure> {
     }
 }
 
+/// Applies what has come since the proof, and refuses when there was any: it stands on both sides, but unproven. The
+/// slot goes only when nothing came.
+async fn refuse_late_writes(plan: &Plan, context: &Context) -> Result<(), Failure> {
+    let changes = || async {
+        let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
+        Ok::<_, Failure>(status.map_or(0, |status| status.changes))
+    };
+    let proven = changes().await?;
+    let progress = Progress::new(context.output);
+    let drained = atalaya_replicate::start(plan, &progress).await;
+    progress.finish();
+    drained?;
+    let late = changes().await?.saturating_sub(proven);
+    if late == 0 {
+        return Ok(());
+    }
+    Err(Failure {
+        code: exit::REFUSED,
+        message: format!("{late} changes were written to the source after the proof had begun"),
+        hint: Some(
+            "they are applied, but nothing proves it and more may come: end all writes to the source, then run the same \
+             command again"
+                .to_owned(),
+        ),
+    })
+}
+
 pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, Failure> {
     let (plan, endpoints) = arguments.run.plan(StopWhen::CaughtUp, context)?;
     if runtime::block_on(atalaya_replicate::is_proven(&plan))?? {
@@ -75,7 +102,8 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
     }
     let removed = runtime::block_on(async {
         atalaya_replicate::complete_schema(&plan).await?;
-        atalaya_replicate::clean_up(&plan).await
+        refuse_late_writes(&plan, context).await?;
+        Ok::<_, Failure>(atalaya_replicate::clean_up(&plan).await?)
     })??;
     context.print(
         &format!("{}{}: finished", atalaya_validate::render_text(&report), endpoints.name),
