@@ -25,6 +25,7 @@ mod lifecycle;
 mod managed;
 mod markers;
 mod moves;
+mod nasty;
 mod proof;
 mod schema;
 mod secrets;

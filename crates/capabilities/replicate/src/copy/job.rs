@@ -25,8 +25,19 @@ pub(super) struct Job {
     pub(super) range: Option<Range>,
     /// Whether the target's table is this job's alone: only then may it be emptied first.
     pub(super) alone: bool,
+    /// How the target's table is emptied.
+    pub(super) emptied: Emptied,
     /// What the source's table was before the snapshot.
     pub(super) definition: Option<Definition>,
+}
+
+/// How a table of the target is emptied before its rows come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Emptied {
+    /// The fast way, after which rows can come frozen.
+    Truncated,
+    /// Row by row: a table that foreign keys of others refer to cannot be truncated alone.
+    Deleted,
 }
 
 /// A part of a table; the parts are disjoint and together hold every row.
@@ -54,13 +65,14 @@ impl Job {
 
     /// Empties the target's table, where the job is the one to do it.
     pub(super) fn truncate(&self) -> String {
-        if self.range.is_none() && self.alone { truncate(&self.target) } else { String::new() }
+        if self.range.is_none() && self.alone { emptying(&self.target, self.emptied) } else { String::new() }
     }
 
     /// The target's side.
     pub(super) fn copy_in(&self) -> String {
         // Frozen rows need a table that was truncated in the same transaction.
-        let freeze = if self.range.is_none() && self.alone && self.target.holds_rows() { ", FREEZE" } else { "" };
+        let truncated = self.range.is_none() && self.alone && self.emptied == Emptied::Truncated;
+        let freeze = if truncated && self.target.holds_rows() { ", FREEZE" } else { "" };
         format!("COPY {} ({}) FROM STDIN ({}{freeze})", self.target.name.to_sql(), self.columns(), self.format.as_sql())
     }
 }
@@ -73,6 +85,7 @@ pub(super) async fn jobs_of(
     table: &TableRow,
     from: Arc<Relation>,
     to: Arc<Relation>,
+    emptied: Emptied,
 ) -> Result<Vec<Job>, Error> {
     let format = format_of(&from, &to);
     let job = |range| Job {
@@ -81,6 +94,7 @@ pub(super) async fn jobs_of(
         format,
         range,
         alone: !table.shares_target,
+        emptied,
         definition: table.definition.clone(),
     };
     let wanted = if plan.options.workers > 1 && from.bytes > plan.options.split_bytes {
@@ -91,7 +105,7 @@ pub(super) async fn jobs_of(
     if table.ranges.is_none() && wanted > 1 {
         let conditions = range_conditions(source, &from, wanted).await?;
         if conditions.len() > 1 {
-            begin_ranges(store, table, &to, &conditions).await?;
+            begin_ranges(store, table, &to, emptied, &conditions).await?;
         }
     }
     // What stands there already is taken as it is: after a kill the options may say otherwise.
@@ -110,10 +124,14 @@ pub(super) async fn jobs_of(
     Ok(open.map(|row| job(Some(Range { number: row.get(0), condition: row.get(1) }))).collect())
 }
 
-fn truncate(target: &Relation) -> String {
+fn emptying(target: &Relation, emptied: Emptied) -> String {
     // A partitioned table holds its rows in its partitions; children by inheritance are tables of their own.
     let only = if target.kind == RelationKind::Partitioned { "" } else { "ONLY " };
-    format!("TRUNCATE {only}{};", target.name.to_sql())
+    let how = match emptied {
+        Emptied::Truncated => "TRUNCATE",
+        Emptied::Deleted => "DELETE FROM",
+    };
+    format!("{how} {only}{};", target.name.to_sql())
 }
 
 /// Empties the target's table, unless others load it too, and writes the ranges down, in one transaction.
@@ -121,6 +139,7 @@ async fn begin_ranges(
     store: &Store<'_>,
     table: &TableRow,
     target: &Relation,
+    emptied: Emptied,
     conditions: &[String],
 ) -> Result<(), Error> {
     let (migration, schema, name) =
@@ -130,15 +149,20 @@ async fn begin_ranges(
         .enumerate()
         .map(|(number, condition)| format!("({migration}, {schema}, {name}, {number}, {})", quote_literal(condition)))
         .collect();
+    // A target with foreign keys is taken only where the role may keep triggers from firing.
+    let silence = match emptied {
+        Emptied::Truncated => "",
+        Emptied::Deleted => "SET LOCAL session_replication_role = replica;",
+    };
     store
         .session
         .batch(&format!(
-            "BEGIN; {}; {}
+            "BEGIN; {}; {silence} {}
              INSERT INTO atalaya.copy_ranges (migration, schema, name, range, condition) VALUES {};
              UPDATE atalaya.tables SET state = 'copying', ranges = {}
               WHERE migration = {migration} AND schema = {schema} AND name = {name}; COMMIT",
             store.marker_sql(),
-            if table.shares_target { String::new() } else { truncate(target) },
+            if table.shares_target { String::new() } else { emptying(target, emptied) },
             values.join(", "),
             conditions.len(),
         ))

@@ -7,7 +7,7 @@ mod format;
 mod job;
 mod worker;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,7 +20,7 @@ use crate::progress::{Store, StoredSnapshot};
 use crate::report::{Event, Observer};
 use crate::{Error, Plan};
 
-use job::Job;
+use job::{Emptied, Job};
 
 /// What all workers share.
 struct Shared<'a> {
@@ -90,6 +90,7 @@ pub(crate) async fn copy_tables(
 ) -> Result<(), Error> {
     store.ensure_writers(plan.options.workers).await?;
     let tables = store.read_tables().await?;
+    let referenced = referenced(store.session).await?;
     let bytes_expected = tables.iter().filter(|table| !table.done).map(|table| table.estimated_bytes).sum();
     let mut jobs = std::collections::VecDeque::new();
     let mut left = HashMap::new();
@@ -104,7 +105,9 @@ pub(crate) async fn copy_tables(
                 change: "it is gone on the source or missing on the target".to_owned(),
             });
         };
-        let of_table = job::jobs_of(plan, store, source, table, Arc::new(from.clone()), Arc::new(to.clone())).await?;
+        let emptied = if referenced.contains(&table.target) { Emptied::Deleted } else { Emptied::Truncated };
+        let (from, to) = (Arc::new(from.clone()), Arc::new(to.clone()));
+        let of_table = job::jobs_of(plan, store, source, table, from, to, emptied).await?;
         let counters = Left { jobs: AtomicU64::new(of_table.len() as u64), rows: AtomicU64::new(0) };
         left.insert(table.source.clone(), counters);
         jobs.extend(of_table);
@@ -139,4 +142,18 @@ pub(crate) async fn copy_tables(
     }
     shared.report();
     Ok(())
+}
+
+/// Tables of the target that foreign keys of other tables refer to; there are some only in a schema that was there.
+async fn referenced(target: &Session) -> Result<HashSet<RelationName>, Error> {
+    let rows = target
+        .query(
+            "SELECT DISTINCT n.nspname::text, c.relname::text FROM pg_catalog.pg_constraint k
+               JOIN pg_catalog.pg_class c ON c.oid = k.confrelid
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+              WHERE k.contype = 'f' AND k.conrelid <> k.confrelid",
+            &[],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1))).collect())
 }
