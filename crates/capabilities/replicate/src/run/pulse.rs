@@ -6,28 +6,29 @@
 //! the same.
 
 use atalaya_estate::ConnectionUrl;
-use atalaya_postgres::Session;
+use atalaya_postgres::wire::WireError;
+use atalaya_postgres::{Error, Session};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{Error, Plan};
+use crate::Plan;
 
 /// Questions within the limit.
 const QUESTIONS: u32 = 4;
 
 /// Asks both servers again and again, each on a connection of its own; returns when one is silent for too long.
-pub(super) async fn watch(plan: &Plan) -> Error {
+pub(super) async fn watch(plan: &Plan) -> crate::Error {
     let limit = plan.options.silence_timeout;
     let ask = async |url: &ConnectionUrl, side| {
         let mut session = None;
         let mut answered = Instant::now();
         loop {
             match timeout(limit, question(&mut session, url, &plan.name)).await {
-                Ok(Err(atalaya_postgres::Error::Timeout { .. })) | Err(_) => session = None,
+                Ok(Err(Error::Wire(WireError::ConnectTimeout { .. }))) | Err(_) => session = None,
                 Ok(Err(_)) => (session, answered) = (None, Instant::now()),
                 Ok(Ok(())) => answered = Instant::now(),
             }
             if answered.elapsed() >= limit {
-                return Error::Silent { side, limit };
+                return crate::Error::Silent { side, limit };
             }
             sleep(limit / QUESTIONS).await;
         }
@@ -42,7 +43,7 @@ async fn question(
     session: &mut Option<Session>,
     url: &ConnectionUrl,
     name: &str,
-) -> Result<(), atalaya_postgres::Error> {
+) -> Result<(), Error> {
     let session = match session {
         Some(session) => session,
         None => session.insert(Session::connect(url, &format!("atalaya pulse {name}")).await?),
