@@ -22,6 +22,7 @@ mod holders;
 mod keyless;
 mod kills;
 mod lifecycle;
+mod locks;
 mod managed;
 mod markers;
 mod moves;

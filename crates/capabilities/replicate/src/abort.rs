@@ -50,7 +50,7 @@ pub async fn abort(
 ) -> Result<AbortReport, Error> {
     let name = format!("atalaya abort {migration}");
     let mut report = AbortReport::default();
-    let session = match Session::connect(target, &name).await {
+    let session = match Session::connect_for_control(target, &name).await {
         Ok(session) => Some(session),
         Err(error) if options.target_gone => {
             report.target_unreached = Some(atalaya_data::chain(&error));
@@ -65,7 +65,7 @@ pub async fn abort(
     let Some((target, found)) = known else {
         report.unknown = true;
         if options.target_gone {
-            let source = Session::connect(source, &name).await?;
+            let source = Session::connect_for_control(source, &name).await?;
             refuse_connected(&source, migration).await?;
             let names = names_on_source(&source, migration).await?;
             clean_source(&source, migration, &names, &mut report).await?;
@@ -73,7 +73,7 @@ pub async fn abort(
         return Ok(report);
     };
     run_lock(target, migration).await?;
-    let source = Session::connect(source, &name).await?;
+    let source = Session::connect_for_control(source, &name).await?;
     // The target's row goes last: while it stands, the same command knows what is left.
     clean_source(&source, migration, &[found.slot], &mut report).await?;
     if options.drop_target {

@@ -16,7 +16,7 @@ use crate::{Error, Plan, run_lock, schema, sequences};
 /// # Errors
 /// When there is no such migration: finishing must never begin one.
 pub async fn is_proven(plan: &Plan) -> Result<bool, Error> {
-    let target = Session::connect(&plan.target, &format!("atalaya finish {}", plan.name)).await?;
+    let target = Session::connect_for_control(&plan.target, &format!("atalaya finish {}", plan.name)).await?;
     let store = Store { session: &target, name: &plan.name };
     match store.read().await? {
         Some(migration) => Ok(migration.phase == Phase::Finished),
@@ -80,8 +80,8 @@ pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
 /// When the migration is running.
 pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
     let name = format!("atalaya finish {}", plan.name);
-    let target = Session::connect(&plan.target, &name).await?;
-    let source = Session::connect(&plan.source, &name).await?;
+    let target = Session::connect_for_control(&plan.target, &name).await?;
+    let source = Session::connect_for_control(&plan.source, &name).await?;
     run_lock(&target, &plan.name).await?;
     let store = Store { session: &target, name: &plan.name };
     let slot = store.read().await?.map(|migration| migration.slot);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use atalaya_data::{MigrationName, RelationName};
 use atalaya_estate::ConnectionUrl;
+use atalaya_postgres::settings;
 
 use crate::{Failpoints, HolderCommand};
 
@@ -62,6 +63,9 @@ pub struct Options {
     pub queue_bytes: usize,
     /// Whether apply commits wait for the target's disk; if not, the acknowledgement does.
     pub synchronous_commit: bool,
+    /// How long apply and copy may wait for a lock that somebody has on a table of the target or the source, before
+    /// they begin anew from what is stored; so often as there are `reconnects`.
+    pub lock_limit: Duration,
     /// How long a new slot may wait for transactions that are open on the source.
     pub slot_timeout: Duration,
     /// Lost connections in a row, without progress between, after which the run gives up.
@@ -94,6 +98,7 @@ impl Options {
             group_changes: 20_000,
             queue_bytes: 32 << 20,
             synchronous_commit: false,
+            lock_limit: settings::LOCK_LIMIT,
             slot_timeout: Duration::from_secs(60),
             reconnects: 8,
             silence_timeout: Duration::from_secs(60),

@@ -77,7 +77,7 @@ pub struct TableStatus {
 /// # Errors
 /// When the target, or the source where there is a migration, cannot be asked.
 pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &str) -> Result<Option<Status>, Error> {
-    let session = Session::connect(target, &format!("atalaya status {migration}")).await?;
+    let session = Session::connect_for_control(target, &format!("atalaya status {migration}")).await?;
     let store = Store { session: &session, name: migration };
     let Some(found) = store.read().await? else { return Ok(None) };
     let tables = read_tables(&session, migration).await?;
@@ -106,7 +106,7 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         .await?
         .get(0);
     let applied_lsn: Option<String> = progress.as_ref().map(|row| row.get(0));
-    let source = Session::connect(source, &format!("atalaya status {migration}")).await?;
+    let source = Session::connect_for_control(source, &format!("atalaya status {migration}")).await?;
     let (slot, lag_bytes) = read_slot(&source, &found.slot, applied_lsn.as_deref()).await?;
     let lag_seconds = match lag_bytes {
         None => None,

@@ -20,9 +20,9 @@ pub async fn stop(
     migration: &str,
     limit: Duration,
 ) -> Result<(), Error> {
-    let mut session = Session::connect(target, &format!("atalaya stop {migration}")).await?;
+    let mut session = Session::connect_for_control(target, &format!("atalaya stop {migration}")).await?;
     refuse_unless_running(&session, migration).await?;
-    let source = Session::connect(source, &format!("atalaya stop {migration}")).await?;
+    let source = Session::connect_for_control(source, &format!("atalaya stop {migration}")).await?;
     session.batch(&format!("LISTEN {REQUESTER_CHANNEL}")).await?;
     let lsn = sequences::current_lsn(&source).await?.to_string();
     let id: i64 = session

@@ -81,7 +81,7 @@ impl Opened {
 
     /// Opens snapshots that hold exactly the same commits, with the help of the migration's replicator.
     async fn fenced(plan: &Plan, migration: &str) -> Result<Self, Error> {
-        let mut control = Session::connect(&plan.target, APPLICATION_NAME).await?;
+        let mut control = Session::connect_for_control(&plan.target, APPLICATION_NAME).await?;
         for _ in 0..FENCE_TRIES_MAX {
             let (source, target) = connect_pairs(plan).await?;
             let lease = plan.fence_limit + LEASE_MARGIN;
@@ -129,7 +129,7 @@ async fn open_at_fence(
     // The sessions hold the snapshot now; the slot would only keep log.
     drop(slot);
     // An idle source would send nothing past the fence until its next keepalive.
-    let marker = Session::connect(&plan.source, APPLICATION_NAME).await?;
+    let marker = Session::connect_for_control(&plan.source, APPLICATION_NAME).await?;
     marker.query("SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'fence')", &[]).await?;
     // The source's snapshot is open by now: its age is the limit.
     request.place(control, fence, plan.fence_limit, plan.snapshot_age_limit).await?;

@@ -61,7 +61,7 @@ pub async fn repair(plan: &Plan, limit: Duration, progress: &dyn Progress) -> Re
     if rows.is_empty() {
         return Ok(Repair { before, rows: 0, after: None });
     }
-    let mut target = Session::connect(&plan.target, APPLICATION_NAME).await?;
+    let mut target = Session::connect_for_control(&plan.target, APPLICATION_NAME).await?;
     let request = ask(&target, name, &rows).await?;
     wait(&mut target, name, request, limit).await?;
     let mut again = plan.clone();

@@ -27,8 +27,8 @@ pub async fn validate(plan: &Plan, progress: &dyn Progress) -> Result<Report, Er
 pub(crate) async fn run(plan: &Plan, progress: &dyn Progress) -> Result<(Report, Vec<RowIdentity>), Error> {
     let started_at = Instant::now();
     let (source, target) = tokio::try_join!(
-        Session::connect(&plan.source, APPLICATION_NAME),
-        Session::connect(&plan.target, APPLICATION_NAME)
+        Session::connect_for_control(&plan.source, APPLICATION_NAME),
+        Session::connect_for_control(&plan.target, APPLICATION_NAME)
     )?;
     let survey = survey(plan, &source, &target).await?;
     progress

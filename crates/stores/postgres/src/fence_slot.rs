@@ -103,7 +103,7 @@ async fn open_transactions(source: &ConnectionUrl, limit: Duration) -> Error {
          UNION ALL
         SELECT format('prepared transaction since %s', prepared) FROM pg_catalog.pg_prepared_xacts
          LIMIT 10) AS waits";
-    let seen = async { Session::connect(source, "atalaya fence").await?.query_one(SQL, &[]).await };
+    let seen = async { Session::connect_for_control(source, "atalaya fence").await?.query_one(SQL, &[]).await };
     match seen.await {
         Ok(row) => Error::OpenTransactions { limit, seen: row.get(0) },
         Err(error) => error,

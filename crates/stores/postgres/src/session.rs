@@ -54,6 +54,19 @@ impl Session {
             .unwrap_or_else(|_| Err(WireError::ConnectTimeout { address: address_of(url), limit }.into()))
     }
 
+    /// Connects for statements about the catalog and our own tables: none may take longer than
+    /// [`settings::STATEMENT_LIMIT`], or wait for a lock longer than [`settings::LOCK_LIMIT`].
+    ///
+    /// # Errors
+    /// As [`Session::connect`].
+    pub async fn connect_for_control(url: &ConnectionUrl, application_name: &str) -> Result<Self, Error> {
+        let session = Self::connect(url, application_name).await?;
+        let limit = settings::STATEMENT_LIMIT.as_millis();
+        let locks = settings::lock_limit_sql(settings::LOCK_LIMIT);
+        session.batch(&format!("SET statement_timeout = {limit}; {locks}")).await?;
+        Ok(session)
+    }
+
     /// Opens the socket as the wire connections do, so that both fail in the same ways, and hands it to the driver.
     async fn log_in(url: &ConnectionUrl, application_name: &str) -> Result<Self, Error> {
         let config = configuration(url, application_name);

@@ -2,6 +2,17 @@
 //!
 //! A walsender inherits `ALTER DATABASE SET` and `ALTER ROLE SET`, and pgoutput then writes dates, money or
 //! floats in that style; sent in the startup packet these settings win over both.
+//!
+//! They leave statements without a limit, since COPY, index builds, VACUUM and hashing take as long as they take.
+//! Everything else has one: [`STATEMENT_LIMIT`] by [`crate::Session::connect_for_control`], and whatever waits for a
+//! user's table [`LOCK_LIMIT`].
+
+use std::time::Duration;
+
+/// How long a statement about the catalog or our own tables may take: generous, for it only has to end some day.
+pub const STATEMENT_LIMIT: Duration = Duration::from_secs(300);
+/// How long a statement may wait for a lock that somebody else has, before its transaction is tried again.
+pub const LOCK_LIMIT: Duration = Duration::from_secs(60);
 
 /// Settings known to all supported versions, sent in the startup packet.
 pub const SESSION_SETTINGS: &[(&str, &str)] = &[
@@ -41,6 +52,12 @@ pub fn startup_options() -> String {
 pub fn as_pairs() -> Vec<(String, String)> {
     let plain = |value: &str| value.replace('\\', "");
     SESSION_SETTINGS.iter().map(|(name, value)| ((*name).to_owned(), plain(value))).collect()
+}
+
+/// The statement that limits waits for locks in a session.
+#[must_use]
+pub fn lock_limit_sql(limit: Duration) -> String {
+    format!("SET lock_timeout = {}", limit.as_millis().max(1))
 }
 
 /// What versions after the oldest have added, as SQL to be said once connected; empty for older ones.

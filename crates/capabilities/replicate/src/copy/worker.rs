@@ -18,16 +18,18 @@ pub(super) async fn work(shared: &Shared<'_>, number: usize) -> Result<(), Error
     let options = WireOptions { application_name: name.clone(), replication: false, settings: settings::as_pairs() };
     let mut source = WireConnection::connect(&plan.source, &options).await?;
     let mut target = WireConnection::connect(&plan.target, &options).await?;
+    let lock_limit = settings::lock_limit_sql(plan.options.lock_limit);
+    source.simple_query(&lock_limit).await?;
     source.simple_query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let import = format!("SET TRANSACTION SNAPSHOT {}", quote_literal(&shared.snapshot.name));
     let imported = source.simple_query(&import).await;
     // After the import: only then does a living holder prove that the snapshot was its own.
-    let check = Session::connect(&plan.source, &name).await?;
+    let check = Session::connect_for_control(&plan.source, &name).await?;
     if !snapshot::is_held(&check, shared.snapshot).await? {
         return Err(Error::SnapshotLost);
     }
     imported?;
-    target.simple_query("SET synchronous_commit = off").await?;
+    target.simple_query(&format!("SET synchronous_commit = off; {lock_limit}")).await?;
     if shared.replica {
         // Triggers and foreign keys that the target has already are the source's business.
         target.simple_query("SET session_replication_role = replica").await?;

@@ -90,12 +90,13 @@ impl<'a> Follower<'a> {
         let append_only = AppendOnly::read(&store).await?;
         let application = format!("atalaya apply {}", plan.name);
         let session = Session::connect(&plan.target, &application).await?;
+        session.batch(&settings::lock_limit_sql(plan.options.lock_limit)).await?;
         let settings = ApplySettings {
             synchronous_commit: plan.options.synchronous_commit,
             replica_role: may_be_replica(&session).await?,
         };
         let applier = Applier::new(session, &plan.name, settings, plan.options.failpoints.clone(), applied).await?;
-        let control = Session::connect(&plan.target, &format!("atalaya control {}", plan.name)).await?;
+        let control = Session::connect_for_control(&plan.target, &format!("atalaya control {}", plan.name)).await?;
         control.batch(&format!("LISTEN {REPLICATOR_CHANNEL}")).await?;
         let requests = Requests::open(control, &plan.name).await?;
         let options = WireOptions {

@@ -23,8 +23,8 @@ impl Connected {
     /// When another run holds the lock, or a version is not supported.
     pub(crate) async fn open(plan: &Plan) -> Result<Self, Error> {
         let name = format!("atalaya run {}", plan.name);
-        let source = Session::connect(&plan.source, &name).await?;
-        let target = Session::connect(&plan.target, &name).await?;
+        let source = Session::connect_for_control(&plan.source, &name).await?;
+        let target = Session::connect_for_control(&plan.target, &name).await?;
         check_versions(&source, &target)?;
         lock(&target, &plan.name).await?;
         end_leftovers(&target, &plan.name).await?;
@@ -122,7 +122,7 @@ pub(crate) async fn is_running(target: &Session, migration: &str) -> Result<bool
 
 /// Something that changes whenever a run has got further; none while the target cannot be asked.
 pub(super) async fn progress_mark(plan: &Plan) -> Option<String> {
-    let session = Session::connect(&plan.target, "atalaya progress").await.ok()?;
+    let session = Session::connect_for_control(&plan.target, "atalaya progress").await.ok()?;
     if !control::is_installed(&session).await.ok()? {
         return None;
     }

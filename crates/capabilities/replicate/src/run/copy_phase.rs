@@ -185,6 +185,7 @@ async fn vacuum(plan: &Plan, store: &Store<'_>) -> Result<(), Error> {
     let worker = || async {
         let session =
             atalaya_postgres::Session::connect(&plan.target, &format!("atalaya vacuum {}", plan.name)).await?;
+        session.batch(&atalaya_postgres::settings::lock_limit_sql(plan.options.lock_limit)).await?;
         while let Some(table) = tables.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
             session.batch(&format!("VACUUM (ANALYZE) {}", table.target.to_sql())).await?;
         }

@@ -39,11 +39,7 @@ pub(super) async fn watch(plan: &Plan) -> crate::Error {
     }
 }
 
-async fn question(
-    session: &mut Option<Session>,
-    url: &ConnectionUrl,
-    name: &str,
-) -> Result<(), Error> {
+async fn question(session: &mut Option<Session>, url: &ConnectionUrl, name: &str) -> Result<(), Error> {
     let session = match session {
         Some(session) => session,
         None => session.insert(Session::connect(url, &format!("atalaya pulse {name}")).await?),

@@ -112,7 +112,11 @@ async fn run_script(store: &Store<'_>, step: &str, sql: &str, lock_timeout: &str
         return Ok(());
     }
     // The script sets the session as pg_dump likes it; our own settings come back with the transaction's end.
-    let script = format!("BEGIN; {lock_timeout}\n{}\n;{}; COMMIT", scoped(sql), store.step_sql(step));
+    let script = format!(
+        "BEGIN; SET LOCAL statement_timeout = 0; {lock_timeout}\n{}\n;{}; COMMIT",
+        scoped(sql),
+        store.step_sql(step)
+    );
     let restored = store.session.batch(&script).await;
     if restored.is_err() {
         // The error is what counts; a session that is lost has rolled back already.

@@ -73,3 +73,14 @@ async fn no_limit_is_a_long_limit_for_both_drivers() {
     assert_eq!(Session::connect(&url, "session test").await.unwrap().major(), 18);
     WireConnection::connect(&url, &WireOptions::default()).await.unwrap();
 }
+
+#[tokio::test]
+async fn sessions_for_control_have_limits_and_others_have_none() {
+    let server = Server::start(ServerOptions::new(13)).unwrap();
+    let url = parse(&server.url("postgres"));
+    let limits = "SELECT current_setting('statement_timeout') || ' ' || current_setting('lock_timeout')";
+    let session = Session::connect(&url, "session test").await.unwrap();
+    assert_eq!(session.query_one(limits, &[]).await.unwrap().get::<_, String>(0), "0 0");
+    let session = Session::connect_for_control(&url, "session test").await.unwrap();
+    assert_eq!(session.query_one(limits, &[]).await.unwrap().get::<_, String>(0), "5min 1min");
+}
