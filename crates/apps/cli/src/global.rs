@@ -64,7 +64,7 @@ impl Context {
         let _closed = writeln!(std::io::stdout().lock(), "{}", written.trim_end());
     }
 
-    /// Writes a line about what goes on: to stderr, plain on a terminal, JSON otherwise.
+    /// Writes a line about what goes on to stderr: plain, or as JSON where results are JSON and no terminal shows it.
     pub(crate) fn note(&self, text: &str) {
         let mut stderr = std::io::stderr().lock();
         let _closed = if stderr.is_terminal() || self.output == Output::Text {

@@ -1,4 +1,4 @@
-//! Names of relations, and the only two functions that quote for SQL.
+//! Names of relations, and the functions by which what is shipped quotes for SQL.
 
 use std::fmt;
 

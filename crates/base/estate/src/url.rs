@@ -241,12 +241,6 @@ impl ConnectionUrl {
         url
     }
 
-    /// The same server, another database.
-    #[must_use]
-    pub fn with_database(&self, database: &str) -> Self {
-        Self { database: database.to_owned(), ..self.clone() }
-    }
-
     /// The same place with a password from elsewhere (environment, passfile).
     #[must_use]
     pub fn with_password(&self, password: impl Into<String>) -> Self {

@@ -6,7 +6,6 @@ use atalaya_postgres::Session;
 use crate::abort::{AbortReport, clean_source, forget};
 use crate::ddl::refuse_unmoved;
 use crate::progress::{Phase, Store};
-use crate::report::Observer;
 use crate::run::{Connected, open_archive};
 use crate::{Error, Plan, run_lock, schema, sequences};
 
@@ -32,7 +31,7 @@ pub async fn is_proven(plan: &Plan) -> Result<bool, Error> {
 ///
 /// # Errors
 /// When the migration runs still, or never came to follow the source.
-pub async fn last_fence(plan: &Plan, _observer: &dyn Observer) -> Result<(), Error> {
+pub async fn last_fence(plan: &Plan) -> Result<(), Error> {
     let connected = Connected::open(plan).await?;
     let store = Store { session: &connected.target, name: &plan.name };
     let Some(migration) = store.read().await? else {

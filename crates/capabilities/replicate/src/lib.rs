@@ -33,7 +33,7 @@ pub use error::Error;
 pub use failpoint::Failpoints;
 pub use finish::{clean_up, complete_schema, is_proven, last_fence};
 pub use plan::{Options, Plan, RelationFilter, StopWhen};
-pub use report::{Event, Observer, Silent};
+pub use report::{Event, Observer};
 pub use run::{Outcome, start};
 pub use snapshot::{HoldRequest, HolderCommand, hold};
 pub use status::{Status, TableStatus, status};

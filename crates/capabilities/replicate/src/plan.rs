@@ -55,8 +55,6 @@ pub struct Options {
     /// Whether restored objects belong to the target's role, without privileges, instead of to the owners
     /// they have on the source.
     pub no_owner: bool,
-    /// Whether the source's large objects are known not to be moved.
-    pub exclude_large_objects: bool,
     /// Changes after which a group is written even within a transaction.
     pub group_changes: usize,
     /// Bytes of changes that may wait for the target; bounds memory.
@@ -94,7 +92,6 @@ impl Options {
             split_bytes: 1 << 30,
             existing_schema: false,
             no_owner: false,
-            exclude_large_objects: false,
             group_changes: 20_000,
             queue_bytes: 32 << 20,
             synchronous_commit: false,

@@ -66,10 +66,3 @@ pub trait Observer: Send + Sync {
     /// Called for every event, from several tasks.
     fn observe(&self, event: &Event);
 }
-
-/// Takes events and does nothing.
-pub struct Silent;
-
-impl Observer for Silent {
-    fn observe(&self, _event: &Event) {}
-}

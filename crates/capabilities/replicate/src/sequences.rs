@@ -7,17 +7,15 @@ use atalaya_postgres::catalog::{read_sequences, set_sequence};
 use crate::{Error, Plan};
 
 /// Sets every sequence that moves, and that the target has, to the source's `last_value` and `is_called`.
-pub(crate) async fn follow(plan: &Plan, source: &Session, target: &Session) -> Result<usize, Error> {
+pub(crate) async fn follow(plan: &Plan, source: &Session, target: &Session) -> Result<(), Error> {
     let existing: std::collections::HashSet<_> =
         read_sequences(target).await?.into_iter().map(|state| state.name).collect();
-    let mut set = 0;
     for state in read_sequences(source).await? {
         if state.chosen_by(&plan.tables) && existing.contains(&state.name) {
             set_sequence(target, &state).await?;
-            set += 1;
         }
     }
-    Ok(set)
+    Ok(())
 }
 
 /// The position up to which the source has flushed its log: what is committed is before it.

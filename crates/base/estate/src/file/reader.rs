@@ -130,7 +130,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The texts of a list; an empty list is a problem when `may_be_empty` is not given.
+    /// The texts of a list; an empty list is a problem, with `empty_hint` as the next step.
     pub(crate) fn texts(&mut self, node: &Node, what: &str, empty_hint: &str) -> Vec<Text> {
         match &node.value {
             Value::List(items) if items.is_empty() => {

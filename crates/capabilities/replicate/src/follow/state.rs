@@ -70,7 +70,6 @@ pub(crate) struct Follower<'a> {
     /// An idle position that is not stored yet.
     pub(crate) idle: Option<Lsn>,
     pub(crate) group_since: Option<Instant>,
-    pub(crate) changes: u64,
     /// The source's position that has to be applied for the run to count as caught up.
     pub(crate) goal: Option<Lsn>,
     pub(crate) caught_up: bool,
@@ -127,7 +126,6 @@ impl<'a> Follower<'a> {
             applied,
             idle: None,
             group_since: None,
-            changes: 0,
             goal: None,
             caught_up: false,
             source_lsn: applied,

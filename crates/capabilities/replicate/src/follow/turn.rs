@@ -143,9 +143,7 @@ impl Follower<'_> {
             self.group.transactions = 0;
             return Ok(());
         }
-        let changes = self.applier.group_changes();
         self.applier.commit(self.group).await?;
-        self.changes += changes;
         self.applied = self.group.applied;
         self.idle = self.idle.filter(|idle| *idle > self.applied);
         self.group = GroupPosition { applied: self.applied, committed_at_micros: None, transactions: 0 };

@@ -83,7 +83,7 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
     runtime::block_on(async {
         end_running(&plan, context).await?;
         atalaya_replicate::start(&plan, &progress).await?;
-        atalaya_replicate::last_fence(&plan, &progress).await?;
+        atalaya_replicate::last_fence(&plan).await?;
         Ok::<_, Failure>(())
     })??;
     progress.finish();

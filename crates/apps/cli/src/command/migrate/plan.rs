@@ -70,7 +70,6 @@ impl RunArguments {
         options.split_bytes = self.split_larger_than << 20;
         options.existing_schema = self.terms.existing_schema;
         options.no_owner = self.terms.no_owner;
-        options.exclude_large_objects = self.terms.exclude_large_objects;
         options.synchronous_commit = self.synchronous_commit;
         options.client_tools.clone_from(&self.client_tools);
         options.failpoints = crate::failpoints::from_environment();
