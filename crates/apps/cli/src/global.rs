@@ -8,13 +8,17 @@ use clap::{Parser, ValueEnum};
 
 use crate::command::{self, Command};
 use crate::exit::{self, Failure};
+use crate::logging;
 
 const EXIT_CODES: &str = "Exit codes:
   0  done
   1  failed; the same command can be run again
   2  wrong usage
   3  a difference or violation was found
-  4  refused because it would not be safe";
+  4  refused because it would not be safe
+
+Environment:
+  ATALAYA_LOG  what is logged to stderr: error, warn (the default), info, debug, trace";
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -91,7 +95,7 @@ pub(crate) fn run() -> ExitCode {
         }
     };
     let context = Context { estate: arguments.estate, state: arguments.state, output: arguments.output };
-    match command::dispatch(arguments.command, &context) {
+    match logging::install(context.output).and_then(|()| command::dispatch(arguments.command, &context)) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             report(&context, &failure);

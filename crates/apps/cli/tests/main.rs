@@ -23,6 +23,7 @@ mod keyless;
 mod kills;
 mod lifecycle;
 mod locks;
+mod logging;
 mod managed;
 mod markers;
 mod moves;

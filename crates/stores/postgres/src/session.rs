@@ -47,6 +47,7 @@ impl Session {
             if !later.is_empty() {
                 session.batch(&later).await?;
             }
+            tracing::debug!(place = session.place, application_name, major = session.major, "connected");
             Ok(session)
         };
         tokio::time::timeout(limit, connecting)

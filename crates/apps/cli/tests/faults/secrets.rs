@@ -68,7 +68,7 @@ fn no_password_is_in_output_in_state_files_or_in_the_arguments_of_a_process() {
     let tools = recording_tools(folder.path(), 18);
     let tools = ["--stop-when", "caught-up", "--client-tools", tools.to_str().unwrap()];
     let mut run =
-        shop.spawn_with("start", &tools, &[("ATALAYA_FAILPOINT", "copy-begun:1:stop"), ("RUST_LOG", "trace")]);
+        shop.spawn_with("start", &tools, &[("ATALAYA_FAILPOINT", "copy-begun:1:stop"), ("ATALAYA_LOG", "trace")]);
     run.wait_for_halt();
     let lines = command_lines(run.pid());
     assert!(lines.iter().any(|line| holds(line, "hold-snapshot")), "the holder was not looked at");
@@ -78,6 +78,7 @@ fn no_password_is_in_output_in_state_files_or_in_the_arguments_of_a_process() {
     run.go_on();
     let mut outputs: Vec<Ran> = vec![run.wait()];
     assert_eq!(outputs[0].code, Some(0), "{}", outputs[0].stderr);
+    assert!(outputs[0].stderr.contains("connected"), "nothing was logged: {}", outputs[0].stderr);
     // A conflict, its error, and what status says of it.
     shop.target.run_sql("shop", "INSERT INTO item VALUES (2)").unwrap();
     shop.source.run_sql("shop", "INSERT INTO item VALUES (2)").unwrap();
@@ -94,7 +95,7 @@ fn no_password_is_in_output_in_state_files_or_in_the_arguments_of_a_process() {
         assert_hidden(&path.display().to_string(), &content);
     }
     let seen = std::fs::read_to_string(folder.path().join("seen")).unwrap();
-    assert!(seen.contains("--schema-only") && seen.contains("mode 600"), "{seen}");
+    assert!(seen.contains("--section=pre-data") && seen.contains("mode 600"), "{seen}");
     assert!(seen.lines().filter(|line| line.starts_with("PGPASSWORD=")).all(|line| line == "PGPASSWORD="), "{seen}");
     assert_hidden("what pg_dump was given", seen.as_bytes());
     let rows = shop.target.run_sql("shop", "SELECT string_agg(m::text, ' ') FROM atalaya.migration m").unwrap();
