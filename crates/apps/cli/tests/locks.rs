@@ -43,10 +43,10 @@ fn plan(shop: &Move) -> Plan {
     }
 }
 
-/// Runs while somebody has the target's table locked, until the run has said that it begins anew because of it.
+/// Runs while somebody keeps the target's table from being written to (but not from being looked at), until the run has said that it begins anew because of it.
 async fn runs_through_a_lock(plan: &Plan) {
     let other = Session::connect(&plan.target, "someone else").await.unwrap();
-    other.batch("BEGIN; LOCK TABLE public.item IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    other.batch("BEGIN; LOCK TABLE public.item IN SHARE MODE").await.unwrap();
     let reasons = Reasons::default();
     let unlocking = async {
         tokio::time::timeout(Duration::from_secs(60), reasons.told.notified()).await.expect("the run never gave up");
