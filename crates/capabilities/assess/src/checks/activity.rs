@@ -119,7 +119,7 @@ async fn prepared_transactions(facts: &Facts) -> Result<Outcome, Error> {
     let rows = facts
         .source
         .query(
-            "SELECT gid, database::text, owner::text,
+            "SELECT gid, coalesce(database::text, '-'), coalesce(owner::text, '-'),
                     extract(epoch FROM pg_catalog.clock_timestamp() - prepared)::int8
                FROM pg_catalog.pg_prepared_xacts ORDER BY prepared",
             &[],

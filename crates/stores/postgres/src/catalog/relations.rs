@@ -52,7 +52,8 @@ async fn read_tables(session: &Session) -> Result<Vec<Relation>, Error> {
         "SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind,
                 c.relpersistence::text AS persistence, c.relreplident::text AS identity,
                 c.reltuples::float8 AS rows, c.relpages::int8 AS blocks, c.relrowsecurity,
-                CASE WHEN c.relkind IN ('r') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END AS bytes,
+                -- No size for a table that is being dropped.
+                CASE WHEN c.relkind IN ('r') THEN coalesce(pg_catalog.pg_table_size(c.oid), 0) ELSE 0 END AS bytes,
                 pg_catalog.pg_get_userbyid(c.relowner)::text AS owner, e.extname::text AS extension,
                 CASE WHEN c.relispartition THEN rn.nspname::text END AS root_schema,
                 CASE WHEN c.relispartition THEN rc.relname::text END AS root_name,
