@@ -157,7 +157,7 @@ async fn begin_ranges(
     store
         .session
         .batch(&format!(
-            "BEGIN; {}; {silence} {}
+            "BEGIN; SET LOCAL statement_timeout = 0; {}; {silence} {}
              INSERT INTO atalaya.copy_ranges (migration, schema, name, range, condition) VALUES {};
              UPDATE atalaya.tables SET state = 'copying', ranges = {}
               WHERE migration = {migration} AND schema = {schema} AND name = {name}; COMMIT",

@@ -287,6 +287,6 @@ mod tests {
     fn slot_names_hold_only_what_postgres_allows() {
         assert_eq!(slot_name(&"orders-to-18".parse().unwrap(), 0xAB), "atalaya_orders_to_18_000000ab");
         // With `_append` a publication's name stays whole, too.
-        assert!(slot_name(&"x".repeat(40).parse().unwrap(), 1).len() + "_append".len() <= 63);
+        assert!(slot_name(&"x".repeat(39).parse().unwrap(), 1).len() + "_append".len() <= 63);
     }
 }
