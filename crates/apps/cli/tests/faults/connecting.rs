@@ -36,7 +36,7 @@ fn a_wrong_host_port_password_role_or_database_is_said_with_its_next_step() {
     let (source_password, target_password) = (password(&shop.source), password(&shop.target));
     // Port 1 of loopback: nothing listens there.
     for (from, to, seen, hint) in [
-        ("127.0.0.1", "no-such-host.invalid", "cannot connect to", "host"),
+        ("127.0.0.1", "no-such-host.invalid", "the host `no-such-host.invalid` is unknown", "check the host"),
         (source_port.as_str(), "1", "cannot connect to", "the server runs"),
         (target_port.as_str(), "1", "cannot connect to", "the server runs"),
         (source_password.as_str(), "wrong-secret", "password authentication failed", "check the password"),

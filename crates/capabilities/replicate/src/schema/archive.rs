@@ -54,7 +54,8 @@ impl Archive {
             let partial = path.with_extension("partial");
             // pg_dump writes into what is there. Its archive always holds the database's own settings, which are
             // never restored but may hold an application's secret.
-            create_private(&partial).map_err(|source| file_error("create", &partial, source))?;
+            let created = create_private(&partial).and_then(|file| prove_room(&file));
+            created.map_err(|source| file_error("create", &partial, source))?;
             let mut arguments: Vec<OsString> = [
                 "--format=custom",
                 // Not `--schema-only`: it would leave out which materialized views are to be filled, too.
@@ -76,6 +77,8 @@ impl Archive {
             // Quoted, a pattern is the name itself.
             arguments.extend(excluded.iter().map(|name| format!("--exclude-table={}", name.to_sql()).into()));
             tools.run("pg_dump", &arguments, Some(source)).await?;
+            // Only what can be read is kept: the next run would take it for good.
+            tools.run("pg_restore", &["--list".into(), partial.clone().into()], None).await?;
             std::fs::rename(&partial, &path).map_err(|source| file_error("write", &path, source))?;
         }
         let list = tools.run("pg_restore", &["--list".into(), path.clone().into()], None).await?;
@@ -108,6 +111,15 @@ impl Archive {
         let sql = String::from_utf8(sql).map_err(|_| Error::Broken("the schema dump is not UTF-8"))?;
         Ok(without_restrict(&sql))
     }
+}
+
+/// Writes as much as a small dump has and takes it back. On a full disk pg_dump loses such a one without a word: the
+/// failure hides in a seek whose result it does not look at.
+fn prove_room(mut file: &std::fs::File) -> std::io::Result<()> {
+    const ROOM: [u8; 16 << 10] = [0; 16 << 10];
+    file.write_all(&ROOM)?;
+    file.sync_all()?;
+    file.set_len(0)
 }
 
 /// Leaves out psql's `\restrict` pair, which newer versions put around a script; it is no SQL.

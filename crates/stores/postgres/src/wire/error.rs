@@ -211,7 +211,8 @@ impl WireError {
             Self::Server(error) => return error.hint.clone(),
             Self::UnknownHost { .. } => "check the host in the connection URL, and name resolution on this machine",
             Self::Connect { .. } => {
-                "check that the server runs, that it listens on this address and port, and that no firewall refuses it"
+                "check that the server runs, that it listens on this address and port, and that no firewall refuses it; \
+                 if it went down, its log tells why: a full disk, for one"
             }
             Self::ConnectTimeout { .. } => {
                 "check host, port and firewall; `connect_timeout=SECONDS` in the connection URL allows more time"
