@@ -79,6 +79,7 @@ impl Follower<'_> {
             ))
             .await?;
         self.reader.acknowledge(self.applied);
+        self.opened.plan.options.failpoints.reach("acknowledged");
         Ok(())
     }
 }
