@@ -141,3 +141,52 @@ fn an_update_of_an_append_only_table_during_the_copy_stops_the_run() {
     assert_eq!(ran.code, Some(4), "{}", ran.stderr);
     assert!(ran.stderr.contains("declared append-only"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_partition_detached_on_the_source_is_detached_on_the_target_before_the_end() {
+    let shop = Move::between(15, 18);
+    shop.source
+        .run_sql(
+            "shop",
+            "CREATE TABLE event (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+             CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+             CREATE TABLE event_2 PARTITION OF event FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+             INSERT INTO event VALUES (1, '2024-06-01'), (2, '2025-06-01')",
+        )
+        .unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    let detach = "ALTER TABLE event DETACH PARTITION event_1";
+    shop.source.run_sql("shop", detach).unwrap();
+    let refused = shop.run("finish", &[]);
+    assert_eq!(refused.code, Some(4), "{}", refused.stderr);
+    assert!(refused.stderr.contains("on one side only: public.event_1"), "{}", refused.stderr);
+    shop.target.run_sql("shop", detach).unwrap();
+    shop.done("finish", &[]);
+    assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM event").unwrap(), "1");
+}
+
+#[test]
+fn rows_written_after_the_proof_are_never_left_behind() {
+    let shop = Move::between(15, 18);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    // Filling the view is what takes its time between the proof and the end.
+    shop.source
+        .run_sql(
+            "shop",
+            "CREATE MATERIALIZED VIEW slow AS SELECT count(*) AS n, pg_sleep(3) IS NULL AS waited FROM item",
+        )
+        .unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    let finish = shop.spawn("finish", &[]);
+    eventually("filled", || {
+        let filling = "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE '%refresh materialized view%' AND pid <> pg_backend_pid()";
+        shop.target.run_sql("shop", filling).unwrap() != "0"
+    });
+    shop.source.run_sql("shop", "INSERT INTO item VALUES (5000, 'late')").unwrap();
+    let ran = finish.wait();
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 changes were written to the source after"), "{}", ran.stderr);
+    assert_eq!(slots(&shop), "1");
+    shop.done("finish", &[]);
+    assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM item").unwrap(), "1001");
+}

@@ -157,8 +157,8 @@ impl Error {
             ),
             Self::Refused { hint, .. } => Some(hint.clone()),
             Self::Conflict { .. } => Some(
-                "something besides the move writes to the target's table; see atalaya.conflicts, put the rows right \
-                 with `atalaya validate --repair` once nothing writes there, and start again"
+                "something besides the move writes to the target's table: end that, make the row by hand what it was on \
+                 the source before this transaction (atalaya.conflicts names table and transaction), and start again"
                     .to_owned(),
             ),
             Self::SchemaChange { .. } => Some(

@@ -4,7 +4,7 @@
 use atalaya_postgres::Session;
 
 use crate::abort::{AbortReport, clean_source, forget};
-use crate::ddl::refuse_unmoved;
+use crate::ddl::{refuse_other_trees, refuse_unmoved};
 use crate::progress::{Phase, Store};
 use crate::run::{Connected, open_archive};
 use crate::{Error, Plan, run_lock, schema, sequences};
@@ -49,6 +49,9 @@ pub async fn last_fence(plan: &Plan) -> Result<(), Error> {
         ));
     }
     refuse_unmoved(plan, &connected.source, &store).await?;
+    if !migration.schema.existing {
+        refuse_other_trees(&connected.source, &connected.target, &store.read_tables().await?).await?;
+    }
     sequences::follow(plan, &connected.source, &connected.target).await?;
     Ok(())
 }

@@ -91,3 +91,30 @@ fn indexes_whose_schemas_and_names_read_alike_are_both_built() {
     let indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = 't'";
     assert_eq!(shop.target.run_sql("shop", indexes).unwrap(), "2");
 }
+
+#[test]
+fn keys_of_an_extensions_type_are_found_whatever_the_search_path() {
+    let shop = Move::between(15, 18);
+    shop.source
+        .run_sql(
+            "shop",
+            "CREATE SCHEMA \"my types\"; CREATE EXTENSION ltree SCHEMA \"my types\"; CREATE EXTENSION citext;
+             CREATE TABLE tree (path \"my types\".ltree PRIMARY KEY, v int); CREATE TABLE named (name citext PRIMARY KEY, v int);
+             INSERT INTO tree SELECT ('a.b' || n)::\"my types\".ltree, n FROM generate_series(1, 50) n;
+             INSERT INTO named SELECT 'Name' || n, n FROM generate_series(1, 50) n;
+             COMMENT ON INDEX tree_pkey IS 'in a schema without a blank';
+             CREATE TABLE \"my types\".t (id int PRIMARY KEY); COMMENT ON INDEX \"my types\".t_pkey IS 'with one'",
+        )
+        .unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.source
+        .run_sql(
+            "shop",
+            "UPDATE tree SET v = -v WHERE v < 10; DELETE FROM tree WHERE v > 40; UPDATE tree SET path = 'z' WHERE v = 20;
+             UPDATE named SET v = -v WHERE v < 10; UPDATE named SET name = upper(name::text) WHERE v = 30;
+             DELETE FROM named WHERE v > 45",
+        )
+        .unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.assert_equal();
+}

@@ -59,7 +59,7 @@ pub(crate) fn move_one(table: &TargetTable, set: &[usize]) -> String {
         .enumerate()
         .filter_map(|(offset, position)| table.columns.get(*position).map(|column| (offset + 1, column)))
         .map(|(number, column)| {
-            format!("t.{} = (${number}::text)::{}", quote_identifier(&column.name), column.type_sql)
+            format!("t.{} {} (${number}::text)::{}", quote_identifier(&column.name), column.equality, column.type_sql)
         })
         .chain(kept)
         .collect();
@@ -156,7 +156,9 @@ fn identity_matches(table: &TargetTable) -> String {
         .identity
         .iter()
         .filter_map(|position| table.columns.get(*position).map(|column| (position, column)))
-        .map(|(position, column)| format!("t.{} = s.c{position}::{}", quote_identifier(&column.name), column.type_sql))
+        .map(|(position, column)| {
+            format!("t.{} {} s.c{position}::{}", quote_identifier(&column.name), column.equality, column.type_sql)
+        })
         .collect();
     matches.join(" AND ")
 }

@@ -90,8 +90,7 @@ impl Entry {
 fn follower_stage(described: &str) -> Option<Stage> {
     let follower =
         FOLLOWERS.iter().find(|kind| described.strip_prefix(**kind).is_some_and(|rest| rest.starts_with(' ')))?;
-    let mut words = described.strip_prefix(follower)?.trim_start().splitn(2, ' ');
-    let (schema, object) = (words.next()?, words.next()?);
+    let (schema, object) = schema_and_object(described.strip_prefix(follower)?.trim_start())?;
     // Only an extension's owner may comment on it, and the extension brings its own comment.
     if schema == "-" && object.starts_with("EXTENSION ") {
         return Some(Stage::Never);
@@ -104,6 +103,16 @@ fn follower_stage(described: &str) -> Option<Stage> {
         return Some(Stage::Never);
     }
     Some(Stage::BeforeData)
+}
+
+/// Divides before the word that names a kind of object: a schema's name may have blanks, and stands unquoted.
+fn schema_and_object(text: &str) -> Option<(&str, &str)> {
+    let kind = |rest: &str| {
+        let word = rest.split(' ').next().unwrap_or_default();
+        word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase())
+    };
+    let divided = text.match_indices(' ').filter_map(|(at, _)| Some((text.get(..at)?, text.get(at + 1..)?)));
+    divided.clone().find(|(_, rest)| kind(rest)).or_else(|| divided.clone().next())
 }
 
 #[cfg(test)]
@@ -125,6 +134,8 @@ mod tests {
         assert_eq!(stage("3305; 3466 16400 EVENT TRIGGER - watch ann"), Some(Stage::Never));
         assert_eq!(stage("3306; 0 0 COMMENT public INDEX orders_at ann"), Some(Stage::Last));
         assert_eq!(stage("3307; 0 0 COMMENT public TABLE orders ann"), Some(Stage::BeforeData));
+        assert_eq!(stage("3306; 0 0 COMMENT a b INDEX orders_at ann"), Some(Stage::Last));
+        assert_eq!(stage("3307; 0 0 COMMENT public TABLE my INDEX ann"), Some(Stage::BeforeData));
         assert_eq!(stage("3309; 0 16410 MATERIALIZED VIEW DATA public sums ann"), Some(Stage::Fill));
         assert_eq!(stage("3308; 0 0 COMMENT - EXTENSION plpgsql "), Some(Stage::Never));
     }
