@@ -73,20 +73,6 @@ fn rows_that_stand_on_the_target_are_never_emptied_away() {
 }
 
 #[test]
-fn finish_takes_over_from_the_run_that_follows() {
-    let shop = Move::between(15, 18);
-    shop.source.run_sql("shop", TABLE).unwrap();
-    let running = shop.spawn("start", &[]);
-    eventually("followed", || shop.run("status", &["--output", "json"]).stdout.contains("\"caught_up\":true"));
-    shop.source.run_sql("shop", "UPDATE item SET what = 'late' WHERE id = 7").unwrap();
-    shop.done("finish", &[]);
-    let ended = running.wait();
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    shop.assert_equal();
-    assert_eq!(slots(&shop), "0");
-}
-
-#[test]
 fn a_partition_made_during_the_move_is_told_and_cannot_be_left_behind() {
     let shop = Move::between(15, 18);
     shop.source
@@ -123,23 +109,6 @@ fn a_table_made_during_the_move_may_be_left_behind_by_name() {
     assert_eq!(shop.run("finish", &[]).code, Some(4));
     shop.done("finish", &["--exclude", "public.scratch"]);
     assert_eq!(slots(&shop), "0");
-}
-
-#[test]
-fn an_update_of_an_append_only_table_during_the_copy_stops_the_run() {
-    let shop = Move::between(15, 18);
-    shop.source.run_sql("shop", "CREATE TABLE log (line text); INSERT INTO log VALUES ('a'), ('b')").unwrap();
-    let arguments = Move::migrate("start", &["--append-only", "public.log", "--stop-when", "caught-up"]);
-    let killed = crate::support::ran(shop.command(&arguments).env("ATALAYA_FAILPOINT", "copy-begun:1"));
-    assert_eq!(killed.code, None, "{}", killed.stderr);
-    assert_eq!(shop.status()["phase"], "copy");
-    shop.source.run_sql("shop", "UPDATE log SET line = 'c' WHERE line = 'a'").unwrap();
-    eventually("counted", || {
-        shop.source.run_sql("shop", "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'log'").unwrap() == "1"
-    });
-    let ran = crate::support::ran(&mut shop.command(&arguments));
-    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
-    assert!(ran.stderr.contains("declared append-only"), "{}", ran.stderr);
 }
 
 #[test]
