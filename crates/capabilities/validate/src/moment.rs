@@ -75,8 +75,9 @@ impl Opened {
     /// Opens a snapshot on each side, one right after the other.
     pub(crate) async fn plain(plan: &Plan) -> Result<Self, Error> {
         let (source, target) = connect_pairs(plan).await?;
+        let opened_at = Instant::now();
         tokio::try_join!(begin_shared(&source), begin_shared(&target))?;
-        Ok(Self::of(plan, source, target, None))
+        Ok(Self::of(plan, opened_at, source, target, None))
     }
 
     /// Opens snapshots that hold exactly the same commits, with the help of the migration's replicator.
@@ -87,9 +88,9 @@ impl Opened {
             let lease = plan.fence_limit + LEASE_MARGIN;
             let request = FenceRequest::hold(&mut control, migration, lease, plan.fence_limit).await?;
             match open_at_fence(plan, &request, &mut control, &source, &target).await {
-                Ok(fence) => {
+                Ok((fence, opened_at)) => {
                     if request.release(&control).await? {
-                        return Ok(Self::of(plan, source, target, Some(fence)));
+                        return Ok(Self::of(plan, opened_at, source, target, Some(fence)));
                     }
                 }
                 Err(error) => {
@@ -102,29 +103,30 @@ impl Opened {
         Err(Error::FenceLost { tries: FENCE_TRIES_MAX })
     }
 
-    /// How long the snapshots have been held.
+    /// How long the older of the snapshots has been held: the source's, which waits for the target's.
     pub(crate) fn age(&self) -> Duration {
         self.opened_at.elapsed()
     }
 
-    fn of(plan: &Plan, source: Vec<Session>, target: Vec<Session>, fence: Option<Lsn>) -> Self {
-        let opened_at = Instant::now();
+    fn of(plan: &Plan, opened_at: Instant, source: Vec<Session>, target: Vec<Session>, fence: Option<Lsn>) -> Self {
         let deadline = opened_at + plan.snapshot_age_limit;
         let pairs = source.into_iter().zip(target).map(|(source, target)| Pair { source, target, deadline }).collect();
         Self { pairs, fence, opened_at }
     }
 }
 
-/// The replicator holds: makes the fence, has it reached, and opens both sides' snapshots there.
+/// The replicator holds: makes the fence, has it reached, and opens both sides' snapshots there. The answer is where
+/// the fence lies, and since when the source's snapshot is held.
 async fn open_at_fence(
     plan: &Plan,
     request: &FenceRequest,
     control: &mut Session,
     source: &[Session],
     target: &[Session],
-) -> Result<Lsn, Error> {
+) -> Result<(Lsn, Instant), Error> {
     let slot = FenceSlot::open(&plan.source, Lifetime::Temporary, plan.fence_limit).await?;
     let fence = slot.consistent_point();
+    let opened_at = Instant::now();
     begin_imported(source, slot.snapshot()).await?;
     // The sessions hold the snapshot now; the slot would only keep log.
     drop(slot);
@@ -134,7 +136,7 @@ async fn open_at_fence(
     // The source's snapshot is open by now: its age is the limit.
     request.place(control, fence, plan.fence_limit, plan.snapshot_age_limit).await?;
     begin_shared(target).await?;
-    Ok(fence)
+    Ok((fence, opened_at))
 }
 
 async fn connect_pairs(plan: &Plan) -> Result<(Vec<Session>, Vec<Session>), Error> {
