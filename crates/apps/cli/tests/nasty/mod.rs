@@ -1,6 +1,7 @@
 //! What databases do that nobody expects: each ends in identical rows or in a loud refusal.
 
 mod conflicts;
+mod identity;
 mod inheritance;
 mod redefined;
 mod rewritten;
