@@ -159,3 +159,18 @@ fn rows_written_after_the_proof_are_never_left_behind() {
     shop.done("finish", &[]);
     assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM item").unwrap(), "1001");
 }
+
+#[test]
+fn a_dry_run_of_abort_names_everything_and_removes_nothing() {
+    let shop = Move::between(15, 15);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    let slot = shop.status()["slot"]["name"].as_str().unwrap().to_owned();
+    let output = shop.done("abort", &["--dry-run", "--drop-target"]);
+    assert!(output.contains("would remove 1 slots and 1 publications"), "{output}");
+    assert!(output.contains(&slot) && output.contains("public.item"), "{output}");
+    assert_eq!(slots(&shop), "1");
+    shop.source.run_sql("shop", "DELETE FROM item WHERE id > 900").unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.assert_equal();
+}

@@ -19,6 +19,8 @@ pub struct AbortOptions {
     pub drop_target: bool,
     /// The target is gone, or another stands in its place: what the source has under the migration's name goes.
     pub target_gone: bool,
+    /// Nothing: what would be removed is only looked up.
+    pub dry_run: bool,
 }
 
 /// What was removed, and what could not be reached.
@@ -36,6 +38,8 @@ pub struct AbortReport {
     pub target_unreached: Option<String>,
     /// Whether the target knew nothing of the migration.
     pub unknown: bool,
+    /// Whether all of this is only what would be removed.
+    pub dry_run: bool,
 }
 
 /// Removes slots, publications and our schema; can be repeated, also after a kill between any two steps.
@@ -49,7 +53,7 @@ pub async fn abort(
     options: AbortOptions,
 ) -> Result<AbortReport, Error> {
     let name = format!("atalaya abort {migration}");
-    let mut report = AbortReport::default();
+    let mut report = AbortReport { dry_run: options.dry_run, ..AbortReport::default() };
     let session = match Session::connect_for_control(target, &name).await {
         Ok(session) => Some(session),
         Err(error) if options.target_gone => {
@@ -68,10 +72,23 @@ pub async fn abort(
             let source = Session::connect_for_control(source, &name).await?;
             refuse_connected(&source, migration).await?;
             let names = names_on_source(&source, migration).await?;
-            clean_source(&source, migration, &names, &mut report).await?;
+            if options.dry_run {
+                (report.slots, report.publications) = find_on_source(&source, &names).await?;
+            } else {
+                clean_source(&source, migration, &names, &mut report).await?;
+            }
         }
         return Ok(report);
     };
+    if options.dry_run {
+        let source = Session::connect_for_control(source, &name).await?;
+        (report.slots, report.publications) = find_on_source(&source, &[found.slot]).await?;
+        if options.drop_target {
+            let tables = Store { session: target, name: migration }.read_tables().await?;
+            report.tables = tables.iter().map(|table| table.target.to_string()).collect();
+        }
+        return Ok(report);
+    }
     run_lock(target, migration).await?;
     let source = Session::connect_for_control(source, &name).await?;
     // The target's row goes last: while it stands, the same command knows what is left.
@@ -152,15 +169,8 @@ pub(crate) async fn clean_source(
 ) -> Result<(), Error> {
     // The slot's own connections and the snapshot's holder first: a slot in use cannot be dropped.
     snapshot::end_holders(source, migration, None).await?;
-    let slots = source
-        .query(
-            "SELECT slot_name::text FROM pg_catalog.pg_replication_slots
-              WHERE slot_name = ANY ($1) AND database = pg_catalog.current_database()",
-            &[&names],
-        )
-        .await?;
-    for row in slots {
-        let name: String = row.get(0);
+    let (slots, publications) = find_on_source(source, names).await?;
+    for name in slots {
         if !wait_for_slot(source, &name, SLOT_PATIENCE).await? {
             return Err(Error::refused(
                 "slot-active",
@@ -171,15 +181,7 @@ pub(crate) async fn clean_source(
         source.query("SELECT pg_catalog.pg_drop_replication_slot($1)", &[&name]).await?;
         report.slots.push(name);
     }
-    let publications = source
-        .query(
-            "SELECT pubname::text FROM pg_catalog.pg_publication
-              WHERE pubname = ANY ($1) OR pubname = ANY (SELECT name || '_append' FROM unnest($1::text[]) AS name)",
-            &[&names],
-        )
-        .await?;
-    for row in publications {
-        let name: String = row.get(0);
+    for name in publications {
         source
             .batch(&format!("SET lock_timeout = '10s'; DROP PUBLICATION IF EXISTS {}", quote_identifier(&name)))
             .await?;
@@ -188,4 +190,24 @@ pub(crate) async fn clean_source(
     // Named for people who read the server's log.
     source.batch(&format!("SET application_name = {}", quote_literal("atalaya"))).await?;
     Ok(())
+}
+
+/// Slots and publications of those names that are there.
+async fn find_on_source(source: &Session, names: &[String]) -> Result<(Vec<String>, Vec<String>), Error> {
+    let slots = source
+        .query(
+            "SELECT slot_name::text FROM pg_catalog.pg_replication_slots
+              WHERE slot_name = ANY ($1) AND database = pg_catalog.current_database()",
+            &[&names],
+        )
+        .await?;
+    let publications = source
+        .query(
+            "SELECT pubname::text FROM pg_catalog.pg_publication
+              WHERE pubname = ANY ($1) OR pubname = ANY (SELECT name || '_append' FROM unnest($1::text[]) AS name)",
+            &[&names],
+        )
+        .await?;
+    let names = |rows: &[atalaya_postgres::Row]| rows.iter().map(|row| row.get(0)).collect();
+    Ok((names(&slots), names(&publications)))
 }

@@ -1,5 +1,6 @@
 //! `atalaya migrate abort`.
 
+use atalaya_data::MigrationName;
 use atalaya_replicate::AbortOptions;
 
 use crate::endpoints::EndpointArguments;
@@ -10,6 +11,7 @@ use crate::runtime;
 /// Arguments of `atalaya migrate abort`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
+  atalaya migrate abort orders-to-18 --dry-run
   atalaya migrate abort orders-to-18
   atalaya migrate abort orders-to-18 --drop-target
 
@@ -23,28 +25,36 @@ pub(crate) struct AbortArguments {
     /// The target is gone, or another stands in its place: remove what the source has under this name.
     #[arg(long)]
     target_gone: bool,
+    /// Show what would be removed, and remove nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, Failure> {
     let endpoints = arguments.endpoints.resolve(context)?;
-    let options = AbortOptions { drop_target: arguments.drop_target, target_gone: arguments.target_gone };
+    let options = AbortOptions {
+        drop_target: arguments.drop_target,
+        target_gone: arguments.target_gone,
+        dry_run: arguments.dry_run,
+    };
     let report =
         runtime::block_on(atalaya_replicate::abort(&endpoints.source, &endpoints.target, &endpoints.name, options))??;
-    // The dump belongs to the migration; a new one makes its own.
-    let folder = context.state.join("migrations").join(endpoints.name.as_str());
-    match std::fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            context.note(&format!("warning: `{}` could not be removed: {error}", folder.display()));
-        }
-        Ok(()) | Err(_) => {}
+    if !report.dry_run {
+        remove_folder(&endpoints.name, context);
     }
     let mut text = format!(
-        "{}: removed {} slots and {} publications from the source, {} tables from the target",
+        "{}: {} {} slots and {} publications from the source, {} tables from the target",
         endpoints.name,
+        if report.dry_run { "would remove" } else { "removed" },
         report.slots.len(),
         report.publications.len(),
         report.tables.len()
     );
+    if report.dry_run {
+        for name in report.slots.iter().chain(&report.publications).chain(&report.tables) {
+            text.push_str(&format!("\n  {name}"));
+        }
+    }
     match &report.target_unreached {
         Some(reason) => text.push_str(&format!("\nthe target was left as it is: {reason}")),
         None if report.unknown => text.push_str(
@@ -58,4 +68,15 @@ pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, F
     }
     context.print(&text, &json);
     Ok(exit::DONE)
+}
+
+/// The dump belongs to the migration; a new one makes its own.
+fn remove_folder(name: &MigrationName, context: &Context) {
+    let folder = context.state.join("migrations").join(name.as_str());
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            context.note(&format!("warning: `{}` could not be removed: {error}", folder.display()));
+        }
+        Ok(()) | Err(_) => {}
+    }
 }
