@@ -3,8 +3,6 @@
 //! Only events of `tracing`: records of the `log` crate stay unheard, since the statement driver writes what it sends
 //! into them, row values among it.
 
-use std::io::IsTerminal;
-
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
 
@@ -25,7 +23,8 @@ pub(crate) fn install(output: Output) -> Result<(), Failure> {
     let subscriber = Subscriber::builder()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+        // Plain on a terminal, too: events are for logs.
+        .with_ansi(false);
     let installed = match output {
         Output::Text => tracing::subscriber::set_global_default(subscriber.finish()),
         Output::Json => tracing::subscriber::set_global_default(subscriber.json().finish()),

@@ -39,5 +39,6 @@ mod status;
 mod stopping;
 mod stored;
 mod support;
+mod terminal;
 mod values;
 mod writes;

@@ -5,7 +5,7 @@ use atalaya_postgres::Session;
 
 use crate::abort::{AbortReport, clean_source, forget};
 use crate::ddl::{refuse_other_trees, refuse_unmoved};
-use crate::progress::{Phase, Store};
+use crate::progress::{Migration, Phase, Store};
 use crate::run::{Connected, open_archive};
 use crate::{Error, Plan, run_lock, schema, sequences};
 
@@ -25,6 +25,37 @@ pub async fn is_proven(plan: &Plan) -> Result<bool, Error> {
             "see `atalaya migrate status`; a finished migration leaves nothing behind",
         )),
     }
+}
+
+/// Refuses what the last fence would refuse, before a run that follows is ended for it.
+///
+/// # Errors
+/// When tables would be left behind, or stand elsewhere in their trees.
+pub async fn may_finish(plan: &Plan) -> Result<(), Error> {
+    let name = format!("atalaya finish {}", plan.name);
+    let source = Session::connect_for_control(&plan.source, &name).await?;
+    let target = Session::connect_for_control(&plan.target, &name).await?;
+    let store = Store { session: &target, name: &plan.name };
+    match store.read().await? {
+        Some(migration) if migration.phase == Phase::Stream => {
+            refuse_incomplete(plan, &source, &target, &store, &migration).await
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn refuse_incomplete(
+    plan: &Plan,
+    source: &Session,
+    target: &Session,
+    store: &Store<'_>,
+    migration: &Migration,
+) -> Result<(), Error> {
+    refuse_unmoved(plan, source, store).await?;
+    if !migration.schema.existing {
+        refuse_other_trees(source, target, &store.read_tables().await?).await?;
+    }
+    Ok(())
 }
 
 /// Sets the sequences a last time. The replicator has stopped, with everything applied.
@@ -48,10 +79,7 @@ pub async fn last_fence(plan: &Plan) -> Result<(), Error> {
             "run `atalaya migrate start --stop-when caught-up` first",
         ));
     }
-    refuse_unmoved(plan, &connected.source, &store).await?;
-    if !migration.schema.existing {
-        refuse_other_trees(&connected.source, &connected.target, &store.read_tables().await?).await?;
-    }
+    refuse_incomplete(plan, &connected.source, &connected.target, &store, &migration).await?;
     sequences::follow(plan, &connected.source, &connected.target).await?;
     Ok(())
 }

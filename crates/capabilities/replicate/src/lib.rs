@@ -31,7 +31,7 @@ pub(crate) use run::{is_running, run_lock};
 pub use abort::{AbortOptions, AbortReport, abort};
 pub use error::Error;
 pub use failpoint::Failpoints;
-pub use finish::{clean_up, complete_schema, is_proven, last_fence};
+pub use finish::{clean_up, complete_schema, is_proven, last_fence, may_finish};
 pub use plan::{Options, Plan, RelationFilter, StopWhen};
 pub use report::{Event, Observer};
 pub use run::{Outcome, start};

@@ -29,6 +29,9 @@ pub fn render_text(report: &Report) -> String {
     for sequence in &report.sequences {
         let stands = match (sequence.status, sequence.target) {
             (SequenceStatus::Missing, _) | (_, None) => "is missing on the target".to_owned(),
+            (_, Some(target)) if target == sequence.source => {
+                format!("stands at {target} on both sides, which only one of them has given out")
+            }
             (_, Some(target)) => format!("stands at {target} on the target, at {} on the source", sequence.source),
         };
         let _infallible = writeln!(text, "sequence {} {stands}", sequence.name);

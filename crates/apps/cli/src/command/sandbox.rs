@@ -150,7 +150,8 @@ fn up(arguments: &UpArguments, files: &Files, context: &Context) -> Result<(), F
 
 /// Writes down where the servers are, and lets them outlive this process.
 fn record(files: &Files, servers: Vec<Server>, entries: Vec<Entry>, urls: &[String]) -> Result<(), Failure> {
-    write_private(&files.environment, &environment(urls))?;
+    let tools = servers.last().and_then(|server| atalaya_sandbox::client_tools(server.version()).ok());
+    write_private(&files.environment, &environment(urls, tools.as_deref()))?;
     let state = State { format: FORMAT, servers: entries };
     let text = serde_json::to_string_pretty(&state).map_err(|error| Failure::new(exit::FAILED, &error, None))?;
     write_private(&files.state, &text)?;
@@ -197,11 +198,13 @@ fn prepare(server: &Server, shape: RoleShape) -> Result<Role, Failure> {
 }
 
 /// Lines for a shell to `source`.
-fn environment(urls: &[String]) -> String {
+fn environment(urls: &[String], tools: Option<&Path>) -> String {
     let numbered = urls.iter().zip(1..).map(|(url, number)| (format!("SERVER_{number}_URL"), url));
     let source = urls.first().map(|url| ("SOURCE_URL".to_owned(), url));
     let target = urls.last().filter(|_| urls.len() > 1).map(|url| ("TARGET_URL".to_owned(), url));
-    numbered.chain(source).chain(target).map(|(name, url)| format!("export {name}='{url}'\n")).collect()
+    let urls = numbered.chain(source).chain(target).map(|(name, url)| format!("export {name}='{url}'\n"));
+    // pg_dump and pg_restore of the target's version, which the system may not have.
+    urls.chain(tools.map(|folder| format!("export ATALAYA_CLIENT_TOOLS='{}'\n", folder.display()))).collect()
 }
 
 fn show(files: &Files, show_url: bool, context: &Context) -> Result<(), Failure> {
@@ -308,11 +311,12 @@ mod tests {
 
     #[test]
     fn the_first_server_is_the_source_and_the_last_the_target() {
-        let text = environment(&["a".into(), "b".into()]);
+        let text = environment(&["a".into(), "b".into()], Some(Path::new("/tools")));
         assert_eq!(
             text,
-            "export SERVER_1_URL='a'\nexport SERVER_2_URL='b'\nexport SOURCE_URL='a'\nexport TARGET_URL='b'\n"
+            "export SERVER_1_URL='a'\nexport SERVER_2_URL='b'\nexport SOURCE_URL='a'\nexport TARGET_URL='b'\n\
+             export ATALAYA_CLIENT_TOOLS='/tools'\n"
         );
-        assert_eq!(environment(&["a".into()]), "export SERVER_1_URL='a'\nexport SOURCE_URL='a'\n");
+        assert_eq!(environment(&["a".into()], None), "export SERVER_1_URL='a'\nexport SOURCE_URL='a'\n");
     }
 }

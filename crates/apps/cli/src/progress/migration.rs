@@ -77,7 +77,11 @@ impl Progress {
                 ));
             }
             Event::CaughtUp => bar.println("caught up"),
-            Event::Reconnect { attempt, reason } => bar.println(format!("try {attempt} after: {reason}")),
+            Event::Reconnect { attempt, reason } => {
+                bar.println(format!("try {attempt} after: {reason}"));
+                // What was last said of the lag is no longer so.
+                bar.set_message(format!("not connected, try {attempt}"));
+            }
             Event::Warning { text } => bar.println(format!("warning: {text}")),
         }
     }

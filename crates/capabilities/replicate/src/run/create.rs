@@ -13,6 +13,7 @@ use super::connect::Connected;
 use crate::follow::store_counts;
 use crate::progress::{Migration, Phase, SchemaChoice, Store, wait_for_slot};
 use crate::report::{Event, Observer};
+use crate::schema::ClientTools;
 use crate::snapshot::{self, HoldRequest};
 use crate::{Error, Plan};
 
@@ -27,6 +28,8 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
     if schema.existing {
         refuse_rows(&connected.target, &tables).await?;
     } else {
+        // Before anything is made on the source: without them the move could not go on after the slot.
+        ClientTools::find(plan.options.client_tools.as_deref(), connected.target.major()).await?;
         refuse_filled_target(&connected.target, &tables).await?;
         if !schema.no_owner {
             refuse_lost_owners(connected).await?;

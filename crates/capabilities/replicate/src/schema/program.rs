@@ -73,7 +73,20 @@ pub(crate) struct ClientTools {
 impl ClientTools {
     /// Finds the programs and refuses another major version than the target's.
     pub(crate) async fn find(folder: Option<&Path>, target_major: u32) -> Result<Self, Error> {
-        let tools = Self { folder: folder.map(Path::to_owned) };
+        if folder.is_some() {
+            return Self::checked(folder.map(Path::to_owned), target_major).await;
+        }
+        let refused = match Self::checked(None, target_major).await {
+            Ok(tools) => return Ok(tools),
+            Err(refused) => refused,
+        };
+        // Debian's packages put each version beside the others, and only one of them on PATH.
+        let packaged = PathBuf::from(format!("/usr/lib/postgresql/{target_major}/bin"));
+        Self::checked(Some(packaged), target_major).await.map_err(|_| refused)
+    }
+
+    async fn checked(folder: Option<PathBuf>, target_major: u32) -> Result<Self, Error> {
+        let tools = Self { folder };
         for program in ["pg_dump", "pg_restore"] {
             let text = tools.run(program, &["--version".into()], None).await?;
             let text = String::from_utf8_lossy(&text).into_owned();

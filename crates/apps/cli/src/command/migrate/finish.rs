@@ -81,6 +81,7 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
     }
     let progress = Progress::new(context.output);
     runtime::block_on(async {
+        atalaya_replicate::may_finish(&plan).await?;
         end_running(&plan, context).await?;
         atalaya_replicate::start(&plan, &progress).await?;
         atalaya_replicate::last_fence(&plan).await?;
