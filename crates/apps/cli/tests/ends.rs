@@ -174,3 +174,23 @@ fn a_dry_run_of_abort_names_everything_and_removes_nothing() {
     shop.done("start", &["--stop-when", "caught-up"]);
     shop.assert_equal();
 }
+
+#[test]
+fn a_table_left_behind_leaves_its_sequence_behind() {
+    let shop = Move::between(15, 18);
+    shop.source
+        .run_sql(
+            "shop",
+            &format!(
+                "{TABLE}; CREATE TABLE audit (id serial PRIMARY KEY, seq_of_its_own int GENERATED ALWAYS AS IDENTITY)"
+            ),
+        )
+        .unwrap();
+    let without = ["--exclude", "public.audit", "--stop-when", "caught-up"];
+    shop.done("start", &without);
+    let left = "SELECT count(*) FROM pg_class WHERE relname LIKE 'audit%'";
+    assert_eq!(shop.target.run_sql("shop", left).unwrap(), "0");
+    shop.done("abort", &["--drop-target"]);
+    shop.done("start", &without);
+    shop.done("finish", &["--exclude", "public.audit"]);
+}

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use atalaya_data::RelationName;
-use atalaya_postgres::catalog::read_relations;
+use atalaya_postgres::catalog::{read_relations, read_sequences};
 
 use super::connect::Connected;
 use crate::follow::may_be_replica;
@@ -75,11 +75,17 @@ pub(crate) async fn copy(
 /// The dump of this migration's schema, made at the snapshot where one is held.
 pub(crate) async fn open_archive(plan: &Plan, connected: &Connected, migration: &Migration) -> Result<Archive, Error> {
     let tools = ClientTools::find(plan.options.client_tools.as_deref(), connected.target.major()).await?;
-    let excluded: Vec<RelationName> = read_relations(&connected.source)
-        .await?
-        .into_iter()
+    let tables = read_relations(&connected.source).await?.into_iter();
+    // A serial column's sequence is an object of its own to pg_dump, and stays behind with its table.
+    let sequences = read_sequences(&connected.source).await?.into_iter();
+    let excluded: Vec<RelationName> = tables
         .filter(|relation| !relation.chosen_by(&plan.tables))
         .map(|relation| relation.name)
+        .chain(
+            sequences
+                .filter(|sequence| sequence.owner.is_some() && !sequence.chosen_by(&plan.tables))
+                .map(|sequence| sequence.name),
+        )
         .collect();
     let ownership = if migration.schema.no_owner { Ownership::Taken } else { Ownership::Kept };
     let folder = &plan.options.work_folder;
