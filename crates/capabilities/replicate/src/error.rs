@@ -158,7 +158,8 @@ impl Error {
             Self::Refused { hint, .. } => Some(hint.clone()),
             Self::Conflict { .. } => Some(
                 "something besides the move writes to the target's table: end that, make the row by hand what it was on \
-                 the source before this transaction (atalaya.conflicts names table and transaction), and start again"
+                 the source before this transaction (atalaya.conflicts names table and transaction, `atalaya validate --quiesced` \
+                 the rows that differ by now), and start again"
                     .to_owned(),
             ),
             Self::SchemaChange { .. } => Some(

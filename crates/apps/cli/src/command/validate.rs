@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &ValidateArguments, context: &Context) -> Result<u8
 }
 
 async fn validate(arguments: &ValidateArguments, endpoints: &Endpoints, context: &Context) -> Result<u8, Failure> {
-    let scope = scope(arguments, endpoints).await?;
+    let scope = scope(arguments, endpoints, context).await?;
     let mut plan = Plan::new(endpoints.source.clone(), endpoints.target.clone(), scope);
     plan.tables = TableFilter::new(endpoints.filter());
     plan.method = arguments.method;
@@ -112,9 +112,12 @@ const REPAIR_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// At a fence while the migration runs; refused while one is there that does not run, since what it has still
 /// to apply would look like differences.
-async fn scope(arguments: &ValidateArguments, endpoints: &Endpoints) -> Result<Scope, Failure> {
+async fn scope(arguments: &ValidateArguments, endpoints: &Endpoints, context: &Context) -> Result<Scope, Failure> {
     let name = endpoints.name.clone();
     let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &name).await?;
+    if status.is_none() && arguments.endpoints.name.is_some() {
+        context.note(&format!("the target knows no migration `{name}`: two databases are compared as they are"));
+    }
     match (status, arguments.quiesced) {
         (Some(_), true) => Ok(Scope::Drained { name: name.to_string() }),
         (None, true) => Ok(Scope::Databases { moment: Moment::Quiesced }),

@@ -95,6 +95,9 @@ fn a_table_that_is_published_no_more() {
 fn a_table_dropped_on_both_sides_does_not_keep_the_move_from_its_end() {
     let shop = moved();
     shop.source.run_sql("shop", "DROP TABLE b").unwrap();
+    let told = caught_up(&shop, &[]);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    assert!(told.stderr.contains("public.b is gone from the source"), "{}", told.stderr);
     let ran = shop.run("finish", &[]);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     shop.target.run_sql("shop", "DROP TABLE b").unwrap();

@@ -1,12 +1,13 @@
-//! Tables of the source that came after the move began: nothing publishes them, so nobody else would tell.
+//! Tables of the source that came after the move began, and those that went: nothing in the stream tells of either.
 //!
 //! They are no danger while the source is the one that is used, so that a run only says so; the move cannot be
-//! finished without them.
+//! finished before both sides have the same tables.
 
 use std::collections::BTreeSet;
 
 use atalaya_data::RelationName;
 use atalaya_postgres::Session;
+use atalaya_postgres::catalog::read_relations;
 
 use crate::progress::Store;
 use crate::run::chosen_tables;
@@ -20,13 +21,13 @@ pub(crate) struct NewTables {
 }
 
 impl NewTables {
-    /// Tables not told of before. Looks closely only when the source has other tables than at the last look.
+    /// What was not told before. Looks closely only when the source has other tables than at the last look.
     pub(crate) async fn look(
         &mut self,
         plan: &Plan,
         source: &Session,
         store: &Store<'_>,
-    ) -> Result<Vec<RelationName>, Error> {
+    ) -> Result<Vec<String>, Error> {
         // Attaching a table moves it into a tree that may have been chosen by its root.
         let signature: String = source
             .query_one(
@@ -40,9 +41,21 @@ impl NewTables {
         if self.signature.as_ref() == Some(&signature) {
             return Ok(Vec::new());
         }
-        let found = unmoved(plan, source, store).await?;
+        let (came, went) = (unmoved(plan, source, store).await?, gone(source, store).await?);
         self.signature = Some(signature);
-        Ok(found.into_iter().filter(|name| self.said.insert(name.clone())).collect())
+        let mut first = |name: &RelationName| self.said.insert(name.clone());
+        let came = came.iter().filter(|name| first(name)).map(|name| {
+            format!(
+                "table {name} came after the move began and is not part of it; `finish` will refuse to leave it behind"
+            )
+        });
+        let mut told: Vec<String> = came.collect();
+        told.extend(went.iter().filter(|name| first(name)).map(|name| {
+            format!(
+                "table {name} is gone from the source; drop it on the target, too, if that was meant, before `finish`"
+            )
+        }));
+        Ok(told)
     }
 }
 
@@ -51,6 +64,14 @@ async fn unmoved(plan: &Plan, source: &Session, store: &Store<'_>) -> Result<Vec
     let moved: BTreeSet<RelationName> = store.read_tables().await?.into_iter().map(|table| table.source).collect();
     let chosen = chosen_tables(plan, source).await?;
     Ok(chosen.into_iter().map(|relation| relation.name).filter(|name| !moved.contains(name)).collect())
+}
+
+/// Tables of the migration that the source has no more.
+async fn gone(source: &Session, store: &Store<'_>) -> Result<Vec<RelationName>, Error> {
+    let there: BTreeSet<RelationName> =
+        read_relations(source).await?.into_iter().map(|relation| relation.name).collect();
+    let moved = store.read_tables().await?.into_iter().map(|table| table.source);
+    Ok(moved.filter(|name| !there.contains(name)).collect())
 }
 
 /// Refuses to end a move that leaves tables behind.

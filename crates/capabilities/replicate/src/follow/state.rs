@@ -203,10 +203,7 @@ impl<'a> Follower<'a> {
 
     async fn look_for_new_tables(&mut self) -> Result<(), Error> {
         let Opened { plan, source, target, observer, .. } = &self.opened;
-        for name in self.new_tables.look(plan, source, &Store { session: target, name: &plan.name }).await? {
-            let text = format!(
-                "table {name} came after the move began and is not part of it; `finish` will refuse to leave it behind"
-            );
+        for text in self.new_tables.look(plan, source, &Store { session: target, name: &plan.name }).await? {
             observer.observe(&Event::Warning { text });
         }
         Ok(())

@@ -47,7 +47,7 @@ fn text(status: &Status) -> String {
         bytes(status.copied_bytes),
         bytes(status.expected_bytes)
     );
-    if status.phase == "copy" {
+    if status.phase == "copy" && status.tables_done < status.tables.len() {
         copy_figures(&mut out, status);
     }
     if let Some(applied) = &status.applied_lsn {
