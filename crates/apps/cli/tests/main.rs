@@ -10,6 +10,7 @@
 
 mod append_only;
 mod busy;
+mod checks;
 mod chinook;
 mod demo;
 mod ends;
@@ -18,7 +19,6 @@ mod faults;
 mod finish;
 mod groups;
 mod held;
-mod holders;
 mod keyless;
 mod kills;
 mod lifecycle;

@@ -34,7 +34,7 @@ pub(crate) struct AssessArguments {
     #[arg(long)]
     strict: bool,
     /// Print every check's id, the worst it can find, and its question.
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with_all = ["migration", "source", "set_replica_identity"])]
     list: bool,
     /// Set a replica identity on the source's tables that lack one; the plan is printed first.
     #[arg(long)]

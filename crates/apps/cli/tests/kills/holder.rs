@@ -106,7 +106,16 @@ fn a_holder_killed_before_the_workers_took_its_snapshot_is_replaced_by_the_same_
 
 #[test]
 fn a_run_killed_before_it_stored_its_holder_leaves_none_behind() {
-    let field = Field::prepare(Move::between(18, 18));
+    killed_before_it_stored_its_holder(18);
+}
+
+#[test]
+fn a_run_from_13_killed_before_it_stored_its_holder_leaves_none_behind() {
+    killed_before_it_stored_its_holder(13);
+}
+
+fn killed_before_it_stored_its_holder(major: u16) {
+    let field = Field::prepare(Move::between(major, 18));
     let now = field.kill_at("slot-made:1");
     assert_eq!((now.phase.as_str(), now.applied), ("created", 0));
     assert_eq!(backends(&field), "1");
