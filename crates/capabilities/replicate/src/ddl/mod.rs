@@ -5,12 +5,12 @@
 
 mod check;
 mod definition;
-mod new_tables;
 mod partitions;
 mod published;
+mod table_watch;
 
 pub(crate) use check::{check_columns, missing_on_target, unknown_relation};
 pub(crate) use definition::Definition;
-pub(crate) use new_tables::{NewTables, refuse_unmoved};
 pub(crate) use partitions::refuse_other_trees;
 pub(crate) use published::refuse_unpublished;
+pub(crate) use table_watch::{TableWatch, refuse_unmoved};

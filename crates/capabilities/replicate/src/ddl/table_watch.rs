@@ -15,12 +15,12 @@ use crate::{Error, Plan};
 
 /// What a run has seen of them.
 #[derive(Default)]
-pub(crate) struct NewTables {
+pub(crate) struct TableWatch {
     signature: Option<String>,
     said: BTreeSet<RelationName>,
 }
 
-impl NewTables {
+impl TableWatch {
     /// What was not told before. Looks closely only when the source has other tables than at the last look.
     pub(crate) async fn look(
         &mut self,

@@ -15,7 +15,7 @@ use super::acknowledge::Acknowledger;
 use super::append_only::AppendOnly;
 use crate::apply::{Applier, ApplySettings, GroupPosition, Mapping, TableSet};
 use crate::control::Requests;
-use crate::ddl::{NewTables, refuse_unpublished};
+use crate::ddl::{TableWatch, refuse_unpublished};
 use crate::progress::{Migration, Store, check_position, check_source};
 use crate::report::{Event, Observer};
 use crate::stream::{Batch, Reader, pgoutput_options};
@@ -62,7 +62,7 @@ pub(crate) struct Follower<'a> {
     pub(crate) requests: Requests,
     pub(crate) acknowledger: Acknowledger,
     pub(crate) append_only: AppendOnly,
-    new_tables: NewTables,
+    table_watch: TableWatch,
     pub(crate) arriving: Option<Arriving>,
     pub(crate) group: GroupPosition,
     /// The stored position.
@@ -120,7 +120,7 @@ impl<'a> Follower<'a> {
             requests,
             acknowledger: Acknowledger::new(applied, plan.options.synchronous_commit),
             append_only,
-            new_tables: NewTables::default(),
+            table_watch: TableWatch::default(),
             arriving: None,
             group: GroupPosition { applied, committed_at_micros: None, transactions: 0 },
             applied,
@@ -196,14 +196,14 @@ impl<'a> Follower<'a> {
                         just before would be seen by the proof only";
             self.opened.observer.observe(&Event::Warning { text: text.to_owned() });
         }
-        self.look_for_new_tables().await?;
+        self.watch_tables().await?;
         refuse_unpublished(self.opened.source, self.opened.migration, &store.read_tables().await?).await?;
         self.report().await
     }
 
-    async fn look_for_new_tables(&mut self) -> Result<(), Error> {
+    async fn watch_tables(&mut self) -> Result<(), Error> {
         let Opened { plan, source, target, observer, .. } = &self.opened;
-        for text in self.new_tables.look(plan, source, &Store { session: target, name: &plan.name }).await? {
+        for text in self.table_watch.look(plan, source, &Store { session: target, name: &plan.name }).await? {
             observer.observe(&Event::Warning { text });
         }
         Ok(())
