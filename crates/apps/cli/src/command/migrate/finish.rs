@@ -26,20 +26,14 @@ pub(crate) struct FinishArguments {
 /// How long a run that follows may take to apply what is left.
 const STOP_LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// Refuses a migration that was never begun, and ends a run that follows: two runs exclude each other.
+/// Ends a run that follows: two runs exclude each other.
 async fn end_running(plan: &Plan, context: &Context) -> Result<(), Failure> {
-    match atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await? {
-        Some(status) if status.running && status.phase == "stream" => {
-            context.note("stopping the run that follows the source");
-            Ok(atalaya_replicate::stop(&plan.source, &plan.target, &plan.name, STOP_LIMIT).await?)
-        }
-        Some(_) => Ok(()),
-        None => Err(Failure {
-            code: exit::REFUSED,
-            message: format!("the target knows no migration `{}`", plan.name),
-            hint: Some("it may be finished already; see `atalaya migrate status`".to_owned()),
-        }),
+    let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
+    if status.is_some_and(|status| status.running && status.phase == "stream") {
+        context.note("stopping the run that follows the source");
+        atalaya_replicate::stop(&plan.source, &plan.target, &plan.name, STOP_LIMIT).await?;
     }
+    Ok(())
 }
 
 /// Applies what has come since the proof, and refuses when there was any: it stands on both sides, but unproven. The
