@@ -130,3 +130,18 @@ fn columns_that_nobody_may_write_and_keys_that_swap_under_a_deferrable_constrain
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert!(ran.stderr.contains("conflict `update_missing` in table public.coded"), "{}", ran.stderr);
 }
+
+#[test]
+fn rows_of_a_table_copied_whole_arrive_frozen() {
+    // Up to 15 no plain VACUUM freezes rows as young as these.
+    let shop = Move::between(15, 15);
+    shop.source
+        .run_sql("shop", "CREATE TABLE item (id int PRIMARY KEY); INSERT INTO item SELECT generate_series(1, 1000)")
+        .unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    let frozen = "CREATE EXTENSION pageinspect;
+        SELECT count(*), count(*) FILTER (WHERE t_infomask & 768 = 768)
+          FROM generate_series(0, pg_relation_size('item') / 8192 - 1) AS page,
+               heap_page_items(get_raw_page('item', page::int))";
+    assert_eq!(shop.target.run_sql("shop", frozen).unwrap(), "1000|1000");
+}

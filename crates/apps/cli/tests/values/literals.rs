@@ -159,6 +159,7 @@ CREATE DOMAIN positive AS int CHECK (value > 0);
 CREATE DOMAIN names AS text[] CHECK (array_length(value, 1) < 5);
 CREATE TYPE pair AS (a int, "b c" text);
 CREATE TYPE nested AS (p pair, list pair[], m mood);
+CREATE TABLE own_table (id int PRIMARY KEY);
 CREATE TYPE span AS RANGE (subtype = float8);
 CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE EXTENSION ltree;
 "#;
@@ -174,6 +175,10 @@ const OWN: &[(&str, &[&str])] = &[
     ("hstore", &["", "a=>NULL, b=>\"\", \"c d\"=>\"q\\\"q\""]),
     ("citext", &["Straße", "STRASSE", "a", "A"]),
     ("ltree", &["", "Top.Science.Astronomy"]),
+    // Names of objects that both sides have under other numbers, so that only the name may travel.
+    ("regclass", &["own_table", "pg_catalog.pg_class"]),
+    ("regtype", &["pair", "integer"]),
+    ("regnamespace", &["\"other schema\""]),
     ("mood[]", &["{}", "{NULL,\"\",\"ok, \\\"fine\\\"\"}"]),
     ("pair[]", &["{}", "{\"(1,a)\",NULL}"]),
     ("positive[]", &["{1,NULL}"]),
