@@ -40,5 +40,6 @@ mod stopping;
 mod stored;
 mod support;
 mod terminal;
+mod touched;
 mod values;
 mod writes;
