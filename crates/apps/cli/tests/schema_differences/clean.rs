@@ -43,7 +43,7 @@ fn a_clean_move_has_no_difference(from: u16, to: u16) {
     assert_eq!(ran.code, Some(0));
     let pending = lines(&running["pending"]);
     for expected in [
-        "constraint | by_person on app.booking | missing",
+        "view | shop.customer_revenue | different | query",
         "trigger | t_always on app.person | missing",
         "policy | own on app.booking | missing",
         "rule | keep on app.loose | missing",

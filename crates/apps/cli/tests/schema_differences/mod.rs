@@ -1,8 +1,8 @@
 //! `validate --schema`: nothing false after a clean move, every kind of difference named, and mended by its own script.
 
 mod clean;
-
-
+mod mended;
+mod pending;
 
 use crate::support::{Move, Ran};
 

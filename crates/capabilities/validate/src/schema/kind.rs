@@ -74,14 +74,7 @@ pub(crate) enum Mend {
 impl Rule {
     /// Compared exactly, mended by the source's statement.
     pub(crate) const fn new(attribute: &'static str, severity: Severity) -> Self {
-        Self {
-            attribute,
-            severity,
-            compare: Compare::Exactly,
-            mend: Mend::Set,
-            after_create: false,
-            at_finish: false,
-        }
+        Self { attribute, severity, compare: Compare::Exactly, mend: Mend::Set, after_create: false, at_finish: false }
     }
 
     pub(crate) const fn compared(self, compare: Compare) -> Self {

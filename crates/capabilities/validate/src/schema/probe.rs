@@ -20,7 +20,8 @@ pub(crate) async fn probe(target: &Session, source_query: &str, target_query: &s
     let made = target.batch(&format!("BEGIN; CREATE TEMPORARY VIEW atalaya_probe AS {source_query}")).await;
     let spelled = match made {
         Ok(()) => {
-            let spelled = "SELECT pg_catalog.rtrim(pg_catalog.pg_get_viewdef('pg_temp.atalaya_probe'::pg_catalog.regclass), ';')";
+            let spelled =
+                "SELECT pg_catalog.rtrim(pg_catalog.pg_get_viewdef('pg_temp.atalaya_probe'::pg_catalog.regclass), ';')";
             target.query_one(spelled, &[]).await.map(|row| Some(row.get::<_, String>(0)))
         }
         Err(error) if error.sqlstate().is_some() => Ok(None),

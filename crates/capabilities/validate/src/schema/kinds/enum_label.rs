@@ -3,14 +3,8 @@
 use crate::schema::kind::{Kind, Servers, counts, own};
 use crate::schema::report::Severity;
 
-pub(super) const KIND: Kind = Kind {
-    name: "enum label",
-    query,
-    severity: Severity::Data,
-    rules: &[],
-    holds_data: true,
-    unmade: "",
-};
+pub(super) const KIND: Kind =
+    Kind { name: "enum label", query, severity: Severity::Data, rules: &[], holds_data: true, unmade: "" };
 
 fn query(_: Servers) -> String {
     format!(

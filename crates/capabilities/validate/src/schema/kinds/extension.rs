@@ -7,10 +7,7 @@ pub(super) const KIND: Kind = Kind {
     name: "extension",
     query,
     severity: Severity::Behaviour,
-    rules: &[
-        Rule::new("version", Severity::Behaviour),
-        Rule::new("schema", Severity::Behaviour),
-    ],
+    rules: &[Rule::new("version", Severity::Behaviour), Rule::new("schema", Severity::Behaviour)],
     holds_data: true,
     unmade: "",
 };

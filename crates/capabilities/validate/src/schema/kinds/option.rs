@@ -3,14 +3,8 @@
 use crate::schema::kind::{Kind, Servers, counts, own};
 use crate::schema::report::Severity;
 
-pub(super) const KIND: Kind = Kind {
-    name: "storage option",
-    query,
-    severity: Severity::Performance,
-    rules: &[],
-    holds_data: false,
-    unmade: "",
-};
+pub(super) const KIND: Kind =
+    Kind { name: "storage option", query, severity: Severity::Performance, rules: &[], holds_data: false, unmade: "" };
 
 fn query(_: Servers) -> String {
     let of = |options: &str, prefix: &str, place: &str, column: &str| {

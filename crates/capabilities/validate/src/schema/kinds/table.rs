@@ -8,8 +8,10 @@ pub(super) const KIND: Kind = Kind {
     query,
     severity: Severity::Data,
     rules: &[
-        Rule::new("kind", Severity::Data).mended(Mend::ByHand("a table cannot become a partitioned one, or the other way round")),
-        Rule::new("partition key", Severity::Data).mended(Mend::ByHand("a partition key cannot be changed; the table has to be made anew")),
+        Rule::new("kind", Severity::Data)
+            .mended(Mend::ByHand("a table cannot become a partitioned one, or the other way round")),
+        Rule::new("partition key", Severity::Data)
+            .mended(Mend::ByHand("a partition key cannot be changed; the table has to be made anew")),
         Rule::new("order of columns", Severity::Cosmetic)
             .compared(Compare::Order)
             .mended(Mend::ByHand("columns cannot change places; only what names no columns sees it")),

@@ -8,8 +8,8 @@ pub(super) const KIND: Kind = Kind {
     query,
     severity: Severity::Behaviour,
     rules: &[
-        Rule::new("query", Severity::Behaviour).compared(Compare::Spelling),
-        Rule::new("options", Severity::Behaviour),
+        Rule::new("query", Severity::Behaviour).compared(Compare::Spelling).at_finish(),
+        Rule::new("options", Severity::Behaviour).at_finish(),
         OWNER,
         COMMENT,
     ],
