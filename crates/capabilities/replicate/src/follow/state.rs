@@ -111,9 +111,13 @@ impl<'a> Follower<'a> {
         let publications = existing_publications(opened.source, &publications).await?;
         let publications: Vec<&str> = publications.iter().map(String::as_str).collect();
         let stream = connection
-            .start_replication(&migration.slot, applied, &pgoutput_options(opened.source.major(), &publications))
+            .start_replication(
+                &migration.slot,
+                applied,
+                &pgoutput_options(opened.source.major(), &publications, plan.options.in_progress()),
+            )
             .await?;
-        let reader = Reader::start(stream, applied, plan.options.queue_bytes);
+        let reader = Reader::start(stream, applied, plan.options.queue_bytes, plan.options.spill());
         Ok(Self {
             opened,
             reader,
