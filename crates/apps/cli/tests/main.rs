@@ -30,6 +30,7 @@ mod moves;
 mod nasty;
 mod proof;
 mod protection;
+mod redefinition;
 mod schema;
 mod schema_differences;
 mod secrets;
