@@ -84,6 +84,7 @@ impl Progress {
                 // What was last said of the lag is no longer so.
                 bar.set_message(format!("not connected, try {attempt}"));
             }
+            Event::Followed { change } => bar.println(format!("followed: {change}")),
             Event::Warning { text } => bar.println(format!("warning: {text}")),
         }
     }

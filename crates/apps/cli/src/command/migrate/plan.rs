@@ -8,6 +8,7 @@ use atalaya_replicate::{HolderCommand, Options, Plan, StopWhen};
 use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::size::parse_bytes;
 use crate::terms::TermsArguments;
 
 /// How a migration runs; the same for `start` and `finish`.
@@ -38,6 +39,10 @@ pub(crate) struct RunArguments {
     /// Seconds a new slot may wait for transactions that are open on the source.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) slot_timeout: u64,
+    /// Give up the slot, and with it the move, rather than let it keep more of the source's log than this (`50GB`).
+    /// Steps towards it are told. Without it nothing is given up: only the DBA knows how much room the disk has.
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    pub(crate) wal_limit: Option<u64>,
     /// Tries in a row without any progress between them, after which the run gives up: lost connections, deadlocks,
     /// cancelled statements. The pauses grow from half a second to 30 s.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=1000))]
@@ -45,6 +50,10 @@ pub(crate) struct RunArguments {
     /// Seconds that a server may leave a question without an answer, before its connections count as lost.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) silence_timeout: u64,
+    /// Room in the state folder for transactions that are larger than the source's `logical_decoding_work_mem` and not
+    /// committed yet: a whole number with kB, MB, GB or TB. With `0MB` the source keeps them on its own disk.
+    #[arg(long, value_name = "SIZE", default_value = "100GB", value_parser = parse_bytes)]
+    pub(crate) spill_limit: u64,
 }
 
 impl RunArguments {
@@ -73,8 +82,10 @@ impl RunArguments {
         options.synchronous_commit = self.synchronous_commit;
         options.client_tools.clone_from(&self.client_tools);
         options.failpoints = crate::failpoints::from_environment();
+        options.wal_limit = self.wal_limit;
         options.reconnects = self.retries;
         options.silence_timeout = std::time::Duration::from_secs(self.silence_timeout);
+        options.spill_bytes = self.spill_limit;
         options.slot_timeout = std::time::Duration::from_secs(self.slot_timeout);
         let plan = Plan {
             name: endpoints.name.clone(),
