@@ -23,6 +23,7 @@ mod render;
 mod repair;
 mod report;
 mod run;
+mod schema;
 mod sequences;
 mod survey;
 mod unit;
@@ -38,3 +39,7 @@ pub use report::{
     SequenceStatus, Shown, SkipVerdict, Skipped, TableReport, TableStatus, Totals,
 };
 pub use run::validate;
+pub use schema::{
+    Problem, SCHEMA_REPORT_VERSION, SchemaDifference, SchemaPlan, SchemaReport, SchemaSide, Severity, check_schema,
+    mending_script, render_schema,
+};
