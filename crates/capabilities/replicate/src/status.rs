@@ -152,11 +152,8 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         lag_bytes,
         lag_seconds,
         slot,
-<<<<<<< HEAD
         conflicts: read_counts(&session, migration).await?,
-=======
         proof: ProofStatus::read(&session, migration).await?,
->>>>>>> main
         given_up: found.given_up,
         activity: activity.and_then(|text| serde_json::from_str(&text).ok()),
         tables,
