@@ -36,5 +36,6 @@ pub use plan::{Options, Plan, RelationFilter, StopWhen};
 pub use report::{Event, Observer};
 pub use run::{Outcome, start};
 pub use snapshot::{HoldRequest, HolderCommand, hold};
-pub use status::{Status, TableStatus, status};
+pub use spool::{Acknowledgement, SpoolOptions};
+pub use status::{SpoolStatus, Status, TableStatus, status};
 pub use stop::stop;

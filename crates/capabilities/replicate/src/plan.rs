@@ -7,7 +7,7 @@ use atalaya_data::{MigrationName, RelationName};
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::settings;
 
-use crate::{Failpoints, HolderCommand};
+use crate::{Acknowledgement, Failpoints, HolderCommand, SpoolOptions};
 
 /// When a run ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct Options {
     pub no_owner: bool,
     /// Changes after which a group is written even within a transaction.
     pub group_changes: usize,
+    /// Where changes wait while rows are copied.
+    pub spool: SpoolOptions,
     /// Bytes of changes that may wait for the target; bounds memory.
     pub queue_bytes: usize,
     /// Whether apply commits wait for the target's disk; if not, the acknowledgement does.
@@ -93,6 +95,7 @@ impl Options {
             existing_schema: false,
             no_owner: false,
             group_changes: 20_000,
+            spool: SpoolOptions { limit_bytes: 16 << 30, acknowledgement: Acknowledgement::Applied },
             queue_bytes: 32 << 20,
             synchronous_commit: false,
             lock_limit: settings::LOCK_LIMIT,

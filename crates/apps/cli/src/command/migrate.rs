@@ -3,6 +3,7 @@
 mod abort;
 mod finish;
 mod plan;
+mod spool;
 mod start;
 mod status;
 mod stop;

@@ -1,9 +1,11 @@
 //! What the target knows of the migration: the only authority to resume from.
 
 mod guard;
+mod received;
 mod store;
 mod tables;
 
 pub(crate) use guard::{check_position, check_source, wait_for_slot};
+pub(crate) use received::{Received, SpoolFigures};
 pub(crate) use store::{Migration, Phase, SchemaChoice, Store, StoredSnapshot};
 pub(crate) use tables::TableRow;

@@ -1,8 +1,10 @@
 //! Reading the source's changes: one task that never waits for the target longer than its queue allows, and
 //! that keeps answering the source meanwhile.
 
+mod open;
 mod options;
 mod reader;
 
-pub(crate) use options::pgoutput_options;
+pub(crate) use open::StreamOpener;
+use options::pgoutput_options;
 pub(crate) use reader::{Arrival, Batch, Reader};

@@ -4,7 +4,7 @@
 ///
 /// `streaming` and `two_phase` stay off: a transaction arrives when it is committed, whole, and the
 /// walsender spills what is larger than its memory.
-pub(crate) fn pgoutput_options(source_major: u32, publications: &[&str]) -> Vec<(String, String)> {
+pub(super) fn pgoutput_options(source_major: u32, publications: &[&str]) -> Vec<(String, String)> {
     let version = match source_major {
         ..=13 => "1",
         14 => "2",

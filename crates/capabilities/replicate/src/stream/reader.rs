@@ -9,7 +9,9 @@ use atalaya_postgres::wire::{ReplicationEvent, ReplicationStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::StreamOpener;
 use crate::Error;
+use crate::spool::{Next, Receiver};
 
 /// How often the source hears from us while nothing else is said.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
@@ -36,6 +38,8 @@ pub(crate) struct Batch {
 pub(crate) struct Reader {
     batches: mpsc::Receiver<Batch>,
     acknowledged: watch::Sender<Lsn>,
+    /// The same for whoever deletes what is applied from a spool; there what the source is told may be further.
+    applied: Option<watch::Sender<Lsn>>,
     task: JoinHandle<Result<(), Error>>,
 }
 
@@ -46,7 +50,26 @@ impl Reader {
         let (acknowledged, acknowledgement) = watch::channel(start);
         let room = Arc::new(Semaphore::new(queue_bytes));
         let task = tokio::spawn(read(stream, sender, acknowledgement, room, queue_bytes));
-        Self { batches, acknowledged, task }
+        Self { batches, acknowledged, applied: None, task }
+    }
+
+    /// Starts reading from a spool, and goes over to the source where both meet.
+    pub(crate) fn start_spooled(receiver: Receiver, opener: StreamOpener, start: Lsn, queue_bytes: usize) -> Self {
+        let (sender, batches) = mpsc::channel(QUEUE);
+        let acknowledged = watch::Sender::new(start);
+        let applied = Some(receiver.applied());
+        let told = acknowledged.clone();
+        let task = tokio::spawn(async move {
+            let room = Arc::new(Semaphore::new(queue_bytes));
+            let Some((position, received)) = read_spool(receiver, &sender, &room, queue_bytes).await? else {
+                return Ok(());
+            };
+            // What the source was told once must not be taken back.
+            advance(&told, received);
+            let stream = opener.open(position).await?;
+            read(stream, sender, told.subscribe(), room, queue_bytes).await
+        });
+        Self { batches, acknowledged, applied, task }
     }
 
     /// The next batch; waits for one.
@@ -70,19 +93,56 @@ impl Reader {
 
     /// Tells the source what it may forget: only ever a position that is stored and flushed on the target.
     pub(crate) fn acknowledge(&self, position: Lsn) {
-        self.acknowledged.send_if_modified(|acknowledged| {
-            let later = position > *acknowledged;
-            if later {
-                *acknowledged = position;
-            }
-            later
-        });
+        advance(&self.acknowledged, position);
+        if let Some(applied) = &self.applied {
+            advance(applied, position);
+        }
     }
 
     /// Ends reading after a last word to the source.
     pub(crate) async fn finish(self) {
         drop(self.batches);
         let _ended = tokio::time::timeout(Duration::from_secs(5), self.task).await;
+    }
+}
+
+fn advance(position: &watch::Sender<Lsn>, to: Lsn) {
+    position.send_if_modified(|position| to > std::mem::replace(position, to.max(*position)));
+}
+
+/// Reads a spool to its end: where to go on reading, and what the source was told; none when nobody reads any more.
+async fn read_spool(
+    mut spool: Receiver,
+    sender: &mpsc::Sender<Batch>,
+    room: &Arc<Semaphore>,
+    queue_bytes: usize,
+) -> Result<Option<(Lsn, Lsn)>, Error> {
+    let mut decoder = pgoutput::Decoder::new();
+    loop {
+        let next = tokio::select! {
+            next = spool.next() => next?,
+            () = sender.closed() => return Ok(None),
+        };
+        let events = match next {
+            Next::Events(events) => events,
+            Next::Source { position, acknowledged } => return Ok(Some((position, acknowledged))),
+        };
+        let (mut arrivals, mut bytes) = (Vec::new(), 0);
+        for event in events {
+            take(&mut decoder, event, &mut arrivals, &mut bytes)?;
+        }
+        let wanted = u32::try_from(bytes.clamp(1, queue_bytes)).unwrap_or(u32::MAX);
+        let sent = async {
+            let permit = Arc::clone(room).acquire_many_owned(wanted).await;
+            let permit = permit.map_err(|_| Error::Broken("the queue was closed"))?;
+            // Nobody reads any more: the next turn says goodbye.
+            let _closed = sender.send(Batch { arrivals, _room: permit }).await;
+            Ok::<_, Error>(())
+        };
+        tokio::select! {
+            sent = sent => sent?,
+            failed = spool.failed() => return Err(failed),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use atalaya_replicate::Status;
+use atalaya_replicate::{SpoolStatus, Status};
 
 use crate::endpoints::EndpointArguments;
 use crate::exit::{self, Failure};
@@ -70,10 +70,25 @@ fn text(status: &Status) -> String {
         ),
     };
     let _infallible = writeln!(out, "  slot     {}: {health}", slot.name);
+    if let Some(spool) = &status.spool {
+        spool_figures(&mut out, spool);
+    }
     for table in status.tables.iter().filter(|table| table.state != "done") {
         let _infallible = writeln!(out, "  {:<9}{} ({} rows so far)", table.state, table.table, table.copied_rows);
     }
     out
+}
+
+/// What waits on the disk of the machine that the move runs on.
+fn spool_figures(out: &mut String, spool: &SpoolStatus) {
+    let of = |count: Option<u64>| count.map_or_else(|| "unknown".to_owned(), bytes);
+    let full = if spool.is_full { ", full" } else { "" };
+    let freed = match &spool.received_lsn {
+        Some(received) => format!("the source has freed its log up to {received}: the move depends on this spool"),
+        None => "the source keeps its log".to_owned(),
+    };
+    let (held, limit) = (of(spool.bytes), of(spool.limit_bytes));
+    let _infallible = writeln!(out, "  spool    {held} of at most {limit}{full}; {freed}");
 }
 
 /// A bar with rate and time left, as the running copy last said them.
