@@ -55,6 +55,14 @@ pub(crate) fn folder(work_folder: &Path, slot: &str) -> PathBuf {
     work_folder.join(format!("{slot}.spool"))
 }
 
+/// Removes what a finished migration may have left of its spool.
+///
+/// # Errors
+/// When a file cannot be removed.
+pub(crate) fn discard(work_folder: &Path, slot: &str) -> Result<(), crate::Error> {
+    shared::remove(&folder(work_folder, slot))
+}
+
 /// A file of the spool that could not be used.
 fn file_error(action: &'static str, path: &Path, source: std::io::Error) -> crate::Error {
     crate::Error::File { action, path: path.display().to_string(), source }
