@@ -41,5 +41,6 @@ mod stopping;
 mod stored;
 mod support;
 mod terminal;
+mod transactions;
 mod values;
 mod writes;

@@ -7,6 +7,7 @@ use atalaya_data::{MigrationName, RelationName};
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::settings;
 
+use crate::stream::{InProgress, SpillOptions};
 use crate::{Acknowledgement, Failpoints, HolderCommand, SpoolOptions};
 
 /// When a run ends by itself.
@@ -61,6 +62,9 @@ pub struct Options {
     pub spool: SpoolOptions,
     /// Bytes of changes that may wait for the target; bounds memory.
     pub queue_bytes: usize,
+    /// Bytes that transactions in progress may take in `work_folder`; with 0 the source keeps them until they are
+    /// committed, as 13 does in any case.
+    pub spill_bytes: u64,
     /// Whether apply commits wait for the target's disk; if not, the acknowledgement does.
     pub synchronous_commit: bool,
     /// How long apply and copy may wait for a lock that somebody has on a table of the target or the source, before
@@ -74,7 +78,7 @@ pub struct Options {
     pub silence_timeout: Duration,
     /// The folder with `pg_dump` and `pg_restore` of the target's major version.
     pub client_tools: Option<PathBuf>,
-    /// A folder of this migration's own, for its schema dump.
+    /// A folder of this migration's own, for its schema dump and for transactions in progress.
     pub work_folder: PathBuf,
     /// How to start the process that holds the copy's snapshot.
     pub holder: HolderCommand,
@@ -97,6 +101,7 @@ impl Options {
             group_changes: 20_000,
             spool: SpoolOptions { limit_bytes: 16 << 30, acknowledgement: Acknowledgement::Applied },
             queue_bytes: 32 << 20,
+            spill_bytes: 100_000_000_000,
             synchronous_commit: false,
             lock_limit: settings::LOCK_LIMIT,
             slot_timeout: Duration::from_secs(60),
@@ -106,6 +111,21 @@ impl Options {
             work_folder,
             holder,
             failpoints: Failpoints::none(),
+        }
+    }
+
+    /// Where large transactions are kept until they are committed.
+    pub(crate) fn in_progress(&self) -> InProgress {
+        if self.spill_bytes == 0 { InProgress::Kept } else { InProgress::Sent }
+    }
+
+    /// How they are kept here.
+    pub(crate) fn spill(&self) -> SpillOptions {
+        SpillOptions {
+            folder: self.work_folder.clone(),
+            memory_bytes: self.queue_bytes / 8,
+            limit_bytes: self.spill_bytes,
+            failpoints: self.failpoints.clone(),
         }
     }
 }

@@ -3,9 +3,9 @@
 //! The shop's clients never write to suppliers, so nothing but a repair can put the cell right.
 
 use atalaya_postgres::Session;
+use atalaya_verbs::{Event, Found, Narrator, Proof};
 
-use crate::report::{Found, Proof};
-use crate::{Error, Event, Narrator, Stage};
+use crate::{Error, Stage};
 
 const TABLE: &str = "shop.supplier";
 const KEY: &str = "id";

@@ -48,50 +48,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// The program could not be run.
-    #[error("could not run `{line}`")]
-    Run {
-        /// The command line.
-        line: String,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The program ended otherwise than it should.
-    #[error("`{line}` ended with {status}: {said}")]
-    Command {
-        /// The command line.
-        line: String,
-        /// Its exit code, or the signal.
-        status: String,
-        /// The end of what it said.
-        said: String,
-    },
-    /// The program did not come to its end, or to a state, in time.
-    #[error("`{line}` took longer than {seconds} s")]
-    TimedOut {
-        /// The command line.
-        line: String,
-        /// The limit in seconds.
-        seconds: u64,
-    },
-    /// The program's answer is not of the documented form.
-    #[error("the answer of `{line}` could not be read")]
-    Answer {
-        /// The command line.
-        line: String,
-        /// What does not fit.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// Differences where none may be.
-    #[error("`{proof}` found {found}")]
-    Different {
-        /// Which proof.
-        proof: &'static str,
-        /// Numbers and tables, no values.
-        found: String,
-    },
+    /// The program, or what it came to.
+    #[error(transparent)]
+    Verb(#[from] atalaya_verbs::Error),
     /// The corrupted cell was not found as what it is.
     #[error("the cell {cell} was corrupted, but the proof found {found}")]
     NotFound {
@@ -126,18 +85,11 @@ impl Error {
             Self::Downgrade { .. } => Some("give a --to that is not lower than --from".to_owned()),
             Self::Sandbox(error) => error.hint(),
             Self::Postgres(error) => error.hint(),
-            Self::Different { .. } | Self::NotFound { .. } | Self::NotRepaired { .. } => {
+            Self::Verb(error) => error.hint(),
+            Self::NotFound { .. } | Self::NotRepaired { .. } => {
                 Some("this is a defect of the program: please report it with the command's output".to_owned())
             }
-            Self::Load(_)
-            | Self::Url(_)
-            | Self::File { .. }
-            | Self::Run { .. }
-            | Self::Command { .. }
-            | Self::TimedOut { .. }
-            | Self::Answer { .. }
-            | Self::NoCell { .. }
-            | Self::Ended => None,
+            Self::Load(_) | Self::Url(_) | Self::File { .. } | Self::NoCell { .. } | Self::Ended => None,
         }
     }
 }

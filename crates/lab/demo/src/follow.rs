@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use atalaya_verbs::{Event, Group, Narrator, Program, ended, number, read_lines, shown};
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use crate::figures::number;
-use crate::program::{Group, Program, arguments, ended, read_lines, shown};
+use crate::Error;
 use crate::report::{Copied, Lag};
-use crate::{Error, Event, Narrator};
 
 const COPY_LIMIT: Duration = Duration::from_secs(3 * 3600);
 const END_LIMIT: Duration = Duration::from_secs(120);
@@ -41,23 +40,24 @@ struct Activity {
 }
 
 /// The run, ended when dropped.
-pub(crate) struct Following<'a> {
-    program: Program<'a>,
+pub(crate) struct Following {
+    program: Program,
     group: Group,
     line: String,
     seen: watch::Receiver<Seen>,
     said: tokio::task::JoinHandle<std::io::Result<Vec<String>>>,
 }
 
-impl<'a> Following<'a> {
+impl Following {
     /// Starts the move.
-    pub(crate) fn start(program: Program<'a>, narrator: std::sync::Arc<dyn Narrator>) -> Result<Self, Error> {
-        let arguments = arguments(&["migrate", "start"], &[]);
+    pub(crate) fn start(program: Program) -> Result<Self, Error> {
+        let arguments = program.arguments(&["migrate", "start"], &[]);
         let line = shown(&arguments);
         program.narrator.tell(&Event::Command { line: line.clone() });
         let mut group = program.spawn(&arguments)?;
         let (sender, seen) = watch::channel(Seen::default());
         let stderr = group.child.stderr.take();
+        let narrator = std::sync::Arc::clone(&program.narrator);
         // A task of its own: somebody must read for as long as the run writes.
         let said = tokio::spawn(read_lines(stderr, move |event| note(event, &sender, &*narrator)));
         Ok(Self { program, group, line, seen, said })
@@ -119,19 +119,19 @@ impl<'a> Following<'a> {
     /// Waits for the end that it was asked for.
     pub(crate) async fn wait(mut self) -> Result<(), Error> {
         let waited = tokio::time::timeout(END_LIMIT, self.group.child.wait()).await;
-        let late = |_| Error::TimedOut { line: self.line.clone(), seconds: END_LIMIT.as_secs() };
-        let failed = |source| Error::Run { line: self.line.clone(), source };
+        let late = |_| atalaya_verbs::Error::TimedOut { line: self.line.clone(), seconds: END_LIMIT.as_secs() };
+        let failed = |source| atalaya_verbs::Error::Run { line: self.line.clone(), source };
         let status = waited.map_err(late)?.map_err(failed)?;
         if status.success() {
             return Ok(());
         }
         let said = self.said.await.map_err(|_| Error::Ended)?.map_err(failed)?;
-        Err(ended(self.line, status, &said))
+        Err(ended(self.line, status, &said).into())
     }
 
     async fn status(&self) -> Result<Status, Error> {
-        let arguments = arguments(&["migrate", "status"], &[]);
-        self.program.ask(&arguments, &[0], |_| ()).await?.read()
+        let arguments = self.program.arguments(&["migrate", "status"], &[]);
+        Ok(self.program.ask(&arguments, &[0], |_| ()).await?.read()?)
     }
 
     /// Waits for a step; an error when the run ends before it.
@@ -139,13 +139,15 @@ impl<'a> Following<'a> {
         let waited = tokio::time::timeout_at(limit, self.seen.wait_for(|seen| reached(seen))).await;
         match waited {
             Ok(Ok(_)) => Ok(()),
-            Err(_) => Err(Error::TimedOut { line: self.line.clone(), seconds: COPY_LIMIT.as_secs() }),
+            Err(_) => {
+                Err(atalaya_verbs::Error::TimedOut { line: self.line.clone(), seconds: COPY_LIMIT.as_secs() }.into())
+            }
             // The reader has gone: the run has closed its output, so it has ended or is about to.
             Ok(Err(_)) => {
-                let failed = |source| Error::Run { line: self.line.clone(), source };
+                let failed = |source| atalaya_verbs::Error::Run { line: self.line.clone(), source };
                 let status = self.group.child.wait().await.map_err(failed)?;
                 let said = (&mut self.said).await.map_err(|_| Error::Ended)?.map_err(failed)?;
-                Err(ended(self.line.clone(), status, &said))
+                Err(ended(self.line.clone(), status, &said).into())
             }
         }
     }

@@ -2,27 +2,21 @@
 //!
 //! It is played as a DBA would play it: by the program's own verbs, run as processes of their own, and by what they
 //! answer as JSON. Only the clients' side (the ledger) and the vandal's (one corrupted cell) are this crate's. It
-//! prints nothing and reads no environment: the caller hands in the program, the folder and a [`Narrator`].
+//! prints nothing and reads no environment: the caller hands in the program, the folder and a [`atalaya_verbs::Narrator`].
 
 mod corruption;
 mod error;
-mod figures;
 mod follow;
-mod narrator;
 mod options;
 mod play;
-mod program;
-mod proof;
 mod render;
 mod report;
 mod stage;
 mod writes;
 
 pub use error::Error;
-pub use figures::grouped;
-pub use narrator::{Event, Narrator};
 pub use options::Options;
 pub use play::play;
 pub use render::render_text;
-pub use report::{Afterwards, Copied, Corruption, Finish, Lag, Proof, Report, Shop, Step, Writes};
+pub use report::{Afterwards, Copied, Corruption, Finish, Lag, Report, Shop, Step, Writes};
 pub use stage::Stage;

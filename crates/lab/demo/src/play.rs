@@ -7,14 +7,15 @@ use atalaya_data::size::bytes;
 use atalaya_load::ledger::{LedgerRecord, LedgerRun};
 use atalaya_postgres::Session;
 use atalaya_sandbox::available;
+use atalaya_verbs::{
+    Event, Narrator, Program, Proof, Validation, expect_equal, grouped, prove, prove_equal, tables_done,
+};
 use serde::Deserialize;
 
 use crate::corruption::Cell;
 use crate::follow::Following;
-use crate::program::{Program, arguments};
-use crate::proof::{Validation, expect_equal, prove, prove_equal, tables_done};
-use crate::report::{Copied, Corruption, Finish, Lag, Proof, REPORT_VERSION, Report, Step};
-use crate::{Error, Event, Narrator, Options, Stage, grouped, stage, writes};
+use crate::report::{Copied, Corruption, Finish, Lag, REPORT_VERSION, Report, Step};
+use crate::{Error, Options, Stage, stage, writes};
 
 const STEPS: u32 = 10;
 
@@ -63,11 +64,11 @@ pub async fn play(options: &Options, narrator: Arc<dyn Narrator>) -> Result<(Rep
     let shop = writes::fill(options, &stage, &*narrator).await?;
     steps.came_to(format!("{} tables, {} rows, {}", shop.tables, grouped(shop.rows), bytes(shop.bytes)));
 
-    let program = Program { path: &options.program, stage: &stage, narrator: &*narrator };
+    let program = stage.program(options, Arc::clone(&narrator));
     steps.begin(&format!("let {} clients write, and assess the move", options.clients));
     let run = writes::start(options, &stage.source_url, 1).await?;
     assess(&program, &steps).await?;
-    let moved = act(&program, run, &mut steps, options).await?;
+    let moved = act(&program, &stage, run, &mut steps, options).await?;
 
     steps.begin("compare what the clients were told with the new server");
     let target = Session::connect(&stage.target_url, "atalaya demo").await?;
@@ -115,9 +116,15 @@ struct Moved {
     record: LedgerRecord,
 }
 
-async fn act(program: &Program<'_>, run: LedgerRun, steps: &mut Steps, options: &Options) -> Result<Moved, Error> {
+async fn act(
+    program: &Program,
+    stage: &Stage,
+    run: LedgerRun,
+    steps: &mut Steps,
+    options: &Options,
+) -> Result<Moved, Error> {
     steps.begin("move it: schema, copy, indexes, changes");
-    let mut following = Following::start(*program, Arc::clone(&steps.narrator))?;
+    let mut following = Following::start(program.clone())?;
     let under_writes = async {
         let (copied, mut lag) = following.until_caught_up().await?;
         steps.came_to(format!(
@@ -127,10 +134,10 @@ async fn act(program: &Program<'_>, run: LedgerRun, steps: &mut Steps, options: 
             copied.mb_per_second,
             bytes(lag.caught_up_bytes)
         ));
-        let (proofs, corruption) = following.watching(&mut lag, prove_and_repair(program, steps)).await?;
+        let (proofs, corruption) = following.watching(&mut lag, prove_and_repair(program, stage, steps)).await?;
         Ok::<_, Error>((copied, lag, proofs, corruption))
     };
-    let (copied, lag, proofs, corruption) = writes::telling(&run, program.narrator, under_writes).await?;
+    let (copied, lag, proofs, corruption) = writes::telling(&run, &*program.narrator, under_writes).await?;
 
     steps.begin("stop the clients, finish the move");
     let record = run.stop().await;
@@ -143,23 +150,27 @@ async fn act(program: &Program<'_>, run: LedgerRun, steps: &mut Steps, options: 
     let seconds = stopped.elapsed().as_secs_f64();
     expect_equal(&last)?;
     steps.came_to(format!("finished {seconds:.1} s after the last commit: {}", last.summary()));
-    let finish = Finish { seconds, leftovers: leftovers(program.stage).await? };
+    let finish = Finish { seconds, leftovers: leftovers(stage).await? };
     let proofs = proofs.into_iter().chain([last]).collect();
     Ok(Moved { copied, lag, proofs, corruption, finish, record })
 }
 
-async fn prove_and_repair(program: &Program<'_>, steps: &mut Steps) -> Result<(Vec<Proof>, Corruption), Error> {
+async fn prove_and_repair(
+    program: &Program,
+    stage: &Stage,
+    steps: &mut Steps,
+) -> Result<(Vec<Proof>, Corruption), Error> {
     steps.begin("prove both equal while writes go on");
     let clean = prove_equal(program, "while writes go on", &[]).await?;
     steps.begin("corrupt one cell on the new server, and prove again");
-    let cell = Cell::corrupt(program.stage, program.narrator).await?;
+    let cell = Cell::corrupt(stage, &*program.narrator).await?;
     let corrupted = prove(program, "one cell corrupted", &[]).await?;
     cell.expect_found(&corrupted)?;
     steps.begin("repair it, and prove again");
-    let arguments = arguments(&["validate"], &["--repair"]);
+    let arguments = program.arguments(&["validate"], &["--repair"]);
     let answer = program.run(&arguments, &[0], tables_done(program)).await?;
     let repair: Repair = answer.read()?;
-    cell.expect_restored(program.stage).await?;
+    cell.expect_restored(stage).await?;
     steps.came_to(format!("{} row read again from the old server", repair.rows));
     let repaired = prove_equal(program, "after the repair", &[]).await?;
     let corruption = Corruption {
@@ -178,7 +189,7 @@ struct Repair {
     rows: u64,
 }
 
-async fn assess(program: &Program<'_>, steps: &Steps) -> Result<(), Error> {
+async fn assess(program: &Program, steps: &Steps) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Assessment {
         summary: Summary,
@@ -189,18 +200,18 @@ async fn assess(program: &Program<'_>, steps: &Steps) -> Result<(), Error> {
         warn: u64,
         not_applicable: u64,
     }
-    let answer = program.run(&arguments(&["assess"], &[]), &[0], |_| ()).await?;
+    let answer = program.run(&program.arguments(&["assess"], &[]), &[0], |_| ()).await?;
     let Summary { pass, warn, not_applicable } = answer.read::<Assessment>()?.summary;
     steps.came_to(format!("{pass} checks pass, {warn} warn, {not_applicable} do not apply; nothing forbids the move"));
     Ok(())
 }
 
-async fn finish(program: &Program<'_>) -> Result<Proof, Error> {
+async fn finish(program: &Program) -> Result<Proof, Error> {
     #[derive(Deserialize)]
     struct Finished {
         proof: Validation,
     }
-    let answer = program.run(&arguments(&["migrate", "finish"], &[]), &[0], tables_done(program)).await?;
+    let answer = program.run(&program.arguments(&["migrate", "finish"], &[]), &[0], tables_done(program)).await?;
     Ok(answer.read::<Finished>()?.proof.proof("by `migrate finish`"))
 }
 

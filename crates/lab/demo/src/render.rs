@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use atalaya_data::size::bytes;
+use atalaya_verbs::grouped;
 
-use crate::{Report, grouped};
+use crate::Report;
 
 /// The whole report.
 #[must_use]

@@ -1,9 +1,8 @@
 //! What a demo came to: a versioned document.
 
 use atalaya_load::ledger::Reconciliation;
+use atalaya_verbs::Proof;
 use serde::Serialize;
-
-use crate::grouped;
 
 /// The version of the report's JSON form.
 pub(crate) const REPORT_VERSION: u32 = 1;
@@ -126,42 +125,6 @@ pub struct Writes {
     pub pause_max_ms: f64,
 }
 
-/// One comparison of both sides.
-#[derive(Clone, Debug, Serialize)]
-pub struct Proof {
-    /// When it was made.
-    pub name: &'static str,
-    /// The positions both sides stood at.
-    pub fences: Vec<String>,
-    /// Tables compared.
-    pub tables: u64,
-    /// Of these, equal.
-    pub tables_equal: u64,
-    /// Tables that could not be compared.
-    pub tables_unproven: u64,
-    /// Rows compared.
-    pub rows: u64,
-    /// Rows that are missing, extra or different.
-    pub differences: u64,
-    /// The rows that differ.
-    pub found: Vec<Found>,
-    /// How long it took.
-    pub seconds: f64,
-}
-
-/// One row that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Found {
-    /// `missing`, `extra` or `different`.
-    pub kind: String,
-    /// Its table.
-    pub table: String,
-    /// Its key, as `column = value`.
-    pub key: String,
-    /// The columns that differ.
-    pub columns: Vec<String>,
-}
-
 /// The cell that was changed behind the program's back.
 #[derive(Clone, Debug, Serialize)]
 pub struct Corruption {
@@ -197,38 +160,4 @@ pub struct Afterwards {
     pub errors: std::collections::BTreeMap<String, u64>,
     /// Whether the new server holds exactly what clients were told.
     pub reconciled: bool,
-}
-
-impl Proof {
-    /// Whether every table was compared and no row differs.
-    #[must_use]
-    pub fn is_equal(&self) -> bool {
-        self.tables > 0 && self.differences == 0 && self.tables_unproven == 0 && self.tables_equal == self.tables
-    }
-
-    /// One line: numbers, tables, keys and columns, no other value.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let mut text = format!(
-            "{} of {} tables equal, {} rows, {} different",
-            self.tables_equal,
-            self.tables,
-            grouped(self.rows),
-            self.differences
-        );
-        if self.tables_unproven > 0 {
-            text.push_str(&format!(", {} not compared", self.tables_unproven));
-        }
-        for found in self.found.iter().take(3) {
-            text.push_str(&format!("; {found}"));
-        }
-        text
-    }
-}
-
-impl std::fmt::Display for Found {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{} {} {}", self.kind, self.table, self.key)?;
-        if self.columns.is_empty() { Ok(()) } else { write!(formatter, ": {}", self.columns.join(", ")) }
-    }
 }

@@ -1,9 +1,11 @@
 //! Two servers and a folder, as long as the demo lasts.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use atalaya_estate::ConnectionUrl;
 use atalaya_sandbox::{Server, ServerOptions, client_tools};
+use atalaya_verbs::{Narrator, Program};
 
 use crate::{Error, Options};
 
@@ -44,6 +46,19 @@ impl Stage {
         let source_url = ConnectionUrl::parse(&source.url(DATABASE))?;
         let target_url = ConnectionUrl::parse(&target.url(DATABASE))?;
         Ok(Self { source, target, source_url, target_url, folder, client_tools })
+    }
+
+    /// The program between these servers.
+    pub(crate) fn program(&self, options: &Options, narrator: Arc<dyn Narrator>) -> Program {
+        Program {
+            path: options.program.clone(),
+            folder: self.folder.path().into(),
+            name: DATABASE,
+            source_url: self.source.url(DATABASE),
+            target_url: self.target.url(DATABASE),
+            client_tools: self.client_tools.clone(),
+            narrator,
+        }
     }
 }
 

@@ -6,10 +6,10 @@ use atalaya_estate::ConnectionUrl;
 use atalaya_load::ledger::{Ledger, LedgerCounts, LedgerOptions, LedgerRun, LedgerSize};
 use atalaya_load::shop::{ShopSize, create_with_progress};
 use atalaya_postgres::Session;
+use atalaya_verbs::{Event, Narrator, number};
 
-use crate::figures::number;
 use crate::report::{Afterwards, Shop, Writes};
-use crate::{Error, Event, Narrator, Options, Stage};
+use crate::{Error, Options, Stage};
 
 /// Accounts of the ledger; many, so that clients seldom wait for each other's locks.
 const ACCOUNTS: u32 = 10_000;

@@ -8,7 +8,7 @@ use atalaya_demo::{Error, Options, Stage};
 use crate::command::sandbox;
 use crate::exit::{self, Failure};
 use crate::global::Context;
-use crate::progress::DemoProgress;
+use crate::progress::PlayProgress;
 use crate::runtime;
 use crate::size::parse_bytes;
 
@@ -50,7 +50,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = match &error {
             Error::DiskShort { .. } | Error::Downgrade { .. } => exit::REFUSED,
-            Error::Different { .. } => exit::DIFFERENT,
+            Error::Verb(atalaya_verbs::Error::Different { .. }) => exit::DIFFERENT,
             _ => exit::FAILED,
         };
         let hint = error.hint();
@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &DemoArguments, context: &Context) -> Result<u8, Fa
         rate: arguments.rate,
         clients: CLIENTS,
     };
-    let progress = Arc::new(DemoProgress::new(context.output));
+    let progress = Arc::new(PlayProgress::new(context.output));
     let played = runtime::block_on(atalaya_demo::play(&options, progress.clone()));
     progress.finish();
     let (report, stage) = played.map_err(|interrupted| Failure {

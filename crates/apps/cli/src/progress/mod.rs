@@ -1,9 +1,9 @@
 //! Progress on stderr: a bar on a terminal, otherwise one JSON line a step.
 
-mod demo;
 mod migration;
+mod play;
 mod validation;
 
-pub(crate) use demo::DemoProgress;
 pub(crate) use migration::Progress;
+pub(crate) use play::PlayProgress;
 pub(crate) use validation::ValidationProgress;

@@ -4,6 +4,5 @@ mod connecting;
 mod contention;
 mod disk;
 mod network;
-mod proxy;
 mod secrets;
 mod stopped;

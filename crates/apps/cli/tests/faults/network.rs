@@ -1,7 +1,8 @@
 //! Connections that end in good order where they must not, or say nothing any more.
 
+use atalaya_sandbox::{Fault, Proxy};
+
 use super::connecting::assert_failed;
-use super::proxy::{Fault, Proxy};
 use crate::support::{Move, eventually};
 
 const TABLE: &str = "CREATE TABLE item (id int PRIMARY KEY, pad text);
@@ -12,7 +13,7 @@ const CAUGHT_UP: &[&str] = &["--stop-when", "caught-up"];
 fn through_proxy(fault: Fault, after_bytes: u64) -> (Move, Proxy) {
     let mut shop = Move::between(16, 18);
     shop.source.run_sql("shop", TABLE).unwrap();
-    let proxy = Proxy::start(shop.source.port(), fault, after_bytes);
+    let proxy = Proxy::with_fault(shop.source.port(), fault, after_bytes).unwrap();
     shop.source_url = proxy.url(&shop.source_url);
     (shop, proxy)
 }

@@ -103,11 +103,12 @@ impl<'a> Follower<'a> {
         let control = Session::connect_for_control(&plan.target, &format!("atalaya control {}", plan.name)).await?;
         control.batch(&format!("LISTEN {REPLICATOR_CHANNEL}")).await?;
         let requests = Requests::open(control, &plan.name).await?;
-        let opener = StreamOpener::prepare(&plan.source, migration, opened.source).await?;
+        let opener = StreamOpener::prepare(&plan.source, migration, opened.source, plan.options.in_progress()).await?;
         let spool = receiver.as_ref().map(Receiver::kept);
+        let (queue_bytes, spill) = (plan.options.queue_bytes, plan.options.spill());
         let reader = match receiver {
-            Some(receiver) => Reader::start_spooled(receiver, opener, applied, plan.options.queue_bytes),
-            None => Reader::start(opener.open(applied).await?, applied, plan.options.queue_bytes),
+            Some(receiver) => Reader::start_spooled(receiver, opener, applied, queue_bytes, spill),
+            None => Reader::start(opener.open(applied).await?, applied, queue_bytes, spill),
         };
         Ok(Self {
             opened,

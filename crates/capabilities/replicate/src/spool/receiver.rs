@@ -21,7 +21,7 @@ use super::shared::{Kept, Shared};
 use super::writer::{Flushed, Writer};
 use crate::progress::{Migration, SpoolFigures, Store, check_position, check_source};
 use crate::report::{Event, Observer};
-use crate::stream::StreamOpener;
+use crate::stream::{InProgress, StreamOpener};
 use crate::{Error, Failpoints};
 
 /// How often the source hears from us while nothing else is said.
@@ -236,7 +236,9 @@ impl Task {
         let source = Session::connect_for_control(&self.context.source, &name).await?;
         check_source(&source, &self.context.migration).await?;
         check_position(&source, &self.context.migration, self.position).await?;
-        let opener = StreamOpener::prepare(&self.context.source, &self.context.migration, &source).await?;
+        // Whole transactions only: what is in progress stays on the source.
+        let (url, migration) = (&self.context.source, &self.context.migration);
+        let opener = StreamOpener::prepare(url, migration, &source, InProgress::Kept).await?;
         drop(source);
         let target = Session::connect_for_control(&self.context.target, &name).await?;
         target.batch("SET synchronous_commit = on").await?;

@@ -5,7 +5,7 @@ use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::wire::{ReplicationStream, WireConnection, WireOptions};
 use atalaya_postgres::{Session, settings};
 
-use super::pgoutput_options;
+use super::{InProgress, pgoutput_options};
 use crate::Error;
 use crate::progress::Migration;
 
@@ -23,7 +23,12 @@ impl StreamOpener {
     ///
     /// # Errors
     /// Refuses when no publication is left.
-    pub(crate) async fn prepare(url: &ConnectionUrl, migration: &Migration, source: &Session) -> Result<Self, Error> {
+    pub(crate) async fn prepare(
+        url: &ConnectionUrl,
+        migration: &Migration,
+        source: &Session,
+        in_progress: InProgress,
+    ) -> Result<Self, Error> {
         let append = migration.append_publication();
         let publications = existing_publications(source, &[migration.publication.as_str(), append.as_str()]).await?;
         let publications: Vec<&str> = publications.iter().map(String::as_str).collect();
@@ -31,7 +36,7 @@ impl StreamOpener {
             url: url.clone(),
             application_name: format!("atalaya stream {}", migration.name),
             slot: migration.slot.clone(),
-            options: pgoutput_options(source.major(), &publications),
+            options: pgoutput_options(source.major(), &publications, in_progress),
         })
     }
 

@@ -1,24 +1,26 @@
-//! The task that reads and decodes.
+//! The task that reads, puts transactions in progress together, and hands on what is committed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya_data::Lsn;
-use atalaya_pgwire::pgoutput::{self, Message};
+use atalaya_pgwire::pgoutput::{Decoder, Message};
 use atalaya_postgres::wire::{ReplicationEvent, ReplicationStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::StreamOpener;
+use super::assembly::{Assembly, Play, SpillOptions, Taken};
+use super::line::Line;
 use crate::Error;
-use crate::spool::{Next, Receiver};
+use crate::spool::{self, Next};
 
-/// How often the source hears from us while nothing else is said.
-const STATUS_EVERY: Duration = Duration::from_secs(5);
 /// Messages handed over at once.
 const BATCH: usize = 512;
 /// Batches that may wait; their bytes are bounded apart.
 const QUEUE: usize = 64;
+/// What a decoded message holds besides its payload.
+const OVERHEAD: usize = 256;
 
 /// What arrived.
 pub(crate) enum Arrival {
@@ -38,36 +40,38 @@ pub(crate) struct Batch {
 pub(crate) struct Reader {
     batches: mpsc::Receiver<Batch>,
     acknowledged: watch::Sender<Lsn>,
-    /// The same for whoever deletes what is applied from a spool; there what the source is told may be further.
+    /// The same for whoever deletes from a spool what is applied; the source may have been told more there.
     applied: Option<watch::Sender<Lsn>>,
     task: JoinHandle<Result<(), Error>>,
 }
 
 impl Reader {
     /// Starts reading; at most about `queue_bytes` wait at a time (more only for a single larger row).
-    pub(crate) fn start(stream: ReplicationStream, start: Lsn, queue_bytes: usize) -> Self {
-        let (sender, batches) = mpsc::channel(QUEUE);
+    pub(crate) fn start(stream: ReplicationStream, start: Lsn, queue_bytes: usize, spill: SpillOptions) -> Self {
+        let (queue, batches) = Queue::new(queue_bytes);
         let (acknowledged, acknowledgement) = watch::channel(start);
-        let room = Arc::new(Semaphore::new(queue_bytes));
-        let task = tokio::spawn(read(stream, sender, acknowledgement, room, queue_bytes));
-        Self { batches, acknowledged, applied: None, task }
+        let reading = Reading { line: Line::new(stream, acknowledgement), assembly: Assembly::new(spill), queue };
+        Self { batches, acknowledged, applied: None, task: tokio::spawn(reading.run()) }
     }
 
-    /// Starts reading from a spool, and goes over to the source where both meet.
-    pub(crate) fn start_spooled(receiver: Receiver, opener: StreamOpener, start: Lsn, queue_bytes: usize) -> Self {
-        let (sender, batches) = mpsc::channel(QUEUE);
+    /// Starts reading from a spool, and goes over to the source where the spool ends.
+    pub(crate) fn start_spooled(
+        spool: spool::Receiver,
+        opener: StreamOpener,
+        start: Lsn,
+        queue_bytes: usize,
+        spill: SpillOptions,
+    ) -> Self {
+        let (mut queue, batches) = Queue::new(queue_bytes);
         let acknowledged = watch::Sender::new(start);
-        let applied = Some(receiver.applied());
-        let told = acknowledged.clone();
+        let (applied, told) = (Some(spool.applied()), acknowledged.clone());
         let task = tokio::spawn(async move {
-            let room = Arc::new(Semaphore::new(queue_bytes));
-            let Some((position, received)) = read_spool(receiver, &sender, &room, queue_bytes).await? else {
-                return Ok(());
-            };
-            // What the source was told once must not be taken back.
+            let Some((position, received)) = read_spool(spool, &mut queue).await? else { return Ok(()) };
+            // What the source was told once is never taken back.
             advance(&told, received);
-            let stream = opener.open(position).await?;
-            read(stream, sender, told.subscribe(), room, queue_bytes).await
+            let line = Line::new(opener.open(position).await?, told.subscribe());
+            // The assembly has seen nothing yet: a spool holds whole transactions.
+            Reading { line, assembly: Assembly::new(spill), queue }.run().await
         });
         Self { batches, acknowledged, applied, task }
     }
@@ -110,143 +114,145 @@ fn advance(position: &watch::Sender<Lsn>, to: Lsn) {
     position.send_if_modified(|position| to > std::mem::replace(position, to.max(*position)));
 }
 
-/// Reads a spool to its end: where to go on reading, and what the source was told; none when nobody reads any more.
-async fn read_spool(
-    mut spool: Receiver,
-    sender: &mpsc::Sender<Batch>,
-    room: &Arc<Semaphore>,
-    queue_bytes: usize,
-) -> Result<Option<(Lsn, Lsn)>, Error> {
-    let mut decoder = pgoutput::Decoder::new();
+/// Hands on what a spool holds: where to go on reading, and what the source was told; none when nobody follows.
+async fn read_spool(mut spool: spool::Receiver, queue: &mut Queue) -> Result<Option<(Lsn, Lsn)>, Error> {
+    let mut decoder = Decoder::new();
     loop {
         let next = tokio::select! {
             next = spool.next() => next?,
-            () = sender.closed() => return Ok(None),
+            () = queue.sender.closed() => return Ok(None),
         };
         let events = match next {
             Next::Events(events) => events,
             Next::Source { position, acknowledged } => return Ok(Some((position, acknowledged))),
         };
-        let (mut arrivals, mut bytes) = (Vec::new(), 0);
         for event in events {
-            take(&mut decoder, event, &mut arrivals, &mut bytes)?;
+            match event {
+                ReplicationEvent::Keepalive { wal_end, .. } => queue.push_idle(wal_end),
+                ReplicationEvent::Data { payload, .. } => {
+                    let bytes = payload.len();
+                    queue.push(Arrival::Message(decoder.decode(payload)?), bytes);
+                }
+            }
         }
-        let wanted = u32::try_from(bytes.clamp(1, queue_bytes)).unwrap_or(u32::MAX);
-        let sent = async {
-            let permit = Arc::clone(room).acquire_many_owned(wanted).await;
-            let permit = permit.map_err(|_| Error::Broken("the queue was closed"))?;
-            // Nobody reads any more: the next turn says goodbye.
-            let _closed = sender.send(Batch { arrivals, _room: permit }).await;
-            Ok::<_, Error>(())
-        };
         tokio::select! {
-            sent = sent => sent?,
+            sent = queue.send() => sent?,
             failed = spool.failed() => return Err(failed),
-        }
+        };
     }
 }
 
-async fn read(
-    mut stream: ReplicationStream,
+/// What the task holds.
+struct Reading {
+    line: Line,
+    assembly: Assembly,
+    queue: Queue,
+}
+
+/// Arrivals on their way to whoever follows.
+struct Queue {
     sender: mpsc::Sender<Batch>,
-    mut acknowledgement: watch::Receiver<Lsn>,
     room: Arc<Semaphore>,
     queue_bytes: usize,
-) -> Result<(), Error> {
-    let mut decoder = pgoutput::Decoder::new();
-    let mut status = tokio::time::interval(STATUS_EVERY);
-    loop {
-        let event = tokio::select! {
-            event = stream.next() => event?,
-            _ = status.tick() => {
-                let flushed = *acknowledgement.borrow();
-                stream.send_status(flushed, false).await?;
-                continue;
+    arrivals: Vec<Arrival>,
+    bytes: usize,
+}
+
+impl Reading {
+    async fn run(mut self) -> Result<(), Error> {
+        while let Some(event) = self.line.next(self.queue.sender.closed()).await? {
+            let mut reply = self.take(event).await?;
+            while !self.queue.is_full()
+                && let Some(event) = self.line.next_in_memory()?
+            {
+                reply |= self.take(event).await?;
             }
-            Ok(()) = acknowledgement.changed() => {
-                let flushed = *acknowledgement.borrow_and_update();
-                stream.send_status(flushed, false).await?;
-                continue;
+            if reply {
+                self.line.send_status().await?;
             }
-            () = sender.closed() => {
-                let flushed = *acknowledgement.borrow();
-                stream.send_status(flushed, false).await?;
-                stream.finish().await;
-                return Ok(());
-            }
-        };
-        let mut arrivals = Vec::new();
-        let mut bytes = 0;
-        let mut reply = take(&mut decoder, event, &mut arrivals, &mut bytes)?;
-        while arrivals.len() < BATCH && bytes < queue_bytes / 8 && stream.has_complete_message() {
-            match stream.try_next()? {
-                Some(event) => reply |= take(&mut decoder, event, &mut arrivals, &mut bytes)?,
-                None => break,
-            }
+            self.queue.hand_over(&mut self.line).await?;
         }
-        if reply {
-            let flushed = *acknowledgement.borrow();
-            stream.send_status(flushed, false).await?;
-        }
-        if arrivals.is_empty() {
-            continue;
-        }
-        // A row larger than the whole queue takes all of it.
-        let wanted = u32::try_from(bytes.clamp(1, queue_bytes)).unwrap_or(u32::MAX);
-        let waiting = Arc::clone(&room).acquire_many_owned(wanted);
-        tokio::pin!(waiting);
-        let permit = loop {
-            tokio::select! {
-                permit = &mut waiting => break permit.map_err(|_| Error::Broken("the queue was closed"))?,
-                _ = status.tick() => {
-                    let flushed = *acknowledgement.borrow();
-                    stream.send_status(flushed, false).await?;
+        self.line.finish().await
+    }
+
+    /// Takes an event; true when the source wants an answer.
+    async fn take(&mut self, event: ReplicationEvent) -> Result<bool, Error> {
+        match event {
+            ReplicationEvent::Data { payload, .. } => {
+                let bytes = payload.len();
+                match self.line.while_waiting(self.assembly.take(payload)).await?? {
+                    Taken::Kept => {}
+                    Taken::Message(message) => self.queue.push(Arrival::Message(message), bytes),
+                    Taken::Committed(play) => self.play(*play).await?,
                 }
+                Ok(false)
             }
-        };
-        let batch = Batch { arrivals, _room: permit };
-        let sending = sender.send(batch);
-        tokio::pin!(sending);
-        loop {
-            tokio::select! {
-                sent = &mut sending => match sent {
-                    Ok(()) => break,
-                    // Nobody reads any more: the next turn of the loop says goodbye.
-                    Err(_) => break,
-                },
-                _ = status.tick() => {
-                    let flushed = *acknowledgement.borrow();
-                    stream.send_status(flushed, false).await?;
-                }
+            ReplicationEvent::Keepalive { wal_end, reply_requested } => {
+                self.queue.push_idle(wal_end);
+                Ok(reply_requested)
             }
         }
     }
+
+    /// Hands over a whole transaction, as far as there is room for it at a time.
+    async fn play(&mut self, mut play: Play) -> Result<(), Error> {
+        while let Some((message, bytes)) = self.line.while_waiting(play.next()).await?? {
+            self.queue.push(Arrival::Message(message), bytes);
+            if self.queue.is_full() && self.queue.hand_over(&mut self.line).await? == Receiver::Gone {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Decodes an event; true when the source wants an answer.
-fn take(
-    decoder: &mut pgoutput::Decoder,
-    event: ReplicationEvent,
-    arrivals: &mut Vec<Arrival>,
-    bytes: &mut usize,
-) -> Result<bool, Error> {
-    /// What a decoded message holds besides its payload.
-    const OVERHEAD: usize = 256;
-    match event {
-        ReplicationEvent::Data { payload, .. } => {
-            *bytes += payload.len() + OVERHEAD;
-            arrivals.push(Arrival::Message(decoder.decode(payload)?));
-            Ok(false)
+/// Whether somebody still follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Receiver {
+    There,
+    Gone,
+}
+
+impl Queue {
+    fn new(queue_bytes: usize) -> (Self, mpsc::Receiver<Batch>) {
+        let (sender, batches) = mpsc::channel(QUEUE);
+        let room = Arc::new(Semaphore::new(queue_bytes));
+        (Self { sender, room, queue_bytes, arrivals: Vec::new(), bytes: 0 }, batches)
+    }
+
+    fn is_full(&self) -> bool {
+        self.arrivals.len() >= BATCH || self.bytes >= self.queue_bytes / 8
+    }
+
+    fn push(&mut self, arrival: Arrival, bytes: usize) {
+        self.bytes += bytes + OVERHEAD;
+        self.arrivals.push(arrival);
+    }
+
+    fn push_idle(&mut self, position: Lsn) {
+        // Several keepalives in a row say no more than the last.
+        match self.arrivals.last_mut() {
+            Some(Arrival::Idle(last)) => *last = position,
+            _ => self.push(Arrival::Idle(position), 0),
         }
-        ReplicationEvent::Keepalive { wal_end, reply_requested } => {
-            *bytes += OVERHEAD;
-            // Several keepalives in a row say no more than the last.
-            if let Some(Arrival::Idle(position)) = arrivals.last_mut() {
-                *position = wal_end;
-            } else {
-                arrivals.push(Arrival::Idle(wal_end));
-            }
-            Ok(reply_requested)
+    }
+
+    /// Sends what was pushed and answers the source meanwhile.
+    async fn hand_over(&mut self, line: &mut Line) -> Result<Receiver, Error> {
+        line.while_waiting(self.send()).await?
+    }
+
+    /// Sends what was pushed, once there is room for it. When nobody reads any more, the next wait for an event ends.
+    async fn send(&mut self) -> Result<Receiver, Error> {
+        let arrivals = std::mem::take(&mut self.arrivals);
+        let bytes = std::mem::take(&mut self.bytes);
+        if arrivals.is_empty() {
+            return Ok(Receiver::There);
         }
+        // A row larger than the whole queue takes all of it.
+        let wanted = u32::try_from(bytes.clamp(1, self.queue_bytes)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.room).acquire_many_owned(wanted).await;
+        let batch = Batch { arrivals, _room: permit.map_err(|_| Error::Broken("the queue was closed"))? };
+        Ok(if self.sender.send(batch).await.is_ok() { Receiver::There } else { Receiver::Gone })
     }
 }

@@ -13,7 +13,8 @@ use crate::reader::Reader;
 /// begin with their transaction's id.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    is_in_stream: bool,
+    /// The top transaction of the block that is open.
+    block: Option<u32>,
     stream_xid: Option<u32>,
 }
 
@@ -23,6 +24,27 @@ impl Decoder {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A decoder for messages that were taken out of streamed blocks of this transaction, without the blocks' own
+    /// beginnings and ends.
+    #[must_use]
+    pub fn inside_block(xid: u32) -> Self {
+        Self { block: Some(xid), stream_xid: None }
+    }
+
+    /// To which transaction or subtransaction a message belongs that may be kept unread: one inside a streamed block
+    /// that neither begins nor ends it. Reads no more than the message's first bytes, and changes nothing; `None` for
+    /// all others, and for what is too short to be one.
+    #[must_use]
+    pub fn peek_streamed(&self, payload: &[u8]) -> Option<u32> {
+        let block = self.block?;
+        match *payload {
+            [b'R' | b'Y' | b'I' | b'U' | b'D' | b'T' | b'M', a, b, c, d, ..] => Some(u32::from_be_bytes([a, b, c, d])),
+            // The only one without an id of its own; it is about the whole transaction.
+            [b'O', ..] => Some(block),
+            _ => None,
+        }
     }
 
     /// The transaction id written before the last message; `None` where that was not inside a streamed block.
@@ -40,7 +62,9 @@ impl Decoder {
         let mut reader = Reader::new("pgoutput", payload);
         let tag = reader.u8("type")?;
         self.stream_xid = match tag {
-            b'R' | b'Y' | b'I' | b'U' | b'D' | b'T' | b'M' if self.is_in_stream => Some(reader.u32("transaction id")?),
+            b'R' | b'Y' | b'I' | b'U' | b'D' | b'T' | b'M' if self.block.is_some() => {
+                Some(reader.u32("transaction id")?)
+            }
             _ => None,
         };
         let message = match tag {
@@ -62,8 +86,8 @@ impl Decoder {
         };
         reader.finish()?;
         match message {
-            Message::StreamStart { .. } => self.is_in_stream = true,
-            Message::StreamStop => self.is_in_stream = false,
+            Message::StreamStart { xid, .. } => self.block = Some(xid),
+            Message::StreamStop => self.block = None,
             _ => {}
         }
         Ok(message)

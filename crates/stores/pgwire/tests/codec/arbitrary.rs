@@ -36,6 +36,28 @@ proptest! {
     }
 
     #[test]
+    fn what_may_be_kept_unread_is_what_a_whole_reading_finds(
+        which: prop::sample::Index,
+        cut in 0_usize..6,
+        xid: u32,
+        is_streamed: bool,
+    ) {
+        let all = messages();
+        let plain = which.get(&all).0.clone();
+        let is_prefixed = is_streamed && b"RYIUDTM".contains(&plain[0]);
+        let prefix = if is_prefixed { xid.to_be_bytes().to_vec() } else { Vec::new() };
+        let whole = Bytes::from([&plain[..1], &prefix, &plain[1..]].concat());
+        let mut decoder = if is_streamed { Decoder::inside_block(7) } else { Decoder::new() };
+        let peeked = decoder.peek_streamed(&whole);
+        decoder.decode(whole.clone()).unwrap();
+        let own = (is_streamed && plain[0] == b'O').then_some(7);
+        prop_assert_eq!(peeked, decoder.stream_xid().or(own));
+        // Too short to say whose it is, or not: never another's.
+        let short = Decoder::inside_block(7).peek_streamed(&whole[..whole.len().min(cut)]);
+        prop_assert!(short.is_none() || short == peeked || !is_streamed);
+    }
+
+    #[test]
     fn a_true_message_with_one_byte_changed_never_panics(which: prop::sample::Index, at: prop::sample::Index, byte: u8) {
         let all = messages();
         let mut bytes = which.get(&all).0.to_vec();

@@ -133,11 +133,19 @@ fn inside_a_streamed_block_changes_begin_with_their_transaction() {
     let start = decoder.decode(bytes(&[b"S", XID, b"\x01"])).unwrap();
     assert_eq!(start, Message::StreamStart { xid: 513, is_first_segment: true });
     for (plain, message) in messages().into_iter().filter(|(plain, _)| b"RYIUDTM".contains(&plain[0])) {
-        assert_eq!(decoder.decode(bytes(&[&plain[..1], &[0, 0, 0, 9], &plain[1..]])).unwrap(), message);
+        let streamed = bytes(&[&plain[..1], &[0, 0, 0, 9], &plain[1..]]);
+        assert_eq!(decoder.peek_streamed(&streamed), Some(9));
+        assert_eq!(Decoder::inside_block(513).decode(streamed.clone()).unwrap(), message);
+        assert_eq!(decoder.decode(streamed).unwrap(), message);
         assert_eq!(decoder.stream_xid(), Some(9));
+    }
+    for (plain, message) in messages().into_iter().filter(|(plain, _)| !b"RYIUDTM".contains(&plain[0])) {
+        // An origin has no transaction of its own; the rest belongs between blocks.
+        assert_eq!(decoder.peek_streamed(&plain), (plain[0] == b'O').then_some(513), "{message:?}");
     }
     assert_eq!(decoder.decode(bytes(&[b"E"])).unwrap(), Message::StreamStop);
     let (plain, message) = changes().remove(0);
+    assert_eq!(decoder.peek_streamed(&plain), None);
     assert_eq!(decoder.decode(plain).unwrap(), message);
     assert_eq!(decoder.stream_xid(), None);
 }

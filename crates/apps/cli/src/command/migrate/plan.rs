@@ -8,6 +8,7 @@ use atalaya_replicate::{HolderCommand, Options, Plan, StopWhen};
 use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::size::parse_bytes;
 use crate::terms::TermsArguments;
 
 /// How a migration runs; the same for `start` and `finish`.
@@ -45,6 +46,10 @@ pub(crate) struct RunArguments {
     /// Seconds that a server may leave a question without an answer, before its connections count as lost.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) silence_timeout: u64,
+    /// Room in the state folder for transactions that are larger than the source's `logical_decoding_work_mem` and not
+    /// committed yet: a whole number with kB, MB, GB or TB. With `0MB` the source keeps them on its own disk.
+    #[arg(long, value_name = "SIZE", default_value = "100GB", value_parser = parse_bytes)]
+    pub(crate) spill_limit: u64,
 }
 
 impl RunArguments {
@@ -75,6 +80,7 @@ impl RunArguments {
         options.failpoints = crate::failpoints::from_environment();
         options.reconnects = self.retries;
         options.silence_timeout = std::time::Duration::from_secs(self.silence_timeout);
+        options.spill_bytes = self.spill_limit;
         options.slot_timeout = std::time::Duration::from_secs(self.slot_timeout);
         let plan = Plan {
             name: endpoints.name.clone(),

@@ -3,8 +3,9 @@
 //! URLs travel by the environment alone. Each run is a process group of its own: an interrupt at the terminal is the
 //! demo's to handle, and what is killed here takes its `pg_dump` with it.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -13,52 +14,70 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::{Error, Event, Narrator, Stage};
+use crate::{Error, Event, Narrator};
 
 /// No verb of the demo takes as long on any machine that it is meant for.
 const RUN_LIMIT: Duration = Duration::from_secs(3 * 3600);
 /// Lines kept of what a run said.
 const SAID_LINES_MAX: usize = 20;
 
-/// The program with its surroundings.
-#[derive(Clone, Copy)]
-pub(crate) struct Program<'a> {
-    pub(crate) path: &'a Path,
-    pub(crate) stage: &'a Stage,
-    pub(crate) narrator: &'a dyn Narrator,
+/// The program with its surroundings: one migration between two servers.
+#[derive(Clone)]
+pub struct Program {
+    /// The binary.
+    pub path: PathBuf,
+    /// The folder that it is run in; its `.atalaya` is there.
+    pub folder: PathBuf,
+    /// The migration's name.
+    pub name: &'static str,
+    /// The old server, password included.
+    pub source_url: String,
+    /// The new one.
+    pub target_url: String,
+    /// Where pg_dump and pg_restore of the target's version are.
+    pub client_tools: PathBuf,
+    /// Who is told.
+    pub narrator: Arc<dyn Narrator>,
 }
 
 /// What a run printed.
-pub(crate) struct Answer {
+pub struct Answer {
     line: String,
     stdout: String,
 }
 
 impl Answer {
     /// The JSON document that it printed.
-    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
+    ///
+    /// # Errors
+    /// When it is of another form.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_str(&self.stdout).map_err(|source| Error::Answer { line: self.line.clone(), source })
     }
 }
 
 /// Which migration is meant: `assess` needs no name.
 const ENDPOINTS: [&str; 4] = ["--source", "env:SOURCE_URL", "--target", "env:TARGET_URL"];
-const NAME: [&str; 2] = ["--name", "shop"];
-
-/// The arguments of a verb, as typed; JSON is what the demo reads.
-pub(crate) fn arguments<'a>(verb: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
-    let name: &[&str] = if verb == ["assess"] { &[] } else { &NAME };
-    [verb, &ENDPOINTS, name, more, &["--output", "json"]].concat()
-}
 
 /// A command line as one would type it.
-pub(crate) fn shown(arguments: &[&str]) -> String {
+#[must_use]
+pub fn shown(arguments: &[&str]) -> String {
     format!("atalaya {}", arguments.join(" "))
 }
 
-impl Program<'_> {
+impl Program {
+    /// The arguments of a verb, as typed; JSON is what the lab reads.
+    #[must_use]
+    pub fn arguments<'a>(&self, verb: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+        let name: &[&str] = if verb == ["assess"] { &[] } else { &["--name", self.name] };
+        [verb, &ENDPOINTS, name, more, &["--output", "json"]].concat()
+    }
+
     /// Shows a command line, runs it to its end, and demands one of these exit codes. `each` takes its progress.
-    pub(crate) async fn run(
+    ///
+    /// # Errors
+    /// When it cannot be run, ends otherwise, or takes longer than three hours.
+    pub async fn run(
         &self,
         arguments: &[&str],
         codes: &[i32],
@@ -70,7 +89,10 @@ impl Program<'_> {
     }
 
     /// As [`Program::run`], without showing it.
-    pub(crate) async fn ask(
+    ///
+    /// # Errors
+    /// As [`Program::run`].
+    pub async fn ask(
         &self,
         arguments: &[&str],
         codes: &[i32],
@@ -96,13 +118,16 @@ impl Program<'_> {
     }
 
     /// Starts a run that goes on.
-    pub(crate) fn spawn(&self, arguments: &[&str]) -> Result<Group, Error> {
-        let child = Command::new(self.path)
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&self, arguments: &[&str]) -> Result<Group, Error> {
+        let child = Command::new(&self.path)
             .args(arguments)
-            .current_dir(self.stage.folder.path())
-            .env("SOURCE_URL", self.stage.source.url(crate::stage::DATABASE))
-            .env("TARGET_URL", self.stage.target.url(crate::stage::DATABASE))
-            .env("ATALAYA_CLIENT_TOOLS", &self.stage.client_tools)
+            .current_dir(&self.folder)
+            .env("SOURCE_URL", &self.source_url)
+            .env("TARGET_URL", &self.target_url)
+            .env("ATALAYA_CLIENT_TOOLS", &self.client_tools)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -115,7 +140,8 @@ impl Program<'_> {
 }
 
 /// A run that ended as it should not.
-pub(crate) fn ended(line: String, status: ExitStatus, said: &[String]) -> Error {
+#[must_use]
+pub fn ended(line: String, status: ExitStatus, said: &[String]) -> Error {
     let status = status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}"));
     let said = said.iter().rev().find_map(|text| error_of(text)).unwrap_or_else(|| said.join("\n"));
     Error::Command { line, status, said }
@@ -128,8 +154,9 @@ fn error_of(text: &str) -> Option<String> {
 }
 
 /// A process with its children; ended when dropped.
-pub(crate) struct Group {
-    pub(crate) child: Child,
+pub struct Group {
+    /// Its leader.
+    pub child: Child,
 }
 
 impl Drop for Group {
@@ -150,7 +177,10 @@ async fn read_all(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<Str
 }
 
 /// Hands out each JSON line, and keeps the last lines.
-pub(crate) async fn read_lines(
+///
+/// # Errors
+/// When the stream cannot be read.
+pub async fn read_lines(
     stream: Option<impl AsyncRead + Unpin>,
     mut each: impl FnMut(&serde_json::Value),
 ) -> std::io::Result<Vec<String>> {
@@ -173,14 +203,29 @@ pub(crate) async fn read_lines(
 mod tests {
     use super::*;
 
+    struct Nobody;
+
+    impl Narrator for Nobody {
+        fn tell(&self, _: &Event) {}
+    }
+
     #[test]
     fn a_command_line_names_variables_and_no_url() {
+        let program = Program {
+            path: "atalaya".into(),
+            folder: ".".into(),
+            name: "shop",
+            source_url: "postgres://a:secret@b/c".into(),
+            target_url: "postgres://a:secret@d/e".into(),
+            client_tools: ".".into(),
+            narrator: Arc::new(Nobody),
+        };
         assert_eq!(
-            shown(&arguments(&["migrate", "finish"], &[])),
+            shown(&program.arguments(&["migrate", "finish"], &[])),
             "atalaya migrate finish --source env:SOURCE_URL --target env:TARGET_URL --name shop --output json"
         );
         assert_eq!(
-            shown(&arguments(&["assess"], &[])),
+            shown(&program.arguments(&["assess"], &[])),
             "atalaya assess --source env:SOURCE_URL --target env:TARGET_URL --output json"
         );
     }

@@ -1,11 +1,11 @@
-//! Progress of the demo on stderr: steps and command lines with a bar below them on a terminal, plain lines otherwise,
+//! Progress of a demo or a drill on stderr: steps and command lines with a bar below them on a terminal, plain lines otherwise,
 //! JSON lines where results are JSON.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use atalaya_demo::{Event, Narrator, grouped};
+use atalaya_verbs::{Event, Narrator, grouped};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::global::Output;
@@ -25,15 +25,15 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-/// Takes the demo's events.
-pub(crate) struct DemoProgress {
+/// Takes the events of a demo or a drill.
+pub(crate) struct PlayProgress {
     bar: Option<ProgressBar>,
     output: Output,
     last_figures: Mutex<Instant>,
     last_writes: Mutex<Instant>,
 }
 
-impl DemoProgress {
+impl PlayProgress {
     /// A bar when stderr is a terminal and results are for people.
     pub(crate) fn new(output: Output) -> Self {
         let bar = (output == Output::Text && std::io::stderr().is_terminal()).then(|| {
@@ -115,7 +115,7 @@ fn shown(bar: &ProgressBar, event: &Event) -> bool {
     }
 }
 
-impl Narrator for DemoProgress {
+impl Narrator for PlayProgress {
     fn tell(&self, event: &Event) {
         if self.bar.as_ref().is_some_and(|bar| shown(bar, event)) {
             return;

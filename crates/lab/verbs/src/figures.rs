@@ -14,8 +14,10 @@ pub fn grouped(count: u64) -> String {
     text
 }
 
+/// A count as a figure.
+#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^53")]
-pub(crate) fn number(count: u64) -> f64 {
+pub fn number(count: u64) -> f64 {
     count as f64
 }
 

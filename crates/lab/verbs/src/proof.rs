@@ -1,18 +1,86 @@
 //! Runs `validate` and reads what it proves.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::program::{Program, arguments};
-use crate::report::{Found, Proof};
-use crate::{Error, Event};
+use crate::{Error, Event, Program, grouped};
 
 /// Exit codes of `validate`.
 const EQUAL: i32 = 0;
 const DIFFERENT: i32 = 3;
 
-/// What the demo reads of a validation's report.
+/// One comparison of both sides.
+#[derive(Clone, Debug, Serialize)]
+pub struct Proof {
+    /// When it was made.
+    pub name: &'static str,
+    /// The positions both sides stood at.
+    pub fences: Vec<String>,
+    /// Tables compared.
+    pub tables: u64,
+    /// Of these, equal.
+    pub tables_equal: u64,
+    /// Tables that could not be compared.
+    pub tables_unproven: u64,
+    /// Rows compared.
+    pub rows: u64,
+    /// Rows that are missing, extra or different.
+    pub differences: u64,
+    /// The rows that differ.
+    pub found: Vec<Found>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// One row that differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// `missing`, `extra` or `different`.
+    pub kind: String,
+    /// Its table.
+    pub table: String,
+    /// Its key, as `column = value`.
+    pub key: String,
+    /// The columns that differ.
+    pub columns: Vec<String>,
+}
+
+impl Proof {
+    /// Whether every table was compared and no row differs.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        self.tables > 0 && self.differences == 0 && self.tables_unproven == 0 && self.tables_equal == self.tables
+    }
+
+    /// One line: numbers, tables, keys and columns, no other value.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut text = format!(
+            "{} of {} tables equal, {} rows, {} different",
+            self.tables_equal,
+            self.tables,
+            grouped(self.rows),
+            self.differences
+        );
+        if self.tables_unproven > 0 {
+            text.push_str(&format!(", {} not compared", self.tables_unproven));
+        }
+        for found in self.found.iter().take(3) {
+            text.push_str(&format!("; {found}"));
+        }
+        text
+    }
+}
+
+impl std::fmt::Display for Found {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {} {}", self.kind, self.table, self.key)?;
+        if self.columns.is_empty() { Ok(()) } else { write!(formatter, ": {}", self.columns.join(", ")) }
+    }
+}
+
+/// What is read of a validation's report.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Validation {
+pub struct Validation {
     fences: Vec<String>,
     tables: Vec<Table>,
     skipped: Vec<Skipped>,
@@ -67,7 +135,9 @@ struct Column {
 }
 
 impl Validation {
-    pub(crate) fn proof(self, name: &'static str) -> Proof {
+    /// What it comes to, under a name for it.
+    #[must_use]
+    pub fn proof(self, name: &'static str) -> Proof {
         let unproven = self.tables.iter().filter(|table| !["equal", "different"].contains(&table.status.as_str()));
         let skipped = self.skipped.iter().filter(|skipped| skipped.verdict != "irrelevant");
         let unproven = unproven.count() + skipped.count();
@@ -100,8 +170,11 @@ fn found_in(table: &Table) -> impl Iterator<Item = Found> {
 }
 
 /// Compares both sides; differences are the caller's to judge.
-pub(crate) async fn prove(program: &Program<'_>, name: &'static str, more: &[&str]) -> Result<Proof, Error> {
-    let arguments = arguments(&["validate"], more);
+///
+/// # Errors
+/// When `validate` fails.
+pub async fn prove(program: &Program, name: &'static str, more: &[&str]) -> Result<Proof, Error> {
+    let arguments = program.arguments(&["validate"], more);
     let answer = program.run(&arguments, &[EQUAL, DIFFERENT], tables_done(program)).await?;
     let proof = answer.read::<Validation>()?.proof(name);
     program.narrator.tell(&Event::Result { text: proof.summary() });
@@ -109,19 +182,25 @@ pub(crate) async fn prove(program: &Program<'_>, name: &'static str, more: &[&st
 }
 
 /// Compares both sides, which must be equal.
-pub(crate) async fn prove_equal(program: &Program<'_>, name: &'static str, more: &[&str]) -> Result<Proof, Error> {
+///
+/// # Errors
+/// When `validate` fails or finds differences.
+pub async fn prove_equal(program: &Program, name: &'static str, more: &[&str]) -> Result<Proof, Error> {
     let proof = prove(program, name, more).await?;
     expect_equal(&proof)?;
     Ok(proof)
 }
 
 /// An error unless every table was compared and none differs.
-pub(crate) fn expect_equal(proof: &Proof) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::Different`].
+pub fn expect_equal(proof: &Proof) -> Result<(), Error> {
     if proof.is_equal() { Ok(()) } else { Err(Error::Different { proof: proof.name, found: proof.summary() }) }
 }
 
-/// Turns a validation's progress into the demo's.
-pub(crate) fn tables_done(program: &Program<'_>) -> impl FnMut(&serde_json::Value) {
+/// Tells a validation's progress.
+pub fn tables_done(program: &Program) -> impl FnMut(&serde_json::Value) {
     let (mut done, mut all) = (0, 0);
     move |event| {
         match event.get("event").and_then(serde_json::Value::as_str) {

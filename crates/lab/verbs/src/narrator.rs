@@ -1,4 +1,4 @@
-//! What the demo tells while it goes on.
+//! What is told while a play goes on.
 
 use serde::Serialize;
 

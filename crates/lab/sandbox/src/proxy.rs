@@ -1,0 +1,203 @@
+//! A TCP proxy before a server, for faults of a network that a real one makes only by chance.
+//!
+//! It carries bytes and never looks at them.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::Error;
+
+const BUFFER_BYTES: usize = 16 << 10;
+/// Between two looks of a frozen connection at whether it is to end.
+const FROZEN_POLL: Duration = Duration::from_millis(50);
+
+/// What happens once a connection's server has sent so many bytes on it; once only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Both directions of that connection are closed in good order, in the middle of whatever went on.
+    HangUp,
+    /// All connections that there are stay open and carry nothing any more; later ones do.
+    Freeze,
+}
+
+/// A proxy; it and its connections end when dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    server_port: u16,
+    /// The fault that comes by itself, and the bytes after which.
+    fault: Option<(Fault, u64)>,
+    has_struck: AtomicBool,
+    has_ended: AtomicBool,
+    /// Connections of an earlier epoch are frozen.
+    epoch: AtomicU64,
+    open: Mutex<BTreeMap<u64, Connection>>,
+}
+
+/// Both sockets of a connection, to end it from outside.
+#[derive(Debug)]
+struct Connection {
+    client: TcpStream,
+    server: TcpStream,
+}
+
+impl Connection {
+    fn end(&self) {
+        for socket in [&self.client, &self.server] {
+            // It may have ended by itself.
+            let _gone = socket.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Proxy {
+    /// A proxy whose faults come only when asked for.
+    ///
+    /// # Errors
+    /// When no port of loopback can be listened on.
+    pub fn start(server_port: u16) -> Result<Self, Error> {
+        Self::listen(server_port, None)
+    }
+
+    /// A proxy whose fault comes when one connection has carried so many bytes from the server.
+    ///
+    /// # Errors
+    /// When no port of loopback can be listened on.
+    pub fn with_fault(server_port: u16, fault: Fault, after_bytes: u64) -> Result<Self, Error> {
+        Self::listen(server_port, Some((fault, after_bytes)))
+    }
+
+    fn listen(server_port: u16, fault: Option<(Fault, u64)>) -> Result<Self, Error> {
+        let no_port = |_| Error::NoFreePort { attempts: 1 };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(no_port)?;
+        let port = listener.local_addr().map_err(no_port)?.port();
+        let shared = Arc::new(Shared {
+            server_port,
+            fault,
+            has_struck: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
+            epoch: AtomicU64::new(0),
+            open: Mutex::default(),
+        });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || {
+            for (number, client) in (0..).zip(listener.incoming().flatten()) {
+                if accepting.has_ended.load(Ordering::SeqCst) {
+                    return;
+                }
+                // Where there is no server, the client learns it from a connection that ends at once.
+                let _refused = accepting.connect(number, &client);
+            }
+        });
+        Ok(Self { port, shared })
+    }
+
+    /// A server's URL that leads through this proxy.
+    #[must_use]
+    pub fn url(&self, url: &str) -> String {
+        url.replace(&format!(":{}/", self.shared.server_port), &format!(":{}/", self.port))
+    }
+
+    /// Whether a fault has come.
+    #[must_use]
+    pub fn has_struck(&self) -> bool {
+        self.shared.has_struck.load(Ordering::SeqCst)
+    }
+
+    /// Every connection that there is carries nothing any more; the number of them.
+    pub fn freeze(&self) -> usize {
+        self.shared.freeze();
+        self.shared.connections().len()
+    }
+
+    /// Ends every connection that there is, frozen ones too; the number of them.
+    pub fn hang_up(&self) -> usize {
+        self.shared.has_struck.store(true, Ordering::SeqCst);
+        let connections = std::mem::take(&mut *self.shared.connections());
+        connections.values().for_each(Connection::end);
+        connections.len()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.has_ended.store(true, Ordering::SeqCst);
+        self.hang_up();
+        // Wakes the thread that listens.
+        let _woken = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+    }
+}
+
+impl Shared {
+    fn connections(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Connection>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn freeze(&self) {
+        self.has_struck.store(true, Ordering::SeqCst);
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn connect(self: &Arc<Self>, number: u64, client: &TcpStream) -> std::io::Result<()> {
+        let server = TcpStream::connect((Ipv4Addr::LOCALHOST, self.server_port))?;
+        for socket in [client, &server] {
+            // Small messages must not wait for each other's acknowledgement.
+            socket.set_nodelay(true)?;
+        }
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        let (up, down) = ((client.try_clone()?, server.try_clone()?), (server.try_clone()?, client.try_clone()?));
+        self.connections().insert(number, Connection { client: client.try_clone()?, server });
+        for ((from, to), is_answer) in [(up, false), (down, true)] {
+            let shared = Arc::clone(self);
+            thread::spawn(move || {
+                shared.carry(from, to, epoch, is_answer, number);
+                if let Some(connection) = shared.connections().remove(&number) {
+                    connection.end();
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn carry(&self, mut from: TcpStream, mut to: TcpStream, epoch: u64, is_answer: bool, number: u64) {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut total = 0;
+        while let Ok(length) = from.read(&mut buffer) {
+            if self.epoch.load(Ordering::SeqCst) != epoch {
+                return self.keep_silent(number);
+            }
+            let Some(bytes) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) else { return };
+            if to.write_all(bytes).is_err() {
+                return;
+            }
+            total += u64::try_from(length).unwrap_or(u64::MAX);
+            let Some((fault, _)) = self.fault.filter(|(_, after_bytes)| is_answer && total >= *after_bytes) else {
+                continue;
+            };
+            if self.has_struck.swap(true, Ordering::SeqCst) {
+                continue;
+            }
+            match fault {
+                Fault::HangUp => return,
+                Fault::Freeze => self.freeze(),
+            }
+        }
+    }
+
+    /// The sockets stay open, and so does the silence, until the proxy hangs up.
+    fn keep_silent(&self, number: u64) {
+        while self.connections().contains_key(&number) {
+            thread::sleep(FROZEN_POLL);
+        }
+    }
+}
