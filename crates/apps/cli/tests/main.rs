@@ -29,6 +29,7 @@ mod markers;
 mod moves;
 mod nasty;
 mod proof;
+mod protection;
 mod schema;
 mod secrets;
 mod sequences;

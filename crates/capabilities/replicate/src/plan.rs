@@ -76,6 +76,8 @@ pub struct Options {
     pub reconnects: u32,
     /// How long a server may leave a question without an answer before its connections count as lost.
     pub silence_timeout: Duration,
+    /// Bytes of log that the slot may keep on the source's disk, after which it is given up; none for no limit.
+    pub wal_limit: Option<u64>,
     /// The folder with `pg_dump` and `pg_restore` of the target's major version.
     pub client_tools: Option<PathBuf>,
     /// A folder of this migration's own, for its schema dump and for transactions in progress.
@@ -99,7 +101,7 @@ impl Options {
             existing_schema: false,
             no_owner: false,
             group_changes: 20_000,
-            spool: SpoolOptions { limit_bytes: 16 << 30, acknowledgement: Acknowledgement::Applied },
+            spool: SpoolOptions { limit_bytes: 16_000_000_000, acknowledgement: Acknowledgement::Applied },
             queue_bytes: 32 << 20,
             spill_bytes: 100_000_000_000,
             synchronous_commit: false,
@@ -107,6 +109,7 @@ impl Options {
             slot_timeout: Duration::from_secs(60),
             reconnects: 8,
             silence_timeout: Duration::from_secs(60),
+            wal_limit: None,
             client_tools: None,
             work_folder,
             holder,

@@ -16,7 +16,7 @@ fn changes_of_the_copys_time_wait_on_disk_and_the_source_keeps_its_log() {
     assert!(number(&status["spool"]["bytes"]) > 100_000, "{status}");
     assert!(field.confirmed() <= field.stored("applied") && field.stored("applied") < end, "{status}");
     let text = field.shop.done("status", &[]);
-    assert!(text.contains("of at most 17.2 GB; the source keeps its log"), "{text}");
+    assert!(text.contains("of at most 16.0 GB; the source keeps its log"), "{text}");
     for path in field.segments().iter().chain(&field.folder()) {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o077, 0, "{}", path.display());
     }

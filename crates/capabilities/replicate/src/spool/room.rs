@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// A disk is left this much, or a tenth of it where that is less.
-const RESERVE_BYTES: u64 = 1 << 30;
+const RESERVE_BYTES: u64 = 1_000_000_000;
 const RESERVE_SHARE: u64 = 10;
 
 /// Whether so many bytes more may be written. A file system that does not say how full it is counts as one with room:

@@ -3,14 +3,15 @@
 use atalaya_replicate::{Acknowledgement, SpoolOptions};
 
 use crate::exit::Failure;
+use crate::size::parse_bytes;
 
 /// How the spool is used.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct SpoolArguments {
     /// Changes that are written to the source while rows are copied wait in files in the state folder: at most this
-    /// many MiB, and never more than leaves a GiB (a tenth of a smaller disk) free. Beyond it they wait on the source.
-    /// 0: all wait on the source.
-    #[arg(long, value_name = "MIB", default_value_t = 16_384, value_parser = clap::value_parser!(u64).range(0..=1 << 30))]
+    /// much, a whole number with kB, MB, GB or TB, and never more than leaves 1 GB (a tenth of a smaller disk) free.
+    /// What does not fit waits on the source; with `0MB` all does.
+    #[arg(long, value_name = "SIZE", default_value = "16GB", value_parser = parse_bytes)]
     spool_limit: u64,
     /// Let the source free its log as soon as changes are safely in the spool, instead of when they are applied.
     ///
@@ -27,10 +28,10 @@ impl SpoolArguments {
     /// The options, where they agree with each other.
     pub(crate) fn options(&self) -> Result<SpoolOptions, Failure> {
         let acknowledgement = match (self.ack_spool, self.spool_limit) {
-            (true, 0) => return Err(Failure::usage("--ack-spool needs a spool: give --spool-limit more than 0")),
+            (true, 0) => return Err(Failure::usage("--ack-spool needs a spool: --spool-limit must be more than 0")),
             (true, _) => Acknowledgement::Received,
             (false, _) => Acknowledgement::Applied,
         };
-        Ok(SpoolOptions { limit_bytes: self.spool_limit << 20, acknowledgement })
+        Ok(SpoolOptions { limit_bytes: self.spool_limit, acknowledgement })
     }
 }

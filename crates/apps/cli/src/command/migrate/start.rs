@@ -17,7 +17,7 @@ use crate::runtime;
   atalaya migrate start orders-to-18
   atalaya migrate start --source env:OLD_URL --target env:NEW_URL --name orders --stop-when caught-up
   atalaya migrate start orders-to-18 --exclude 'audit.*' --workers 4
-  atalaya migrate start orders-to-18 --ack-spool --spool-limit 100000   # for a source whose disk is short of room
+  atalaya migrate start orders-to-18 --ack-spool --spool-limit 100GB   # for a source whose disk is short of room
 
 Run the same command again after any interruption: it goes on where the target's own rows say.")]
 pub(crate) struct StartArguments {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use atalaya_replicate::{SpoolStatus, Status};
+use atalaya_replicate::{SlotHealth, SpoolStatus, Status};
 
 use crate::endpoints::EndpointArguments;
 use crate::exit::{self, Failure};
@@ -63,15 +63,23 @@ fn text(status: &Status) -> String {
     let health = match (slot.exists, &slot.wal_status) {
         (false, _) => "missing".to_owned(),
         (true, status) => format!(
-            "{}, {}, keeps {} of log",
+            "{}, {}, keeps {} of log{}",
             if slot.active { "active" } else { "not active" },
             status.as_deref().unwrap_or("unknown"),
-            bytes(slot.retained_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
+            count(slot.retained_bytes),
+            limits(slot)
         ),
     };
     let _infallible = writeln!(out, "  slot     {}: {health}", slot.name);
     if let Some(spool) = &status.spool {
         spool_figures(&mut out, spool);
+    }
+    if let Some(why) = &status.given_up {
+        let (kept, limit) = (bytes(why.retained_bytes), bytes(why.limit_bytes));
+        let _infallible = writeln!(
+            out,
+            "  GIVEN UP the slot kept {kept}, more than {limit}: the move has to begin anew after `abort`"
+        );
     }
     for table in status.tables.iter().filter(|table| table.state != "done") {
         let _infallible = writeln!(out, "  {:<9}{} ({} rows so far)", table.state, table.table, table.copied_rows);
@@ -89,6 +97,17 @@ fn spool_figures(out: &mut String, spool: &SpoolStatus) {
     };
     let (held, limit) = (of(spool.bytes), of(spool.limit_bytes));
     let _infallible = writeln!(out, "  spool    {held} of at most {limit}{full}; {freed}");
+}
+
+fn count(of: Option<i64>) -> String {
+    bytes(of.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
+}
+
+/// What the slot may keep: by the last run's own limit, and by the source's.
+fn limits(slot: &SlotHealth) -> String {
+    let own = slot.limit_bytes.map(|_| format!(", given up at {}", count(slot.limit_bytes)));
+    let server = slot.safe_bytes.map(|_| format!(", cut off by the source after {} more", count(slot.safe_bytes)));
+    [own, server].into_iter().flatten().collect()
 }
 
 /// A bar with rate and time left, as the running copy last said them.
