@@ -26,6 +26,7 @@ mod spool;
 mod status;
 mod stop;
 mod stream;
+mod touched;
 
 pub(crate) use run::{is_running, run_lock};
 
@@ -41,3 +42,4 @@ pub use snapshot::{HoldRequest, HolderCommand, hold};
 pub use spool::{Acknowledgement, SpoolOptions};
 pub use status::{SlotHealth, SpoolStatus, Status, TableStatus, status};
 pub use stop::stop;
+pub use touched::ProofStatus;

@@ -6,6 +6,7 @@ use atalaya_postgres::Session;
 
 use crate::Error;
 use crate::progress::{GivenUp, Store};
+use crate::touched::ProofStatus;
 
 /// Where a migration is.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -40,6 +41,8 @@ pub struct Status {
     pub slot: SlotHealth,
     /// What waits on disk, where changes are spooled.
     pub spool: Option<SpoolStatus>,
+    /// What is proven, and how long ago.
+    pub proof: ProofStatus,
     /// Why the slot was given up, where it was: the move has to begin anew.
     pub given_up: Option<GivenUp>,
     /// What the running process last said of itself.
@@ -166,6 +169,7 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         lag_seconds,
         slot,
         spool,
+        proof: ProofStatus::read(&session, migration).await?,
         given_up: found.given_up,
         activity,
         tables,
