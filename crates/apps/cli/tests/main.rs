@@ -12,6 +12,7 @@ mod append_only;
 mod busy;
 mod checks;
 mod chinook;
+mod conflict;
 mod demo;
 mod ends;
 mod environment;

@@ -31,6 +31,7 @@ mod touched;
 pub(crate) use run::{is_running, run_lock};
 
 pub use abort::{AbortOptions, AbortReport, abort};
+pub use conflict::{ConflictCount, ConflictRow, conflicts};
 pub use error::Error;
 pub use failpoint::Failpoints;
 pub use finish::{clean_up, complete_schema, is_proven, last_fence, may_finish};

@@ -7,6 +7,7 @@ mod pulse;
 
 use std::time::Duration;
 
+use crate::conflict::settle_policies;
 use crate::control::Requests;
 use crate::follow::{Ended, Follower, Opened};
 use crate::progress::{Phase, Store};
@@ -118,6 +119,7 @@ async fn run_once(
         observer.observe(&Event::Phase { phase: "prepare" });
         create::open_slot(plan, &connected, &store, &mut migration, observer).await?;
     }
+    settle_policies(plan, &connected.source, &store).await?;
     let Begun { mut receiver, notes } = spool::begin(plan, &connected, &store, &migration, observer).await?;
     let following = async {
         if migration.phase == Phase::Copy {

@@ -5,6 +5,7 @@ use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
 
 use crate::Error;
+use crate::conflict::{ConflictCount, read_counts};
 use crate::progress::{GivenUp, Store};
 use crate::touched::ProofStatus;
 
@@ -47,6 +48,8 @@ pub struct Status {
     pub given_up: Option<GivenUp>,
     /// What the running process last said of itself.
     pub activity: Option<serde_json::Value>,
+    /// Conflicts by table and kind.
+    pub conflicts: Vec<ConflictCount>,
     /// Every table.
     pub tables: Vec<TableStatus>,
 }
@@ -98,6 +101,8 @@ pub struct TableStatus {
     pub copied_rows: i64,
     /// Bytes of finished loads.
     pub copied_bytes: i64,
+    /// What is done with rows that somebody else wrote to the target's table.
+    pub conflicts: String,
 }
 
 /// Reads where a migration is; none when there is no such migration.
@@ -169,6 +174,7 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         lag_seconds,
         slot,
         spool,
+        conflicts: read_counts(&session, migration).await?,
         proof: ProofStatus::read(&session, migration).await?,
         given_up: found.given_up,
         activity,
@@ -199,7 +205,7 @@ async fn read_spool(store: &Store<'_>, activity: Option<&serde_json::Value>) -> 
 async fn read_tables(session: &Session, migration: &str) -> Result<Vec<TableStatus>, Error> {
     let rows = session
         .query(
-            "SELECT schema, name, state, copied_rows, copied_bytes FROM atalaya.tables WHERE migration = $1
+            "SELECT schema, name, state, copied_rows, copied_bytes, conflicts FROM atalaya.tables WHERE migration = $1
               ORDER BY schema, name",
             &[&migration],
         )
@@ -211,6 +217,7 @@ async fn read_tables(session: &Session, migration: &str) -> Result<Vec<TableStat
             state: row.get(2),
             copied_rows: row.get(3),
             copied_bytes: row.get(4),
+            conflicts: row.get(5),
         })
         .collect())
 }

@@ -15,6 +15,7 @@ use super::append_only::AppendOnly;
 use super::numbers::SequenceClock;
 use super::redefined::DefinitionWatch;
 use crate::apply::{Applier, ApplySettings, GroupPosition, Mapping, TableSet};
+use crate::conflict::{Recorder, Values};
 use crate::control::Requests;
 use crate::ddl::{TableWatch, refuse_unpublished};
 use crate::progress::{Migration, Store, TableRow, check_position, check_source};
@@ -103,7 +104,11 @@ impl<'a> Follower<'a> {
             synchronous_commit: plan.options.synchronous_commit,
             replica_role: may_be_replica(&session).await?,
         };
-        let applier = Applier::new(session, &plan.name, settings, plan.options.failpoints.clone(), applied).await?;
+        let kept = if plan.options.conflict_values { Values::Kept } else { Values::Masked };
+        let recorder = Recorder::new(&plan.name, &migration.slot, kept);
+        let applier = Applier::new(session, &plan.name, settings, plan.options.failpoints.clone(), applied)
+            .await?
+            .settling(recorder, &plan.source);
         let control = Session::connect_for_control(&plan.target, &format!("atalaya control {}", plan.name)).await?;
         control.batch(&format!("LISTEN {REPLICATOR_CHANNEL}")).await?;
         let requests = Requests::open(control, &plan.name).await?;
@@ -224,8 +229,8 @@ async fn table_set(store: &Store<'_>) -> Result<TableSet, Error> {
     let mut mappings: HashMap<RelationName, Mapping> = HashMap::new();
     for table in store.read_tables().await? {
         let start_lsn = table.start_lsn.ok_or(Error::Broken("a table has no start position"))?;
-        let TableRow { source, target, definition, append_only, .. } = table;
-        mappings.insert(source, Mapping { target, start_lsn, definition, append_only });
+        let TableRow { source, target, definition, append_only, conflicts, .. } = table;
+        mappings.insert(source, Mapping { target, start_lsn, definition, append_only, conflicts });
     }
     let relations = read_relations(store.session).await?;
     let mut locators: HashMap<RelationName, Vec<String>> = HashMap::new();

@@ -91,6 +91,13 @@ fn text(status: &Status) -> String {
     for table in status.tables.iter().filter(|table| table.state != "done") {
         let _infallible = writeln!(out, "  {:<9}{} ({} rows so far)", table.state, table.table, table.copied_rows);
     }
+    let policies = status.tables.iter().filter(|table| table.conflicts != "stop");
+    for table in policies {
+        let _infallible = writeln!(out, "  policy   {}: {}", table.table, table.conflicts);
+    }
+    for count in &status.conflicts {
+        let _infallible = writeln!(out, "  conflict {}", super::conflicts::line_of(count));
+    }
     out
 }
 
