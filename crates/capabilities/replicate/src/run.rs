@@ -12,7 +12,7 @@ use crate::follow::{Ended, Follower, Opened};
 use crate::progress::{Phase, Store};
 use crate::protect::{self, SlotName, TooMuch};
 use crate::report::{Event, Observer};
-use crate::{Error, Plan};
+use crate::{Error, LargeObjects, Plan, large_objects};
 
 pub(crate) use connect::{Connected, is_running, lock as run_lock};
 pub(crate) use copy_phase::open_archive;
@@ -119,6 +119,9 @@ async fn run_once(
     }
     if migration.phase == Phase::Copy {
         copy_phase::copy(plan, &connected, &store, &mut migration, observer).await?;
+    }
+    if plan.options.large_objects == LargeObjects::Copied && !large_objects::are_there(&store).await? {
+        large_objects::bring(plan, &connected.source, &store, migration.schema.no_owner, observer).await?;
     }
     observer.observe(&Event::Phase { phase: "stream" });
     let opened = Opened { plan, migration: &migration, source: &connected.source, target: &connected.target, observer };

@@ -79,6 +79,7 @@ impl RunArguments {
         options.split_bytes = self.split_larger_than << 20;
         options.existing_schema = self.terms.existing_schema;
         options.no_owner = self.terms.no_owner;
+        options.large_objects = self.terms.moved_large_objects();
         options.synchronous_commit = self.synchronous_commit;
         options.client_tools.clone_from(&self.client_tools);
         options.failpoints = crate::failpoints::from_environment();
