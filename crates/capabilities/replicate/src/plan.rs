@@ -8,7 +8,7 @@ use atalaya_estate::{ConflictRules, ConnectionUrl};
 use atalaya_postgres::settings;
 
 use crate::stream::{InProgress, SpillOptions};
-use crate::{Failpoints, HolderCommand};
+use crate::{Acknowledgement, Failpoints, HolderCommand, SpoolOptions};
 
 /// When a run ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,15 @@ pub enum StopWhen {
     Told,
     /// Once everything the source had written when the copy ended is applied.
     CaughtUp,
+}
+
+/// What becomes of large objects, which are not in the stream of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LargeObjects {
+    /// They stay behind.
+    Left,
+    /// They are brought over, and compared at the end.
+    Copied,
 }
 
 /// Decides whether a relation takes part.
@@ -53,11 +62,15 @@ pub struct Options {
     pub split_bytes: u64,
     /// Whether the target's tables are there already, so that no schema is restored.
     pub existing_schema: bool,
+    /// Whether large objects are brought over, too.
+    pub large_objects: LargeObjects,
     /// Whether restored objects belong to the target's role, without privileges, instead of to the owners
     /// they have on the source.
     pub no_owner: bool,
     /// Changes after which a group is written even within a transaction.
     pub group_changes: usize,
+    /// Where changes wait while rows are copied.
+    pub spool: SpoolOptions,
     /// Bytes of changes that may wait for the target; bounds memory.
     pub queue_bytes: usize,
     /// Bytes that transactions in progress may take in `work_folder`; with 0 the source keeps them until they are
@@ -101,8 +114,10 @@ impl Options {
             maintenance_work_mem: "256MB".to_owned(),
             split_bytes: 1 << 30,
             existing_schema: false,
+            large_objects: LargeObjects::Left,
             no_owner: false,
             group_changes: 20_000,
+            spool: SpoolOptions { limit_bytes: 16_000_000_000, acknowledgement: Acknowledgement::Applied },
             queue_bytes: 32 << 20,
             spill_bytes: 100_000_000_000,
             synchronous_commit: false,
