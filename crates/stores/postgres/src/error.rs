@@ -75,6 +75,12 @@ pub enum Error {
         /// The backends, without what they run.
         seen: String,
     },
+    /// The role cannot see what other sessions do.
+    #[error("the role `{role}` cannot see what other sessions do, so nobody knows how busy the server is")]
+    ActivityHidden {
+        /// The role that logged in.
+        role: String,
+    },
     /// TLS cannot be set up as the URL asks.
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
@@ -123,7 +129,11 @@ impl Error {
         match self {
             Self::Connect { .. } | Self::Lost { .. } | Self::Timeout { .. } => Retry::Reconnect,
             Self::Wire(error) => retry_of_wire(error),
-            Self::Tls(_) | Self::Shape { .. } | Self::Unreadable { .. } | Self::OpenTransactions { .. } => Retry::Never,
+            Self::Tls(_)
+            | Self::Shape { .. }
+            | Self::Unreadable { .. }
+            | Self::OpenTransactions { .. }
+            | Self::ActivityHidden { .. } => Retry::Never,
             Self::Server { source, .. } | Self::Refused { source, .. } => retry_of(&source.sqlstate),
         }
     }
@@ -147,6 +157,9 @@ impl Error {
             Self::OpenTransactions { .. } => Some(
                 "end or wait for those transactions, prepared ones too, or give more time with --slot-timeout".into(),
             ),
+            Self::ActivityHidden { role } => {
+                Some(format!("GRANT pg_monitor TO {};", atalaya_data::quote_identifier(role)))
+            }
             Self::Tls(error) => error.hint(),
             Self::Shape { .. } | Self::Unreadable { .. } => None,
         }
