@@ -3,6 +3,8 @@
 mod acknowledge;
 mod activity;
 mod append_only;
+mod bind;
+mod redefined;
 mod state;
 mod turn;
 
