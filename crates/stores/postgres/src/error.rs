@@ -153,7 +153,7 @@ impl Error {
                  port and firewall, or allow more time with `connect_timeout=SECONDS` in the URL"
                     .into(),
             ),
-            Self::Wire(error) => error.hint(),
+            Self::Wire(error) => error.hint().or_else(|| error.sqlstate().and_then(server_hint)),
             Self::OpenTransactions { .. } => Some(
                 "end or wait for those transactions, prepared ones too, or give more time with --slot-timeout".into(),
             ),
@@ -238,6 +238,10 @@ fn server_hint(sqlstate: &str) -> Option<String> {
         }
         "57014" => {
             "a timeout or somebody cancelled the statement; see the server's log, then run the same command again"
+        }
+        "22021" => {
+            "a database of unknown encoding (SQL_ASCII) holds bytes that are not UTF8: convert those rows there, then run \
+             the same command again"
         }
         "42501" => "grant the role the missing privilege, or run `atalaya assess` to see all that is missing",
         "53100" | "58030" => "free disk space on that server, then run the same command again",
