@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use atalaya_data::{MigrationName, RelationName};
-use atalaya_estate::ConnectionUrl;
+use atalaya_estate::{ConflictRules, ConnectionUrl};
 use atalaya_postgres::load::LoadLimit;
 use atalaya_postgres::settings;
 
@@ -87,6 +87,10 @@ pub struct Options {
     pub work_folder: PathBuf,
     /// How to start the process that holds the copy's snapshot.
     pub holder: HolderCommand,
+    /// What is done with rows that somebody else wrote to the target; none leaves what is stored, at first `stop`.
+    pub conflicts: Option<ConflictRules>,
+    /// Whether `atalaya.conflicts` keeps the values of rows.
+    pub conflict_values: bool,
     /// Where a test may end the process.
     pub failpoints: Failpoints,
 }
@@ -117,6 +121,8 @@ impl Options {
             client_tools: None,
             work_folder,
             holder,
+            conflicts: None,
+            conflict_values: false,
             failpoints: Failpoints::none(),
         }
     }

@@ -7,6 +7,7 @@ mod pulse;
 
 use std::time::Duration;
 
+use crate::conflict::settle_policies;
 use crate::control::Requests;
 use crate::follow::{Ended, Follower, Opened};
 use crate::progress::{Phase, Store};
@@ -117,6 +118,7 @@ async fn run_once(
         observer.observe(&Event::Phase { phase: "prepare" });
         create::open_slot(plan, &connected, &store, &mut migration, observer).await?;
     }
+    settle_policies(plan, &connected.source, &store).await?;
     if migration.phase == Phase::Copy {
         copy_phase::copy(plan, &connected, &store, &mut migration, observer).await?;
     }

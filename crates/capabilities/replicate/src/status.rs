@@ -5,7 +5,9 @@ use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
 
 use crate::Error;
+use crate::conflict::{ConflictCount, read_counts};
 use crate::progress::{GivenUp, Store};
+use crate::touched::ProofStatus;
 
 /// Where a migration is.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -38,10 +40,14 @@ pub struct Status {
     pub lag_seconds: Option<f64>,
     /// The slot.
     pub slot: SlotHealth,
+    /// What is proven, and how long ago.
+    pub proof: ProofStatus,
     /// Why the slot was given up, where it was: the move has to begin anew.
     pub given_up: Option<GivenUp>,
     /// What the running process last said of itself.
     pub activity: Option<serde_json::Value>,
+    /// Conflicts by table and kind.
+    pub conflicts: Vec<ConflictCount>,
     /// Every table.
     pub tables: Vec<TableStatus>,
 }
@@ -76,6 +82,8 @@ pub struct TableStatus {
     pub copied_rows: i64,
     /// Bytes of finished loads.
     pub copied_bytes: i64,
+    /// What is done with rows that somebody else wrote to the target's table.
+    pub conflicts: String,
 }
 
 /// Reads where a migration is; none when there is no such migration.
@@ -144,6 +152,11 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         lag_bytes,
         lag_seconds,
         slot,
+<<<<<<< HEAD
+        conflicts: read_counts(&session, migration).await?,
+=======
+        proof: ProofStatus::read(&session, migration).await?,
+>>>>>>> main
         given_up: found.given_up,
         activity: activity.and_then(|text| serde_json::from_str(&text).ok()),
         tables,
@@ -153,7 +166,7 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
 async fn read_tables(session: &Session, migration: &str) -> Result<Vec<TableStatus>, Error> {
     let rows = session
         .query(
-            "SELECT schema, name, state, copied_rows, copied_bytes FROM atalaya.tables WHERE migration = $1
+            "SELECT schema, name, state, copied_rows, copied_bytes, conflicts FROM atalaya.tables WHERE migration = $1
               ORDER BY schema, name",
             &[&migration],
         )
@@ -165,6 +178,7 @@ async fn read_tables(session: &Session, migration: &str) -> Result<Vec<TableStat
             state: row.get(2),
             copied_rows: row.get(3),
             copied_bytes: row.get(4),
+            conflicts: row.get(5),
         })
         .collect())
 }

@@ -11,9 +11,10 @@ use futures_util::future::try_join_all;
 
 use crate::judge::{Judged, judge};
 use crate::moment::{APPLICATION_NAME, Opened, Pair};
+use crate::proof::Ledger;
 use crate::repair::RowIdentity;
 use crate::survey::{Survey, survey};
-use crate::{Error, Event, Moment, Plan, Progress, REPORT_VERSION, Report, Scope, Totals, looks, sequences};
+use crate::{Error, Event, Method, Moment, Plan, Progress, REPORT_VERSION, Report, Scope, Totals, looks, sequences};
 
 /// Compares what the plan says and reports what was found.
 ///
@@ -34,8 +35,9 @@ pub(crate) async fn run(plan: &Plan, progress: &dyn Progress) -> Result<(Report,
     let survey = survey(plan, &source, &target).await?;
     progress
         .tell(&Event::Surveyed { tables: survey.units.len(), bytes: survey.units.iter().map(|unit| unit.bytes).sum() });
-    let run = Run::new(plan, &source, &survey, progress);
-    run.compare_all().await?;
+    let ledger = open_ledger(plan).await?;
+    let run = Run::new(plan, &source, &survey, ledger.as_ref(), progress);
+    let first = run.compare_all().await?;
     let (mut judged, fences) = run.into_results();
     if let Scope::Databases { moment: Moment::Looks { pause, looks_max } } = plan.scope {
         looks::look_again(plan, &survey, progress, &mut judged, pause, looks_max).await?;
@@ -62,11 +64,28 @@ pub(crate) async fn run(plan: &Plan, progress: &dyn Progress) -> Result<(Report,
         skipped: survey.skipped,
         sequences,
         totals: Totals::default(),
+        recorded: ledger.is_some(),
         strict_sequences: plan.strict_sequences || quiesced,
         seconds: started_at.elapsed().as_secs_f64(),
     };
     report.sum_up();
+    if let (Some(ledger), Some((fence, at))) = (&ledger, first)
+        && survey.complete
+        && plan.only.is_none()
+    {
+        ledger.passed(fence, &at, report.unproven()).await?;
+    }
     Ok((report, identities))
+}
+
+/// Where the proof is written down: of whole rows, and while a replicator notes what it writes.
+async fn open_ledger(plan: &Plan) -> Result<Option<Ledger>, Error> {
+    let Scope::Migration { name } = &plan.scope else { return Ok(None) };
+    match (plan.method, Ledger::open(plan, name).await?) {
+        (Method::Touched { .. }, None) => Err(Error::AnotherProof { name: name.clone() }),
+        (Method::Full | Method::Touched { .. }, ledger) => Ok(ledger),
+        (Method::Counts | Method::Sample(_), _) => Ok(None),
+    }
 }
 
 /// A table still to be compared.
@@ -83,6 +102,7 @@ struct Run<'all> {
     source: &'all Session,
     gate: LoadGate,
     survey: &'all Survey,
+    ledger: Option<&'all Ledger>,
     progress: &'all dyn Progress,
     queue: Mutex<VecDeque<Task>>,
     judged: Mutex<Vec<Judged>>,
@@ -90,7 +110,13 @@ struct Run<'all> {
 }
 
 impl<'all> Run<'all> {
-    fn new(plan: &'all Plan, source: &'all Session, survey: &'all Survey, progress: &'all dyn Progress) -> Self {
+    fn new(
+        plan: &'all Plan,
+        source: &'all Session,
+        survey: &'all Survey,
+        ledger: Option<&'all Ledger>,
+        progress: &'all dyn Progress,
+    ) -> Self {
         let mut units: Vec<usize> = (0..survey.units.len()).collect();
         // Largest first: the last worker is then not left alone with a long one.
         units.sort_by_key(|unit| std::cmp::Reverse(survey.units.get(*unit).map_or(0, |unit| unit.bytes)));
@@ -100,6 +126,7 @@ impl<'all> Run<'all> {
             source,
             gate: LoadGate::new(plan.source_load),
             survey,
+            ledger,
             progress,
             queue: Mutex::new(queue.collect()),
             judged: Mutex::default(),
@@ -114,17 +141,22 @@ impl<'all> Run<'all> {
         )
     }
 
-    /// Group after group, until no table is left.
-    async fn compare_all(&self) -> Result<(), Error> {
+    /// Group after group, until no table is left; the first fence, and when it was.
+    async fn compare_all(&self) -> Result<Option<(Lsn, String)>, Error> {
+        let mut first = None;
         while !lock(&self.queue).is_empty() {
             // Before the snapshots, which grow old while they wait.
             self.pass_gate().await?;
-            let opened = Opened::open(self.plan).await?;
+            let opened = Opened::open(self.plan, self.ledger, &self.survey.units).await?;
+            if first.is_none() {
+                let at = opened.standing.as_ref().map(|standing| standing.at.clone());
+                first = opened.fence.zip(at);
+            }
             self.progress.tell(&Event::Opened { fence: opened.fence });
             lock(&self.fences).extend(opened.fence);
             try_join_all(opened.pairs.iter().map(|pair| self.work(&opened, pair))).await?;
         }
-        Ok(())
+        Ok(first)
     }
 
     async fn pass_gate(&self) -> Result<(), Error> {
@@ -153,10 +185,15 @@ impl<'all> Run<'all> {
             };
             self.progress.tell(&Event::Started { table: &unit.source_name });
             let young = opened.age() < limit / 10;
-            let judged = judge(self.plan, self.survey, pair, task.unit, unit).await?;
+            let judged = judge(self.plan, self.survey, opened, pair, task.unit, unit).await?;
             if judged.out_of_time && !young && !task.tried {
                 lock(&self.queue).push_back(Task { tried: true, ..task });
                 return Ok(());
+            }
+            if let (Some(ledger), Some(standing), Some(fence), Some(verdict)) =
+                (self.ledger, &opened.standing, opened.fence, &judged.verdict)
+            {
+                ledger.judge(unit, standing, fence, verdict).await?;
             }
             self.progress.tell(&Event::Finished { report: &judged.report });
             lock(&self.judged).push(judged);

@@ -13,8 +13,10 @@ use tokio::time::Instant;
 
 use super::acknowledge::Acknowledger;
 use super::append_only::AppendOnly;
+use super::numbers::SequenceClock;
 use super::redefined::DefinitionWatch;
 use crate::apply::{Applier, ApplySettings, GroupPosition, Mapping, TableSet};
+use crate::conflict::{Recorder, Values};
 use crate::control::Requests;
 use crate::ddl::{TableWatch, refuse_unpublished};
 use crate::progress::{Migration, Store, TableRow, check_position, check_source};
@@ -65,6 +67,7 @@ pub(crate) struct Follower<'a> {
     pub(crate) append_only: AppendOnly,
     table_watch: TableWatch,
     pub(super) definitions: DefinitionWatch,
+    pub(super) sequences: SequenceClock,
     pub(crate) arriving: Option<Arriving>,
     pub(crate) group: GroupPosition,
     /// The stored position.
@@ -96,7 +99,11 @@ impl<'a> Follower<'a> {
             synchronous_commit: plan.options.synchronous_commit,
             replica_role: may_be_replica(&session).await?,
         };
-        let applier = Applier::new(session, &plan.name, settings, plan.options.failpoints.clone(), applied).await?;
+        let kept = if plan.options.conflict_values { Values::Kept } else { Values::Masked };
+        let recorder = Recorder::new(&plan.name, &migration.slot, kept);
+        let applier = Applier::new(session, &plan.name, settings, plan.options.failpoints.clone(), applied)
+            .await?
+            .settling(recorder, &plan.source);
         let control = Session::connect_for_control(&plan.target, &format!("atalaya control {}", plan.name)).await?;
         control.batch(&format!("LISTEN {REPLICATOR_CHANNEL}")).await?;
         let requests = Requests::open(control, &plan.name).await?;
@@ -128,6 +135,7 @@ impl<'a> Follower<'a> {
             append_only,
             table_watch: TableWatch::default(),
             definitions: DefinitionWatch::default(),
+            sequences: SequenceClock::default(),
             arriving: None,
             group: GroupPosition { applied, committed_at_micros: None, transactions: 0 },
             applied,
@@ -148,9 +156,11 @@ impl<'a> Follower<'a> {
                 break ended;
             }
             self.meet_definitions().await?;
-            if self.goal_is_met() && self.definitions.is_settled() && !self.caught_up {
+            self.follow_sequences_when_due().await?;
+            let ready = self.definitions.is_settled() && !self.applier.is_open();
+            if self.goal_is_met() && ready && !self.caught_up {
                 self.caught_up = true;
-                sequences::follow(self.opened.plan, self.opened.source, self.opened.target).await?;
+                self.follow_sequences().await?;
                 self.opened.observer.observe(&Event::CaughtUp);
                 if self.opened.plan.options.stop_when == StopWhen::CaughtUp {
                     break Ended::CaughtUp;
@@ -224,8 +234,8 @@ async fn table_set(store: &Store<'_>) -> Result<TableSet, Error> {
     let mut mappings: HashMap<RelationName, Mapping> = HashMap::new();
     for table in store.read_tables().await? {
         let start_lsn = table.start_lsn.ok_or(Error::Broken("a table has no start position"))?;
-        let TableRow { source, target, definition, append_only, .. } = table;
-        mappings.insert(source, Mapping { target, start_lsn, definition, append_only });
+        let TableRow { source, target, definition, append_only, conflicts, .. } = table;
+        mappings.insert(source, Mapping { target, start_lsn, definition, append_only, conflicts });
     }
     let relations = read_relations(store.session).await?;
     let mut locators: HashMap<RelationName, Vec<String>> = HashMap::new();
