@@ -41,6 +41,7 @@ mod sequences;
 mod settings;
 mod shops;
 mod snapshot_age;
+mod spool;
 mod status;
 mod stopping;
 mod stored;

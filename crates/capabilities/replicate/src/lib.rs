@@ -40,6 +40,7 @@ pub use progress::GivenUp;
 pub use report::{Event, Observer};
 pub use run::{Outcome, start};
 pub use snapshot::{HoldRequest, HolderCommand, hold};
-pub use status::{SlotHealth, Status, TableStatus, status};
+pub use spool::{Acknowledgement, SpoolOptions};
+pub use status::{SlotHealth, SpoolStatus, Status, TableStatus, status};
 pub use stop::stop;
 pub use touched::ProofStatus;

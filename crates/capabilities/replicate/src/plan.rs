@@ -9,7 +9,7 @@ use atalaya_postgres::load::LoadLimit;
 use atalaya_postgres::settings;
 
 use crate::stream::{InProgress, SpillOptions};
-use crate::{Failpoints, HolderCommand};
+use crate::{Acknowledgement, Failpoints, HolderCommand, SpoolOptions};
 
 /// When a run ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub struct Options {
     pub no_owner: bool,
     /// Changes after which a group is written even within a transaction.
     pub group_changes: usize,
+    /// Where changes wait while rows are copied.
+    pub spool: SpoolOptions,
     /// Bytes of changes that may wait for the target; bounds memory.
     pub queue_bytes: usize,
     /// Bytes that transactions in progress may take in `work_folder`; with 0 the source keeps them until they are
@@ -108,6 +110,7 @@ impl Options {
             existing_schema: false,
             no_owner: false,
             group_changes: 20_000,
+            spool: SpoolOptions { limit_bytes: 16_000_000_000, acknowledgement: Acknowledgement::Applied },
             queue_bytes: 32 << 20,
             spill_bytes: 100_000_000_000,
             synchronous_commit: false,

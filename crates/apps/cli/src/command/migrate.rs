@@ -4,6 +4,7 @@ mod abort;
 mod conflicts;
 mod finish;
 mod plan;
+mod spool;
 mod start;
 mod status;
 mod stop;

@@ -4,10 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use atalaya_data::{Lsn, RelationName, quote_literal};
-<<<<<<< HEAD
 use atalaya_estate::ConnectionUrl;
-=======
->>>>>>> main
 use atalaya_pgwire::pgoutput::Tuple;
 use atalaya_postgres::{Session, Statement, ToSql};
 use bytes::Bytes;
@@ -17,12 +14,8 @@ use super::look::{expected, look};
 use super::ordered::{self, Stopped};
 use super::value::{TextValue, text_of};
 use super::{Change, TargetTable, copy_text, multiset, statements};
-<<<<<<< HEAD
 use crate::conflict::{Conflict, ConflictKind, Policy, Recorder, Values};
-=======
-use crate::conflict::{self, Conflict};
 use crate::touched::Notes;
->>>>>>> main
 use crate::{Error, Failpoints};
 
 /// From this many rows on COPY beats INSERT, which saves its extra round trips.
@@ -104,13 +97,9 @@ pub(crate) struct Applier {
     group_changes: u64,
     /// The position that the target holds, as far as this run knows.
     stored: Lsn,
-<<<<<<< HEAD
-    pub(super) failpoints: Failpoints,
-=======
     /// What the next proof has to look at.
-    notes: Notes,
-    failpoints: Failpoints,
->>>>>>> main
+    pub(super) notes: Notes,
+    pub(super) failpoints: Failpoints,
 }
 
 impl Applier {
@@ -260,7 +249,7 @@ impl Applier {
         self.begin().await?;
         let part = std::mem::take(&mut self.part);
         self.part_bytes = 0;
-<<<<<<< HEAD
+        self.notes.take(&part);
         // What cannot be written the fast way is halved until little is left to be applied in order: one change among
         // thousands costs all of them twice, not each of them alone.
         let mut pieces: Vec<&[Change]> = vec![&part];
@@ -281,6 +270,14 @@ impl Applier {
                 self.session.batch("RELEASE SAVEPOINT part; SAVEPOINT part").await?;
             }
         }
+        self.write_full_notes().await
+    }
+
+    /// Within a large transaction notes are written before its end.
+    async fn write_full_notes(&mut self) -> Result<(), Error> {
+        if self.notes.is_full() {
+            self.notes.write(&self.session).await?;
+        }
         Ok(())
     }
 
@@ -297,30 +294,6 @@ impl Applier {
                 Err(Stopped::Conflict(conflict)) => return Err(self.stop_at(*conflict).await),
             }
         }
-=======
-        self.notes.take(&part);
-        if self.write_folded(&part).await? {
-            self.failpoints.reach("apply-part-written");
-            return self.write_full_notes().await;
-        }
-        self.session.batch("ROLLBACK TO SAVEPOINT part").await?;
-        for change in &part {
-            match ordered::apply(&self.session, &mut self.statements, change).await {
-                Ok(()) => {}
-                Err(Stopped::Error(error)) => return Err(error),
-                Err(Stopped::Conflict(conflict)) => return Err(self.stop_at(&conflict).await),
-            }
-        }
-        self.failpoints.reach("apply-ordered-written");
-        self.write_full_notes().await
-    }
-
-    /// Within a large transaction notes are written before its end.
-    async fn write_full_notes(&mut self) -> Result<(), Error> {
-        if self.notes.is_full() {
-            self.notes.write(&self.session).await?;
-        }
->>>>>>> main
         Ok(())
     }
 

@@ -236,12 +236,8 @@ fn target_column(target: &CatalogRelation, name: &str) -> Option<TargetColumn> {
     Some(TargetColumn {
         name: column.name.clone(),
         type_sql: column.type_sql.clone(),
-<<<<<<< HEAD
         declared_sql: column.declared_type.clone(),
-        equality: equality_of(column),
-=======
         equality: column.equality_sql(),
->>>>>>> main
         comparable: column.byte_comparable,
         identity_always: column.identity == atalaya_catalog::Identity::Always,
     })

@@ -9,12 +9,8 @@ use atalaya_replicate::{Plan, StopWhen};
 use atalaya_validate::{Report, SkipVerdict, TableReport, TableStatus};
 
 use super::plan::RunArguments;
-<<<<<<< HEAD
-use crate::command::validate;
-use crate::endpoints::Endpoints;
-=======
 use crate::command::validate::{self, LastProof};
->>>>>>> main
+use crate::endpoints::Endpoints;
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::progress::Progress;
@@ -34,10 +30,12 @@ last fence stays there.")]
 pub(crate) struct FinishArguments {
     #[command(flatten)]
     run: RunArguments,
-<<<<<<< HEAD
     /// Tables whose rows may differ, by decision of their conflict policy: nobody makes them equal. May be repeated.
     #[arg(long, value_name = "PATTERN")]
     accept_differences: Vec<String>,
+    /// Compare every row of every table once more, however lately that was done.
+    #[arg(long)]
+    full_proof: bool,
 }
 
 /// The tables whose differences are accepted; refuses those where no policy has decided any.
@@ -79,11 +77,6 @@ fn is_accepted(report: &Report, accepted: &[RelationName]) -> bool {
     report.tables.iter().all(equal)
         && report.skipped.iter().all(|skipped| skipped.verdict == SkipVerdict::Irrelevant)
         && (report.sequences.is_empty() || !report.strict_sequences)
-=======
-    /// Compare every row of every table once more, however lately that was done.
-    #[arg(long)]
-    full_proof: bool,
->>>>>>> main
 }
 
 /// How long a run that follows may take to apply what is left.
@@ -146,14 +139,9 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
         Ok::<_, Failure>(())
     })??;
     progress.finish();
-<<<<<<< HEAD
-    let report = runtime::block_on(validate::last_proof(&endpoints, context))??;
-    if !report.is_clean() && !is_accepted(&report, &accepted) {
-=======
     let extent = if arguments.full_proof { LastProof::Full } else { LastProof::Touched };
     let report = runtime::block_on(validate::last_proof(&endpoints, extent, context))??;
-    if !report.is_clean() {
->>>>>>> main
+    if !report.is_clean() && !is_accepted(&report, &accepted) {
         context.print(&atalaya_validate::render_text(&report), &validate::json(&report)?);
         return Err(Failure {
             code: validate::exit_code(&report),
