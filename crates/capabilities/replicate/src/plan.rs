@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use atalaya_data::{MigrationName, RelationName};
 use atalaya_estate::{ConflictRules, ConnectionUrl};
+use atalaya_postgres::load::LoadLimit;
 use atalaya_postgres::settings;
 
 use crate::stream::{InProgress, SpillOptions};
@@ -17,6 +18,15 @@ pub enum StopWhen {
     Told,
     /// Once everything the source had written when the copy ended is applied.
     CaughtUp,
+}
+
+/// What becomes of large objects, which are not in the stream of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LargeObjects {
+    /// They stay behind.
+    Left,
+    /// They are brought over, and compared at the end.
+    Copied,
 }
 
 /// Decides whether a relation takes part.
@@ -53,6 +63,8 @@ pub struct Options {
     pub split_bytes: u64,
     /// Whether the target's tables are there already, so that no schema is restored.
     pub existing_schema: bool,
+    /// Whether large objects are brought over, too.
+    pub large_objects: LargeObjects,
     /// Whether restored objects belong to the target's role, without privileges, instead of to the owners
     /// they have on the source.
     pub no_owner: bool,
@@ -76,6 +88,10 @@ pub struct Options {
     pub reconnects: u32,
     /// How long a server may leave a question without an answer before its connections count as lost.
     pub silence_timeout: Duration,
+    /// Sessions that a run may have on the source at once; none for no limit.
+    pub source_connections: Option<usize>,
+    /// How busy the source may be with others for a new table or range to begin; none for no limit.
+    pub source_load: Option<LoadLimit>,
     /// Bytes of log that the slot may keep on the source's disk, after which it is given up; none for no limit.
     pub wal_limit: Option<u64>,
     /// The folder with `pg_dump` and `pg_restore` of the target's major version.
@@ -103,6 +119,7 @@ impl Options {
             maintenance_work_mem: "256MB".to_owned(),
             split_bytes: 1 << 30,
             existing_schema: false,
+            large_objects: LargeObjects::Left,
             no_owner: false,
             group_changes: 20_000,
             spool: SpoolOptions { limit_bytes: 16_000_000_000, acknowledgement: Acknowledgement::Applied },
@@ -113,6 +130,8 @@ impl Options {
             slot_timeout: Duration::from_secs(60),
             reconnects: 8,
             silence_timeout: Duration::from_secs(60),
+            source_connections: None,
+            source_load: None,
             wal_limit: None,
             client_tools: None,
             work_folder,

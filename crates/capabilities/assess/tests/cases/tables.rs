@@ -1,5 +1,6 @@
 //! Tables, their identities, and the target's.
 
+use atalaya_assess::LargeObjects;
 use atalaya_assess::Status::{Fail, Pass, Warn};
 use atalaya_estate::ConflictRules;
 
@@ -35,6 +36,10 @@ super::cases! {
                      CREATE FOREIGN TABLE away (id int) SERVER s",
         ..case("foreign-tables", name, Fires(Warn, "public.away"))
     };
+    a_table_without_a_column_is_refused: |name| Case {
+        source_sql: "CREATE TABLE t ()",
+        ..case("columnless-tables", name, Fires(Fail, "public.t"))
+    };
     a_column_generated_by_a_function_of_ones_own_is_named: |name| Case {
         source_sql: "CREATE FUNCTION twice(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 2 * $1';
                      CREATE TABLE t (id int PRIMARY KEY, d int GENERATED ALWAYS AS (twice(id)) STORED)",
@@ -46,7 +51,7 @@ super::cases! {
     };
     large_objects_left_behind_on_purpose_are_information: |name| Case {
         source_sql: "SELECT lo_create(0)",
-        plan: |plan| plan.options.exclude_large_objects = true,
+        plan: |plan| plan.options.large_objects = LargeObjects::Left,
         ..case("large-objects", name, Fires(Pass, "on purpose"))
     };
     an_oid_column_may_refer_to_large_objects: |name| Case {
