@@ -220,8 +220,8 @@ impl Applier {
         for table in tables {
             self.foreign_keys.take_whole(&table.name);
         }
+        self.notes.take_whole(tables.iter().map(|table| &table.name));
         if tables.iter().any(|table| matches!(table.policy, Policy::TargetWins | Policy::LatestWins { .. })) {
-            self.notes.take_whole(tables.iter().map(|table| &table.name));
             return self.truncate_by_policy(tables, at).await;
         }
         let names: BTreeSet<String> = tables.iter().map(|table| table.rows_sql()).collect();
@@ -229,7 +229,6 @@ impl Applier {
         let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
         self.group_changes += 1;
         self.session.batch(&format!("TRUNCATE {}{restart}", names.join(", "))).await?;
-        self.notes.take_whole(tables.iter().map(|table| &table.name));
         self.failpoints.reach("apply-truncated");
         Ok(())
     }
