@@ -2,6 +2,7 @@
 
 mod apply;
 mod by_hand;
+mod continuous;
 mod copy;
 mod lag;
 mod memory;
@@ -39,14 +40,16 @@ pub(crate) enum Kind {
     Lag,
     /// Comparison of equal tables; beside a hashed count of both sides, and reladiff.
     Validate,
+    /// What continuous proof costs apply.
+    Continuous,
     /// Peak memory of copying large rows and of applying a large transaction.
     Memory,
 }
 
 impl Kind {
     /// Every figure, in the order of the report.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Copy, Self::CopyShop, Self::Apply, Self::Lag, Self::Validate, Self::Memory];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Copy, Self::CopyShop, Self::Apply, Self::Lag, Self::Validate, Self::Continuous, Self::Memory];
 
     /// Measures.
     pub(crate) fn measure(self, lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
@@ -56,6 +59,7 @@ impl Kind {
             Self::Lag => lag::measure(lab, size),
             Self::Apply => apply::measure(lab, size),
             Self::Validate => validate::measure(lab, size),
+            Self::Continuous => continuous::measure(lab, size),
             Self::Memory => memory::measure(lab),
         }
     }
