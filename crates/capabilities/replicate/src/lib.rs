@@ -5,6 +5,7 @@
 //! A capability never prints and never reads the environment.
 
 mod abort;
+mod add_tables;
 mod apply;
 mod conflict;
 mod control;
@@ -30,6 +31,7 @@ mod stream;
 pub(crate) use run::{is_running, run_lock};
 
 pub use abort::{AbortOptions, AbortReport, abort};
+pub use add_tables::{Added, Adding, add_tables};
 pub use error::Error;
 pub use failpoint::Failpoints;
 pub use finish::{clean_up, complete_schema, is_proven, last_fence, may_finish};

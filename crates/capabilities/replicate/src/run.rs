@@ -1,5 +1,6 @@
 //! `start`: from nothing, or from wherever an earlier run ended, to following the source.
 
+mod added;
 mod connect;
 mod copy_phase;
 mod create;
@@ -14,9 +15,10 @@ use crate::protect::{self, SlotName, TooMuch};
 use crate::report::{Event, Observer};
 use crate::{Error, Plan};
 
+pub(crate) use added::open_addition;
 pub(crate) use connect::{Connected, is_running, lock as run_lock};
 pub(crate) use copy_phase::open_archive;
-pub(crate) use create::chosen_tables;
+pub(crate) use create::{chosen_tables, map_to_existing, refuse_rows};
 
 /// How a run ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,11 +122,15 @@ async fn run_once(
     if migration.phase == Phase::Copy {
         copy_phase::copy(plan, &connected, &store, &mut migration, observer).await?;
     }
-    observer.observe(&Event::Phase { phase: "stream" });
-    let opened = Opened { plan, migration: &migration, source: &connected.source, target: &connected.target, observer };
-    let ended = Follower::open(opened).await?.run().await?;
-    Ok(match ended {
-        Ended::CaughtUp => Outcome::CaughtUp,
-        Ended::Stopped => Outcome::Stopped,
-    })
+    loop {
+        added::copy_pending(plan, &connected, &store, &mut migration, observer).await?;
+        observer.observe(&Event::Phase { phase: "stream" });
+        let (source, target) = (&connected.source, &connected.target);
+        let opened = Opened { plan, migration: &migration, source, target, observer };
+        match Follower::open(opened).await?.run().await? {
+            Ended::CaughtUp => return Ok(Outcome::CaughtUp),
+            Ended::Stopped => return Ok(Outcome::Stopped),
+            Ended::TablesPending => {}
+        }
+    }
 }

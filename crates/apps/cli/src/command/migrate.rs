@@ -1,6 +1,7 @@
 //! `atalaya migrate`: one file a verb.
 
 mod abort;
+mod add_table;
 mod finish;
 mod plan;
 mod start;
@@ -15,6 +16,8 @@ use crate::global::Context;
 pub(crate) enum MigrateCommand {
     /// Copy, then follow the source; the same command resumes.
     Start(start::StartArguments),
+    /// Make tables that came later part of the move, or copy tables once more.
+    AddTable(add_table::AddTableArguments),
     /// Show where a migration is.
     Status(status::StatusArguments),
     /// Apply what the source has written by now, then end the run; the slot is kept.
@@ -28,6 +31,7 @@ pub(crate) enum MigrateCommand {
 pub(crate) fn run(command: MigrateCommand, context: &Context) -> Result<u8, Failure> {
     match command {
         MigrateCommand::Start(arguments) => start::run(&arguments, context),
+        MigrateCommand::AddTable(arguments) => add_table::run(&arguments, context),
         MigrateCommand::Status(arguments) => status::run(&arguments, context),
         MigrateCommand::Stop(arguments) => stop::run(&arguments, context),
         MigrateCommand::Abort(arguments) => abort::run(&arguments, context),
