@@ -123,6 +123,24 @@ impl Store<'_> {
         Ok(())
     }
 
+    /// Forgets what was proven of tables that are copied once more.
+    pub(crate) async fn forget_proofs(&self, tables: &[TableRow]) -> Result<(), Error> {
+        let (schemas, names): (Vec<&str>, Vec<&str>) =
+            tables.iter().map(|table| (table.target.schema.as_str(), table.target.name.as_str())).unzip();
+        for proof in ["proof_tables", "touched"] {
+            self.session
+                .execute(
+                    &format!(
+                        "DELETE FROM atalaya.{proof} WHERE migration = $1
+                            AND (schema, name) IN (SELECT * FROM unnest($2::text[], $3::text[]))"
+                    ),
+                    &[&self.name, &schemas, &names],
+                )
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Forgets tables of an addition that came to nothing.
     pub(crate) async fn forget_added(&self) -> Result<(), Error> {
         self.session

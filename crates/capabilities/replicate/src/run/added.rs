@@ -67,6 +67,7 @@ async fn copy_tables(
     check_source(source, migration).await?;
     check_position(source, migration, store.applied().await?).await?;
     observer.observe(&Event::Phase { phase: "add" });
+    store.forget_proofs(pending).await?;
     publish(source, migration, pending).await?;
     plan.options.failpoints.reach("addition-published");
     ensure_snapshot(plan, connected, store, migration, observer).await?;
