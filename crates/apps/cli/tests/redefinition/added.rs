@@ -73,7 +73,9 @@ fn tables_are_added(from: u16, to: u16) {
         assert!(added.stdout.contains("public.line, public.tree_2: copied"), "{}", added.stdout);
     });
     running.assert_alive();
-    shop.source.run_sql("shop", "UPDATE line SET v = v || '!'; UPDATE tree SET at = '2020-07-07' WHERE id = 1").unwrap();
+    shop.source
+        .run_sql("shop", "UPDATE line SET v = v || '!'; UPDATE tree SET at = '2020-07-07' WHERE id = 1")
+        .unwrap();
     let valid = shop.validate(&[]);
     assert_eq!(valid.code, Some(0), "{}\n{}", valid.stdout, valid.stderr);
     shop.source.run_sql("shop", "ALTER TABLE line ADD more text DEFAULT 'm'").unwrap();
