@@ -8,11 +8,13 @@ mod pulse;
 
 use std::time::Duration;
 
+use crate::conflict::settle_policies;
 use crate::control::Requests;
 use crate::follow::{Ended, Follower, Opened};
-use crate::progress::{Phase, Store};
+use crate::progress::{Migration, Phase, Store};
 use crate::protect::{self, SlotName, TooMuch};
 use crate::report::{Event, Observer};
+use crate::spool::{self, Begun};
 use crate::{Error, Plan};
 
 pub(crate) use added::open_addition;
@@ -119,18 +121,59 @@ async fn run_once(
         observer.observe(&Event::Phase { phase: "prepare" });
         create::open_slot(plan, &connected, &store, &mut migration, observer).await?;
     }
-    if migration.phase == Phase::Copy {
-        copy_phase::copy(plan, &connected, &store, &mut migration, observer).await?;
-    }
     loop {
-        added::copy_pending(plan, &connected, &store, &mut migration, observer).await?;
-        observer.observe(&Event::Phase { phase: "stream" });
-        let (source, target) = (&connected.source, &connected.target);
-        let opened = Opened { plan, migration: &migration, source, target, observer };
-        match Follower::open(opened).await?.run().await? {
+        let turn = Turn { plan, connected: &connected, store: &store, observer };
+        match turn.run(&mut migration).await? {
             Ended::CaughtUp => return Ok(Outcome::CaughtUp),
             Ended::Stopped => return Ok(Outcome::Stopped),
             Ended::TablesPending => {}
         }
+    }
+}
+
+/// What is copied, then followed; once more after tables were added.
+struct Turn<'a> {
+    plan: &'a Plan,
+    connected: &'a Connected,
+    store: &'a Store<'a>,
+    observer: &'a dyn Observer,
+}
+
+impl Turn<'_> {
+    async fn run(&self, migration: &mut Migration) -> Result<Ended, Error> {
+        let Self { plan, connected, store, observer } = *self;
+        settle_policies(plan, &connected.source, store).await?;
+        let Begun { mut receiver, notes } = spool::begin(plan, connected, store, migration, observer).await?;
+        let following = async {
+            let failing = async {
+                match &mut receiver {
+                    Some(receiver) => receiver.failed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                copied = self.copy(migration) => copied?,
+                failed = failing => return Err(failed),
+            }
+            observer.observe(&Event::Phase { phase: "stream" });
+            let (source, target) = (&connected.source, &connected.target);
+            let opened = Opened { plan, migration, source, target, observer };
+            Follower::open(opened, receiver).await?.run().await
+        };
+        match notes {
+            None => following.await,
+            Some(mut notes) => tokio::select! {
+                ended = following => ended,
+                never = notes.pass_on(observer) => never,
+            },
+        }
+    }
+
+    async fn copy(&self, migration: &mut Migration) -> Result<(), Error> {
+        let Self { plan, connected, store, observer } = *self;
+        if migration.phase == Phase::Copy {
+            copy_phase::copy(plan, connected, store, migration, observer).await?;
+        }
+        added::copy_pending(plan, connected, store, migration, observer).await
     }
 }

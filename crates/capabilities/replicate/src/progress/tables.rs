@@ -2,6 +2,7 @@
 
 use atalaya_catalog::Relation;
 use atalaya_data::{Lsn, RelationName, quote_literal};
+use atalaya_estate::ConflictPolicy;
 use atalaya_postgres::Session;
 
 use super::store::Store;
@@ -25,6 +26,8 @@ pub(crate) struct TableRow {
     pub(crate) definition: Option<Definition>,
     /// The addition it came with, if it was not there from the beginning.
     pub(crate) added: Option<String>,
+    /// What is done with rows that somebody else wrote to the target's table.
+    pub(crate) conflicts: ConflictPolicy,
 }
 
 fn definition_from(text: Option<String>) -> Result<Option<Definition>, Error> {
@@ -165,7 +168,7 @@ impl Store<'_> {
             .query(
                 "SELECT schema, name, target_schema, target_name, start_lsn::text, state = 'done', ranges, append_only,
                         estimated_bytes, count(*) OVER (PARTITION BY target_schema, target_name) > 1,
-                        definition::text, added
+                        definition::text, conflicts, added
                    FROM atalaya.tables WHERE migration = $1
                   ORDER BY estimated_bytes DESC, schema, name",
                 &[&self.name],
@@ -187,7 +190,14 @@ impl Store<'_> {
                     estimated_bytes: u64::try_from(row.get::<_, i64>(8)).unwrap_or_default(),
                     shares_target: row.get(9),
                     definition: definition_from(row.get(10))?,
-                    added: row.get(11),
+                    conflicts: row.get::<_, String>(11).parse().map_err(|_| {
+                        Error::refused(
+                            "unreadable-state",
+                            "atalaya.tables holds a conflict policy that this version does not know",
+                            "use the version of atalaya that began this migration",
+                        )
+                    })?,
+                    added: row.get(12),
                 })
             })
             .collect()

@@ -2,19 +2,21 @@
 //! again. Following rests meanwhile; their changes count from their own snapshot on.
 //!
 //! They are published before that snapshot's slot is made. The slot waits for every transaction that is open by then, so
-//! that whatever a transaction does not publish, because it began before, is in the snapshot.
+//! that whatever a transaction does not publish, because it began before, is in the snapshot. A receiver that spools goes
+//! on meanwhile.
 
 use std::collections::BTreeSet;
 
 use atalaya_data::{RelationName, quote_identifier, quote_literal};
 use atalaya_postgres::catalog::read_relations;
+use atalaya_postgres::fence_slot::{FenceSlot, Lifetime};
 use atalaya_postgres::{Session, settings};
 
 use super::connect::Connected;
 use super::copy_phase::{ensure_snapshot, refuse_firing_triggers};
 use crate::control::Requests;
 use crate::follow::may_be_replica;
-use crate::progress::{Migration, Store, TableRow, check_position, check_source};
+use crate::progress::{Migration, Store, TableRow};
 use crate::report::{Event, Observer};
 use crate::schema::{Addition, Archive, ClientTools, Dump, Ownership};
 use crate::{Error, Plan, copy, snapshot};
@@ -64,11 +66,12 @@ async fn copy_tables(
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     let (source, target) = (&connected.source, &connected.target);
-    check_source(source, migration).await?;
-    check_position(source, migration, store.applied().await?).await?;
     observer.observe(&Event::Phase { phase: "add" });
     store.forget_proofs(pending).await?;
-    publish(source, migration, pending).await?;
+    if pending.iter().any(|table| table.added.is_some() && !table.done) {
+        publish(source, migration, pending).await?;
+        forget_unpublished(plan, source, migration).await?;
+    }
     plan.options.failpoints.reach("addition-published");
     ensure_snapshot(plan, connected, store, migration, observer).await?;
     plan.options.failpoints.reach("addition-snapshot");
@@ -146,20 +149,46 @@ async fn publish(source: &Session, migration: &Migration, tables: &[TableRow]) -
             let table = table.source.to_sql();
             let sql = match (there, published) {
                 (_, true) => continue,
-                (true, false) => format!("ALTER PUBLICATION {name} ADD TABLE ONLY {table};"),
+                (true, false) => format!("ALTER PUBLICATION {name} ADD TABLE ONLY {table}"),
                 (false, false) => {
                     let kinds = if append_only { " WITH (publish = 'insert, truncate')" } else { "" };
                     format!(
                         "CREATE PUBLICATION {name} FOR TABLE ONLY {table}{kinds};
-                         COMMENT ON PUBLICATION {name} IS {comment};"
+                         COMMENT ON PUBLICATION {name} IS {comment}"
                     )
                 }
             };
-            let published = source.batch(&format!("BEGIN; SET LOCAL lock_timeout = '10s'; {sql} COMMIT")).await;
-            if let Err(error) = published {
-                let _rolled_back = source.batch("ROLLBACK").await;
-                return Err(error.into());
-            }
+            alter(source, &sql).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Changes a publication, without waiting long for a lock that the application's statements would queue behind.
+async fn alter(source: &Session, sql: &str) -> Result<(), atalaya_postgres::Error> {
+    let altered = source.batch(&format!("BEGIN; SET LOCAL lock_timeout = '10s'; {sql}; COMMIT")).await;
+    if altered.is_err() {
+        // The error is what counts; a session that is lost has rolled back already.
+        let _rolled_back = source.batch("ROLLBACK").await;
+    }
+    altered
+}
+
+/// Makes every walsender ask anew what is published. One that decodes a transaction from before may otherwise keep in
+/// mind for good that a table is not (before the minor versions of May 2025), also one that reads the log again. So:
+/// when all that began before have ended, the publications are written once more as they are.
+async fn forget_unpublished(plan: &Plan, source: &Session, migration: &Migration) -> Result<(), Error> {
+    drop(FenceSlot::open(&plan.source, Lifetime::Temporary, plan.options.slot_timeout).await?);
+    for (publication, kinds) in [
+        (migration.publication.clone(), "insert, update, delete, truncate"),
+        (migration.append_publication(), "insert, truncate"),
+    ] {
+        let sql = format!("ALTER PUBLICATION {} SET (publish = '{kinds}')", quote_identifier(&publication));
+        match alter(source, &sql).await {
+            Ok(()) => {}
+            // There is none of that kind.
+            Err(error) if error.sqlstate() == Some("42704") => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())
@@ -179,7 +208,7 @@ async fn give_up(
         };
         let sql =
             format!("ALTER PUBLICATION {} DROP TABLE ONLY {}", quote_identifier(&publication), table.source.to_sql());
-        match connected.source.batch(&format!("SET lock_timeout = '10s'; {sql}")).await {
+        match alter(&connected.source, &sql).await {
             Ok(()) => {}
             // Not published, or gone.
             Err(error) if matches!(error.sqlstate(), Some("42704" | "42P01")) => {}
