@@ -15,7 +15,7 @@ use crate::progress::{Migration, Phase, Store};
 use crate::protect::{self, SlotName, TooMuch};
 use crate::report::{Event, Observer};
 use crate::spool::{self, Begun};
-use crate::{Error, Plan};
+use crate::{Error, LargeObjects, Plan, large_objects};
 
 pub(crate) use added::open_addition;
 pub(crate) use connect::{Connected, is_running, lock as run_lock};
@@ -152,7 +152,7 @@ impl Turn<'_> {
                 }
             };
             tokio::select! {
-                copied = self.copy(migration) => copied?,
+                brought = bring_everything(plan, connected, store, migration, observer) => brought?,
                 failed = failing => return Err(failed),
             }
             observer.observe(&Event::Phase { phase: "stream" });
@@ -168,12 +168,22 @@ impl Turn<'_> {
             },
         }
     }
+}
 
-    async fn copy(&self, migration: &mut Migration) -> Result<(), Error> {
-        let Self { plan, connected, store, observer } = *self;
-        if migration.phase == Phase::Copy {
-            copy_phase::copy(plan, connected, store, migration, observer).await?;
-        }
-        added::copy_pending(plan, connected, store, migration, observer).await
+/// Rows, and large objects where they are part of the move; each only where it is not done.
+async fn bring_everything(
+    plan: &Plan,
+    connected: &Connected,
+    store: &Store<'_>,
+    migration: &mut Migration,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    if migration.phase == Phase::Copy {
+        copy_phase::copy(plan, connected, store, migration, observer).await?;
     }
+    added::copy_pending(plan, connected, store, migration, observer).await?;
+    if plan.options.large_objects == LargeObjects::Copied && !large_objects::are_there(store).await? {
+        large_objects::bring(plan, &connected.source, store, migration.schema.no_owner, observer).await?;
+    }
+    Ok(())
 }
