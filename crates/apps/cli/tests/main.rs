@@ -19,6 +19,7 @@ mod faults;
 mod finish;
 mod groups;
 mod held;
+mod indexes;
 mod keyless;
 mod kills;
 mod lifecycle;

@@ -31,6 +31,7 @@ impl Follower<'_> {
             "lag_bytes": lag_bytes,
             "lag_seconds": lag_seconds,
             "caught_up": self.caught_up,
+            "sequences_age_seconds": self.sequences.age().map(|age| age.as_secs_f64()),
         });
         Store { session: self.opened.target, name }.write_activity(&report).await?;
         self.opened.observer.observe(&Event::Applied { lsn: reached, changes, lag_bytes, lag_seconds });

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::acknowledge::Acknowledger;
 use super::append_only::AppendOnly;
+use super::numbers::SequenceClock;
 use super::redefined::DefinitionWatch;
 use crate::apply::{Applier, ApplySettings, GroupPosition, Mapping, TableSet};
 use crate::control::Requests;
@@ -65,6 +66,7 @@ pub(crate) struct Follower<'a> {
     pub(crate) append_only: AppendOnly,
     table_watch: TableWatch,
     pub(super) definitions: DefinitionWatch,
+    pub(super) sequences: SequenceClock,
     pub(crate) arriving: Option<Arriving>,
     pub(crate) group: GroupPosition,
     /// The stored position.
@@ -128,6 +130,7 @@ impl<'a> Follower<'a> {
             append_only,
             table_watch: TableWatch::default(),
             definitions: DefinitionWatch::default(),
+            sequences: SequenceClock::default(),
             arriving: None,
             group: GroupPosition { applied, committed_at_micros: None, transactions: 0 },
             applied,
@@ -148,9 +151,11 @@ impl<'a> Follower<'a> {
                 break ended;
             }
             self.meet_definitions().await?;
-            if self.goal_is_met() && self.definitions.is_settled() && !self.caught_up {
+            self.follow_sequences_when_due().await?;
+            let ready = self.definitions.is_settled() && !self.applier.is_open();
+            if self.goal_is_met() && ready && !self.caught_up {
                 self.caught_up = true;
-                sequences::follow(self.opened.plan, self.opened.source, self.opened.target).await?;
+                self.follow_sequences().await?;
                 self.opened.observer.observe(&Event::CaughtUp);
                 if self.opened.plan.options.stop_when == StopWhen::CaughtUp {
                     break Ended::CaughtUp;

@@ -59,6 +59,10 @@ fn text(status: &Status) -> String {
             status.changes, status.transactions
         );
     }
+    let age = status.activity.as_ref().and_then(|activity| activity.get("sequences_age_seconds")?.as_f64());
+    if let Some(age) = age.filter(|_| status.running) {
+        let _infallible = writeln!(out, "  numbers  sequences stand where the source's stood {age:.1} s ago");
+    }
     let slot = &status.slot;
     let health = match (slot.exists, &slot.wal_status) {
         (false, _) => "missing".to_owned(),
