@@ -29,10 +29,10 @@ mod survey;
 mod unit;
 
 pub use certificate::{
-    Certificate, CertificateDraft, CertificateError, CertificatePlan, CertificateSide, CertifiedConflicts, CertifiedHash,
-    CertifiedPosition, CertifiedProof, CertifiedSchema, CertifiedSchemaDifference, CertifiedSequence, CertifiedServer,
-    CertifiedTable, CheckReport, CheckedSequence, CheckedTable, CheckedTableStatus, NotCertified, Occasion, StandsAt, Total,
-    check_certificate, read_certificate, render_certificate, render_check, to_html, to_json,
+    Certificate, CertificateDraft, CertificateError, CertificatePlan, CertificateSide, CertifiedConflicts,
+    CertifiedHash, CertifiedPosition, CertifiedProof, CertifiedSchema, CertifiedSchemaDifference, CertifiedSequence,
+    CertifiedServer, CertifiedTable, CheckReport, CheckedSequence, CheckedTable, CheckedTableStatus, NotCertified,
+    Occasion, StandsAt, Total, check_certificate, read_certificate, render_certificate, render_check, to_html, to_json,
 };
 pub use error::Error;
 pub use plan::{Method, Moment, Plan, Scope, TableFilter};

@@ -71,7 +71,7 @@ pub enum CheckedTableStatus {
     Equal,
     /// They are others.
     Different,
-    /// The table, or a column of it, is not there any more.
+    /// The table, or a column of it, is not there any more or cannot be read.
     Missing,
 }
 
@@ -104,11 +104,15 @@ pub async fn check_certificate(
     url: &ConnectionUrl,
     workers: usize,
 ) -> Result<CheckReport, CertificateError> {
-    let seed = certificate.hash.seed.parse().map_err(|_| CertificateError::Unreadable { reason: "its seed is no number" })?;
+    let seed =
+        certificate.hash.seed.parse().map_err(|_| CertificateError::Unreadable { reason: "its seed is no number" })?;
     let ours = settings::as_pairs();
-    if certificate.hash.settings.iter().any(|(name, value)| {
-        ours.iter().any(|(own, own_value)| own == name && own_value != value)
-    }) {
+    if certificate
+        .hash
+        .settings
+        .iter()
+        .any(|(name, value)| ours.iter().any(|(own, own_value)| own == name && own_value != value))
+    {
         return Err(CertificateError::Unreadable { reason: "it was made under other settings than this version's" });
     }
     let encoding = if certificate.hash.converted { Encoding::Converted } else { Encoding::Same };
@@ -190,10 +194,17 @@ impl Checking<'_> {
         };
         match self.side_sql(&names, &table.columns) {
             Ok(side) => {
-                let now = totals::total(session, &side).await?;
-                let same = now == *certified;
-                checked.status = if same { CheckedTableStatus::Equal } else { CheckedTableStatus::Different };
-                checked.now = Some(now);
+                session.batch("SAVEPOINT atalaya_table").await?;
+                let now = totals::total(session, &side).await;
+                session.batch("ROLLBACK TO SAVEPOINT atalaya_table; RELEASE SAVEPOINT atalaya_table").await?;
+                match now {
+                    Ok(now) => {
+                        let same = now == *certified;
+                        checked.status = if same { CheckedTableStatus::Equal } else { CheckedTableStatus::Different };
+                        checked.now = Some(now);
+                    }
+                    Err(error) => checked.note = Some(totals::refusal(error)?),
+                }
             }
             Err(note) => checked.note = Some(note),
         }

@@ -38,6 +38,8 @@ pub struct Certificate {
     pub hash: CertifiedHash,
     /// Every table, in name order.
     pub tables: Vec<CertifiedTable>,
+    /// Tables that moved and could not be hashed, and why.
+    pub not_read: Vec<NotCertified>,
     /// Tables of the source, and parts of the whole, that nothing here speaks of.
     pub not_certified: Vec<NotCertified>,
     /// Every sequence that moved, in name order.
@@ -232,7 +234,13 @@ impl CertifiedSequence {
 }
 
 impl Certificate {
-    /// Whether every table was equal. Sequences count where nothing wrote: a running move sets them at its end.
+    /// Whether rows and schemas were equal, and everything could be looked at.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.rows_are_equal() && self.schema.differences.is_empty() && self.not_read.is_empty()
+    }
+
+    /// Whether every table that was hashed was equal. Sequences count where nothing wrote: a running move sets them at its end.
     #[must_use]
     pub fn rows_are_equal(&self) -> bool {
         self.tables.iter().all(CertifiedTable::is_equal)

@@ -36,7 +36,9 @@ impl CertificateError {
             Self::Validate(error) => error.hint(),
             Self::Unreadable { .. } => Some("give the .html or .json file that `migrate finish` wrote".to_owned()),
             Self::LaterFormat { .. } => Some("check it with the version that made it, or a later one".to_owned()),
-            Self::Changed { .. } => Some("get the file again from where it was kept; nothing in this one counts".to_owned()),
+            Self::Changed { .. } => {
+                Some("get the file again from where it was kept; nothing in this one counts".to_owned())
+            }
         }
     }
 }

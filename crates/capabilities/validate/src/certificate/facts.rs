@@ -32,7 +32,8 @@ pub(crate) async fn server(session: &Session) -> Result<CertifiedServer, Error> 
 
 /// The moment, by a server's own clock.
 pub(crate) async fn now(session: &Session) -> Result<String, Error> {
-    let sql = "SELECT pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
+    let sql =
+        "SELECT pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
     Ok(session.query_one(sql, &[]).await?.get(0))
 }
 
@@ -82,12 +83,8 @@ pub(crate) async fn history(
         .await?;
     let Some(row) = row else { return Ok(None) };
     let number = |column: usize| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default();
-    let position = CertifiedPosition {
-        applied: row.get(1),
-        transactions: number(2),
-        changes: number(3),
-        copied_rows: number(4),
-    };
+    let position =
+        CertifiedPosition { applied: row.get(1), transactions: number(2), changes: number(3), copied_rows: number(4) };
     let conflicts = target
         .query(
             "SELECT kind, policy, count(*) FROM atalaya.conflicts WHERE migration = $1 GROUP BY kind, policy
@@ -118,10 +115,12 @@ pub(crate) async fn not_certified(source: &Session, survey: &Survey) -> Result<V
         })
         .map(|relation| NotCertified { what: format!("table {}", relation.name), reason: reason(relation) })
         .collect();
-    let objects: i64 =
-        source.query_one("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata", &[]).await?.get(0);
+    let objects: i64 = source.query_one("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata", &[]).await?.get(0);
     if objects > 0 {
-        left.push(NotCertified { what: format!("{objects} large objects"), reason: "a move leaves them behind".to_owned() });
+        left.push(NotCertified {
+            what: format!("{objects} large objects"),
+            reason: "a move leaves them behind".to_owned(),
+        });
     }
     Ok(left)
 }

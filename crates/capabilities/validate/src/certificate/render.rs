@@ -16,6 +16,9 @@ pub fn render_certificate(certificate: &Certificate) -> String {
             table.name, table.source.rows, table.target.rows
         );
     }
+    for table in &certificate.not_read {
+        let _infallible = writeln!(text, "{} NOT READ: {}", table.what, table.reason);
+    }
     let rows: u64 = certificate.tables.iter().map(|table| table.target.rows).sum();
     let equal = certificate.tables.iter().filter(|table| table.is_equal()).count();
     let _infallible = writeln!(

@@ -1,11 +1,16 @@
 //! `atalaya migrate finish`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use atalaya_replicate::{Plan, StopWhen};
 
+use atalaya_validate::{Certificate, CertificateDraft, Report};
+
 use super::plan::RunArguments;
 use crate::command::validate;
+use crate::command::validate::certificate::Written;
+use crate::endpoints::Endpoints;
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::progress::Progress;
@@ -21,6 +26,13 @@ last fence stays there.")]
 pub(crate) struct FinishArguments {
     #[command(flatten)]
     run: RunArguments,
+    /// Where the move's certificate is written, as FILE.html and FILE.json; unless told otherwise, in the folder
+    /// `certificates` of the local state.
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Make no certificate.
+    #[arg(long, conflicts_with = "certificate")]
+    no_certificate: bool,
 }
 
 /// How long a run that follows may take to apply what is left.
@@ -95,15 +107,80 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
             ),
         });
     }
-    let removed = runtime::block_on(async {
+    let (removed, certified) = runtime::block_on(async {
         atalaya_replicate::complete_schema(&plan).await?;
         refuse_late_writes(&plan, context).await?;
-        Ok::<_, Failure>(atalaya_replicate::clean_up(&plan).await?)
+        // The snapshots are opened while nothing writes; every row is hashed in them once the move has ended.
+        let draft = match arguments.no_certificate {
+            true => None,
+            false => Some(draft(&endpoints, plan.options.workers, &report).await?),
+        };
+        let removed = atalaya_replicate::clean_up(&plan).await?;
+        Ok::<_, Failure>((removed, certify(arguments, &endpoints, draft, context).await))
     })??;
-    context.print(
-        &format!("{}{}: finished", atalaya_validate::render_text(&report), endpoints.name),
-        &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": removed,
-                             "proof": validate::json(&report)? }),
-    );
-    Ok(exit::DONE)
+    let mut text = format!("{}{}: finished", atalaya_validate::render_text(&report), endpoints.name);
+    let mut json = serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished",
+                                       "removed": removed, "proof": validate::json(&report)? });
+    let code = certified.tell(context, &mut text, &mut json);
+    context.print(&text, &json);
+    Ok(code)
+}
+
+/// Opens what the certificate is made in; that it cannot be is told before anything is removed.
+async fn draft(endpoints: &Endpoints, workers: usize, proof: &Report) -> Result<CertificateDraft, Failure> {
+    let draft = validate::certificate::draft_at_finish(endpoints, workers, proof).await;
+    draft.map_err(|failure| Failure {
+        message: format!("the certificate cannot be made, so nothing was removed: {}", failure.message),
+        hint: Some("put that right and run the same command again, or finish with --no-certificate".to_owned()),
+        ..failure
+    })
+}
+
+/// What became of the certificate of a move that has ended.
+enum Certified {
+    NotAsked,
+    Written { files: Written, certificate: Box<Certificate> },
+    Failed(Failure),
+}
+
+async fn certify(
+    arguments: &FinishArguments,
+    endpoints: &Endpoints,
+    draft: Option<CertificateDraft>,
+    context: &Context,
+) -> Certified {
+    let Some(draft) = draft else { return Certified::NotAsked };
+    context.note("finished: the application may use the target; the certificate is being made");
+    let made = async {
+        let certificate = draft.complete().await?;
+        let path = arguments.certificate.clone();
+        let path = path.unwrap_or_else(|| validate::certificate::default_path(&certificate, endpoints, context));
+        let files = validate::certificate::write(&certificate, &path)?;
+        Ok::<_, Failure>(Certified::Written { files, certificate: Box::new(certificate) })
+    };
+    made.await.unwrap_or_else(Certified::Failed)
+}
+
+impl Certified {
+    /// Says it; the answer is the exit code.
+    fn tell(&self, context: &Context, text: &mut String, json: &mut serde_json::Value) -> u8 {
+        match self {
+            Self::NotAsked => exit::DONE,
+            Self::Failed(failure) => {
+                context.note(&format!("warning: the move has ended, without its certificate: {}", failure.message));
+                exit::DONE
+            }
+            Self::Written { files, certificate } => {
+                text.push_str(&format!("\ncertificate: {}", files.html.display()));
+                if let Some(members) = json.as_object_mut() {
+                    members.insert("certificate".to_owned(), files.json());
+                }
+                if certificate.rows_are_equal() {
+                    return exit::DONE;
+                }
+                text.push_str("\nDIFFERENT: the certificate found rows or sequences that are not equal");
+                exit::DIFFERENT
+            }
+        }
+    }
 }
