@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use atalaya_data::RelationName;
 use atalaya_postgres::{Session, settings};
 use futures_util::future::try_join_all;
 
@@ -28,6 +29,8 @@ pub struct CertificatePlan {
     pub occasion: Occasion,
     /// How the schemas differ.
     pub schema: SchemaReport,
+    /// Source tables whose rows may differ.
+    pub accepted: Vec<RelationName>,
     /// The proof that came before.
     pub proof: Option<Report>,
 }
@@ -58,7 +61,7 @@ impl CertificateDraft {
             Session::connect_for_control(&rows.target, APPLICATION_NAME)
         )?;
         let survey = survey(rows, &source, &target).await?;
-        let opened = Opened::open(rows).await?;
+        let opened = Opened::open(rows, None, &[]).await?;
         let name = match &rows.scope {
             Scope::Migration { name } | Scope::Drained { name } => Some(name.clone()),
             Scope::Databases { .. } => None,
@@ -86,6 +89,7 @@ impl CertificateDraft {
             target: facts::server(&target).await?,
             hash: hash(&survey),
             tables: Vec::new(),
+            accepted: plan.accepted.clone(),
             not_read: Vec::new(),
             not_certified,
             sequences: facts::sequences(rows, &survey, &source, &target).await?,

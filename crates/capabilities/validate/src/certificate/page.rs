@@ -128,6 +128,9 @@ fn tables(certificate: &Certificate) -> Markup {
                     td { @if table.is_equal() { span.good { "equal" } } @else { span.bad { "different" } } }
                 }
             }
+            @for table in &certificate.accepted {
+                tr { td.mono { (table.to_string()) } td colspan="4" { "differences were accepted: its conflict policy decides" } }
+            }
             @for table in &certificate.not_read {
                 tr { td.mono { (table.what) } td colspan="3" { (table.reason) } td { span.bad { "not read" } } }
             }

@@ -1,15 +1,17 @@
 //! `atalaya migrate finish`.
 
-use std::path::PathBuf;
+mod certified;
+
+use std::fmt::Write;
 use std::time::Duration;
 
+use atalaya_data::RelationName;
+use atalaya_estate::TablePattern;
 use atalaya_replicate::{Plan, StopWhen};
-
-use atalaya_validate::{Certificate, CertificateDraft, Report};
+use atalaya_validate::{Report, SkipVerdict, TableReport, TableStatus};
 
 use super::plan::RunArguments;
-use crate::command::validate;
-use crate::command::validate::certificate::Written;
+use crate::command::validate::{self, LastProof};
 use crate::endpoints::Endpoints;
 use crate::exit::{self, Failure};
 use crate::global::Context;
@@ -20,19 +22,65 @@ use crate::runtime;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   atalaya migrate finish orders-to-18
+  atalaya migrate finish orders-to-18 --full-proof
+
+Tables whose rows were all proven equal within the last day (`atalaya validate`) are proven by the keys that were written
+since; all others, and every table with --full-proof, row by row.
 
 A run that follows the source is stopped first. Nothing may write to the source any more: what it commits after the
 last fence stays there.")]
 pub(crate) struct FinishArguments {
     #[command(flatten)]
     run: RunArguments,
-    /// Where the move's certificate is written, as FILE.html and FILE.json; unless told otherwise, in the folder
-    /// `certificates` of the local state.
-    #[arg(long, value_name = "FILE")]
-    certificate: Option<PathBuf>,
-    /// Make no certificate.
-    #[arg(long, conflicts_with = "certificate")]
-    no_certificate: bool,
+    #[command(flatten)]
+    certificate: certified::CertifiedArguments,
+    /// Tables whose rows may differ, by decision of their conflict policy: nobody makes them equal. May be repeated.
+    #[arg(long, value_name = "PATTERN")]
+    accept_differences: Vec<String>,
+    /// Compare every row of every table once more, however lately that was done.
+    #[arg(long)]
+    full_proof: bool,
+}
+
+/// The tables whose differences are accepted; refuses those where no policy has decided any.
+async fn accepted_tables(arguments: &FinishArguments, endpoints: &Endpoints) -> Result<Vec<RelationName>, Failure> {
+    let mut accepted = Vec::new();
+    if arguments.accept_differences.is_empty() {
+        return Ok(accepted);
+    }
+    let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
+    let tables = status.map(|status| status.tables).unwrap_or_default();
+    for text in &arguments.accept_differences {
+        let pattern = text
+            .parse::<TablePattern>()
+            .map_err(|error| Failure::new(exit::USAGE, &error, Some(error.hint().to_owned())))?;
+        let before = accepted.len();
+        for table in tables.iter().filter(|table| pattern.matches(&table.table)) {
+            if table.conflicts == "stop" {
+                return Err(Failure {
+                    code: exit::REFUSED,
+                    message: format!("differences of table {} cannot be accepted: its policy is `stop`", table.table),
+                    hint: Some("only a conflict policy decides that rows stay different".to_owned()),
+                });
+            }
+            accepted.push(table.table.clone());
+        }
+        if accepted.len() == before {
+            return Err(Failure::usage(format!("`{text}` matches no table of the migration")));
+        }
+    }
+    Ok(accepted)
+}
+
+/// Whether everything that differs is accepted.
+fn is_accepted(report: &Report, accepted: &[RelationName]) -> bool {
+    let equal = |table: &TableReport| {
+        table.status == TableStatus::Equal
+            || (table.status == TableStatus::Different && accepted.contains(&table.source))
+    };
+    report.tables.iter().all(equal)
+        && report.skipped.iter().all(|skipped| skipped.verdict == SkipVerdict::Irrelevant)
+        && (report.sequences.is_empty() || !report.strict_sequences)
 }
 
 /// How long a run that follows may take to apply what is left.
@@ -85,6 +133,7 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
         );
         return Ok(exit::DONE);
     }
+    let accepted = runtime::block_on(accepted_tables(arguments, &endpoints))??;
     let progress = Progress::new(context.output);
     runtime::block_on(async {
         atalaya_replicate::may_finish(&plan).await?;
@@ -94,93 +143,45 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
         Ok::<_, Failure>(())
     })??;
     progress.finish();
-    let report = runtime::block_on(validate::last_proof(&endpoints, context))??;
-    if !report.is_clean() {
+    let extent = if arguments.full_proof { LastProof::Full } else { LastProof::Touched };
+    let report = runtime::block_on(validate::last_proof(&endpoints, extent, context))??;
+    if !report.is_clean() && !is_accepted(&report, &accepted) {
         context.print(&atalaya_validate::render_text(&report), &validate::json(&report)?);
         return Err(Failure {
             code: validate::exit_code(&report),
             message: "both sides are not proven equal, so nothing was removed".to_owned(),
             hint: Some(
                 "end all writes to the source, then run the same command again; \
-                 `atalaya validate --repair` puts rows right while `atalaya migrate start` runs"
+                 `atalaya validate --repair` puts rows right while `atalaya migrate start` runs; rows that differ by a \
+                 conflict policy's decision are left so with `--accept-differences`"
                     .to_owned(),
             ),
         });
     }
-    let (removed, certified) = runtime::block_on(async {
+    let (removed, conflicts, certified) = runtime::block_on(async {
         atalaya_replicate::complete_schema(&plan).await?;
         refuse_late_writes(&plan, context).await?;
-        // The snapshots are opened while nothing writes; every row is hashed in them once the move has ended.
-        let draft = match arguments.no_certificate {
-            true => None,
-            false => Some(draft(&endpoints, plan.options.workers, &report).await?),
-        };
+        // Told here, since the list goes with everything else of ours.
+        let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
+        let conflicts = status.map(|status| status.conflicts).unwrap_or_default();
+        let draft = arguments.certificate.draft(&endpoints, plan.options.workers, &report, &accepted).await?;
         let removed = atalaya_replicate::clean_up(&plan).await?;
-        Ok::<_, Failure>((removed, certify(arguments, &endpoints, draft, context).await))
+        let certified = arguments.certificate.certify(&endpoints, draft, context).await;
+        Ok::<_, Failure>((removed, conflicts, certified))
     })??;
-    let mut text = format!("{}{}: finished", atalaya_validate::render_text(&report), endpoints.name);
+    let accepted: Vec<String> = accepted.iter().map(ToString::to_string).collect();
+    let mut text = atalaya_validate::render_text(&report);
+    for count in &conflicts {
+        let _infallible = writeln!(text, "conflict {}", super::conflicts::line_of(count));
+    }
+    if !accepted.is_empty() {
+        let _infallible = writeln!(text, "differences accepted: {}", accepted.join(", "));
+    }
+    let _infallible = write!(text, "{}: finished", endpoints.name);
     let mut json = serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished",
-                                       "removed": removed, "proof": validate::json(&report)? });
+                                       "removed": removed, "proof": validate::json(&report)?, "accepted": accepted,
+                                       "conflicts": conflicts });
     let code = certified.tell(context, &mut text, &mut json);
     context.print(&text, &json);
     Ok(code)
-}
-
-/// Opens what the certificate is made in; that it cannot be is told before anything is removed.
-async fn draft(endpoints: &Endpoints, workers: usize, proof: &Report) -> Result<CertificateDraft, Failure> {
-    let draft = validate::certificate::draft_at_finish(endpoints, workers, proof).await;
-    draft.map_err(|failure| Failure {
-        message: format!("the certificate cannot be made, so nothing was removed: {}", failure.message),
-        hint: Some("put that right and run the same command again, or finish with --no-certificate".to_owned()),
-        ..failure
-    })
-}
-
-/// What became of the certificate of a move that has ended.
-enum Certified {
-    NotAsked,
-    Written { files: Written, certificate: Box<Certificate> },
-    Failed(Failure),
-}
-
-async fn certify(
-    arguments: &FinishArguments,
-    endpoints: &Endpoints,
-    draft: Option<CertificateDraft>,
-    context: &Context,
-) -> Certified {
-    let Some(draft) = draft else { return Certified::NotAsked };
-    context.note("finished: the application may use the target; the certificate is being made");
-    let made = async {
-        let certificate = draft.complete().await?;
-        let path = arguments.certificate.clone();
-        let path = path.unwrap_or_else(|| validate::certificate::default_path(&certificate, endpoints, context));
-        let files = validate::certificate::write(&certificate, &path)?;
-        Ok::<_, Failure>(Certified::Written { files, certificate: Box::new(certificate) })
-    };
-    made.await.unwrap_or_else(Certified::Failed)
-}
-
-impl Certified {
-    /// Says it; the answer is the exit code.
-    fn tell(&self, context: &Context, text: &mut String, json: &mut serde_json::Value) -> u8 {
-        match self {
-            Self::NotAsked => exit::DONE,
-            Self::Failed(failure) => {
-                context.note(&format!("warning: the move has ended, without its certificate: {}", failure.message));
-                exit::DONE
-            }
-            Self::Written { files, certificate } => {
-                text.push_str(&format!("\ncertificate: {}", files.html.display()));
-                if let Some(members) = json.as_object_mut() {
-                    members.insert("certificate".to_owned(), files.json());
-                }
-                if certificate.rows_are_equal() {
-                    return exit::DONE;
-                }
-                text.push_str("\nDIFFERENT: the certificate found rows or sequences that are not equal");
-                exit::DIFFERENT
-            }
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use atalaya_replicate::{SlotHealth, Status};
+use atalaya_replicate::{ProofStatus, SlotHealth, SpoolStatus, Status};
 
 use crate::endpoints::EndpointArguments;
 use crate::exit::{self, Failure};
@@ -75,6 +75,12 @@ fn text(status: &Status) -> String {
         ),
     };
     let _infallible = writeln!(out, "  slot     {}: {health}", slot.name);
+    if let Some(spool) = &status.spool {
+        spool_figures(&mut out, spool);
+    }
+    if status.phase == "stream" {
+        let _infallible = writeln!(out, "  proof    {}", proof(&status.proof));
+    }
     if let Some(why) = &status.given_up {
         let (kept, limit) = (bytes(why.retained_bytes), bytes(why.limit_bytes));
         let _infallible = writeln!(
@@ -85,7 +91,55 @@ fn text(status: &Status) -> String {
     for table in status.tables.iter().filter(|table| table.state != "done") {
         let _infallible = writeln!(out, "  {:<9}{} ({} rows so far)", table.state, table.table, table.copied_rows);
     }
+    let policies = status.tables.iter().filter(|table| table.conflicts != "stop");
+    for table in policies {
+        let _infallible = writeln!(out, "  policy   {}: {}", table.table, table.conflicts);
+    }
+    for count in &status.conflicts {
+        let _infallible = writeln!(out, "  conflict {}", super::conflicts::line_of(count));
+    }
     out
+}
+
+/// What waits on the disk of the machine that the move runs on.
+fn spool_figures(out: &mut String, spool: &SpoolStatus) {
+    let of = |count: Option<u64>| count.map_or_else(|| "unknown".to_owned(), bytes);
+    let full = if spool.is_full { ", full" } else { "" };
+    let freed = match &spool.received_lsn {
+        Some(received) => format!("the source has freed its log up to {received}: the move depends on this spool"),
+        None => "the source keeps its log".to_owned(),
+    };
+    let (held, limit) = (of(spool.bytes), of(spool.limit_bytes));
+    let _infallible = writeln!(out, "  spool    {held} of at most {limit}{full}; {freed}");
+}
+
+/// Until where everything is proven, what the next pass has to look at, and how old the oldest full comparison is.
+fn proof(proof: &ProofStatus) -> String {
+    let mut said = match (&proof.proven_lsn, proof.proven_seconds) {
+        (Some(lsn), Some(seconds)) => format!("equal at {lsn}, {} ago", age(seconds)),
+        _ => "nothing is proven yet (`atalaya validate`)".to_owned(),
+    };
+    if let (1.., Some(lsn)) = (proof.unproven_tables, &proof.passed_lsn) {
+        let _infallible = write!(said, "; {} tables NOT PROVEN at {lsn}", proof.unproven_tables);
+    }
+    if proof.full_tables > 0 {
+        let _infallible = write!(said, "; written since: {} keys", proof.touched_keys);
+        if proof.whole_tables > 0 {
+            let _infallible = write!(said, " and {} whole tables", proof.whole_tables);
+        }
+    }
+    if let Some(seconds) = proof.full_seconds {
+        let _infallible = write!(said, "; every row of each table within the last {}", age(seconds));
+    }
+    said
+}
+
+fn age(seconds: f64) -> String {
+    match seconds {
+        ..120.0 => format!("{seconds:.0} s"),
+        120.0..7200.0 => format!("{:.0} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    }
 }
 
 fn count(of: Option<i64>) -> String {

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use atalaya_data::RelationName;
 use atalaya_estate::ConnectionUrl;
 use atalaya_validate::{
     Certificate, CertificateDraft, CertificateError, CertificatePlan, CertificateSide, Occasion, Plan, Report, Scope,
@@ -20,10 +21,10 @@ use crate::global::Context;
 #[derive(Debug, clap::Args)]
 pub(crate) struct CertificateArguments {
     /// Hash every row of both sides and write what stands there into FILE.html and FILE.json.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["schema", "against", "repair", "show_values", "strict_sequences"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["schema", "against", "repair", "show_values", "strict_sequences", "touched", "continuous"])]
     pub(super) certificate: Option<PathBuf>,
     /// Check a certificate again, on the one server that --source or --target names.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["schema", "quiesced", "repair", "show_values", "strict_sequences"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["schema", "quiesced", "repair", "show_values", "strict_sequences", "touched", "continuous"])]
     pub(super) against: Option<PathBuf>,
 }
 
@@ -51,12 +52,14 @@ pub(crate) async fn draft_at_finish(
     endpoints: &Endpoints,
     workers: usize,
     proof: &Report,
+    accepted: &[RelationName],
 ) -> Result<CertificateDraft, Failure> {
     let scope = Scope::Drained { name: endpoints.name.to_string() };
     let plan = CertificatePlan {
         rows: rows(endpoints, scope, workers),
         occasion: Occasion::Finish,
         schema: schema::check(endpoints, false).await?,
+        accepted: accepted.to_vec(),
         proof: Some(proof.clone()),
     };
     Ok(CertificateDraft::open(&plan).await?)
@@ -84,6 +87,7 @@ pub(super) async fn make(
         rows,
         occasion: Occasion::Validate,
         schema: schema::check(endpoints, false).await?,
+        accepted: Vec::new(),
         proof: None,
     };
     let certificate = CertificateDraft::open(&plan).await?.complete().await?;
