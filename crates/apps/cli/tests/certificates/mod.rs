@@ -174,8 +174,8 @@ fn a_certificate_of_a_running_move_is_made_at_a_fence_and_tells_what_differs() {
     assert_eq!(data()["certificate"]["moment"], "fence");
     assert!(data()["certificate"]["fence"].as_str().unwrap().contains('/'));
     assert_eq!(data()["certificate"]["began_at"].as_str().unwrap().len(), "2026-01-01T00:00:00Z".len());
-    shop.target.run_sql("shop", "UPDATE item SET name = 'other' WHERE id = 3; DROP FUNCTION hush(); INSERT INTO atalaya.conflicts
-        (migration, schema, name, kind, commit_lsn, policy) SELECT 'shop', 'public', 'item', 'insert_exists', '0/1', 'source-wins' FROM generate_series(1, 3)").unwrap();
+    shop.target.run_sql("shop", "UPDATE item SET name = 'other' WHERE id = 3; DROP FUNCTION hush(); INSERT INTO atalaya.conflict_counts
+        (migration, schema, name, kind, resolution, conflicts, unlisted) VALUES ('shop', 'public', 'item', 'insert_exists', 'overwritten', 3, 0)").unwrap();
     let made = shop.validate(&["--certificate", path, "--output", "json"]);
     assert_code(&made, 3);
     let certificate = &data()["certificate"];
@@ -183,7 +183,7 @@ fn a_certificate_of_a_running_move_is_made_at_a_fence_and_tells_what_differs() {
     assert_ne!(item["source"]["hash"], item["target"]["hash"]);
     assert_eq!(
         certificate["conflicts"],
-        serde_json::json!([{ "kind": "insert_exists", "policy": "source-wins", "count": 3 }])
+        serde_json::json!([{ "kind": "insert_exists", "resolution": "overwritten", "count": 3 }])
     );
     assert_eq!(certificate["schema"]["differences"][0]["identity"], "public.hush()");
     let page = read(&folder.path().join("v1.of shop.html"));

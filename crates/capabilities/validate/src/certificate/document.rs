@@ -48,7 +48,7 @@ pub struct Certificate {
     pub sequences: Vec<CertifiedSequence>,
     /// How the schemas differed.
     pub schema: CertifiedSchema,
-    /// Rows that did not apply as they came, by kind and policy.
+    /// Rows that did not apply as they came, by kind and by what was done.
     pub conflicts: Vec<CertifiedConflicts>,
     /// What the move had applied.
     pub position: Option<CertifiedPosition>,
@@ -184,7 +184,7 @@ pub struct CertifiedConflicts {
     /// The kind of conflict.
     pub kind: String,
     /// What was done with it.
-    pub policy: String,
+    pub resolution: String,
     /// How many.
     pub count: u64,
 }

@@ -87,15 +87,15 @@ pub(crate) async fn history(
         CertifiedPosition { applied: row.get(1), transactions: number(2), changes: number(3), copied_rows: number(4) };
     let conflicts = target
         .query(
-            "SELECT kind, policy, count(*) FROM atalaya.conflicts WHERE migration = $1 GROUP BY kind, policy
-              ORDER BY kind, policy",
+            "SELECT kind, resolution, sum(conflicts)::int8 FROM atalaya.conflict_counts WHERE migration = $1
+              GROUP BY kind, resolution ORDER BY kind, resolution",
             &[&migration],
         )
         .await?
         .iter()
         .map(|row| CertifiedConflicts {
             kind: row.get(0),
-            policy: row.get(1),
+            resolution: row.get(1),
             count: u64::try_from(row.get::<_, i64>(2)).unwrap_or_default(),
         })
         .collect();
@@ -117,10 +117,7 @@ pub(crate) async fn not_certified(source: &Session, survey: &Survey) -> Result<V
         .collect();
     let objects: i64 = source.query_one("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata", &[]).await?.get(0);
     if objects > 0 {
-        left.push(NotCertified {
-            what: format!("{objects} large objects"),
-            reason: "a move leaves them behind".to_owned(),
-        });
+        left.push(NotCertified { what: format!("{objects} large objects"), reason: "are not hashed here".to_owned() });
     }
     Ok(left)
 }

@@ -201,9 +201,9 @@ fn conflicts(certificate: &Certificate) -> Markup {
         h2 { "Conflicts" }
         @if certificate.conflicts.is_empty() { p { "none" } } @else {
             table {
-                tr { th { "kind" } th { "policy" } th { "rows" } }
+                tr { th { "kind" } th { "resolution" } th { "rows" } }
                 @for conflict in &certificate.conflicts {
-                    tr { td { (conflict.kind) } td { (conflict.policy) } td.n { (conflict.count) } }
+                    tr { td { (conflict.kind) } td { (conflict.resolution) } td.n { (conflict.count) } }
                 }
             }
         }
