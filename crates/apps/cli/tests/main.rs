@@ -32,6 +32,7 @@ mod managed;
 mod markers;
 mod moves;
 mod nasty;
+mod odd;
 mod proof;
 mod protection;
 mod redefinition;
