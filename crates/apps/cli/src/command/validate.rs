@@ -46,7 +46,7 @@ pub(crate) struct ValidateArguments {
     /// JSON, a document; the exit code is the last pass's.
     #[arg(long, conflicts_with_all = ["method", "quiesced", "repair", "show_values"])]
     continuous: bool,
-    /// Seconds between two passes of --continuous; longer where a pass takes more than a tenth of that.
+    /// Seconds between two passes of --continuous; longer where a pass takes more than a fifth of that.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     every: u64,
     /// Hours after which --touched and --continuous compare every row of a table again.

@@ -62,10 +62,13 @@ impl Applier {
             }
             if let Some(row) = self.read_source(&change.table, &key).await? {
                 let inserted = Change { kind: ChangeKind::Insert(row), ..change.clone() };
+                self.foreign_keys.take(std::slice::from_ref(&inserted));
                 self.settle_one(&inserted, &mut settling).await?;
             }
         }
         if !settling.notes.is_empty() {
+            // Somebody else writes to this table: a proof of the stream's own keys would not see all of it.
+            self.notes.take_whole(std::iter::once(&change.table.name));
             self.failpoints.reach("conflict-settled");
         }
         for note in settling.notes {
@@ -253,6 +256,10 @@ impl Applier {
             return Ok(NewRow::Loses);
         }
         taken::remove(&self.session, table, &holder).await?;
+        // The row is none of the group's changes, and touched all the same.
+        let gone = Change { kind: ChangeKind::Delete(holder.identity.clone()), ..change.clone() };
+        self.notes.take(std::slice::from_ref(&gone));
+        self.foreign_keys.take_whole(&table.name);
         settling.notes.push(conflict.ended(Resolution::Source));
         if kind == ConflictKind::UniqueTaken {
             settling.displaced.push_back(holder.identity);

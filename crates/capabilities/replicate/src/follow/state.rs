@@ -108,7 +108,8 @@ impl<'a> Follower<'a> {
         let recorder = Recorder::new(&plan.name, &migration.slot, kept);
         let applier = Applier::new(session, &plan.name, settings, plan.options.failpoints.clone(), applied)
             .await?
-            .settling(recorder, &plan.source);
+            .settling(recorder, &plan.source)
+            .await?;
         let control = Session::connect_for_control(&plan.target, &format!("atalaya control {}", plan.name)).await?;
         control.batch(&format!("LISTEN {REPLICATOR_CHANNEL}")).await?;
         let requests = Requests::open(control, &plan.name).await?;

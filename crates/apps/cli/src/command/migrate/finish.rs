@@ -6,7 +6,7 @@ use std::time::Duration;
 use atalaya_data::RelationName;
 use atalaya_estate::TablePattern;
 use atalaya_replicate::{Plan, StopWhen};
-use atalaya_validate::{Report, SkipVerdict, TableReport, TableStatus};
+use atalaya_validate::{Report, SequenceReport, SequenceStatus, SkipVerdict, TableReport, TableStatus};
 
 use super::plan::RunArguments;
 use crate::command::validate::{self, LastProof};
@@ -68,15 +68,23 @@ async fn accepted_tables(arguments: &FinishArguments, endpoints: &Endpoints) -> 
     Ok(accepted)
 }
 
+/// Whether others write to the target, as far as policies tell.
+async fn is_shared(endpoints: &Endpoints) -> Result<bool, Failure> {
+    let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
+    Ok(status.is_some_and(|status| status.tables.iter().any(|table| table.conflicts != "stop")))
+}
+
 /// Whether everything that differs is accepted.
-fn is_accepted(report: &Report, accepted: &[RelationName]) -> bool {
+fn is_accepted(report: &Report, accepted: &[RelationName], shared: bool) -> bool {
     let equal = |table: &TableReport| {
         table.status == TableStatus::Equal
             || (table.status == TableStatus::Different && accepted.contains(&table.source))
     };
+    // Where others draw from the target's sequences, these are ahead of the source's.
+    let ahead = |sequence: &SequenceReport| shared && sequence.status == SequenceStatus::Higher;
     report.tables.iter().all(equal)
         && report.skipped.iter().all(|skipped| skipped.verdict == SkipVerdict::Irrelevant)
-        && (report.sequences.is_empty() || !report.strict_sequences)
+        && (!report.strict_sequences || report.sequences.iter().all(ahead))
 }
 
 /// How long a run that follows may take to apply what is left.
@@ -129,7 +137,9 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
         );
         return Ok(exit::DONE);
     }
-    let accepted = runtime::block_on(accepted_tables(arguments, &endpoints))??;
+    let (accepted, shared) = runtime::block_on(async {
+        Ok::<_, Failure>((accepted_tables(arguments, &endpoints).await?, is_shared(&endpoints).await?))
+    })??;
     let progress = Progress::new(context.output);
     runtime::block_on(async {
         atalaya_replicate::may_finish(&plan).await?;
@@ -139,9 +149,11 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
         Ok::<_, Failure>(())
     })??;
     progress.finish();
-    let extent = if arguments.full_proof { LastProof::Full } else { LastProof::Touched };
+    // What others wrote, no change of the source has touched.
+    let full = arguments.full_proof || shared;
+    let extent = if full { LastProof::Full } else { LastProof::Touched };
     let report = runtime::block_on(validate::last_proof(&endpoints, extent, context))??;
-    if !report.is_clean() && !is_accepted(&report, &accepted) {
+    if !report.is_clean() && !is_accepted(&report, &accepted, shared) {
         context.print(&atalaya_validate::render_text(&report), &validate::json(&report)?);
         return Err(Failure {
             code: validate::exit_code(&report),
