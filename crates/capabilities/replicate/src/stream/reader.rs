@@ -9,7 +9,7 @@ use atalaya_postgres::wire::{ReplicationEvent, ReplicationStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::assembly::{Assembly, Play, SpillOptions, Taken};
+use super::assembly::{Assembly, Held, Play, SpillOptions, Taken};
 use super::line::Line;
 use crate::Error;
 
@@ -38,6 +38,7 @@ pub(crate) struct Batch {
 pub(crate) struct Reader {
     batches: mpsc::Receiver<Batch>,
     acknowledged: watch::Sender<Lsn>,
+    held: watch::Receiver<Held>,
     task: JoinHandle<Result<(), Error>>,
 }
 
@@ -47,12 +48,19 @@ impl Reader {
         let (sender, batches) = mpsc::channel(QUEUE);
         let (acknowledged, acknowledgement) = watch::channel(start);
         let room = Arc::new(Semaphore::new(queue_bytes));
+        let assembly = Assembly::new(spill);
+        let held = assembly.held();
         let reading = Reading {
             line: Line::new(stream, acknowledgement),
-            assembly: Assembly::new(spill),
+            assembly,
             queue: Queue { sender, room, queue_bytes, arrivals: Vec::new(), bytes: 0 },
         };
-        Self { batches, acknowledged, task: tokio::spawn(reading.run()) }
+        Self { batches, acknowledged, held, task: tokio::spawn(reading.run()) }
+    }
+
+    /// What is kept of transactions that are not committed yet.
+    pub(crate) fn held(&self) -> Held {
+        *self.held.borrow()
     }
 
     /// The next batch; waits for one.

@@ -59,6 +59,7 @@ fn text(status: &Status) -> String {
             status.changes, status.transactions
         );
     }
+    open_transactions(&mut out, status);
     let slot = &status.slot;
     let health = match (slot.exists, &slot.wal_status) {
         (false, _) => "missing".to_owned(),
@@ -74,6 +75,16 @@ fn text(status: &Status) -> String {
         let _infallible = writeln!(out, "  {:<9}{} ({} rows so far)", table.state, table.table, table.copied_rows);
     }
     out
+}
+
+/// What a run keeps of the source's large transactions until they are committed.
+fn open_transactions(out: &mut String, status: &Status) {
+    let figure = |name: &str| status.activity.as_ref().and_then(|activity| activity.get(name)?.as_u64());
+    let (Some(count), Some(held)) = (figure("open_transactions"), figure("open_bytes")) else { return };
+    if status.running && count > 0 {
+        let _infallible =
+            writeln!(out, "  open     {count} large transactions of the source, {} kept here", bytes(held));
+    }
 }
 
 /// A bar with rate and time left, as the running copy last said them.
