@@ -6,9 +6,9 @@ use atalaya_sandbox::Server;
 
 use crate::support::Move;
 
-const ROLES: &str = "CREATE ROLE reader; CREATE ROLE keeper;";
+pub(crate) const ROLES: &str = "CREATE ROLE reader; CREATE ROLE keeper;";
 
-const SCHEMA: &str = r#"
+pub(crate) const SCHEMA: &str = r#"
 CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION pg_trgm; CREATE EXTENSION ltree; CREATE EXTENSION btree_gist;
 CREATE SCHEMA app; COMMENT ON SCHEMA app IS 'the application''s'; GRANT USAGE ON SCHEMA app TO reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT SELECT ON TABLES TO reader;
@@ -75,7 +75,7 @@ CREATE CAST (app.pair AS text) WITH INOUT;
 "#;
 
 /// What is never restored blindly.
-const FOREIGN: &str = "
+pub(crate) const FOREIGN: &str = "
 SET allow_in_place_tablespaces = on;
 CREATE TABLESPACE fast LOCATION '';
 CREATE TABLE app.placed (id int PRIMARY KEY USING INDEX TABLESPACE fast, v text) TABLESPACE fast;

@@ -128,6 +128,11 @@ impl Error {
         }
     }
 
+    /// Whether a value could not be read by its type, as an enum's that the target does not know.
+    pub(crate) fn is_unknown_label(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.sqlstate() == Some("22P02"))
+    }
+
     /// Whether another session has the migration's lock.
     pub(crate) fn is_lock(&self) -> bool {
         matches!(self, Self::Refused { code: "already-running", .. })

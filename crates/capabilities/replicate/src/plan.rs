@@ -74,6 +74,8 @@ pub struct Options {
     pub reconnects: u32,
     /// How long a server may leave a question without an answer before its connections count as lost.
     pub silence_timeout: Duration,
+    /// Bytes of log that the slot may keep on the source's disk, after which it is given up; none for no limit.
+    pub wal_limit: Option<u64>,
     /// The folder with `pg_dump` and `pg_restore` of the target's major version.
     pub client_tools: Option<PathBuf>,
     /// A folder of this migration's own, for its schema dump and for transactions in progress.
@@ -104,6 +106,7 @@ impl Options {
             slot_timeout: Duration::from_secs(60),
             reconnects: 8,
             silence_timeout: Duration::from_secs(60),
+            wal_limit: None,
             client_tools: None,
             work_folder,
             holder,

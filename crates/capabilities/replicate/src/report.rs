@@ -45,6 +45,11 @@ pub enum Event {
         /// Seconds behind the source, by commit times.
         lag_seconds: f64,
     },
+    /// A change of the source's schema was made on the target.
+    Followed {
+        /// What.
+        change: String,
+    },
     /// Everything the source had written when the copy ended is applied.
     CaughtUp,
     /// Another try after a lost connection.

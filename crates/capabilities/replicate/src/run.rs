@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::control::Requests;
 use crate::follow::{Ended, Follower, Opened};
 use crate::progress::{Phase, Store};
+use crate::protect::{self, SlotName, TooMuch};
 use crate::report::{Event, Observer};
 use crate::{Error, Plan};
 
@@ -37,13 +38,26 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// # Errors
 /// Refusals, conflicts, and what another try has not mended.
 pub async fn start(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Error> {
+    let slot = SlotName::default();
+    // The source's log is watched between two tries, too: a target that cannot be reached makes it grow.
+    let (slot, too_much) = tokio::select! {
+        ended = try_again(plan, observer, &slot) => return ended,
+        too_much = protect::watch(plan, &slot, observer) => too_much,
+    };
+    Err(match too_much {
+        TooMuch::Limit(why) => protect::give_up(plan, &slot, why).await,
+        TooMuch::Lost(error) => error,
+    })
+}
+
+async fn try_again(plan: &Plan, observer: &dyn Observer, slot: &SlotName) -> Result<Outcome, Error> {
     let mut attempt = 0;
     let mut pause = FIRST_PAUSE;
     let mut reached = None;
     let mut connected = false;
     loop {
         let ended = tokio::select! {
-            ended = run_once(plan, observer, &mut connected) => ended,
+            ended = run_once(plan, observer, slot, &mut connected) => ended,
             silent = pulse::watch(plan) => Err(silent),
         };
         let error = match ended {
@@ -71,7 +85,12 @@ pub async fn start(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Erro
     }
 }
 
-async fn run_once(plan: &Plan, observer: &dyn Observer, was_connected: &mut bool) -> Result<Outcome, Error> {
+async fn run_once(
+    plan: &Plan,
+    observer: &dyn Observer,
+    slot: &SlotName,
+    was_connected: &mut bool,
+) -> Result<Outcome, Error> {
     let connected = Connected::open(plan).await?;
     let store = Store { session: &connected.target, name: &plan.name };
     let begins = !std::mem::replace(was_connected, true);
@@ -91,6 +110,9 @@ async fn run_once(plan: &Plan, observer: &dyn Observer, was_connected: &mut bool
             "run `atalaya migrate finish` again",
         ));
     }
+    protect::refuse_given_up(plan, &connected.source, &migration).await?;
+    store.merge_options(&serde_json::json!({ "wal_limit_bytes": plan.options.wal_limit })).await?;
+    slot.send_replace(Some(migration.slot.clone()));
     if migration.phase == Phase::Created {
         observer.observe(&Event::Phase { phase: "prepare" });
         create::open_slot(plan, &connected, &store, &mut migration, observer).await?;

@@ -5,7 +5,7 @@ use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
 
 use crate::Error;
-use crate::progress::Store;
+use crate::progress::{GivenUp, Store};
 
 /// Where a migration is.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -38,6 +38,8 @@ pub struct Status {
     pub lag_seconds: Option<f64>,
     /// The slot.
     pub slot: SlotHealth,
+    /// Why the slot was given up, where it was: the move has to begin anew.
+    pub given_up: Option<GivenUp>,
     /// What the running process last said of itself.
     pub activity: Option<serde_json::Value>,
     /// Every table.
@@ -57,6 +59,10 @@ pub struct SlotHealth {
     pub wal_status: Option<String>,
     /// Bytes of log that it keeps on the source's disk.
     pub retained_bytes: Option<i64>,
+    /// What it may keep before the run gives it up, as the last run was told.
+    pub limit_bytes: Option<i64>,
+    /// Bytes that may still be written before the source itself cuts it off; none where it has no limit.
+    pub safe_bytes: Option<i64>,
 }
 
 /// Where one table is.
@@ -91,8 +97,13 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
             &[&migration],
         )
         .await?;
-    let phase: String =
-        session.query_one("SELECT phase FROM atalaya.migration WHERE name = $1", &[&migration]).await?.get(0);
+    let row = session
+        .query_one(
+            "SELECT phase, (options ->> 'wal_limit_bytes')::int8 FROM atalaya.migration WHERE name = $1",
+            &[&migration],
+        )
+        .await?;
+    let (phase, limit_bytes): (String, Option<i64>) = (row.get(0), row.get(1));
     let activity: Option<String> = session
         .query_opt("SELECT report::text FROM atalaya.activity WHERE migration = $1", &[&migration])
         .await?
@@ -107,7 +118,8 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         .get(0);
     let applied_lsn: Option<String> = progress.as_ref().map(|row| row.get(0));
     let source = Session::connect_for_control(source, &format!("atalaya status {migration}")).await?;
-    let (slot, lag_bytes) = read_slot(&source, &found.slot, applied_lsn.as_deref()).await?;
+    let (mut slot, lag_bytes) = read_slot(&source, &found.slot, applied_lsn.as_deref()).await?;
+    slot.limit_bytes = limit_bytes;
     let lag_seconds = match lag_bytes {
         None => None,
         // With nothing behind, the age of the last commit says how idle the source is, not how late we are.
@@ -132,6 +144,7 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         lag_bytes,
         lag_seconds,
         slot,
+        given_up: found.given_up,
         activity: activity.and_then(|text| serde_json::from_str(&text).ok()),
         tables,
     }))
@@ -168,7 +181,7 @@ async fn read_slot(source: &Session, name: &str, applied: Option<&str>) -> Resul
     let row = source
         .query_opt(
             "SELECT active, wal_status,
-                    pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_flush_lsn(), restart_lsn)::int8
+                    pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_flush_lsn(), restart_lsn)::int8, safe_wal_size
                FROM pg_catalog.pg_replication_slots WHERE slot_name = $1",
             &[&name],
         )
@@ -181,6 +194,8 @@ async fn read_slot(source: &Session, name: &str, applied: Option<&str>) -> Resul
             active: row.get(0),
             wal_status: row.get(1),
             retained_bytes: row.get(2),
+            limit_bytes: None,
+            safe_bytes: row.get(3),
         },
     };
     Ok((health, (applied != "0/0").then(|| u64::try_from(lag).unwrap_or_default())))

@@ -22,6 +22,7 @@ mod render;
 mod repair;
 mod report;
 mod run;
+mod schema;
 mod sequences;
 mod survey;
 mod unit;
@@ -36,3 +37,7 @@ pub use report::{
     SequenceStatus, SkipVerdict, Skipped, TableReport, TableStatus, Totals,
 };
 pub use run::validate;
+pub use schema::{
+    Problem, SCHEMA_REPORT_VERSION, SchemaDifference, SchemaPlan, SchemaReport, SchemaSide, Severity, check_schema,
+    mending_script, render_schema,
+};

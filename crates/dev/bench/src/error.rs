@@ -41,7 +41,17 @@ pub(crate) enum Error {
         /// What was looked for.
         program: String,
     },
+    /// The shop could not be filled.
+    #[error("the shop could not be filled")]
+    Shop(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A tool did other work than it was asked for, so its time says nothing.
     #[error("{0}")]
     OtherWork(String),
+}
+
+impl Error {
+    /// Why the shop could not be filled.
+    pub(crate) fn shop(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Shop(Box::new(source))
+    }
 }

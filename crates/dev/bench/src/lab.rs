@@ -15,7 +15,9 @@ const PROGRAM: &str = "atalaya";
 
 /// Settings of both servers: checkpoints come when a figure asks for one, not in the middle of a run, and nothing
 /// vacuums by itself. Durability is as it comes: fsync, full_page_writes and synchronous_commit are on.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
+    // The lag is read from both servers' own times of commit.
+    ("track_commit_timestamp", "on"),
     ("shared_buffers", "512MB"),
     ("max_wal_size", "16GB"),
     ("checkpoint_timeout", "1h"),

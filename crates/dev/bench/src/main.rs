@@ -34,6 +34,12 @@ struct Arguments {
     /// Transactions of the backlog.
     #[arg(long, default_value_t = 200_000)]
     transactions: u32,
+    /// Megabytes of the shop, with its indexes.
+    #[arg(long, default_value_t = 600)]
+    shop_megabytes: u64,
+    /// Seconds of writes that the lag is measured over.
+    #[arg(long, default_value_t = 30)]
+    lag_seconds: u32,
     /// The program `atalaya` instead of the one beside this.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -61,8 +67,13 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Error> {
     let program = lab::find_program(arguments.program.clone())?;
-    let size =
-        Size { rounds: usize::from(arguments.rounds), scale: arguments.scale, transactions: arguments.transactions };
+    let size = Size {
+        rounds: usize::from(arguments.rounds),
+        scale: arguments.scale,
+        transactions: arguments.transactions,
+        shop_megabytes: arguments.shop_megabytes,
+        lag_seconds: arguments.lag_seconds,
+    };
     let kinds = if arguments.figures.is_empty() { &Kind::ALL[..] } else { &arguments.figures };
     let mut documents = Vec::new();
     for kind in kinds {

@@ -11,6 +11,8 @@ pub(crate) enum Goal {
     RatioAtMost(f64),
     /// Mebibytes at the peak.
     MebibytesUnder(f64),
+    /// Milliseconds of one percentile.
+    MillisecondsAtMost(f64),
 }
 
 /// One figure, measured.
@@ -33,6 +35,15 @@ pub(crate) enum Measured {
     Seconds(Pairs, &'static str),
     /// The peak of all our processes together, and their names.
     Peak(u64, Vec<String>),
+    /// One percentile of so many times in milliseconds.
+    Percentile {
+        /// Such as 99.
+        percent: u32,
+        /// The milliseconds.
+        milliseconds: f64,
+        /// Of how many.
+        of: u64,
+    },
 }
 
 impl Figure {
@@ -41,12 +52,13 @@ impl Figure {
         match &self.measured {
             Measured::Seconds(pairs, _) => summary(&pairs.ours).median / summary(&pairs.peer).median,
             Measured::Peak(bytes, _) => *bytes as f64 / f64::from(1 << 20),
+            Measured::Percentile { milliseconds, .. } => *milliseconds,
         }
     }
 
     fn is_reached(&self) -> bool {
         match self.goal {
-            Goal::RatioAtMost(most) => self.value() <= most,
+            Goal::RatioAtMost(most) | Goal::MillisecondsAtMost(most) => self.value() <= most,
             Goal::MebibytesUnder(most) => self.value() < most,
         }
     }
@@ -67,6 +79,13 @@ impl Figure {
                 text += &line(peer, &pairs.peer);
                 writeln!(text, "  ratio {:>27.2}     goal {}: {verdict}", self.value(), goal.text())
             }
+            (Measured::Percentile { percent, of, .. }, goal) => writeln!(
+                text,
+                "  {:<24} {:>8.1} ms for {percent} of 100 transactions, of {of}; goal {}: {verdict}",
+                "atalaya",
+                self.value(),
+                goal.text()
+            ),
             (Measured::Peak(_, processes), goal) => writeln!(
                 text,
                 "  {:<24} {:>8.0} MiB at the peak, of {}; goal {}: {verdict}",
@@ -85,6 +104,9 @@ impl Figure {
             Measured::Seconds(pairs, peer) => {
                 serde_json::json!({ "peer": peer, "seconds": pairs.ours, "peer_seconds": pairs.peer })
             }
+            Measured::Percentile { percent, milliseconds, of } => {
+                serde_json::json!({ "percent": percent, "milliseconds": milliseconds, "of": of })
+            }
             Measured::Peak(bytes, processes) => serde_json::json!({ "peak_bytes": bytes, "processes": processes }),
         };
         serde_json::json!({ "id": self.id, "what": self.what, "measured": measured, "value": self.value(),
@@ -97,6 +119,7 @@ impl Goal {
         match self {
             Self::RatioAtMost(most) => format!("at most {most}"),
             Self::MebibytesUnder(most) => format!("under {most} MiB"),
+            Self::MillisecondsAtMost(most) => format!("at most {most} ms"),
         }
     }
 }

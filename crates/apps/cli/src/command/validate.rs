@@ -1,5 +1,7 @@
 //! `atalaya validate`: proves that both sides hold the same rows, lists those that differ, repairs them.
 
+mod schema;
+
 use std::time::Duration;
 
 use atalaya_validate::{Method, Moment, Plan, Report, Scope, TableFilter};
@@ -16,6 +18,8 @@ use crate::runtime;
   atalaya validate orders-to-18
   atalaya validate orders-to-18 --tables 'public.orders*' --show-values
   atalaya validate orders-to-18 --repair
+  atalaya validate orders-to-18 --schema
+  atalaya validate orders-to-18 --schema --sql > mend.sql
   atalaya validate --source env:ONE --target env:OTHER --quiesced --output json
 
 While `migrate start` runs, both sides are compared at one position of the source's log. Two databases without
@@ -54,6 +58,8 @@ pub(crate) struct ValidateArguments {
     /// A sequence that stands elsewhere on the target is a difference, even while the migration runs.
     #[arg(long)]
     strict_sequences: bool,
+    #[command(flatten)]
+    schema: schema::SchemaArguments,
 }
 
 impl From<atalaya_validate::Error> for Failure {
@@ -70,6 +76,9 @@ impl From<atalaya_validate::Error> for Failure {
 
 pub(crate) fn run(arguments: &ValidateArguments, context: &Context) -> Result<u8, Failure> {
     let endpoints = arguments.endpoints.resolve(context)?;
+    if arguments.schema.schema {
+        return runtime::block_on(schema::run(arguments, &endpoints, context))?;
+    }
     runtime::block_on(validate(arguments, &endpoints, context))?
 }
 

@@ -65,6 +65,8 @@ impl Progress {
                 bar.set_message(format!("{rows} rows in finished loads"));
             }
             Event::TableCopied { table, .. } => bar.println(format!("  copied {table}")),
+            // The copy's own figures stay while it goes on beside.
+            Event::Built { .. } if bar.length().is_some_and(|bytes| bar.position() < bytes) => {}
             Event::Built { done, all } => {
                 bar.set_style(ProgressStyle::default_spinner());
                 bar.set_message(format!("indexes and keys: {done} of {all}"));
@@ -82,6 +84,7 @@ impl Progress {
                 // What was last said of the lag is no longer so.
                 bar.set_message(format!("not connected, try {attempt}"));
             }
+            Event::Followed { change } => bar.println(format!("followed: {change}")),
             Event::Warning { text } => bar.println(format!("warning: {text}")),
         }
     }

@@ -23,6 +23,7 @@ DO $$ BEGIN FOR t IN 1..10 LOOP
     EXECUTE format('INSERT INTO small_%s SELECT i, repeat(md5(i::text), 4), NULL FROM generate_series(1, %s) i', t, 1000 + 100 * t);
 END LOOP; END $$;
 ALTER TABLE small_1 ADD FOREIGN KEY (parent) REFERENCES small_2;
+CREATE INDEX small_9_late ON small_9 (v) WHERE id > 10;
 ";
 
 /// Changes of every kind, in transactions of many rows; `{n}` makes each call's different.

@@ -66,8 +66,6 @@ fn a_column_added_on_both_sides_is_followed_whatever_came_before_it() {
              INSERT INTO a (id, more) VALUES (100, 6)",
         )
         .unwrap();
-    let ran = caught_up(&shop, &[]);
-    refused(&ran, "column `more` is not on the target");
     shop.target.run_sql("shop", "ALTER TABLE a ADD more int DEFAULT 5").unwrap();
     let ran = caught_up(&shop, &[]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);

@@ -57,6 +57,14 @@ END LOOP; END $$;
 COMMIT;
 ";
 
+/// A column that comes within a large transaction.
+const ALTERED: &str = "
+BEGIN; INSERT INTO altered SELECT i, 'before' FROM generate_series(2000, 3500) i;
+ALTER TABLE altered ADD COLUMN more int DEFAULT 7;
+INSERT INTO altered SELECT i, 'after', i FROM generate_series(4000, 5500) i; UPDATE altered SET more = 1 WHERE id < 9;
+COMMIT; INSERT INTO altered VALUES (6000, 'small', 2);
+";
+
 /// Tables emptied between changes of the same transaction, and many small transactions.
 const EMPTIED: &str = "
 INSERT INTO emptied SELECT i, 'before' FROM generate_series(1, 1500) i;
@@ -105,6 +113,7 @@ fn every_kind(from: u16, to: u16) -> Move {
     one.run("ROLLBACK").unwrap();
     shop.source.run_sql("shop", SAVEPOINTS).unwrap();
     settle(&shop, &mut running, 2);
+    shop.source.run_sql("shop", ALTERED).unwrap();
     other.run("COMMIT").unwrap();
     shop.source.run_sql("shop", SMALL_ONES).unwrap();
     settle(&shop, &mut running, 3);

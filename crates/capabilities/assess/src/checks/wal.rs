@@ -1,6 +1,6 @@
 //! Whether changes can be decoded, and are kept long enough.
 
-use crate::{Check, Error, Facts, Finding, Outcome, Severity};
+use crate::{Check, Error, Facts, Finding, Outcome, Severity, SideName};
 
 use super::support::{bytes, ready};
 
@@ -28,10 +28,10 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "wal-retention-limit",
-        title: "no limit cuts the replication slot off while the copy runs",
+        title: "the source's disk is safe from the replication slot, and the slot from a limit that is too low",
         severity: Severity::Warn,
-        why: "a slot that falls further behind than max_slot_wal_keep_size is lost, and the move has to start again",
-        remedy: "set max_slot_wal_keep_size = -1 for the time of the move and watch the disk, or raise it beyond the WAL written during the copy",
+        why: "a slot that falls further behind than max_slot_wal_keep_size is lost, and the move has to start again; without a limit a run that died leaves a slot that keeps WAL until the disk is full, and `--wal-limit` holds only while a run is there to watch",
+        remedy: "set max_slot_wal_keep_size below the disk's free space and beyond the WAL written during the copy",
         run: |facts| ready(retention_limit(facts)),
     },
     Check {
@@ -105,21 +105,32 @@ fn target_wal_level(facts: &Facts) -> Outcome {
 }
 
 fn retention_limit(facts: &Facts) -> Outcome {
-    facts
-        .sides()
-        .into_iter()
-        .filter_map(|side| Some((side, side.number("max_slot_wal_keep_size")?)))
-        .filter(|(_, limit_mb)| *limit_mb >= 0)
-        .map(|(side, limit_mb)| {
-            Finding::warn(format!(
-                "max_slot_wal_keep_size is {}: a slot further behind is lost",
-                bytes(limit_mb.saturating_mul(1024 * 1024))
-            ))
-            .on(side.name)
-            .remedy("ALTER SYSTEM SET max_slot_wal_keep_size = -1; SELECT pg_reload_conf();")
-        })
-        .collect::<Vec<_>>()
-        .into()
+    let mut findings = Vec::new();
+    for side in facts.sides() {
+        match side.number("max_slot_wal_keep_size") {
+            Some(limit_mb @ 0..) => findings.push(
+                Finding::warn(format!(
+                    "max_slot_wal_keep_size is {}: a slot further behind is lost",
+                    bytes(limit_mb.saturating_mul(1024 * 1024))
+                ))
+                .on(side.name)
+                .remedy(
+                    "-- where less than that is written during the copy, leave it; else, with half of the disk's free space:\n\
+                     ALTER SYSTEM SET max_slot_wal_keep_size = '...'; SELECT pg_reload_conf();",
+                ),
+            ),
+            Some(_) if side.name == SideName::Source => findings.push(
+                Finding::info("max_slot_wal_keep_size is -1: nothing limits what the slot of a run that died keeps")
+                    .on(side.name)
+                    .remedy(
+                        "-- with half of the disk's free space:\n\
+                         ALTER SYSTEM SET max_slot_wal_keep_size = '...'; SELECT pg_reload_conf();",
+                    ),
+            ),
+            _ => {}
+        }
+    }
+    findings.into()
 }
 
 fn idle_slot_timeout(facts: &Facts) -> Outcome {
@@ -151,7 +162,7 @@ fn sender_timeout(facts: &Facts) -> Outcome {
         .filter(|(_, timeout_ms)| (1..SENDER_TIMEOUT_MIN_MS).contains(timeout_ms))
         .map(|(side, timeout_ms)| {
             let seen = format!("wal_sender_timeout is {timeout_ms} ms");
-            let finding = if side.name == crate::SideName::Source {
+            let finding = if side.name == SideName::Source {
                 Finding::fail(seen)
             } else {
                 Finding::warn(seen + ", which the way back will meet")

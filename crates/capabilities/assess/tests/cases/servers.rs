@@ -47,6 +47,8 @@ super::cases! {
     };
     a_limit_of_retained_wal_is_named:
         |name| odd_source(case("wal-retention-limit", name, Fires(Warn, "1024 MB")));
+    a_source_without_a_limit_of_retained_wal_is_told_of_it:
+        |name| case("wal-retention-limit", name, Fires(Pass, "a run that died"));
     an_idle_timeout_of_slots_is_named:
         |name| odd_source(case("idle-slot-timeout", name, Fires(Warn, "idle_replication_slot_timeout")));
     a_short_sender_timeout_is_refused:

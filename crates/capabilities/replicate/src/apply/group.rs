@@ -161,6 +161,20 @@ impl Applier {
         Ok(())
     }
 
+    /// Runs statements about the schema within the open transaction, after everything before is written.
+    pub(crate) async fn run(&mut self, statements: &[String]) -> Result<(), Error> {
+        self.flush().await?;
+        self.begin().await?;
+        // A table with a check that waits for the commit cannot be altered; here every row is in its place.
+        self.session.batch("SET CONSTRAINTS ALL IMMEDIATE").await?;
+        for statement in statements {
+            self.session.batch(statement).await?;
+        }
+        self.session.batch("SET CONSTRAINTS ALL DEFERRED").await?;
+        self.failpoints.reach("schema-followed");
+        Ok(())
+    }
+
     /// Writes what waits, within the open transaction.
     pub(crate) async fn flush(&mut self) -> Result<(), Error> {
         if self.part.is_empty() {

@@ -8,7 +8,7 @@ use atalaya_data::{Lsn, RelationName};
 use atalaya_pgwire::pgoutput;
 
 use crate::Error;
-use crate::ddl::Definition;
+use crate::ddl::{Definition, SourceTable};
 
 /// A column of the target, in the order of the source's relation message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +75,8 @@ pub(crate) struct Mapping {
     pub(crate) start_lsn: Lsn,
     /// What the source's table was then.
     pub(crate) definition: Option<Definition>,
+    /// Whether it is declared to be only inserted into.
+    pub(crate) append_only: bool,
 }
 
 /// Everything needed to bind relation messages to the target.
@@ -82,6 +84,9 @@ pub(crate) struct TableSet {
     mappings: HashMap<RelationName, Mapping>,
     target: HashMap<RelationName, CatalogRelation>,
     locators: HashMap<RelationName, Vec<String>>,
+    /// What the stream last said of each relation.
+    described: HashMap<u32, pgoutput::Relation>,
+    /// Those of them that a change was bound for since.
     bound: HashMap<u32, Arc<TargetTable>>,
 }
 
@@ -93,7 +98,52 @@ impl TableSet {
         locators: HashMap<RelationName, Vec<String>>,
     ) -> Self {
         let target = target.into_iter().map(|relation| (relation.name.clone(), relation)).collect();
-        Self { mappings, target, locators, bound: HashMap::new() }
+        Self { mappings, target, locators, described: HashMap::new(), bound: HashMap::new() }
+    }
+
+    /// Takes a relation message: the source's definition of a table from here on. It is judged when a change comes
+    /// that is to be applied: of one that was applied before, it may say what the table was then.
+    pub(crate) fn describe(&mut self, message: pgoutput::Relation) {
+        self.bound.remove(&message.id);
+        self.described.insert(message.id, message);
+    }
+
+    /// What the stream said of a relation that is not bound since.
+    pub(crate) fn unbound(&self, source_oid: u32) -> Option<&pgoutput::Relation> {
+        if self.bound.contains_key(&source_oid) { None } else { self.described.get(&source_oid) }
+    }
+
+    /// Where the history of a relation begins, if it is part of the migration.
+    pub(crate) fn start_lsn(&self, source_oid: u32) -> Option<Lsn> {
+        if let Some(table) = self.bound.get(&source_oid) {
+            return Some(table.start_lsn);
+        }
+        let message = self.described.get(&source_oid)?;
+        let name = RelationName::new(message.schema.clone(), message.name.clone());
+        self.mappings.get(&name).map(|mapping| mapping.start_lsn)
+    }
+
+    /// Every table of the migration.
+    pub(crate) fn mappings(&self) -> &HashMap<RelationName, Mapping> {
+        &self.mappings
+    }
+
+    /// A table of the target.
+    pub(crate) fn target(&self, name: &RelationName) -> Option<&CatalogRelation> {
+        self.target.get(name)
+    }
+
+    /// Takes the target's tables as they are by now.
+    pub(crate) fn renew_target(&mut self, target: Vec<CatalogRelation>) {
+        self.target = target.into_iter().map(|relation| (relation.name.clone(), relation)).collect();
+        self.bound.clear();
+    }
+
+    /// Takes another definition of a table for the known one.
+    pub(crate) fn redefine(&mut self, source: &RelationName, definition: Definition) {
+        if let Some(mapping) = self.mappings.get_mut(source) {
+            mapping.definition = Some(definition);
+        }
     }
 
     /// The table that a relation's changes go to.
@@ -101,12 +151,11 @@ impl TableSet {
         self.bound.get(&source_oid).ok_or(Error::Broken("a change came before its relation message"))
     }
 
-    /// Takes a relation message: the source's definition of a table from here on; `now` is what the source's catalog
-    /// says by this time.
+    /// Binds what a relation message describes to the target; `now` is what the source's catalog says by this time.
     ///
     /// # Errors
     /// When the target's table cannot take the changes exactly as they come.
-    pub(crate) fn bind(&mut self, message: &pgoutput::Relation, now: Option<&Definition>) -> Result<(), Error> {
+    pub(crate) fn bind(&mut self, message: &pgoutput::Relation, now: Option<&SourceTable>) -> Result<(), Error> {
         let source = RelationName::new(message.schema.clone(), message.name.clone());
         let Some(mapping) = self.mappings.get(&source) else {
             return Err(crate::ddl::unknown_relation(source));
@@ -115,9 +164,9 @@ impl TableSet {
             return Err(crate::ddl::missing_on_target(source, &mapping.target));
         };
         if let Some(definition) = &mapping.definition {
-            definition.check_message(&source, message, now)?;
+            definition.check_message(&source, message, now.map(|now| &now.definition))?;
         }
-        crate::ddl::check_columns(&source, message, target, mapping.definition.as_ref())?;
+        crate::ddl::check_columns(&source, message, target, mapping.definition.as_ref(), now)?;
         let columns: Vec<TargetColumn> =
             message.columns.iter().filter_map(|column| target_column(target, &column.name)).collect();
         let keyed = |flagged: &dyn Fn(usize) -> bool| (0..columns.len()).filter(|p| flagged(*p)).collect::<Vec<_>>();

@@ -8,7 +8,7 @@ use atalaya_postgres::{Session, settings};
 
 use super::Shared;
 use super::job::Job;
-use crate::ddl::Definition;
+use crate::ddl::describe_one;
 use crate::report::Event;
 use crate::{Error, snapshot};
 
@@ -102,8 +102,8 @@ async fn load(
 /// Asked while the copy's lock keeps it from being rewritten again.
 async fn refuse_rewritten(shared: &Shared<'_>, check: &Session, job: &Job) -> Result<(), Error> {
     let Some(was) = &job.definition else { return Ok(()) };
-    let now = Definition::read_one(check, was.oid).await?;
-    if now.is_some_and(|(name, now)| name == job.source.name && now.filenode == was.filenode) {
+    let now = describe_one(check, was.oid).await?;
+    if now.is_some_and(|now| now.name == job.source.name && now.definition.filenode == was.filenode) {
         return Ok(());
     }
     // From here on no snapshot is held: tables that are not finished begin anew with the next one.

@@ -4,7 +4,7 @@ use atalaya_catalog::{Generated, Relation as CatalogRelation};
 use atalaya_data::RelationName;
 use atalaya_pgwire::pgoutput;
 
-use super::Definition;
+use super::{Definition, SourceTable};
 use crate::Error;
 
 /// OIDs below this are the same on every server of every version.
@@ -26,6 +26,7 @@ pub(crate) fn check_columns(
     message: &pgoutput::Relation,
     target: &CatalogRelation,
     was: Option<&Definition>,
+    now: Option<&SourceTable>,
 ) -> Result<(), Error> {
     let changed = |change: String| Error::SchemaChange { relation: source.clone(), change };
     for column in &message.columns {
@@ -38,6 +39,12 @@ pub(crate) fn check_columns(
         let own = column.type_oid >= FIRST_OWN_OID || found.type_oid >= FIRST_OWN_OID;
         if !own && column.type_oid != found.type_oid {
             return Err(changed(format!("column `{}` has another type than on the target", column.name)));
+        }
+        // One that somebody has made by hand since: fewer digits than the source's would lose some without a word.
+        let new = was.is_some_and(|was| !was.had(&column.name));
+        let declared = now.and_then(|now| now.declared(&column.name));
+        if new && declared.is_some_and(|declared| declared != found.declared_type) {
+            return Err(changed(format!("column `{}` is declared otherwise than on the target", column.name)));
         }
     }
     for column in target.data_columns() {

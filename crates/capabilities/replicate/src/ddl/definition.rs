@@ -2,11 +2,8 @@
 //!
 //! Taken before the snapshot: a change right after is then seen, be it too often.
 
-use std::collections::HashMap;
-
 use atalaya_data::RelationName;
 use atalaya_pgwire::pgoutput;
-use atalaya_postgres::Session;
 
 use crate::Error;
 
@@ -17,6 +14,9 @@ pub(crate) struct Definition {
     pub(crate) oid: u32,
     /// A rewrite gives it another file: places of rows change, and some rewrites hide rows from older snapshots.
     pub(crate) filenode: u32,
+    /// `pg_class.relnatts`: how many columns it has ever had.
+    #[serde(default)]
+    pub(crate) attributes: i16,
     /// Columns in `attnum` order.
     pub(crate) columns: Vec<DefinedColumn>,
 }
@@ -24,21 +24,16 @@ pub(crate) struct Definition {
 /// One column.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct DefinedColumn {
-    number: i16,
-    name: String,
-    type_oid: u32,
-    type_modifier: i32,
+    pub(super) number: i16,
+    pub(super) name: String,
+    pub(super) type_oid: u32,
+    pub(super) type_modifier: i32,
 }
 
 impl Definition {
-    /// Definitions of every plain table, by name.
-    pub(crate) async fn read_all(source: &Session) -> Result<HashMap<RelationName, Self>, Error> {
-        Ok(read(source, "true").await?.into_iter().collect())
-    }
-
-    /// What the table of that OID is now; none when it is gone.
-    pub(crate) async fn read_one(source: &Session, oid: u32) -> Result<Option<(RelationName, Self)>, Error> {
-        Ok(read(source, &format!("c.oid = {oid}::oid")).await?.pop())
+    /// The number that the newest column ever had; a dropped one keeps its own.
+    pub(crate) fn newest(&self) -> i16 {
+        self.columns.iter().map(|column| column.number).max().unwrap_or_default().max(self.attributes)
     }
 
     /// Refuses a relation message that describes another table, or columns that only have the old ones' names.
@@ -85,33 +80,6 @@ impl Definition {
     }
 }
 
-async fn read(source: &Session, condition: &str) -> Result<Vec<(RelationName, Definition)>, Error> {
-    let rows = source
-        .query(
-            &format!(
-                "SELECT n.nspname::text, c.relname::text, c.oid, pg_catalog.pg_relation_filenode(c.oid),
-                        (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
-                                    'number', a.attnum, 'name', a.attname, 'type_oid', a.atttypid::int8,
-                                    'type_modifier', a.atttypmod) ORDER BY a.attnum), '[]')::text
-                           FROM pg_catalog.pg_attribute a
-                          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
-                   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                  WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {condition}"
-            ),
-            &[],
-        )
-        .await?;
-    rows.iter()
-        .map(|row| {
-            let columns = serde_json::from_str(&row.get::<_, String>(4))
-                .map_err(|_| Error::Broken("the columns of a table cannot be read"))?;
-            let filenode = row.get::<_, Option<u32>>(3).unwrap_or_default();
-            let name = RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1));
-            Ok((name, Definition { oid: row.get(2), filenode, columns }))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,7 +94,7 @@ mod tests {
                 type_modifier: *type_modifier,
             })
             .collect();
-        Definition { oid: 7, filenode: 1, columns }
+        Definition { oid: 7, filenode: 1, attributes: 3, columns }
     }
 
     fn sent(id: u32, columns: &[(&str, i32)]) -> pgoutput::Relation {

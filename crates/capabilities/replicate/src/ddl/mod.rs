@@ -1,16 +1,25 @@
 //! Changes of the source's tables while the move runs: noticed before a wrong row is written.
 //!
 //! pgoutput describes a table before its first change and again after each change of its definition; the
-//! description is held against the target's catalog. What differs stops the run.
+//! description is held against both catalogs. A column that is proven to be alike in every row is made on the target,
+//! and so are enum labels; what else differs stops the run.
 
+mod add_columns;
 mod check;
 mod definition;
+mod described;
+mod enums;
+mod judge;
 mod partitions;
 mod published;
 mod table_watch;
 
+pub(crate) use add_columns::add_columns;
 pub(crate) use check::{check_columns, missing_on_target, unknown_relation};
 pub(crate) use definition::Definition;
+pub(crate) use described::{SourceColumn, SourceTable, Which, describe, describe_one, read_definitions};
+pub(crate) use enums::{enum_signature, follow_enums};
+pub(crate) use judge::{Remedy, Unfollowed, gained, is_described_by};
 pub(crate) use partitions::refuse_other_trees;
 pub(crate) use published::refuse_unpublished;
 pub(crate) use table_watch::{TableWatch, refuse_unmoved};

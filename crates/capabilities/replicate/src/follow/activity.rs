@@ -34,6 +34,7 @@ impl Follower<'_> {
             "caught_up": self.caught_up,
             "open_transactions": held.transactions,
             "open_bytes": held.bytes,
+            "sequences_age_seconds": self.sequences.age().map(|age| age.as_secs_f64()),
         });
         Store { session: self.opened.target, name }.write_activity(&report).await?;
         self.opened.observer.observe(&Event::Applied { lsn: reached, changes, lag_bytes, lag_seconds });

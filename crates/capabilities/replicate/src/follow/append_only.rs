@@ -28,15 +28,7 @@ pub(crate) async fn store_counts(store: &Store<'_>, source: &Session) -> Result<
 }
 
 async fn write(store: &Store<'_>, baseline: &[(RelationName, i64)]) -> Result<(), Error> {
-    let json = serde_json::json!({ "append_only": baseline }).to_string();
-    store
-        .session
-        .execute(
-            "UPDATE atalaya.migration SET options = options || ($2::text)::jsonb WHERE name = $1",
-            &[&store.name, &json],
-        )
-        .await?;
-    Ok(())
+    store.merge_options(&serde_json::json!({ "append_only": baseline })).await
 }
 
 impl AppendOnly {

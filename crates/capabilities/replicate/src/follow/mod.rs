@@ -3,6 +3,9 @@
 mod acknowledge;
 mod activity;
 mod append_only;
+mod bind;
+mod numbers;
+mod redefined;
 mod state;
 mod turn;
 

@@ -13,10 +13,12 @@ use tokio::time::Instant;
 
 use super::acknowledge::Acknowledger;
 use super::append_only::AppendOnly;
+use super::numbers::SequenceClock;
+use super::redefined::DefinitionWatch;
 use crate::apply::{Applier, ApplySettings, GroupPosition, Mapping, TableSet};
 use crate::control::Requests;
 use crate::ddl::{TableWatch, refuse_unpublished};
-use crate::progress::{Migration, Store, check_position, check_source};
+use crate::progress::{Migration, Store, TableRow, check_position, check_source};
 use crate::report::{Event, Observer};
 use crate::stream::{Batch, Reader, pgoutput_options};
 use crate::{Error, Plan, StopWhen, sequences};
@@ -63,6 +65,8 @@ pub(crate) struct Follower<'a> {
     pub(crate) acknowledger: Acknowledger,
     pub(crate) append_only: AppendOnly,
     table_watch: TableWatch,
+    pub(super) definitions: DefinitionWatch,
+    pub(super) sequences: SequenceClock,
     pub(crate) arriving: Option<Arriving>,
     pub(crate) group: GroupPosition,
     /// The stored position.
@@ -125,6 +129,8 @@ impl<'a> Follower<'a> {
             acknowledger: Acknowledger::new(applied, plan.options.synchronous_commit),
             append_only,
             table_watch: TableWatch::default(),
+            definitions: DefinitionWatch::default(),
+            sequences: SequenceClock::default(),
             arriving: None,
             group: GroupPosition { applied, committed_at_micros: None, transactions: 0 },
             applied,
@@ -144,9 +150,12 @@ impl<'a> Follower<'a> {
             if let Some(ended) = self.meet_requests().await? {
                 break ended;
             }
-            if self.goal_is_met() && !self.caught_up {
+            self.meet_definitions().await?;
+            self.follow_sequences_when_due().await?;
+            let ready = self.definitions.is_settled() && !self.applier.is_open();
+            if self.goal_is_met() && ready && !self.caught_up {
                 self.caught_up = true;
-                sequences::follow(self.opened.plan, self.opened.source, self.opened.target).await?;
+                self.follow_sequences().await?;
                 self.opened.observer.observe(&Event::CaughtUp);
                 if self.opened.plan.options.stop_when == StopWhen::CaughtUp {
                     break Ended::CaughtUp;
@@ -157,6 +166,7 @@ impl<'a> Follower<'a> {
                     let batch = batch?;
                     match self.take_all(batch).await {
                         Err(Error::StopReached) => break Ended::Stopped,
+                        Err(error) if error.is_unknown_label() => return Err(self.judge_unknown_label(error).await?),
                         taken => taken?,
                     }
                 }
@@ -190,6 +200,7 @@ impl<'a> Follower<'a> {
     }
 
     async fn renew_goal(&mut self) -> Result<(), Error> {
+        self.look_at_definitions().await?;
         self.source_lsn = sequences::current_lsn(self.opened.source).await?;
         if self.goal.is_none() {
             self.goal = Some(self.source_lsn);
@@ -218,7 +229,8 @@ async fn table_set(store: &Store<'_>) -> Result<TableSet, Error> {
     let mut mappings: HashMap<RelationName, Mapping> = HashMap::new();
     for table in store.read_tables().await? {
         let start_lsn = table.start_lsn.ok_or(Error::Broken("a table has no start position"))?;
-        mappings.insert(table.source, Mapping { target: table.target, start_lsn, definition: table.definition });
+        let TableRow { source, target, definition, append_only, .. } = table;
+        mappings.insert(source, Mapping { target, start_lsn, definition, append_only });
     }
     let relations = read_relations(store.session).await?;
     let mut locators: HashMap<RelationName, Vec<String>> = HashMap::new();

@@ -1,6 +1,5 @@
 //! One arrival at a time, and what ends a group.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya_data::Lsn;
@@ -11,7 +10,6 @@ use tokio::time::Instant;
 use super::state::{Arriving, Follower};
 use crate::Error;
 use crate::apply::{Change, ChangeKind, GroupPosition};
-use crate::ddl::Definition;
 use crate::stream::Arrival;
 
 /// A group is written at the latest this long after its first transaction, at the end of one.
@@ -43,10 +41,8 @@ impl Follower<'_> {
                 self.end_transaction(CommitPosition { commit_lsn: commit.commit_lsn, end_lsn: commit.end_lsn }).await
             }
             Message::Relation(relation) => {
-                // Changes before this message belong to the former definition.
-                self.applier.flush().await?;
-                let now = Definition::read_one(self.opened.source, relation.id).await?;
-                self.tables.bind(&relation, now.as_ref().map(|(_, definition)| definition))
+                self.tables.describe(relation);
+                Ok(())
             }
             Message::Insert { relation_id, new, .. } => self.change(relation_id, ChangeKind::Insert(new)).await,
             Message::Update { relation_id, old, new, .. } => {
@@ -74,11 +70,8 @@ impl Follower<'_> {
 
     async fn change(&mut self, relation_id: u32, kind: ChangeKind) -> Result<(), Error> {
         let arriving = self.arriving.ok_or(Error::Broken("a change came outside of a transaction"))?;
-        let table = self.tables.get(relation_id)?;
-        if arriving.skipped || is_before(arriving.commit_lsn, table.start_lsn) {
-            return Ok(());
-        }
-        let change = Change { table: Arc::clone(table), kind, commit_lsn: arriving.commit_lsn };
+        let Some(table) = self.table_at(relation_id, arriving).await? else { return Ok(()) };
+        let change = Change { table, kind, commit_lsn: arriving.commit_lsn };
         self.applier.push(change, self.opened.plan.options.group_changes).await
     }
 
@@ -86,10 +79,7 @@ impl Follower<'_> {
         let arriving = self.arriving.ok_or(Error::Broken("a truncate came outside of a transaction"))?;
         let mut tables = Vec::new();
         for relation_id in relation_ids {
-            let table = self.tables.get(*relation_id)?;
-            if !arriving.skipped && !is_before(arriving.commit_lsn, table.start_lsn) {
-                tables.push(Arc::clone(table));
-            }
+            tables.extend(self.table_at(*relation_id, arriving).await?);
         }
         if tables.is_empty() {
             return Ok(());

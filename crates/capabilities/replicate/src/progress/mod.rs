@@ -5,5 +5,6 @@ mod store;
 mod tables;
 
 pub(crate) use guard::{check_position, check_source, wait_for_slot};
+pub use store::GivenUp;
 pub(crate) use store::{Migration, Phase, SchemaChoice, Store, StoredSnapshot};
 pub(crate) use tables::TableRow;

@@ -68,6 +68,17 @@ pub(crate) struct Migration {
     pub(crate) phase: Phase,
     pub(crate) snapshot: Option<StoredSnapshot>,
     pub(crate) schema: SchemaChoice,
+    /// Why the slot was given up, where it was.
+    pub(crate) given_up: Option<GivenUp>,
+}
+
+/// A slot that was dropped so that the source's disk does not fill: the move has to begin anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct GivenUp {
+    /// Bytes of log that the slot kept.
+    pub retained_bytes: u64,
+    /// What it was allowed to keep.
+    pub limit_bytes: u64,
 }
 
 /// What the first run was told of the target's schema; later commands go by it, whatever they are told.
@@ -115,13 +126,14 @@ impl Store<'_> {
             .session
             .query_opt(
                 "SELECT system_identifier, timeline, source_database, slot, publication, phase, snapshot::text,
-                        (options ->> 'database_oid')::oid, (options -> 'schema')::text
+                        (options ->> 'database_oid')::oid, (options -> 'schema')::text, (options -> 'given_up')::text
                    FROM atalaya.migration WHERE name = $1",
                 &[&self.name],
             )
             .await?;
         let Some(row) = row else { return Ok(None) };
         let (snapshot, schema): (Option<String>, Option<String>) = (row.get(6), row.get(8));
+        let given_up: Option<String> = row.get(9);
         Ok(Some(Migration {
             name: self.name.to_owned(),
             identity: ServerIdentity {
@@ -136,6 +148,7 @@ impl Store<'_> {
             snapshot: snapshot.as_deref().map(|text| read_json("snapshot", text)).transpose()?,
             // Always written with the row: without it, nobody knows whether there is a schema to be completed.
             schema: read_json("options.schema", schema.as_deref().unwrap_or("null"))?,
+            given_up: given_up.as_deref().map(|text| read_json("options.given_up", text)).transpose()?,
         }))
     }
 
@@ -237,6 +250,17 @@ impl Store<'_> {
                 quote_literal(self.name),
                 quote_literal(&report.to_string())
             ))
+            .await?;
+        Ok(())
+    }
+
+    /// Adds to the migration's options; what is there under the same name is replaced.
+    pub(crate) async fn merge_options(&self, options: &serde_json::Value) -> Result<(), Error> {
+        self.session
+            .execute(
+                "UPDATE atalaya.migration SET options = options || ($2::text)::jsonb WHERE name = $1",
+                &[&self.name, &options.to_string()],
+            )
             .await?;
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! Rows of `atalaya.tables`.
 
 use atalaya_catalog::Relation;
-use atalaya_data::{Lsn, RelationName};
+use atalaya_data::{Lsn, RelationName, quote_literal};
 use atalaya_postgres::Session;
 
 use super::store::Store;
 use crate::Error;
-use crate::ddl::Definition;
+use crate::ddl::{Definition, read_definitions};
 
 /// One table of a migration.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ fn definition_from(text: Option<String>) -> Result<Option<Definition>, Error> {
 impl Store<'_> {
     /// Writes down what the source's tables are, before a snapshot: of those whose copy is not finished.
     pub(crate) async fn write_definitions(&self, source: &Session) -> Result<(), Error> {
-        let now = Definition::read_all(source).await?;
+        let now = read_definitions(source).await?;
         for table in self.read_tables().await?.iter().filter(|table| !table.done) {
             let Some(definition) = now.get(&table.source) else {
                 return Err(Error::SchemaChange {
@@ -51,6 +51,17 @@ impl Store<'_> {
                 .await?;
         }
         Ok(())
+    }
+
+    /// The statement that writes down what one table of the source is by now.
+    pub(crate) fn definition_sql(&self, table: &RelationName, definition: &Definition) -> String {
+        format!(
+            "UPDATE atalaya.tables SET definition = {} WHERE migration = {} AND schema = {} AND name = {}",
+            quote_literal(&serde_json::json!(definition).to_string()),
+            quote_literal(self.name),
+            quote_literal(&table.schema),
+            quote_literal(&table.name)
+        )
     }
 
     /// Writes the list of tables, replacing an earlier one of a run that did not get to its slot.

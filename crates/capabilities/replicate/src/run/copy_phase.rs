@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use atalaya_data::RelationName;
+use atalaya_postgres::Session;
 use atalaya_postgres::catalog::{read_relations, read_sequences};
 
 use super::connect::Connected;
 use crate::follow::may_be_replica;
-use crate::progress::{Migration, Phase, Store, check_position, check_source};
+use crate::progress::{Migration, Phase, Store, StoredSnapshot, TableRow, check_position, check_source};
 use crate::report::{Event, Observer};
 use crate::schema::{self, Archive, ClientTools, Dump, Ownership};
 use crate::snapshot::{self, HoldRequest};
@@ -36,6 +37,12 @@ pub(crate) async fn copy(
     } else {
         refuse_firing_triggers(connected, store).await?;
     }
+    let indexes = match &archive {
+        None => None,
+        Some(archive) => Some(
+            schema::IndexBuild::plan(archive, &connected.source, store, &plan.target, &plan.options, observer).await?,
+        ),
+    };
     let tables = store.read_tables().await?;
     if tables.iter().any(|table| !table.done) {
         let Some(held) = migration.snapshot.clone() else {
@@ -45,14 +52,19 @@ pub(crate) async fn copy(
         let (sources, targets) = (read_relations(&connected.source).await?, read_relations(&connected.target).await?);
         let sides =
             copy::Sides { sources: &sources, targets: &targets, replica: may_be_replica(&connected.target).await? };
-        copy::copy_tables(plan, store, &connected.source, &held, &sides, observer).await?;
+        let rows = Rows { plan, store, source: &connected.source, held: &held, sides };
+        match &indexes {
+            None => rows.copy(observer).await?,
+            Some(indexes) => rows.copy_while_building(indexes, &tables, observer).await?,
+        }
     }
+    plan.options.failpoints.reach("rows-copied");
     if let Some(held) = &migration.snapshot {
         snapshot::release(&connected.source, held).await?;
     }
     observer.observe(&Event::Phase { phase: "indexes" });
-    if let Some(archive) = &archive {
-        schema::build_indexes(archive, store, &plan.target, &plan.options, observer).await?;
+    if let (Some(archive), Some(indexes)) = (&archive, &indexes) {
+        indexes.finish().await?;
         let uniform = store.read_tables().await?.windows(2).all(|pair| match pair {
             [one, other] => one.start_lsn == other.start_lsn,
             _ => true,
@@ -70,6 +82,40 @@ pub(crate) async fn copy(
     migration.phase = Phase::Stream;
     migration.snapshot = None;
     Ok(())
+}
+
+/// What the copy of rows is made from.
+struct Rows<'a> {
+    plan: &'a Plan,
+    store: &'a Store<'a>,
+    source: &'a Session,
+    held: &'a StoredSnapshot,
+    sides: copy::Sides<'a>,
+}
+
+impl Rows<'_> {
+    async fn copy(&self, observer: &dyn Observer) -> Result<(), Error> {
+        copy::copy_tables(self.plan, self.store, self.source, self.held, &self.sides, observer).await
+    }
+
+    /// The same, while indexes of tables that are copied are built beside.
+    async fn copy_while_building(
+        &self,
+        indexes: &schema::IndexBuild<'_>,
+        tables: &[TableRow],
+        observer: &dyn Observer,
+    ) -> Result<(), Error> {
+        let (copied, copied_tables) = tokio::sync::mpsc::unbounded_channel();
+        let announcing = schema::Announcing { observer, copied };
+        tables.iter().filter(|table| table.done).for_each(|table| announcing.tell(&table.source));
+        let copying = async {
+            // Moved in here: that it goes with the copy tells the builders that no more tables come.
+            let announcing = announcing;
+            self.copy(&announcing).await
+        };
+        futures_util::future::try_join(copying, indexes.follow_copy(copied_tables)).await?;
+        Ok(())
+    }
 }
 
 /// The dump of this migration's schema, made at the snapshot where one is held.

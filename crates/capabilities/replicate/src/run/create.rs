@@ -45,6 +45,7 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
         phase: Phase::Created,
         snapshot: None,
         schema,
+        given_up: None,
     };
     store.create(&migration).await?;
     plan.options.failpoints.reach("migration-written");

@@ -19,11 +19,22 @@ pub(crate) enum Stage {
     Never,
 }
 
+/// What pg_dump knows an object by: its row in a catalog of the source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct CatalogId {
+    /// The catalog's OID.
+    pub(crate) catalog: u32,
+    /// The object's OID in it.
+    pub(crate) object: u32,
+}
+
 /// One line of `pg_restore --list`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// The dump's own number for it.
     pub(crate) id: String,
+    /// Where it stands on the source; zero where pg_dump says nothing.
+    pub(crate) catalog_id: CatalogId,
     /// The line, as pg_restore takes it back.
     pub(crate) line: String,
     /// The kind of object, such as `FK CONSTRAINT`.
@@ -76,13 +87,15 @@ impl Entry {
         }
         // `tableoid oid KIND schema name owner`
         let mut parts = rest.trim_start().splitn(3, ' ');
-        let (_, _, described) = (parts.next()?, parts.next()?, parts.next()?);
+        let (catalog, object, described) = (parts.next()?, parts.next()?, parts.next()?);
+        let oid = |text: &str| text.parse().unwrap_or_default();
+        let catalog_id = CatalogId { catalog: oid(catalog), object: oid(object) };
         let known =
             KINDS.iter().find(|(kind, _)| described.strip_prefix(kind).is_some_and(|after| after.starts_with(' ')));
         let (kind, stage) = known.copied().unwrap_or(("", Stage::BeforeData));
         let stage = follower_stage(described).unwrap_or(stage);
         let label = described.strip_prefix(kind).unwrap_or(described).trim_start().to_owned();
-        Some((Self { id: dump_id.to_owned(), line: line.to_owned(), kind, label }, stage))
+        Some((Self { id: dump_id.to_owned(), catalog_id, line: line.to_owned(), kind, label }, stage))
     }
 }
 

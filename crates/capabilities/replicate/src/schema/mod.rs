@@ -6,15 +6,15 @@
 mod archive;
 mod entry;
 mod foreign_key;
+mod index_build;
 mod private_file;
 mod program;
 mod roles;
 mod sections;
 
 pub(crate) use archive::{Archive, Dump, Ownership};
+pub(crate) use index_build::{Announcing, IndexBuild};
 pub(crate) use private_file::create_private;
 pub(crate) use program::ClientTools;
 pub(crate) use roles::{lost_owners, roles_as_sql};
-pub(crate) use sections::{
-    build_indexes, fill_materialized_views, restore_before_data, restore_foreign_keys, restore_rest,
-};
+pub(crate) use sections::{fill_materialized_views, restore_before_data, restore_foreign_keys, restore_rest};

@@ -1,54 +1,19 @@
 //! Restoring the archive stage by stage.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use atalaya_estate::ConnectionUrl;
-use atalaya_postgres::Session;
-
 use super::archive::Archive;
 use super::entry::{Entry, Stage};
 use super::foreign_key;
+use crate::Error;
 use crate::progress::Store;
-use crate::report::{Event, Observer};
-use crate::{Error, Options};
 
 /// How long a statement may wait for a table that others use. Index builds wait for each other as long as
 /// it takes; nobody else has business on a table that is being loaded.
-const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '30s';";
+pub(super) const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '30s';";
 
 /// Everything that stands before rows are copied, in one transaction.
 pub(crate) async fn restore_before_data(archive: &Archive, store: &Store<'_>) -> Result<(), Error> {
     let entries: Vec<&Entry> = archive.entries(Stage::BeforeData).collect();
     run_once(archive, store, "schema before data", &entries, LOCK_TIMEOUT).await
-}
-
-/// Indexes and keys, several at once; then what ties them to partitioned tables.
-pub(crate) async fn build_indexes(
-    archive: &Archive,
-    store: &Store<'_>,
-    target: &ConnectionUrl,
-    options: &Options,
-    observer: &dyn Observer,
-) -> Result<(), Error> {
-    let entries: Vec<&Entry> = archive.entries(Stage::Index).collect();
-    let next = AtomicUsize::new(0);
-    let done = AtomicUsize::new(0);
-    let worker = || async {
-        let session = Session::connect(target, &format!("atalaya indexes {}", store.name)).await?;
-        session.batch(&format!("SET maintenance_work_mem = '{}'", options.maintenance_work_mem)).await?;
-        let own = Store { session: &session, name: store.name };
-        while let Some(entry) = entries.get(next.fetch_add(1, Ordering::Relaxed)) {
-            run_once(archive, &own, &step_name(entry), std::slice::from_ref(entry), "").await?;
-            options.failpoints.reach("index-built");
-            let event = Event::Built { done: done.fetch_add(1, Ordering::Relaxed) + 1, all: entries.len() };
-            observer.observe(&event);
-        }
-        Ok::<(), Error>(())
-    };
-    let workers = options.index_workers.clamp(1, entries.len().max(1));
-    futures_util::future::try_join_all((0..workers).map(|_| worker())).await?;
-    let attach: Vec<&Entry> = archive.entries(Stage::Attach).collect();
-    run_once(archive, store, "index partitions", &attach, LOCK_TIMEOUT).await
 }
 
 /// Foreign keys, each in transactions of its own: added, then validated where that can be apart.
@@ -87,13 +52,13 @@ pub(crate) async fn fill_materialized_views(archive: &Archive, store: &Store<'_>
     Ok(())
 }
 
-fn step_name(entry: &Entry) -> String {
+pub(super) fn step_name(entry: &Entry) -> String {
     // The label alone is not unique: schema and name stand in it unquoted.
     format!("{} {} ({})", entry.kind, entry.label, entry.id)
 }
 
 /// Runs entries and marks their step, in one transaction; does nothing when the step is marked.
-async fn run_once(
+pub(super) async fn run_once(
     archive: &Archive,
     store: &Store<'_>,
     step: &str,
@@ -118,11 +83,11 @@ async fn run_script(store: &Store<'_>, step: &str, sql: &str, lock_timeout: &str
         store.step_sql(step)
     );
     let restored = store.session.batch(&script).await;
-    if restored.is_err() {
-        // The error is what counts; a session that is lost has rolled back already.
-        let _rolled_back = store.session.batch("ROLLBACK").await;
-    }
-    Ok(restored?)
+    let Err(error) = restored else { return Ok(()) };
+    // The error is what counts; a session that is lost has rolled back already.
+    let _rolled_back = store.session.batch("ROLLBACK").await;
+    // A run that was killed leaves its statement to the server, which may have ended it meanwhile.
+    if store.has_step(step).await.unwrap_or(false) { Ok(()) } else { Err(error.into()) }
 }
 
 /// Makes the settings at the script's head end with the transaction. What comes after the first object's name

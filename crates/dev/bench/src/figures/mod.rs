@@ -1,7 +1,9 @@
 //! One file a figure.
 
 mod apply;
+mod by_hand;
 mod copy;
+mod lag;
 mod memory;
 mod validate;
 
@@ -18,15 +20,23 @@ pub(crate) struct Size {
     pub(crate) scale: u32,
     /// Transactions of a backlog.
     pub(crate) transactions: u32,
+    /// The shop, with its indexes.
+    pub(crate) shop_megabytes: u64,
+    /// How long writes are followed for the lag.
+    pub(crate) lag_seconds: u32,
 }
 
 /// The figures there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
-    /// Schema, rows, indexes, statistics; beside pgcopydb.
+    /// Schema, rows, indexes, statistics of one large table; beside pgcopydb.
     Copy,
-    /// A backlog of changes; beside native logical replication.
+    /// The same of many tables; beside pgcopydb, and beside a pipe and index builds by hand.
+    CopyShop,
+    /// A backlog of changes; beside native logical replication, and beside decoding alone.
     Apply,
+    /// From a commit on the source to the commit on the target, at 1,000 transactions a second.
+    Lag,
     /// Comparison of equal tables; beside a hashed count of both sides, and reladiff.
     Validate,
     /// Peak memory of copying large rows and of applying a large transaction.
@@ -35,12 +45,15 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every figure, in the order of the report.
-    pub(crate) const ALL: [Self; 4] = [Self::Copy, Self::Apply, Self::Validate, Self::Memory];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Copy, Self::CopyShop, Self::Apply, Self::Lag, Self::Validate, Self::Memory];
 
     /// Measures.
     pub(crate) fn measure(self, lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
         match self {
-            Self::Copy => copy::measure(lab, size),
+            Self::Copy => copy::measure_one_table(lab, size),
+            Self::CopyShop => copy::measure_shop(lab, size),
+            Self::Lag => lag::measure(lab, size),
             Self::Apply => apply::measure(lab, size),
             Self::Validate => validate::measure(lab, size),
             Self::Memory => memory::measure(lab, size),

@@ -4,6 +4,9 @@ use atalaya_data::{RelationName, quote_literal};
 
 use crate::{Error, Session};
 
+/// Sequences asked for or set in one message, however many thousands there are.
+const AT_ONCE: usize = 200;
+
 /// Where a sequence stands.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SequenceState {
@@ -80,8 +83,7 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<SequenceState>, Err
         })
         .collect();
     let mut states = Vec::with_capacity(names.len());
-    // One statement for many sequences; bounded, so that thousands of them stay within one message.
-    for chunk in names.chunks(200) {
+    for chunk in names.chunks(AT_ONCE) {
         let sql: Vec<String> = chunk
             .iter()
             .enumerate()
@@ -100,16 +102,21 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<SequenceState>, Err
     Ok(states)
 }
 
-/// Puts a sequence exactly where another one stands.
+/// Puts sequences exactly where others of the same names stand.
 ///
 /// # Errors
 /// The server's.
-pub async fn set_sequence(session: &Session, state: &SequenceState) -> Result<(), Error> {
-    let sql = format!(
-        "SELECT pg_catalog.setval({}::regclass, {}, {})",
-        quote_literal(&state.name.to_sql()),
-        state.last_value,
-        state.is_called
-    );
-    session.query_one(&sql, &[]).await.map(|_| ())
+pub async fn set_sequences(session: &Session, states: &[SequenceState]) -> Result<(), Error> {
+    let statement = |state: &SequenceState| {
+        format!(
+            "SELECT pg_catalog.setval({}::regclass, {}, {})",
+            quote_literal(&state.name.to_sql()),
+            state.last_value,
+            state.is_called
+        )
+    };
+    for chunk in states.chunks(AT_ONCE) {
+        session.batch(&chunk.iter().map(statement).collect::<Vec<_>>().join("; ")).await?;
+    }
+    Ok(())
 }

@@ -39,6 +39,10 @@ pub(crate) struct RunArguments {
     /// Seconds a new slot may wait for transactions that are open on the source.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) slot_timeout: u64,
+    /// Give up the slot, and with it the move, rather than let it keep more of the source's log than this (`50GB`).
+    /// Steps towards it are told. Without it nothing is given up: only the DBA knows how much room the disk has.
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    pub(crate) wal_limit: Option<u64>,
     /// Tries in a row without any progress between them, after which the run gives up: lost connections, deadlocks,
     /// cancelled statements. The pauses grow from half a second to 30 s.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=1000))]
@@ -78,6 +82,7 @@ impl RunArguments {
         options.synchronous_commit = self.synchronous_commit;
         options.client_tools.clone_from(&self.client_tools);
         options.failpoints = crate::failpoints::from_environment();
+        options.wal_limit = self.wal_limit;
         options.reconnects = self.retries;
         options.silence_timeout = std::time::Duration::from_secs(self.silence_timeout);
         options.spill_bytes = self.spill_limit;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use atalaya_replicate::Status;
+use atalaya_replicate::{SlotHealth, Status};
 
 use crate::endpoints::EndpointArguments;
 use crate::exit::{self, Failure};
@@ -60,17 +60,29 @@ fn text(status: &Status) -> String {
         );
     }
     open_transactions(&mut out, status);
+    let age = status.activity.as_ref().and_then(|activity| activity.get("sequences_age_seconds")?.as_f64());
+    if let Some(age) = age.filter(|_| status.running) {
+        let _infallible = writeln!(out, "  numbers  sequences stand where the source's stood {age:.1} s ago");
+    }
     let slot = &status.slot;
     let health = match (slot.exists, &slot.wal_status) {
         (false, _) => "missing".to_owned(),
         (true, status) => format!(
-            "{}, {}, keeps {} of log",
+            "{}, {}, keeps {} of log{}",
             if slot.active { "active" } else { "not active" },
             status.as_deref().unwrap_or("unknown"),
-            bytes(slot.retained_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
+            count(slot.retained_bytes),
+            limits(slot)
         ),
     };
     let _infallible = writeln!(out, "  slot     {}: {health}", slot.name);
+    if let Some(why) = &status.given_up {
+        let (kept, limit) = (bytes(why.retained_bytes), bytes(why.limit_bytes));
+        let _infallible = writeln!(
+            out,
+            "  GIVEN UP the slot kept {kept}, more than {limit}: the move has to begin anew after `abort`"
+        );
+    }
     for table in status.tables.iter().filter(|table| table.state != "done") {
         let _infallible = writeln!(out, "  {:<9}{} ({} rows so far)", table.state, table.table, table.copied_rows);
     }
@@ -85,6 +97,17 @@ fn open_transactions(out: &mut String, status: &Status) {
         let _infallible =
             writeln!(out, "  open     {count} large transactions of the source, {} kept here", bytes(held));
     }
+}
+
+fn count(of: Option<i64>) -> String {
+    bytes(of.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
+}
+
+/// What the slot may keep: by the last run's own limit, and by the source's.
+fn limits(slot: &SlotHealth) -> String {
+    let own = slot.limit_bytes.map(|_| format!(", given up at {}", count(slot.limit_bytes)));
+    let server = slot.safe_bytes.map(|_| format!(", cut off by the source after {} more", count(slot.safe_bytes)));
+    [own, server].into_iter().flatten().collect()
 }
 
 /// A bar with rate and time left, as the running copy last said them.

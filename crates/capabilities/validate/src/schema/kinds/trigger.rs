@@ -1,0 +1,38 @@
+//! Triggers and when they fire; those of foreign keys are the key's, those of partitions their parent's.
+
+use crate::schema::kind::{COMMENT, Kind, Mend, Rule, Servers, counts, own};
+use crate::schema::report::Severity;
+
+pub(super) const KIND: Kind = Kind {
+    name: "trigger",
+    query,
+    severity: Severity::Data,
+    rules: &[
+        Rule::new("definition", Severity::Data).mended(Mend::Replace),
+        Rule::new("fires", Severity::Data).after_create(),
+        COMMENT.at_finish(),
+    ],
+    holds_data: false,
+    unmade: "",
+};
+
+fn query(_: Servers) -> String {
+    format!(
+        "SELECT n.nspname AS schema, c.relname AS name, CASE WHEN c.relkind <> 'v' THEN n.nspname END AS relation_schema,
+                c.relname AS relation_name, format('%I on %s', t.tgname, f.on) AS identity,
+                format('%s %s', CASE c.relkind WHEN 'v' THEN 'view' ELSE 'table' END, f.on) AS parent, t.oid, 'finish' AS stage,
+                pg_get_triggerdef(t.oid) AS create_sql, format('DROP TRIGGER %I ON %s', t.tgname, f.on) AS drop_sql,
+                ARRAY['definition', pg_get_triggerdef(t.oid), NULL,
+                      'fires', CASE t.tgenabled WHEN 'O' THEN 'origin' WHEN 'A' THEN 'always' WHEN 'R' THEN 'replica' ELSE 'never' END,
+                      format('ALTER TABLE %s %s TRIGGER %I', f.on, CASE t.tgenabled WHEN 'O' THEN 'ENABLE' WHEN 'A' THEN 'ENABLE ALWAYS'
+                             WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'DISABLE' END, t.tgname),
+                      'comment', obj_description(t.oid, 'pg_trigger'),
+                      format('COMMENT ON TRIGGER %I ON %s IS %L', t.tgname, f.on, obj_description(t.oid, 'pg_trigger'))]::text[] AS attributes
+           FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+          CROSS JOIN LATERAL (SELECT format('%I.%I', n.nspname, c.relname) AS on) AS f
+          WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND c.relkind IN ('r', 'p', 'v') AND c.relpersistence <> 't'
+            AND {} AND {}",
+        counts("n"),
+        own("pg_class", "c.oid")
+    )
+}
