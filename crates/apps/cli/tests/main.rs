@@ -44,6 +44,7 @@ mod stopping;
 mod stored;
 mod support;
 mod terminal;
+mod touched;
 mod transactions;
 mod values;
 mod writes;

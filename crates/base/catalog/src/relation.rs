@@ -91,6 +91,26 @@ pub struct Column {
     pub identity: Identity,
 }
 
+impl Column {
+    /// The operator that finds a value of the column, safe under an empty search path: a type of an extension has its
+    /// operators beside it, every other type's are the server's own.
+    #[must_use]
+    pub fn equality_sql(&self) -> String {
+        let schema = schema_of(&self.type_sql).filter(|_| self.user_defined && self.type_kind == TypeKind::Base);
+        schema.map_or_else(|| "=".to_owned(), |schema| format!("OPERATOR({schema}.=)"))
+    }
+}
+
+/// The schema of a qualified name, as it is quoted there.
+fn schema_of(name: &str) -> Option<&str> {
+    let mut quoted = false;
+    let end = name.char_indices().find_map(|(at, each)| {
+        quoted ^= each == '"';
+        (each == '.' && !quoted).then_some(at)
+    })?;
+    name.get(..end)
+}
+
 /// A unique key over columns that are never NULL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {

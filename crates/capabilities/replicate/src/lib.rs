@@ -26,6 +26,7 @@ mod spool;
 mod status;
 mod stop;
 mod stream;
+mod touched;
 
 pub(crate) use run::{is_running, run_lock};
 
@@ -40,3 +41,4 @@ pub use run::{Outcome, start};
 pub use snapshot::{HoldRequest, HolderCommand, hold};
 pub use status::{SlotHealth, Status, TableStatus, status};
 pub use stop::stop;
+pub use touched::ProofStatus;

@@ -6,6 +6,7 @@ use atalaya_postgres::Session;
 
 use crate::Error;
 use crate::progress::{GivenUp, Store};
+use crate::touched::ProofStatus;
 
 /// Where a migration is.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -38,6 +39,8 @@ pub struct Status {
     pub lag_seconds: Option<f64>,
     /// The slot.
     pub slot: SlotHealth,
+    /// What is proven, and how long ago.
+    pub proof: ProofStatus,
     /// Why the slot was given up, where it was: the move has to begin anew.
     pub given_up: Option<GivenUp>,
     /// What the running process last said of itself.
@@ -144,6 +147,7 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         lag_bytes,
         lag_seconds,
         slot,
+        proof: ProofStatus::read(&session, migration).await?,
         given_up: found.given_up,
         activity: activity.and_then(|text| serde_json::from_str(&text).ok()),
         tables,

@@ -36,6 +36,8 @@ pub(crate) struct SideSql {
     from: String,
     /// One expression a compared column, in the order of the source.
     columns: Vec<String>,
+    /// The same columns, to find rows by.
+    sought: Vec<Sought>,
     /// Positions of the key's columns; empty without a key.
     key: Vec<usize>,
     /// Expressions a row is known by in a repair: the key's columns, or all that are stored as given.
@@ -44,6 +46,14 @@ pub(crate) struct SideSql {
     /// The hash's seed, the same on both sides and another one in each run: two rows that hash alike under one are no
     /// use to whoever cannot know the next.
     seed: i64,
+}
+
+/// A column as rows are found by it.
+#[derive(Clone, Debug)]
+struct Sought {
+    name: String,
+    type_sql: String,
+    equality: String,
 }
 
 /// A relation to read rows from.
@@ -81,6 +91,14 @@ impl SideSql {
         Self {
             from,
             columns: columns.iter().map(|column| expression(column)).collect(),
+            sought: columns
+                .iter()
+                .map(|column| Sought {
+                    name: quote_identifier(&column.name),
+                    type_sql: column.type_sql.clone(),
+                    equality: column.equality_sql(),
+                })
+                .collect(),
             key,
             identity,
             encoding: hashing.encoding,
@@ -146,6 +164,31 @@ impl SideSql {
             self.row_hash(),
             self.from,
             array(key_hashes),
+        )
+    }
+
+    /// The same of each row that has given values in the columns at `positions`: one array of texts a column, `$1`
+    /// and so on, of equal lengths. Values are found by their type's own equality, so that an index serves, and
+    /// `DISTINCT` goes by it, too.
+    pub(crate) fn entries_by_key(&self, positions: &[usize]) -> String {
+        let sought: Vec<&Sought> = positions.iter().filter_map(|position| self.sought.get(*position)).collect();
+        let numbered = |each: &dyn Fn(usize, &Sought) -> String, between: &str| {
+            sought.iter().enumerate().map(|(number, column)| each(number, column)).collect::<Vec<_>>().join(between)
+        };
+        let arrays = numbered(&|number, _| format!("${}::pg_catalog.text[]", number + 1), ", ");
+        let names = numbered(&|number, _| format!("c{number}"), ", ");
+        let values = numbered(&|number, column| format!("a.c{number}::{} AS c{number}", column.type_sql), ", ");
+        let matches = numbered(&|number, column| format!("r.{} {} w.c{number}", column.name, column.equality), " AND ");
+        let keys: Vec<&str> = positions.iter().filter_map(|at| self.columns.get(*at)).map(String::as_str).collect();
+        format!(
+            "SELECT s.key_hash, s.h, s.relation, s.place::pg_catalog.text
+               FROM (SELECT {} AS key_hash, {} AS h, r.tableoid AS relation, r.ctid AS place
+                       {}, (SELECT DISTINCT {values} FROM unnest({arrays}) AS a({names})) AS w
+                      WHERE {matches}) AS s
+              ORDER BY 1, 2",
+            self.hash(&keys.join(", ")),
+            self.row_hash(),
+            self.from,
         )
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use atalaya_postgres::Session;
+use atalaya_postgres::{Session, ToSql};
 
 use crate::entries::EntryStream;
 use crate::merge::Group;
@@ -22,7 +22,7 @@ pub(crate) async fn compare(pair: &Pair, unit: &Unit, method: Method, kept_max: 
     let sample = match method {
         Method::Counts => return counts(pair, unit).await,
         Method::Sample(rows) => sample_below(pair, unit, rows).await?,
-        Method::Full => None,
+        Method::Full | Method::Touched { .. } => None,
     };
     let mask = bucket_mask(unit.estimated_rows);
     let (source_sql, target_sql) = (unit.source.buckets(mask, sample), unit.target.buckets(mask, sample));
@@ -40,7 +40,7 @@ pub(crate) async fn compare(pair: &Pair, unit: &Unit, method: Method, kept_max: 
     pair.limit_statements().await?;
     let (source_sql, target_sql) =
         (unit.source.entries(mask, &dirty, sample), unit.target.entries(mask, &dirty, sample));
-    merge(pair, &source_sql, &target_sql, |group| {
+    merge(pair, (&source_sql, &target_sql), &[], |group| {
         outcome.add(group, kept_max);
     })
     .await?;
@@ -51,15 +51,17 @@ pub(crate) async fn compare(pair: &Pair, unit: &Unit, method: Method, kept_max: 
     Ok(outcome)
 }
 
-/// Reads entries of both sides in step and hands over each key's rows.
+/// Reads entries of both sides (the source's SQL, then the target's) in step and hands over each key's rows.
 pub(crate) async fn merge(
     pair: &Pair,
-    source_sql: &str,
-    target_sql: &str,
+    (source_sql, target_sql): (&str, &str),
+    parameters: &[&(dyn ToSql + Sync)],
     mut each: impl FnMut(Group),
 ) -> Result<(), Error> {
-    let (mut source, mut target) =
-        tokio::try_join!(EntryStream::open(&pair.source, source_sql), EntryStream::open(&pair.target, target_sql))?;
+    let (mut source, mut target) = tokio::try_join!(
+        EntryStream::open(&pair.source, source_sql, parameters),
+        EntryStream::open(&pair.target, target_sql, parameters)
+    )?;
     loop {
         let next = match (source.next_key(), target.next_key()) {
             (Some(source), Some(target)) => source.min(target),

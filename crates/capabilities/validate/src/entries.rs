@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use atalaya_postgres::Session;
+use atalaya_postgres::{Session, ToSql};
 
 use crate::Error;
 
@@ -38,8 +38,12 @@ pub(crate) struct EntryStream<'session> {
 
 impl<'session> EntryStream<'session> {
     /// Starts reading what `sql` selects (key hash, row hash, relation, place). One stream a session.
-    pub(crate) async fn open(session: &'session Session, sql: &str) -> Result<Self, Error> {
-        session.batch(&format!("DECLARE atalaya_entries NO SCROLL CURSOR FOR {sql}")).await?;
+    pub(crate) async fn open(
+        session: &'session Session,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Self, Error> {
+        session.execute(&format!("DECLARE atalaya_entries NO SCROLL CURSOR FOR {sql}"), parameters).await?;
         let mut stream = Self { session, page: VecDeque::new(), ended: false };
         stream.fill().await?;
         Ok(stream)

@@ -21,6 +21,14 @@ pub enum Error {
         /// How often it was tried.
         tries: u32,
     },
+    /// Two proofs at once would each take for proven what the other has not compared.
+    #[error(
+        "another proof of the migration `{name}` is running, or the migration was begun by a version that notes nothing"
+    )]
+    AnotherProof {
+        /// The migration.
+        name: String,
+    },
     /// Only a migration's replicator can repair.
     #[error("there is no migration whose replicator could repair rows")]
     NoReplicator,
@@ -54,6 +62,11 @@ impl Error {
             ),
             Self::FenceLost { .. } => Some(
                 "the replicator goes on when a snapshot takes longer than the fence's lease; try again when the target is less busy"
+                    .to_owned(),
+            ),
+            Self::AnotherProof { .. } => Some(
+                "wait for the other one (see pg_stat_activity on the target for `atalaya validate`), or leave out --touched \
+                 and --continuous: a full comparison can always be made"
                     .to_owned(),
             ),
             Self::NoReplicator => {

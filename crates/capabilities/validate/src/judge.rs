@@ -2,15 +2,18 @@
 
 use std::time::Instant;
 
+use atalaya_control::touched::KeyBlock;
+
 use crate::compare::compare;
 use crate::findings::{Described, describe, identify};
 use crate::merge::{Group, Tally};
-use crate::moment::Pair;
+use crate::moment::{Opened, Pair};
 use crate::outcome::Outcome;
+use crate::proof::{Decision, KeyedOutcome, NotedKeys, Verdict, compare_keys, decide};
 use crate::repair::RowIdentity;
 use crate::survey::Survey;
 use crate::unit::Unit;
-use crate::{Error, Moment, Plan, Scope, TableReport, TableStatus};
+use crate::{Error, Method, Moment, Plan, Scope, Shown, TableReport, TableStatus};
 
 /// Differing keys that can be looked at again or repaired in one run.
 pub(crate) const KEPT_GROUPS_MAX: usize = 100_000;
@@ -34,6 +37,8 @@ pub(crate) struct Judged {
     pub(crate) cut: bool,
     /// Whether the snapshot's age limit ended it.
     pub(crate) out_of_time: bool,
+    /// What is known of the table from here on, where a proof of it came to an end.
+    pub(crate) verdict: Option<Verdict>,
 }
 
 /// Compares one table.
@@ -43,12 +48,12 @@ pub(crate) struct Judged {
 pub(crate) async fn judge(
     plan: &Plan,
     survey: &Survey,
+    opened: &Opened,
     pair: &Pair,
     number: usize,
     unit: &Unit,
 ) -> Result<Judged, Error> {
     let started_at = Instant::now();
-    pair.set_savepoint().await?;
     let mut judged = Judged {
         unit: number,
         report: empty_report(unit),
@@ -58,8 +63,24 @@ pub(crate) async fn judge(
         identities: Vec::new(),
         cut: false,
         out_of_time: false,
+        verdict: None,
     };
-    match compare_and_describe(plan, survey, pair, unit, &mut judged).await {
+    let standing = opened.standing.as_ref();
+    let decision = match (plan.method, standing) {
+        (Method::Touched { full_age_max }, Some(standing)) => decide(unit, standing, full_age_max),
+        _ => Decision::Full,
+    };
+    if decision != Decision::Full {
+        judged.report.full_age_seconds = standing.and_then(|standing| standing.of(&unit.target_name)?.full_age_seconds);
+    }
+    if decision == Decision::Untouched {
+        judged.report.status = TableStatus::Equal;
+        judged.report.shown_by = Shown::Untouched;
+        return Ok(judged);
+    }
+    pair.set_savepoint().await?;
+    let work = Work { plan, survey, pair, unit };
+    match work.compare_and_describe(&decision, &mut judged).await {
         Ok(()) => {}
         Err(Error::Postgres(error)) if error.sqlstate().is_some() => {
             fail(plan, &mut judged, &error);
@@ -71,31 +92,77 @@ pub(crate) async fn judge(
     Ok(judged)
 }
 
-async fn compare_and_describe(
-    plan: &Plan,
-    survey: &Survey,
-    pair: &Pair,
-    unit: &Unit,
-    judged: &mut Judged,
-) -> Result<(), Error> {
-    pair.limit_statements().await?;
-    let outcome = compare(pair, unit, plan.method, KEPT_GROUPS_MAX).await?;
-    judged.report.source_rows = outcome.source_rows;
-    judged.report.target_rows = outcome.target_rows;
-    judged.cut = outcome.cut;
-    if let Scope::Databases { moment: Moment::Looks { .. } } = plan.scope {
-        set_tally(&mut judged.report, outcome.tally);
-        judged.open = !outcome.tally.is_zero();
-        judged.groups = outcome.groups;
-        return Ok(());
+/// One table in one pair of sessions.
+struct Work<'all> {
+    plan: &'all Plan,
+    survey: &'all Survey,
+    pair: &'all Pair,
+    unit: &'all Unit,
+}
+
+impl Work<'_> {
+    async fn compare_and_describe(&self, decision: &Decision, judged: &mut Judged) -> Result<(), Error> {
+        let Self { plan, survey, pair, unit } = *self;
+        pair.limit_statements().await?;
+        let keyed = match decision {
+            Decision::Keys => self.compare_noted().await?,
+            Decision::Full | Decision::Untouched => None,
+        };
+        let (outcome, open) = match keyed {
+            Some(keyed) => {
+                judged.report.shown_by = Shown::Keys;
+                judged.report.touched_keys = keyed.keys;
+                (keyed.outcome, Some(keyed.open))
+            }
+            None => {
+                judged.report.full_age_seconds = None;
+                (compare(pair, unit, plan.method, KEPT_GROUPS_MAX).await?, None)
+            }
+        };
+        judged.report.source_rows = outcome.source_rows;
+        judged.report.target_rows = outcome.target_rows;
+        judged.cut = outcome.cut;
+        if let Scope::Databases { moment: Moment::Looks { .. } } = plan.scope {
+            set_tally(&mut judged.report, outcome.tally);
+            judged.open = !outcome.tally.is_zero();
+            judged.groups = outcome.groups;
+            return Ok(());
+        }
+        let listed = list(plan, survey, pair, unit, &outcome).await?;
+        set_tally(&mut judged.report, listed.tally);
+        judged.report.findings = listed.findings;
+        judged.verdict = self.verdict(&mut judged.report, open);
+        if plan.collect_identities {
+            judged.identities = identify(pair, unit, survey, &outcome.groups).await?;
+        }
+        Ok(())
     }
-    let listed = list(plan, survey, pair, unit, &outcome).await?;
-    set_tally(&mut judged.report, listed.tally);
-    judged.report.findings = listed.findings;
-    if plan.collect_identities {
-        judged.identities = identify(pair, unit, survey, &outcome.groups).await?;
+
+    /// Compares the keys that are noted; none when only a comparison of every row can tell.
+    async fn compare_noted(&self) -> Result<Option<KeyedOutcome>, Error> {
+        let (Scope::Migration { name } | Scope::Drained { name }) = &self.plan.scope else { return Ok(None) };
+        match NotedKeys::read(&self.pair.target, name, &self.unit.target_name).await? {
+            Some(noted) => compare_keys(self.pair, self.unit, &noted, KEPT_GROUPS_MAX).await,
+            None => Ok(None),
+        }
     }
-    Ok(())
+
+    /// What a comparison proves, when it looked at whole rows; a table that is proven in full has no age.
+    fn verdict(&self, report: &mut TableReport, open: Option<Vec<KeyBlock>>) -> Option<Verdict> {
+        let equal = report.status == TableStatus::Equal;
+        if !matches!(self.plan.method, Method::Full | Method::Touched { .. }) {
+            return None;
+        }
+        match (open, equal) {
+            (Some(_), true) => Some(Verdict::Keys(Vec::new())),
+            (Some(open), false) => Some(Verdict::Keys(open)),
+            (None, true) => {
+                report.full_age_seconds = Some(0.0);
+                Some(Verdict::FullEqual)
+            }
+            (None, false) => Some(Verdict::FullDifferent),
+        }
+    }
 }
 
 /// Finds out what an outcome's differing rows are, as many as may be listed.
@@ -153,6 +220,9 @@ fn empty_report(unit: &Unit) -> TableReport {
         source: unit.source_name.clone(),
         target: unit.target_name.clone(),
         status: TableStatus::NotProven,
+        shown_by: Shown::Rows,
+        touched_keys: 0,
+        full_age_seconds: None,
         keyed: unit.keyed(),
         source_rows: 0,
         target_rows: 0,

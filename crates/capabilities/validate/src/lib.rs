@@ -17,6 +17,7 @@ mod moment;
 mod outcome;
 mod plan;
 mod progress;
+mod proof;
 mod record;
 mod render;
 mod repair;
@@ -28,13 +29,14 @@ mod survey;
 mod unit;
 
 pub use error::Error;
+pub use moment::oldest_transaction_seconds;
 pub use plan::{Method, Moment, Plan, Scope, TableFilter};
 pub use progress::{Event, Progress, Silent};
 pub use render::{render_status, render_text};
 pub use repair::{Repair, repair};
 pub use report::{
     ColumnDifference, ColumnValues, Finding, FindingKind, KeyColumn, REPORT_VERSION, Report, SequenceReport,
-    SequenceStatus, SkipVerdict, Skipped, TableReport, TableStatus, Totals,
+    SequenceStatus, Shown, SkipVerdict, Skipped, TableReport, TableStatus, Totals,
 };
 pub use run::validate;
 pub use schema::{

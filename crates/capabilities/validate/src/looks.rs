@@ -65,7 +65,7 @@ async fn look_at(plan: &Plan, survey: &Survey, pair: &Pair, unit: &Unit, judged:
     let keys: Vec<i64> = judged.groups.iter().map(|group| group.key).collect();
     let mut now: HashMap<i64, Group> = HashMap::new();
     let (source_sql, target_sql) = (unit.source.entries_of(&keys), unit.target.entries_of(&keys));
-    merge(pair, &source_sql, &target_sql, |group| {
+    merge(pair, (&source_sql, &target_sql), &[], |group| {
         now.insert(group.key, group);
     })
     .await?;

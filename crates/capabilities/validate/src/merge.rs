@@ -67,6 +67,12 @@ impl Group {
         add(&mut self.target, entry);
     }
 
+    /// Rows on the source, and on the target.
+    pub(crate) fn rows(&self) -> (u64, u64) {
+        let sum = |variants: &[Variant]| variants.iter().map(|variant| variant.count).sum();
+        (sum(&self.source), sum(&self.target))
+    }
+
     pub(crate) fn signature(&self) -> Signature {
         let counts = |variants: &[Variant]| variants.iter().map(|variant| (variant.row, variant.count)).collect();
         (counts(&self.source), counts(&self.target))

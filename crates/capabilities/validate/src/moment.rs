@@ -9,7 +9,9 @@ use atalaya_postgres::control::FenceRequest;
 use atalaya_postgres::fence_slot::{FenceSlot, Lifetime};
 use futures_util::future::try_join_all;
 
-use crate::{Error, Plan, Scope};
+use crate::proof::{Ledger, Standing};
+use crate::unit::Unit;
+use crate::{Error, Method, Plan, Scope};
 
 /// How our sessions are called in `pg_stat_activity`.
 pub(crate) const APPLICATION_NAME: &str = "atalaya validate";
@@ -27,6 +29,8 @@ pub(crate) struct Opened {
     pub(crate) pairs: Vec<Pair>,
     /// The position both sides stand at, where a fence was made.
     pub(crate) fence: Option<Lsn>,
+    /// What was proven and written since, as of the target's snapshot; none without a migration.
+    pub(crate) standing: Option<Standing>,
     opened_at: Instant,
 }
 
@@ -52,6 +56,11 @@ impl Pair {
         self.batch(&format!("SET LOCAL statement_timeout = {left_ms}")).await
     }
 
+    /// Has rows of given keys found by an index wherever there is one, until the savepoint's end.
+    pub(crate) async fn prefer_indexes(&self) -> Result<(), Error> {
+        self.batch("SET LOCAL enable_seqscan = off").await
+    }
+
     /// Undoes all since the savepoint, an error too.
     pub(crate) async fn roll_back(&self) -> Result<(), Error> {
         self.batch("ROLLBACK TO SAVEPOINT atalaya_unit; RELEASE SAVEPOINT atalaya_unit").await
@@ -65,10 +74,17 @@ impl Pair {
 
 impl Opened {
     /// Opens the snapshots that the scope asks for.
-    pub(crate) async fn open(plan: &Plan) -> Result<Self, Error> {
+    pub(crate) async fn open(plan: &Plan, ledger: Option<&Ledger>, units: &[Unit]) -> Result<Self, Error> {
         match &plan.scope {
-            Scope::Migration { name } => Self::fenced(plan, name).await,
-            Scope::Drained { .. } | Scope::Databases { .. } => Self::plain(plan).await,
+            Scope::Migration { name } => Self::fenced(plan, name, ledger, units).await,
+            Scope::Drained { name } => {
+                let mut opened = Self::plain(plan).await?;
+                if let (Method::Touched { .. }, Some(pair)) = (plan.method, opened.pairs.first()) {
+                    opened.standing = Some(Standing::read(&pair.target, name).await?);
+                }
+                Ok(opened)
+            }
+            Scope::Databases { .. } => Self::plain(plan).await,
         }
     }
 
@@ -81,16 +97,29 @@ impl Opened {
     }
 
     /// Opens snapshots that hold exactly the same commits, with the help of the migration's replicator.
-    async fn fenced(plan: &Plan, migration: &str) -> Result<Self, Error> {
+    async fn fenced(plan: &Plan, migration: &str, ledger: Option<&Ledger>, units: &[Unit]) -> Result<Self, Error> {
         let mut control = Session::connect_for_control(&plan.target, APPLICATION_NAME).await?;
         for _ in 0..FENCE_TRIES_MAX {
             let (source, target) = connect_pairs(plan).await?;
             let lease = plan.fence_limit + LEASE_MARGIN;
             let request = FenceRequest::hold(&mut control, migration, lease, plan.fence_limit).await?;
-            match open_at_fence(plan, &request, &mut control, &source, &target).await {
-                Ok((fence, opened_at)) => {
+            let opened = async {
+                let (fence, opened_at) = open_at_fence(plan, &request, &mut control, &source, &target).await?;
+                let standing = match (ledger, target.first()) {
+                    (Some(ledger), Some(target)) => {
+                        let standing = Standing::read(target, migration).await?;
+                        ledger.arm(&standing, units).await?;
+                        Some(standing)
+                    }
+                    _ => None,
+                };
+                Ok::<_, Error>((fence, opened_at, standing))
+            };
+            match opened.await {
+                Ok((fence, opened_at, standing)) => {
                     if request.release(&control).await? {
-                        return Ok(Self::of(plan, opened_at, source, target, Some(fence)));
+                        let opened = Self::of(plan, opened_at, source, target, Some(fence));
+                        return Ok(Self { standing, ..opened });
                     }
                 }
                 Err(error) => {
@@ -111,7 +140,7 @@ impl Opened {
     fn of(plan: &Plan, opened_at: Instant, source: Vec<Session>, target: Vec<Session>, fence: Option<Lsn>) -> Self {
         let deadline = opened_at + plan.snapshot_age_limit;
         let pairs = source.into_iter().zip(target).map(|(source, target)| Pair { source, target, deadline }).collect();
-        Self { pairs, fence, opened_at }
+        Self { pairs, fence, standing: None, opened_at }
     }
 }
 
@@ -137,6 +166,19 @@ async fn open_at_fence(
     request.place(control, fence, plan.fence_limit, plan.snapshot_age_limit).await?;
     begin_shared(target).await?;
     Ok((fence, opened_at))
+}
+
+/// How long the oldest transaction is open on the source, in seconds: a fence waits for it, and apply waits for the
+/// fence. Transactions that the role cannot see do not count.
+///
+/// # Errors
+/// The server's.
+pub async fn oldest_transaction_seconds(source: &ConnectionUrl) -> Result<f64, Error> {
+    const SQL: &str = "SELECT coalesce(max(extract(epoch FROM pg_catalog.clock_timestamp() - t.since)), 0)::float8
+        FROM (SELECT xact_start AS since FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL
+               UNION ALL SELECT prepared FROM pg_catalog.pg_prepared_xacts) AS t";
+    let session = Session::connect_for_control(source, APPLICATION_NAME).await?;
+    Ok(session.query_one(SQL, &[]).await?.get(0))
 }
 
 async fn connect_pairs(plan: &Plan) -> Result<(Vec<Session>, Vec<Session>), Error> {

@@ -113,6 +113,12 @@ pub enum Method {
     Sample(u64),
     /// Every column of every row.
     Full,
+    /// Every column of each row that was written since every row of its table was proven equal; of every row where that
+    /// is longer ago than `full_age_max`, or never was. Needs a migration.
+    Touched {
+        /// The age from which on a table is proven in full again.
+        full_age_max: Duration,
+    },
 }
 
 impl fmt::Display for Method {
@@ -121,6 +127,7 @@ impl fmt::Display for Method {
             Self::Counts => formatter.write_str("counts"),
             Self::Sample(rows) => write!(formatter, "sample={rows}"),
             Self::Full => formatter.write_str("full"),
+            Self::Touched { .. } => formatter.write_str("touched"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{ColumnValues, Finding, FindingKind, Report, SequenceStatus, SkipVerdict, TableReport, TableStatus};
+use crate::{ColumnValues, Finding, FindingKind, Report, SequenceStatus, Shown, SkipVerdict, TableReport, TableStatus};
 
 /// How a table's comparison ended, in words.
 #[must_use]
@@ -101,6 +101,15 @@ fn render_values(values: &ColumnValues) -> String {
     format!("source {}, target {}", word(&values.source), word(&values.target))
 }
 
+/// How long ago the oldest comparison of every row was that the result rests on.
+fn oldest(report: &Report) -> String {
+    let ages = report.tables.iter().filter(|table| table.shown_by != Shown::Rows);
+    let oldest = ages
+        .filter_map(|table| table.full_age_seconds)
+        .fold(None, |oldest: Option<f64>, age| Some(oldest.map_or(age, |oldest| oldest.max(age))));
+    oldest.map_or_else(String::new, |age| format!("; the oldest comparison of every row is {age:.0} s old"))
+}
+
 fn render_sums(text: &mut String, report: &Report) {
     let totals = &report.totals;
     let at = match (report.moment, report.fences.as_slice()) {
@@ -109,6 +118,17 @@ fn render_sums(text: &mut String, report: &Report) {
         ("looks", _) => " by repeated looks".to_owned(),
         (_, _) => " with no writes".to_owned(),
     };
+    if report.method == "touched" {
+        let _infallible = writeln!(
+            text,
+            "{} compared in full, {} by {} keys that were written since, {} not written since{}",
+            totals.tables - totals.by_keys - totals.untouched,
+            totals.by_keys,
+            totals.touched_keys,
+            totals.untouched,
+            oldest(report)
+        );
+    }
     let _infallible = writeln!(
         text,
         "{} of {} tables equal{at}, method {}: {} rows on the source, {} on the target; {} missing, {} extra, \
@@ -123,7 +143,7 @@ fn render_sums(text: &mut String, report: &Report) {
         totals.different,
         report.seconds
     );
-    let verdict = if report.is_clean() && report.method == "full" {
+    let verdict = if report.is_clean() && ["full", "touched"].contains(&report.method.as_str()) {
         "proven equal"
     } else if report.is_clean() {
         "no difference found; only --method full is a proof"

@@ -11,7 +11,7 @@ pub const REPORT_VERSION: u32 = 1;
 pub struct Report {
     /// [`REPORT_VERSION`].
     pub version: u32,
-    /// `full`, `counts` or `sample=N`; only `full` is a proof.
+    /// `full`, `touched`, `counts` or `sample=N`; only the first two are proofs.
     pub method: String,
     /// `fence`, `quiesced` or `looks`: what made both sides comparable.
     pub moment: &'static str,
@@ -25,6 +25,8 @@ pub struct Report {
     pub sequences: Vec<SequenceReport>,
     /// Sums over all tables.
     pub totals: Totals,
+    /// Whether what is proven was written down, so that a later pass can build on it.
+    pub recorded: bool,
     /// Whether sequences count as differences.
     pub strict_sequences: bool,
     /// How long it took, in seconds.
@@ -38,6 +40,12 @@ pub struct Totals {
     pub tables: usize,
     /// Of these, proven equal (as far as the method goes).
     pub equal: usize,
+    /// Of these, shown by the keys that were written since an earlier proof of every row.
+    pub by_keys: usize,
+    /// Of these, not written to since an earlier proof of every row.
+    pub untouched: usize,
+    /// Keys looked up.
+    pub touched_keys: u64,
     /// Rows seen on the source.
     pub source_rows: u64,
     /// Rows seen on the target.
@@ -64,6 +72,18 @@ pub enum TableStatus {
     Failed,
 }
 
+/// What a table's result rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// Every row of both sides, as far as the method goes.
+    Rows,
+    /// Every row, at an earlier pass, and now each row that was written since.
+    Keys,
+    /// Every row, at an earlier pass; nothing was written since.
+    Untouched,
+}
+
 /// One table.
 #[derive(Clone, Debug, Serialize)]
 pub struct TableReport {
@@ -73,6 +93,12 @@ pub struct TableReport {
     pub target: RelationName,
     /// How the comparison ended.
     pub status: TableStatus,
+    /// What the result rests on.
+    pub shown_by: Shown,
+    /// Keys that were written since every row was proven, and were looked up now.
+    pub touched_keys: u64,
+    /// Seconds since every row was proven; 0 where it was done now, none without such a proof.
+    pub full_age_seconds: Option<f64>,
     /// Whether rows were matched by a key; else whole rows were counted.
     pub keyed: bool,
     /// Rows on the source (of the sample, where one was taken).
@@ -229,10 +255,19 @@ impl Report {
         self.tables.iter().any(|table| table.refused)
     }
 
+    /// Tables that are not proven equal.
+    pub(crate) fn unproven(&self) -> usize {
+        self.tables.iter().filter(|table| table.status != TableStatus::Equal).count()
+            + self.skipped.iter().filter(|skipped| skipped.verdict != SkipVerdict::Irrelevant).count()
+    }
+
     pub(crate) fn sum_up(&mut self) {
         let mut totals = Totals { tables: self.tables.len(), ..Totals::default() };
         for table in &self.tables {
             totals.equal += usize::from(table.status == TableStatus::Equal);
+            totals.by_keys += usize::from(table.shown_by == Shown::Keys);
+            totals.untouched += usize::from(table.shown_by == Shown::Untouched);
+            totals.touched_keys += table.touched_keys;
             totals.source_rows += table.source_rows;
             totals.target_rows += table.target_rows;
             totals.missing += table.missing;

@@ -10,9 +10,10 @@ use futures_util::future::try_join_all;
 
 use crate::judge::{Judged, judge};
 use crate::moment::{APPLICATION_NAME, Opened, Pair};
+use crate::proof::Ledger;
 use crate::repair::RowIdentity;
 use crate::survey::{Survey, survey};
-use crate::{Error, Event, Moment, Plan, Progress, REPORT_VERSION, Report, Scope, Totals, looks, sequences};
+use crate::{Error, Event, Method, Moment, Plan, Progress, REPORT_VERSION, Report, Scope, Totals, looks, sequences};
 
 /// Compares what the plan says and reports what was found.
 ///
@@ -33,8 +34,9 @@ pub(crate) async fn run(plan: &Plan, progress: &dyn Progress) -> Result<(Report,
     let survey = survey(plan, &source, &target).await?;
     progress
         .tell(&Event::Surveyed { tables: survey.units.len(), bytes: survey.units.iter().map(|unit| unit.bytes).sum() });
-    let run = Run::new(plan, &survey, progress);
-    run.compare_all().await?;
+    let ledger = open_ledger(plan).await?;
+    let run = Run::new(plan, &survey, ledger.as_ref(), progress);
+    let first = run.compare_all().await?;
     let (mut judged, fences) = run.into_results();
     if let Scope::Databases { moment: Moment::Looks { pause, looks_max } } = plan.scope {
         looks::look_again(plan, &survey, progress, &mut judged, pause, looks_max).await?;
@@ -61,11 +63,28 @@ pub(crate) async fn run(plan: &Plan, progress: &dyn Progress) -> Result<(Report,
         skipped: survey.skipped,
         sequences,
         totals: Totals::default(),
+        recorded: ledger.is_some(),
         strict_sequences: plan.strict_sequences || quiesced,
         seconds: started_at.elapsed().as_secs_f64(),
     };
     report.sum_up();
+    if let (Some(ledger), Some((fence, at))) = (&ledger, first)
+        && survey.complete
+        && plan.only.is_none()
+    {
+        ledger.passed(fence, &at, report.unproven()).await?;
+    }
     Ok((report, identities))
+}
+
+/// Where the proof is written down: of whole rows, and while a replicator notes what it writes.
+async fn open_ledger(plan: &Plan) -> Result<Option<Ledger>, Error> {
+    let Scope::Migration { name } = &plan.scope else { return Ok(None) };
+    match (plan.method, Ledger::open(plan, name).await?) {
+        (Method::Touched { .. }, None) => Err(Error::AnotherProof { name: name.clone() }),
+        (Method::Full | Method::Touched { .. }, ledger) => Ok(ledger),
+        (Method::Counts | Method::Sample(_), _) => Ok(None),
+    }
 }
 
 /// A table still to be compared.
@@ -79,6 +98,7 @@ struct Task {
 struct Run<'all> {
     plan: &'all Plan,
     survey: &'all Survey,
+    ledger: Option<&'all Ledger>,
     progress: &'all dyn Progress,
     queue: Mutex<VecDeque<Task>>,
     judged: Mutex<Vec<Judged>>,
@@ -86,7 +106,7 @@ struct Run<'all> {
 }
 
 impl<'all> Run<'all> {
-    fn new(plan: &'all Plan, survey: &'all Survey, progress: &'all dyn Progress) -> Self {
+    fn new(plan: &'all Plan, survey: &'all Survey, ledger: Option<&'all Ledger>, progress: &'all dyn Progress) -> Self {
         let mut units: Vec<usize> = (0..survey.units.len()).collect();
         // Largest first: the last worker is then not left alone with a long one.
         units.sort_by_key(|unit| std::cmp::Reverse(survey.units.get(*unit).map_or(0, |unit| unit.bytes)));
@@ -94,6 +114,7 @@ impl<'all> Run<'all> {
         Self {
             plan,
             survey,
+            ledger,
             progress,
             queue: Mutex::new(queue.collect()),
             judged: Mutex::default(),
@@ -108,15 +129,20 @@ impl<'all> Run<'all> {
         )
     }
 
-    /// Group after group, until no table is left.
-    async fn compare_all(&self) -> Result<(), Error> {
+    /// Group after group, until no table is left; the first fence, and when it was.
+    async fn compare_all(&self) -> Result<Option<(Lsn, String)>, Error> {
+        let mut first = None;
         while !lock(&self.queue).is_empty() {
-            let opened = Opened::open(self.plan).await?;
+            let opened = Opened::open(self.plan, self.ledger, &self.survey.units).await?;
+            if first.is_none() {
+                let at = opened.standing.as_ref().map(|standing| standing.at.clone());
+                first = opened.fence.zip(at);
+            }
             self.progress.tell(&Event::Opened { fence: opened.fence });
             lock(&self.fences).extend(opened.fence);
             try_join_all(opened.pairs.iter().map(|pair| self.work(&opened, pair))).await?;
         }
-        Ok(())
+        Ok(first)
     }
 
     /// One worker of a group: takes tables while the snapshots are young.
@@ -137,10 +163,15 @@ impl<'all> Run<'all> {
             };
             self.progress.tell(&Event::Started { table: &unit.source_name });
             let young = opened.age() < limit / 10;
-            let judged = judge(self.plan, self.survey, pair, task.unit, unit).await?;
+            let judged = judge(self.plan, self.survey, opened, pair, task.unit, unit).await?;
             if judged.out_of_time && !young && !task.tried {
                 lock(&self.queue).push_back(Task { tried: true, ..task });
                 return Ok(());
+            }
+            if let (Some(ledger), Some(standing), Some(fence), Some(verdict)) =
+                (self.ledger, &opened.standing, opened.fence, &judged.verdict)
+            {
+                ledger.judge(unit, standing, fence, verdict).await?;
             }
             self.progress.tell(&Event::Finished { report: &judged.report });
             lock(&self.judged).push(judged);

@@ -24,6 +24,8 @@ pub(crate) struct Survey {
     pub(crate) target_names: HashMap<u32, RelationName>,
     /// A migration's source tables with the roots of partitions; none without a migration.
     moved: Option<HashSet<RelationName>>,
+    /// Whether nothing that has moved was left out by the plan's choice.
+    pub(crate) complete: bool,
 }
 
 impl Survey {
@@ -50,6 +52,7 @@ pub(crate) async fn survey(plan: &Plan, source: &Session, target: &Session) -> R
         source_names: names(&source_relations),
         target_names: names(&target_relations),
         moved: None,
+        complete: true,
     };
     let chosen = Chosen::new(plan, &source_relations);
     let pairs = match &plan.scope {
@@ -59,19 +62,25 @@ pub(crate) async fn survey(plan: &Plan, source: &Session, target: &Session) -> R
         Scope::Databases { .. } => database_pairs(plan, &source_relations, &mut survey.skipped),
     };
     if !matches!(plan.scope, Scope::Databases { .. }) {
-        let roots = pairs.iter().filter_map(|(name, _)| chosen.roots.get(name).copied());
-        survey.moved = Some(pairs.iter().map(|(name, _)| name).chain(roots).cloned().collect());
+        let roots = pairs.iter().filter_map(|pair| chosen.roots.get(&pair.source).copied());
+        survey.moved = Some(pairs.iter().map(|pair| &pair.source).chain(roots).cloned().collect());
     }
     let source_by_name: HashMap<&RelationName, &Relation> =
         source_relations.iter().map(|relation| (&relation.name, relation)).collect();
     let target_by_name: HashMap<&RelationName, &Relation> =
         target_relations.iter().map(|relation| (&relation.name, relation)).collect();
     let source_sizes = sizes(&source_relations);
-    for (target_name, source_names) in group(pairs, &chosen) {
+    let groups = group(pairs);
+    let all = groups.len();
+    // A target table is compared with all that it is made up of, or not at all.
+    let groups: Vec<_> =
+        groups.into_iter().filter(|(_, pairs)| pairs.iter().any(|pair| chosen.chooses(&pair.source))).collect();
+    survey.complete = groups.len() == all;
+    for (target_name, pairs) in groups {
         let sources: Vec<&Relation> =
-            source_names.iter().filter_map(|name| source_by_name.get(name).copied()).collect();
+            pairs.iter().filter_map(|pair| source_by_name.get(&pair.source).copied()).collect();
         let target = target_by_name.get(&target_name);
-        for name in source_names.iter().filter(|name| !source_by_name.contains_key(*name)) {
+        for name in pairs.iter().map(|pair| &pair.source).filter(|name| !source_by_name.contains_key(*name)) {
             survey.skipped.push(match target {
                 Some(_) => difference(name, "is not on the source"),
                 None => {
@@ -86,7 +95,8 @@ pub(crate) async fn survey(plan: &Plan, source: &Session, target: &Session) -> R
             }
             continue;
         };
-        survey.units.extend(Unit::new(&sources, target, &source_sizes, hashing));
+        let since: Vec<&str> = pairs.iter().map(|pair| pair.since.as_str()).collect();
+        survey.units.extend(Unit::new(&sources, target, &since.join(" "), &source_sizes, hashing));
     }
     if matches!(plan.scope, Scope::Databases { .. }) {
         let extra = target_relations
@@ -105,7 +115,13 @@ pub(crate) async fn survey(plan: &Plan, source: &Session, target: &Session) -> R
 }
 
 /// A source table and the target table it belongs to.
-type NamePair = (RelationName, RelationName);
+#[derive(Clone, Debug)]
+struct NamePair {
+    source: RelationName,
+    target: RelationName,
+    /// Where the table's history begins; empty without a migration.
+    since: String,
+}
 
 fn database_pairs(plan: &Plan, relations: &[Relation], skipped: &mut Vec<Skipped>) -> Vec<NamePair> {
     let mut pairs = Vec::new();
@@ -115,7 +131,8 @@ fn database_pairs(plan: &Plan, relations: &[Relation], skipped: &mut Vec<Skipped
             continue;
         }
         if is_compared(relation) {
-            pairs.push((relation.name.clone(), relation.name.clone()));
+            let name = relation.name.clone();
+            pairs.push(NamePair { source: name.clone(), target: name, since: String::new() });
         } else {
             let reason = match &relation.extension {
                 Some(extension) => format!("belongs to the extension `{extension}`"),
@@ -163,7 +180,7 @@ async fn migration_pairs(
     }
     let rows = target
         .query(
-            "SELECT schema, name, target_schema, target_name, state FROM atalaya.tables WHERE migration = $1
+            "SELECT schema, name, target_schema, target_name, state, coalesce(start_lsn::text, '') FROM atalaya.tables WHERE migration = $1
               ORDER BY schema COLLATE \"C\", name COLLATE \"C\"",
             &[&name],
         )
@@ -173,7 +190,8 @@ async fn migration_pairs(
     for row in &rows {
         let source = RelationName::new(text(row, 0), text(row, 1));
         if text(row, 4) == "done" {
-            pairs.push((source, RelationName::new(text(row, 2), text(row, 3))));
+            let target = RelationName::new(text(row, 2), text(row, 3));
+            pairs.push(NamePair { source, target, since: text(row, 5) });
         } else if chosen.chooses(&source) {
             skipped.push(Skipped {
                 table: source,
@@ -186,20 +204,18 @@ async fn migration_pairs(
 }
 
 /// Source tables by the target table they make up; in the order of the first of each.
-fn group(pairs: Vec<NamePair>, chosen: &Chosen<'_>) -> Vec<(RelationName, Vec<RelationName>)> {
-    let mut groups: Vec<(RelationName, Vec<RelationName>)> = Vec::new();
+fn group(pairs: Vec<NamePair>) -> Vec<(RelationName, Vec<NamePair>)> {
+    let mut groups: Vec<(RelationName, Vec<NamePair>)> = Vec::new();
     let mut positions: HashMap<RelationName, usize> = HashMap::new();
-    for (source, target) in pairs {
-        let position = *positions.entry(target.clone()).or_insert_with(|| {
-            groups.push((target, Vec::new()));
+    for pair in pairs {
+        let position = *positions.entry(pair.target.clone()).or_insert_with(|| {
+            groups.push((pair.target.clone(), Vec::new()));
             groups.len() - 1
         });
         if let Some((_, sources)) = groups.get_mut(position) {
-            sources.push(source);
+            sources.push(pair);
         }
     }
-    // A target table is compared with all that it is made up of, or not at all.
-    groups.retain(|(_, sources)| sources.iter().any(|source| chosen.chooses(source)));
     groups
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Unit {
     pub(crate) columns: Vec<String>,
     /// Positions of the key's columns within `columns`, in key order; empty without a key.
     pub(crate) key: Vec<usize>,
+    /// What is compared, in words that are another's as soon as anything of it changes.
+    pub(crate) shape: String,
     /// Columns that the target lacks.
     pub(crate) missing_columns: Vec<String>,
     /// Columns that only the target has.
@@ -37,6 +39,7 @@ impl Unit {
     pub(crate) fn new(
         sources: &[&Relation],
         target: &Relation,
+        since: &str,
         sizes: &HashMap<RelationName, (f64, u64)>,
         hashing: Hashing,
     ) -> Option<Self> {
@@ -72,6 +75,7 @@ impl Unit {
             target_name: target.name.clone(),
             source: SideSql::new(&places, &source_columns, key.clone(), hashing),
             target: SideSql::new(&[place(target)], &target_columns, key.clone(), hashing),
+            shape: shape(sources, target, since, &source_columns, &target_columns),
             columns: source_columns.iter().map(|column| column.name.clone()).collect(),
             key,
             missing_columns,
@@ -85,6 +89,22 @@ impl Unit {
     pub(crate) fn keyed(&self) -> bool {
         self.source.keyed()
     }
+}
+
+/// The form of the proof itself; raised when rows are compared in another way than before.
+const PROOF_FORMAT: u32 = 1;
+
+fn shape(sources: &[&Relation], target: &Relation, since: &str, source: &[&Column], on_target: &[&Column]) -> String {
+    let oids: Vec<u32> = sources.iter().map(|relation| relation.oid).collect();
+    let column = |column: &&Column| format!("{} {}", column.name, column.declared_type);
+    let all = |columns: &[&Column]| columns.iter().map(column).collect::<Vec<_>>().join(", ");
+    format!(
+        "{PROOF_FORMAT} {} {oids:?} since {since} to {}: {} = {}",
+        env!("CARGO_PKG_VERSION"),
+        target.oid,
+        all(source),
+        all(on_target)
+    )
 }
 
 fn place(relation: &Relation) -> Place {

@@ -1,5 +1,6 @@
 //! `atalaya validate`: proves that both sides hold the same rows, lists those that differ, repairs them.
 
+mod continuous;
 mod schema;
 
 use std::time::Duration;
@@ -18,18 +19,38 @@ use crate::runtime;
   atalaya validate orders-to-18
   atalaya validate orders-to-18 --tables 'public.orders*' --show-values
   atalaya validate orders-to-18 --repair
+  atalaya validate orders-to-18 --touched
+  atalaya validate orders-to-18 --continuous --every 60
   atalaya validate orders-to-18 --schema
   atalaya validate orders-to-18 --schema --sql > mend.sql
   atalaya validate --source env:ONE --target env:OTHER --quiesced --output json
 
 While `migrate start` runs, both sides are compared at one position of the source's log. Two databases without
-a migration are compared by looking again at what differs, or, with --quiesced, by one look.")]
+a migration are compared by looking again at what differs, or, with --quiesced, by one look.
+
+Once every row of a table was proven at a fence, the keys that the move writes to it are noted, and --touched and
+--continuous compare these only. A row that somebody else changed meanwhile is not among them: only a comparison of every
+row sees it, which --continuous makes again every --full-every hours.")]
 pub(crate) struct ValidateArguments {
     #[command(flatten)]
     endpoints: EndpointArguments,
     /// full (every column of every row), sample=N (about N rows a table) or counts; only full is a proof.
     #[arg(long, default_value = "full", value_parser = method)]
     method: Method,
+    /// Prove only what the move has written since every row of a table was proven; every row where that was never, or
+    /// more than --full-every hours ago.
+    #[arg(long, conflicts_with = "method")]
+    touched: bool,
+    /// The same again and again, beside `migrate start`, until the migration is finished. Each pass is a line or, as
+    /// JSON, a document; the exit code is the last pass's.
+    #[arg(long, conflicts_with_all = ["method", "quiesced", "repair", "show_values"])]
+    continuous: bool,
+    /// Seconds between two passes of --continuous; longer where a pass takes more than a tenth of that.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    every: u64,
+    /// Hours after which --touched and --continuous compare every row of a table again.
+    #[arg(long, value_name = "HOURS", default_value_t = FULL_AGE_MAX_HOURS, value_parser = clap::value_parser!(u64).range(1..=8760))]
+    full_every: u64,
     /// Nothing writes to either side, and nothing is still to be applied: the first look counts, and sequences
     /// must stand equal.
     #[arg(long)]
@@ -67,7 +88,7 @@ impl From<atalaya_validate::Error> for Failure {
         let hint = error.hint();
         let code = match &error {
             atalaya_validate::Error::NothingMatches => exit::USAGE,
-            atalaya_validate::Error::NoReplicator => exit::REFUSED,
+            atalaya_validate::Error::NoReplicator | atalaya_validate::Error::AnotherProof { .. } => exit::REFUSED,
             _ => exit::FAILED,
         };
         Self::new(code, &error, hint)
@@ -83,15 +104,12 @@ pub(crate) fn run(arguments: &ValidateArguments, context: &Context) -> Result<u8
 }
 
 async fn validate(arguments: &ValidateArguments, endpoints: &Endpoints, context: &Context) -> Result<u8, Failure> {
-    let scope = scope(arguments, endpoints, context).await?;
-    let mut plan = Plan::new(endpoints.source.clone(), endpoints.target.clone(), scope);
-    plan.tables = TableFilter::new(endpoints.filter());
-    plan.method = arguments.method;
-    plan.workers = usize::from(arguments.workers);
-    plan.show_values = arguments.show_values;
-    plan.listed_max = usize::try_from(arguments.list).unwrap_or(usize::MAX);
-    plan.snapshot_age_limit = Duration::from_secs(arguments.snapshot_age * 60);
-    plan.strict_sequences = arguments.strict_sequences;
+    if arguments.continuous {
+        let scope = Scope::Migration { name: endpoints.name.to_string() };
+        let plan = plan(arguments, endpoints, scope);
+        return continuous::run(plan, endpoints, Duration::from_secs(arguments.every), context).await;
+    }
+    let plan = plan(arguments, endpoints, scope(arguments, endpoints, context).await?);
     let progress = ValidationProgress::new(context.output);
     if !arguments.repair {
         let report = atalaya_validate::validate(&plan, &progress).await;
@@ -116,6 +134,22 @@ async fn validate(arguments: &ValidateArguments, endpoints: &Endpoints, context:
     Ok(exit_code(repair.result()))
 }
 
+/// What the arguments ask for.
+fn plan(arguments: &ValidateArguments, endpoints: &Endpoints, scope: Scope) -> Plan {
+    let mut plan = Plan::new(endpoints.source.clone(), endpoints.target.clone(), scope);
+    plan.tables = TableFilter::new(endpoints.filter());
+    plan.method = match arguments.touched || arguments.continuous {
+        true => Method::Touched { full_age_max: Duration::from_secs(arguments.full_every * 3600) },
+        false => arguments.method,
+    };
+    plan.workers = usize::from(arguments.workers);
+    plan.show_values = arguments.show_values;
+    plan.listed_max = usize::try_from(arguments.list).unwrap_or(usize::MAX);
+    plan.snapshot_age_limit = Duration::from_secs(arguments.snapshot_age * 60);
+    plan.strict_sequences = arguments.strict_sequences;
+    plan
+}
+
 /// How long the replicator may take to put the rows right.
 const REPAIR_LIMIT: Duration = Duration::from_secs(10 * 60);
 
@@ -124,6 +158,9 @@ const REPAIR_LIMIT: Duration = Duration::from_secs(10 * 60);
 async fn scope(arguments: &ValidateArguments, endpoints: &Endpoints, context: &Context) -> Result<Scope, Failure> {
     let name = endpoints.name.clone();
     let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &name).await?;
+    if status.is_none() && arguments.touched {
+        return Err(unknown(endpoints));
+    }
     if status.is_none() && arguments.endpoints.name.is_some() {
         context.note(&format!("the target knows no migration `{name}`: two databases are compared as they are"));
     }
@@ -145,12 +182,36 @@ async fn scope(arguments: &ValidateArguments, endpoints: &Endpoints, context: &C
     }
 }
 
+/// Without a migration nobody notes what is written.
+fn unknown(endpoints: &Endpoints) -> Failure {
+    Failure {
+        code: exit::REFUSED,
+        message: format!("the target knows no migration `{}`, so nothing says what was written", endpoints.name),
+        hint: Some("see `atalaya migrate status`; without a migration every row is compared".to_owned()),
+    }
+}
+
+/// Hours for which a comparison of every row counts, where only what was written since is proven.
+const FULL_AGE_MAX_HOURS: u64 = 24;
+
+/// How much the last proof looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LastProof {
+    /// Every row.
+    Full,
+    /// What was written since every row was proven, where that was a day ago at most.
+    Touched,
+}
+
 /// The proof that `migrate finish` asks for: nothing is left to apply, so one look counts.
-pub(crate) async fn last_proof(endpoints: &Endpoints, context: &Context) -> Result<Report, Failure> {
+pub(crate) async fn last_proof(endpoints: &Endpoints, extent: LastProof, context: &Context) -> Result<Report, Failure> {
     let scope = Scope::Drained { name: endpoints.name.to_string() };
     let mut plan = Plan::new(endpoints.source.clone(), endpoints.target.clone(), scope);
     // Every table that has moved, whatever the patterns say by now; sequences are set by the patterns.
     plan.sequences = TableFilter::new(endpoints.filter());
+    if extent == LastProof::Touched {
+        plan.method = Method::Touched { full_age_max: Duration::from_secs(FULL_AGE_MAX_HOURS * 3600) };
+    }
     let progress = ValidationProgress::new(context.output);
     let report = atalaya_validate::validate(&plan, &progress).await;
     progress.finish();

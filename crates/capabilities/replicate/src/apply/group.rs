@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use atalaya_data::{Lsn, quote_literal};
+use atalaya_data::{Lsn, RelationName, quote_literal};
 use atalaya_pgwire::pgoutput::Tuple;
 use atalaya_postgres::{Session, Statement, ToSql};
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use super::ordered::{self, Stopped};
 use super::value::{TextValue, text_of};
 use super::{Change, TargetTable, copy_text, multiset, statements};
 use crate::conflict::{self, Conflict};
+use crate::touched::Notes;
 use crate::{Error, Failpoints};
 
 /// From this many rows on COPY beats INSERT, which saves its extra round trips.
@@ -85,6 +86,8 @@ pub(crate) struct Applier {
     group_changes: u64,
     /// The position that the target holds, as far as this run knows.
     stored: Lsn,
+    /// What the next proof has to look at.
+    notes: Notes,
     failpoints: Failpoints,
 }
 
@@ -109,6 +112,7 @@ impl Applier {
         if options.replica_role {
             session.batch("SET session_replication_role = replica").await?;
         }
+        let notes = Notes::read(&session, migration).await?;
         Ok(Self {
             session,
             migration: migration.to_owned(),
@@ -118,6 +122,7 @@ impl Applier {
             open: false,
             group_changes: 0,
             stored,
+            notes,
             failpoints,
         })
     }
@@ -125,6 +130,26 @@ impl Applier {
     /// The session, between groups.
     pub(crate) fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Reads anew which tables are noted; between groups, where somebody's fence has been passed.
+    pub(crate) async fn renew_notes(&mut self) -> Result<(), Error> {
+        self.notes.renew(&self.session).await
+    }
+
+    /// Notes rows that are written by their keys, within an open transaction of somebody else's.
+    pub(crate) async fn note_keys(
+        &mut self,
+        table: &RelationName,
+        columns: &[&str],
+        keys: &[Vec<Option<String>>],
+    ) -> Result<(), Error> {
+        self.notes.begin();
+        match columns.is_empty() {
+            true => self.notes.take_whole(std::iter::once(table)),
+            false => self.notes.take_keys(table, columns, keys),
+        }
+        self.notes.write(&self.session).await.map(|_| ())
     }
 
     /// Whether a transaction is open on the target.
@@ -157,6 +182,7 @@ impl Applier {
         let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
         self.group_changes += 1;
         self.session.batch(&format!("TRUNCATE {}{restart}", names.join(", "))).await?;
+        self.notes.take_whole(tables.iter().map(|table| &table.name));
         self.failpoints.reach("apply-truncated");
         Ok(())
     }
@@ -183,9 +209,10 @@ impl Applier {
         self.begin().await?;
         let part = std::mem::take(&mut self.part);
         self.part_bytes = 0;
+        self.notes.take(&part);
         if self.write_folded(&part).await? {
             self.failpoints.reach("apply-part-written");
-            return Ok(());
+            return self.write_full_notes().await;
         }
         self.session.batch("ROLLBACK TO SAVEPOINT part").await?;
         for change in &part {
@@ -196,6 +223,14 @@ impl Applier {
             }
         }
         self.failpoints.reach("apply-ordered-written");
+        self.write_full_notes().await
+    }
+
+    /// Within a large transaction notes are written before its end.
+    async fn write_full_notes(&mut self) -> Result<(), Error> {
+        if self.notes.is_full() {
+            self.notes.write(&self.session).await?;
+        }
         Ok(())
     }
 
@@ -203,6 +238,9 @@ impl Applier {
     pub(crate) async fn commit(&mut self, position: GroupPosition) -> Result<(), Error> {
         self.flush().await?;
         self.begin().await?;
+        if self.notes.write(&self.session).await? {
+            self.failpoints.reach("touched-noted");
+        }
         let committed = position.committed_at_micros.map_or("committed_at".to_owned(), |micros| {
             format!("'2000-01-01 00:00:00+00'::timestamptz + {micros} * interval '1 us'")
         });
@@ -225,6 +263,7 @@ impl Applier {
         self.failpoints.reach(if idle { "idle-position-written" } else { "apply-position-written" });
         self.session.batch("COMMIT").await?;
         self.failpoints.reach(if idle { "idle-committed" } else { "apply-committed" });
+        self.notes.committed();
         self.open = false;
         self.group_changes = 0;
         self.stored = lsn;
@@ -232,6 +271,9 @@ impl Applier {
     }
 
     async fn begin(&mut self) -> Result<(), Error> {
+        if !self.open {
+            self.notes.begin();
+        }
         let sql = if self.open {
             "RELEASE SAVEPOINT part; SAVEPOINT part".to_owned()
         } else {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use atalaya_catalog::{Column, Generated, Relation as CatalogRelation, RelationKind, TypeKind};
+use atalaya_catalog::{Generated, Relation as CatalogRelation, RelationKind};
 use atalaya_data::{Lsn, RelationName};
 use atalaya_pgwire::pgoutput;
 
@@ -203,31 +203,10 @@ fn target_column(target: &CatalogRelation, name: &str) -> Option<TargetColumn> {
     Some(TargetColumn {
         name: column.name.clone(),
         type_sql: column.type_sql.clone(),
-        equality: equality_of(column),
+        equality: column.equality_sql(),
         comparable: column.byte_comparable,
         identity_always: column.identity == atalaya_catalog::Identity::Always,
     })
-}
-
-/// A type of an extension has its operators beside it; every other type's are the server's own.
-fn equality_of(column: &Column) -> String {
-    if !(column.user_defined && column.type_kind == TypeKind::Base) {
-        return "=".to_owned();
-    }
-    match schema_of(&column.type_sql) {
-        Some(schema) => format!("OPERATOR({schema}.=)"),
-        None => "=".to_owned(),
-    }
-}
-
-/// The schema of a qualified name, as it is quoted there.
-fn schema_of(name: &str) -> Option<&str> {
-    let mut quoted = false;
-    let end = name.char_indices().find_map(|(at, each)| {
-        quoted ^= each == '"';
-        (each == '.' && !quoted).then_some(at)
-    })?;
-    name.get(..end)
 }
 
 fn locator_of(columns: &[TargetColumn], names: &[String]) -> Option<usize> {

@@ -63,7 +63,11 @@ impl Follower<'_> {
                 (Kind::Fence, FenceState::Requested) => {
                     self.hold(id, FenceState::Requested, FenceState::Holding).await?
                 }
-                (Kind::Fence, _) => self.hold(id, FenceState::Placed, FenceState::Reached).await?,
+                (Kind::Fence, _) => {
+                    self.hold(id, FenceState::Placed, FenceState::Reached).await?;
+                    // Whoever took a snapshot here proves what came before it, and nothing later.
+                    self.applier.renew_notes().await?;
+                }
                 (Kind::Repair, FenceState::Requested) => self.place_repair(id).await?,
                 (Kind::Repair, _) => self.repair(id).await?,
                 (Kind::Stop, _) => {}

@@ -78,6 +78,10 @@ impl Follower<'_> {
                 sources: names.map(|name| find(&sources, name)).collect::<Result<_, _>>()?,
                 target: find(&targets, &listed.target)?,
             };
+            let identity = table.identity_names();
+            let names: Vec<&str> = identity.iter().map(String::as_str).collect();
+            self.applier.note_keys(&listed.target, &names, &listed.keys).await?;
+            let target = self.applier.session();
             // Every row goes before one comes: a value of another unique key may pass from row to row.
             for keys in listed.keys.chunks(BATCH) {
                 table.delete(target, keys).await?;
@@ -87,6 +91,7 @@ impl Follower<'_> {
                 repaired += keys.len();
             }
         }
+        let target = self.applier.session();
         target.execute("DELETE FROM atalaya.repair_rows WHERE control_id = $1", &[&id]).await?;
         // Written last, like every position of ours; the repair itself does not move it.
         target
@@ -137,6 +142,12 @@ impl Repaired<'_> {
     /// The columns that the listed rows are known by.
     fn identity(&self) -> Vec<Column> {
         self.sources.first().map(|relation| identity(relation)).unwrap_or_default()
+    }
+
+    /// Names of the key's columns; none for a table without a key.
+    fn identity_names(&self) -> Vec<String> {
+        let keyed = self.sources.first().into_iter().flat_map(|relation| relation.key_columns());
+        keyed.map(|column| column.name.clone()).collect()
     }
 
     /// Deletes the listed rows on the target; those of children that inherit from the table are not its own.

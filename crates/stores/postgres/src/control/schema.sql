@@ -111,3 +111,45 @@ CREATE TABLE IF NOT EXISTS atalaya.conflicts (
     policy     text NOT NULL,
     seen_at    timestamptz NOT NULL DEFAULT now()
 );
+
+-- What was proven of each table of the target, and the promise that its changed keys are noted: from the fence on at
+-- which its row is written. `shape` is what was compared, and by which version; `full_lsn` is the fence of the last
+-- comparison of every row, while that comparison still counts.
+CREATE TABLE IF NOT EXISTS atalaya.proof_tables (
+    migration text NOT NULL REFERENCES atalaya.migration ON DELETE CASCADE,
+    schema    text NOT NULL,
+    name      text NOT NULL,
+    shape     text NOT NULL,
+    keys_max  bigint NOT NULL,
+    full_lsn  pg_lsn,
+    full_at   timestamptz,
+    PRIMARY KEY (migration, schema, name)
+);
+
+-- Keys of such tables that were written since, noted in the transaction that wrote them (blocks of
+-- `atalaya_control::touched`); without keys: the table as a whole. A pass that finds them equal removes them.
+CREATE TABLE IF NOT EXISTS atalaya.touched (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    migration  text NOT NULL REFERENCES atalaya.migration ON DELETE CASCADE,
+    schema     text NOT NULL,
+    name       text NOT NULL,
+    keys_count bigint NOT NULL DEFAULT 0,
+    keys       bytea
+);
+-- To be compressed they would cost more than they take.
+DO $$ BEGIN
+    IF (SELECT attstorage FROM pg_catalog.pg_attribute
+         WHERE attrelid = 'atalaya.touched'::regclass AND attname = 'keys') <> 'e' THEN
+        ALTER TABLE atalaya.touched ALTER COLUMN keys SET STORAGE EXTERNAL;
+    END IF;
+END $$;
+
+-- The last pass over every table of a migration, and the last one that left nothing unproven.
+CREATE TABLE IF NOT EXISTS atalaya.proof (
+    migration text PRIMARY KEY REFERENCES atalaya.migration ON DELETE CASCADE,
+    passed_lsn pg_lsn NOT NULL,
+    passed_at  timestamptz NOT NULL,
+    unproven   integer NOT NULL,
+    clean_lsn  pg_lsn,
+    clean_at   timestamptz
+);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use atalaya_replicate::{Plan, StopWhen};
 
 use super::plan::RunArguments;
-use crate::command::validate;
+use crate::command::validate::{self, LastProof};
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::progress::Progress;
@@ -15,12 +15,19 @@ use crate::runtime;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   atalaya migrate finish orders-to-18
+  atalaya migrate finish orders-to-18 --full-proof
+
+Tables whose rows were all proven equal within the last day (`atalaya validate`) are proven by the keys that were written
+since; all others, and every table with --full-proof, row by row.
 
 A run that follows the source is stopped first. Nothing may write to the source any more: what it commits after the
 last fence stays there.")]
 pub(crate) struct FinishArguments {
     #[command(flatten)]
     run: RunArguments,
+    /// Compare every row of every table once more, however lately that was done.
+    #[arg(long)]
+    full_proof: bool,
 }
 
 /// How long a run that follows may take to apply what is left.
@@ -82,7 +89,8 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
         Ok::<_, Failure>(())
     })??;
     progress.finish();
-    let report = runtime::block_on(validate::last_proof(&endpoints, context))??;
+    let extent = if arguments.full_proof { LastProof::Full } else { LastProof::Touched };
+    let report = runtime::block_on(validate::last_proof(&endpoints, extent, context))??;
     if !report.is_clean() {
         context.print(&atalaya_validate::render_text(&report), &validate::json(&report)?);
         return Err(Failure {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use atalaya_replicate::{SlotHealth, Status};
+use atalaya_replicate::{ProofStatus, SlotHealth, Status};
 
 use crate::endpoints::EndpointArguments;
 use crate::exit::{self, Failure};
@@ -76,6 +76,9 @@ fn text(status: &Status) -> String {
         ),
     };
     let _infallible = writeln!(out, "  slot     {}: {health}", slot.name);
+    if status.phase == "stream" {
+        let _infallible = writeln!(out, "  proof    {}", proof(&status.proof));
+    }
     if let Some(why) = &status.given_up {
         let (kept, limit) = (bytes(why.retained_bytes), bytes(why.limit_bytes));
         let _infallible = writeln!(
@@ -96,6 +99,35 @@ fn open_transactions(out: &mut String, status: &Status) {
     if status.running && count > 0 {
         let _infallible =
             writeln!(out, "  open     {count} large transactions of the source, {} kept here", bytes(held));
+    }
+}
+
+/// Until where everything is proven, what the next pass has to look at, and how old the oldest full comparison is.
+fn proof(proof: &ProofStatus) -> String {
+    let mut said = match (&proof.proven_lsn, proof.proven_seconds) {
+        (Some(lsn), Some(seconds)) => format!("equal at {lsn}, {} ago", age(seconds)),
+        _ => "nothing is proven yet (`atalaya validate`)".to_owned(),
+    };
+    if let (1.., Some(lsn)) = (proof.unproven_tables, &proof.passed_lsn) {
+        let _infallible = write!(said, "; {} tables NOT PROVEN at {lsn}", proof.unproven_tables);
+    }
+    if proof.full_tables > 0 {
+        let _infallible = write!(said, "; written since: {} keys", proof.touched_keys);
+        if proof.whole_tables > 0 {
+            let _infallible = write!(said, " and {} whole tables", proof.whole_tables);
+        }
+    }
+    if let Some(seconds) = proof.full_seconds {
+        let _infallible = write!(said, "; every row of each table within the last {}", age(seconds));
+    }
+    said
+}
+
+fn age(seconds: f64) -> String {
+    match seconds {
+        ..120.0 => format!("{seconds:.0} s"),
+        120.0..7200.0 => format!("{:.0} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
     }
 }
 
