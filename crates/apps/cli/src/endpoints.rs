@@ -1,7 +1,7 @@
 //! Which migration a command speaks of: a name in the estate file, or two URLs.
 
 use atalaya_data::{MigrationName, RelationName};
-use atalaya_estate::{ConflictPolicy, ConnectionUrl, Estate, SecretOrigin, TablePattern, TablePatterns};
+use atalaya_estate::{ConflictRules, ConnectionUrl, Estate, SecretOrigin, TablePattern, TablePatterns};
 
 use crate::exit::{self, Failure};
 use crate::global::Context;
@@ -45,8 +45,8 @@ pub(crate) struct Endpoints {
     pub(crate) tables: TablePatterns,
     /// Which of them are only inserted into.
     pub(crate) append_only: Vec<TablePattern>,
-    /// What is done with a row that does not apply as it came.
-    pub(crate) conflicts: ConflictPolicy,
+    /// What the estate file says is done with rows of the target that somebody else wrote.
+    pub(crate) conflicts: Option<ConflictRules>,
     /// Workers that the estate asks for.
     pub(crate) workers: Option<usize>,
 }
@@ -76,7 +76,7 @@ impl EndpointArguments {
                 target: resolve_url(target, "--target", context)?,
                 tables: TablePatterns::everything(),
                 append_only: Vec::new(),
-                conflicts: ConflictPolicy::default(),
+                conflicts: None,
                 workers: None,
             },
             _ => {
@@ -128,7 +128,7 @@ fn from_estate(name: &str, context: &Context) -> Result<Endpoints, Failure> {
         target: complete(found.target_url)?,
         tables: found.migration.tables.clone(),
         append_only: found.migration.append_only.clone(),
-        conflicts: found.migration.conflicts,
+        conflicts: found.migration.conflicts.clone(),
         workers: found.migration.workers.map(|workers| usize::from(workers.get())),
     })
 }

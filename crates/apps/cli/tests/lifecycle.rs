@@ -99,7 +99,7 @@ fn a_row_that_somebody_else_wrote_to_the_target_stops_the_run() {
     shop.target.run_sql("shop", "INSERT INTO item VALUES (2000, 'foreign')").unwrap();
     shop.source.run_sql("shop", "INSERT INTO item VALUES (1999, 'a'), (2000, 'secret value')").unwrap();
     let ran = shop.run("start", &["--stop-when", "caught-up"]);
-    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("conflict `insert_exists` in table public.item"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("secret value"), "{}", ran.stderr);
     assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM item WHERE id = 1999").unwrap().trim(), "0");

@@ -152,6 +152,8 @@ pub struct Relation {
     pub key: Option<Key>,
     /// How many unique indexes there are besides [`Relation::key`].
     pub other_unique_indexes: usize,
+    /// Whether a unique index or an exclusion constraint of it may be checked at the end of a transaction only.
+    pub deferrable_unique: bool,
     /// What the write-ahead log says of old rows.
     pub replica_identity: ReplicaIdentity,
     /// Whether UPDATE and DELETE can be followed: FULL, a usable index, or a primary key under DEFAULT.

@@ -1,7 +1,7 @@
 //! What a right file declares.
 
 use atalaya_data::RelationName;
-use atalaya_estate::{ConflictPolicy, Engine, StoredIn};
+use atalaya_estate::{ConflictRules, Engine, StoredIn};
 
 use crate::parse;
 
@@ -28,11 +28,27 @@ fn the_example_is_read_whole() {
     assert_eq!(estate.services["analytics-service"].database, StoredIn::Engine(Engine::Redshift));
     let migration = estate.migration("orders-to-18").unwrap();
     assert_eq!((migration.source_url.host(), migration.target_url.host()), ("old.example", "new.example"));
-    assert_eq!(migration.migration.conflicts, ConflictPolicy::SourceWins);
+    assert_eq!(migration.migration.conflicts, Some(rules(&["source-wins"])));
     assert!(migration.migration.tables.matches(&RelationName::new("public", "orders")));
     assert!(!migration.migration.tables.matches(&RelationName::new("sales", "orders")));
     assert!(estate.migration("other").is_none());
     assert!(estate.warnings().is_empty(), "a password in a variable is no reason to warn");
+}
+
+fn rules(texts: &[&str]) -> ConflictRules {
+    ConflictRules::new(texts.iter().map(|text| text.parse().unwrap()).collect())
+}
+
+#[test]
+fn conflict_policies_may_differ_by_table() {
+    let text = DESIGN.replace(
+        "conflicts: source-wins",
+        "conflicts: { \"*\": source-wins, \"public.orders\": \"latest-wins:updated_at\" }",
+    );
+    let expected = rules(&["*=source-wins", "public.orders=latest-wins:updated_at"]);
+    assert_eq!(parse(&text).unwrap().migrations["orders-to-18"].conflicts, Some(expected));
+    let text = DESIGN.replace("conflicts: source-wins", "workers: 2");
+    assert_eq!(parse(&text).unwrap().migrations["orders-to-18"].conflicts, None);
 }
 
 #[test]

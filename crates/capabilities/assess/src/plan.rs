@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use atalaya_data::RelationName;
-use atalaya_estate::ConnectionUrl;
+use atalaya_estate::{ConflictRules, ConnectionUrl};
 
 /// Says of a table whether it is meant.
 pub type Selector = Box<dyn Fn(&RelationName) -> bool + Send + Sync>;
@@ -31,6 +31,8 @@ pub struct Options {
     pub existing_schema: bool,
     /// Restored objects belong to the target's role, without privileges.
     pub no_owner: bool,
+    /// What is done with rows that somebody else writes to the target.
+    pub conflicts: ConflictRules,
     /// A transaction on the source that is older holds up the slot's creation for too long.
     pub long_transaction: Duration,
     /// No statement of the assessment may run longer.
@@ -48,6 +50,7 @@ impl Default for Options {
             append_only: Box::new(|_| false),
             existing_schema: false,
             no_owner: false,
+            conflicts: ConflictRules::default(),
             long_transaction: Duration::from_secs(60),
             statement_timeout: Duration::from_secs(30),
             tolerated: Vec::new(),

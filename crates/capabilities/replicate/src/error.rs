@@ -143,6 +143,12 @@ impl Error {
         matches!(self, Self::Postgres(atalaya_postgres::Error::Wire(WireError::UnknownHost { .. })))
     }
 
+    /// Whether a difference between the sides ended the run.
+    #[must_use]
+    pub fn is_difference(&self) -> bool {
+        matches!(self, Self::Conflict { .. })
+    }
+
     /// Whether it is a refusal rather than a failure.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
@@ -163,8 +169,9 @@ impl Error {
             Self::Refused { hint, .. } => Some(hint.clone()),
             Self::Conflict { .. } => Some(
                 "something besides the move writes to the target's table: end that, make the row by hand what it was on \
-                 the source before this transaction (atalaya.conflicts names table and transaction, `atalaya validate --quiesced` \
-                 the rows that differ by now), and start again"
+                 the source before this transaction (`atalaya migrate conflicts` names table and transaction, `atalaya \
+                 validate --quiesced` the rows that differ by now), and start again; or let a policy decide which row \
+                 wins with `--conflicts`"
                     .to_owned(),
             ),
             Self::SchemaChange { .. } => Some(

@@ -120,8 +120,9 @@ pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
     if let Some(slot) = slot {
         store.enter_finished().await?;
         plan.options.failpoints.reach("finish-stored");
-        clean_source(&source, &plan.name, &[slot], &mut report).await?;
+        clean_source(&source, &plan.name, std::slice::from_ref(&slot), &mut report).await?;
         plan.options.failpoints.reach("source-cleaned");
+        crate::spool::discard(&plan.options.work_folder, &slot)?;
     }
     if atalaya_postgres::control::is_installed(&target).await? {
         forget(&target, &plan.name).await?;

@@ -31,6 +31,7 @@ mod touched;
 pub(crate) use run::{is_running, run_lock};
 
 pub use abort::{AbortOptions, AbortReport, abort};
+pub use conflict::{ConflictCount, ConflictRow, conflicts};
 pub use error::Error;
 pub use failpoint::Failpoints;
 pub use finish::{clean_up, complete_schema, is_proven, last_fence, may_finish};
@@ -39,6 +40,7 @@ pub use progress::GivenUp;
 pub use report::{Event, Observer};
 pub use run::{Outcome, start};
 pub use snapshot::{HoldRequest, HolderCommand, hold};
-pub use status::{SlotHealth, Status, TableStatus, status};
+pub use spool::{Acknowledgement, SpoolOptions};
+pub use status::{SlotHealth, SpoolStatus, Status, TableStatus, status};
 pub use stop::stop;
 pub use touched::ProofStatus;

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use atalaya_data::{MigrationName, RelationName};
-use atalaya_estate::ConnectionUrl;
+use atalaya_estate::{ConflictRules, ConnectionUrl};
 use atalaya_postgres::settings;
 
 use crate::stream::{InProgress, SpillOptions};
-use crate::{Failpoints, HolderCommand};
+use crate::{Acknowledgement, Failpoints, HolderCommand, SpoolOptions};
 
 /// When a run ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub struct Options {
     pub no_owner: bool,
     /// Changes after which a group is written even within a transaction.
     pub group_changes: usize,
+    /// Where changes wait while rows are copied.
+    pub spool: SpoolOptions,
     /// Bytes of changes that may wait for the target; bounds memory.
     pub queue_bytes: usize,
     /// Bytes that transactions in progress may take in `work_folder`; with 0 the source keeps them until they are
@@ -82,6 +84,10 @@ pub struct Options {
     pub work_folder: PathBuf,
     /// How to start the process that holds the copy's snapshot.
     pub holder: HolderCommand,
+    /// What is done with rows that somebody else wrote to the target; none leaves what is stored, at first `stop`.
+    pub conflicts: Option<ConflictRules>,
+    /// Whether `atalaya.conflicts` keeps the values of rows.
+    pub conflict_values: bool,
     /// Where a test may end the process.
     pub failpoints: Failpoints,
 }
@@ -99,6 +105,7 @@ impl Options {
             existing_schema: false,
             no_owner: false,
             group_changes: 20_000,
+            spool: SpoolOptions { limit_bytes: 16_000_000_000, acknowledgement: Acknowledgement::Applied },
             queue_bytes: 32 << 20,
             spill_bytes: 100_000_000_000,
             synchronous_commit: false,
@@ -110,6 +117,8 @@ impl Options {
             client_tools: None,
             work_folder,
             holder,
+            conflicts: None,
+            conflict_values: false,
             failpoints: Failpoints::none(),
         }
     }

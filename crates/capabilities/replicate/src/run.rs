@@ -7,11 +7,13 @@ mod pulse;
 
 use std::time::Duration;
 
+use crate::conflict::settle_policies;
 use crate::control::Requests;
 use crate::follow::{Ended, Follower, Opened};
 use crate::progress::{Phase, Store};
 use crate::protect::{self, SlotName, TooMuch};
 use crate::report::{Event, Observer};
+use crate::spool::{self, Begun};
 use crate::{Error, Plan};
 
 pub(crate) use connect::{Connected, is_running, lock as run_lock};
@@ -117,12 +119,33 @@ async fn run_once(
         observer.observe(&Event::Phase { phase: "prepare" });
         create::open_slot(plan, &connected, &store, &mut migration, observer).await?;
     }
-    if migration.phase == Phase::Copy {
-        copy_phase::copy(plan, &connected, &store, &mut migration, observer).await?;
-    }
-    observer.observe(&Event::Phase { phase: "stream" });
-    let opened = Opened { plan, migration: &migration, source: &connected.source, target: &connected.target, observer };
-    let ended = Follower::open(opened).await?.run().await?;
+    settle_policies(plan, &connected.source, &store).await?;
+    let Begun { mut receiver, notes } = spool::begin(plan, &connected, &store, &migration, observer).await?;
+    let following = async {
+        if migration.phase == Phase::Copy {
+            let failing = async {
+                match &mut receiver {
+                    Some(receiver) => receiver.failed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                copied = copy_phase::copy(plan, &connected, &store, &mut migration, observer) => copied?,
+                failed = failing => return Err(failed),
+            }
+        }
+        observer.observe(&Event::Phase { phase: "stream" });
+        let (source, target) = (&connected.source, &connected.target);
+        let opened = Opened { plan, migration: &migration, source, target, observer };
+        Follower::open(opened, receiver).await?.run().await
+    };
+    let ended = match notes {
+        None => following.await?,
+        Some(mut notes) => tokio::select! {
+            ended = following => ended?,
+            never = notes.pass_on(observer) => never,
+        },
+    };
     Ok(match ended {
         Ended::CaughtUp => Outcome::CaughtUp,
         Ended::Stopped => Outcome::Stopped,

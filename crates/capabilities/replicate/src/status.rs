@@ -5,6 +5,7 @@ use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
 
 use crate::Error;
+use crate::conflict::{ConflictCount, read_counts};
 use crate::progress::{GivenUp, Store};
 use crate::touched::ProofStatus;
 
@@ -39,12 +40,16 @@ pub struct Status {
     pub lag_seconds: Option<f64>,
     /// The slot.
     pub slot: SlotHealth,
+    /// What waits on disk, where changes are spooled.
+    pub spool: Option<SpoolStatus>,
     /// What is proven, and how long ago.
     pub proof: ProofStatus,
     /// Why the slot was given up, where it was: the move has to begin anew.
     pub given_up: Option<GivenUp>,
     /// What the running process last said of itself.
     pub activity: Option<serde_json::Value>,
+    /// Conflicts by table and kind.
+    pub conflicts: Vec<ConflictCount>,
     /// Every table.
     pub tables: Vec<TableStatus>,
 }
@@ -68,6 +73,23 @@ pub struct SlotHealth {
     pub safe_bytes: Option<i64>,
 }
 
+/// What a spool holds. Its figures are what the running process last said.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct SpoolStatus {
+    /// The source may have freed its log up to here, so that the move depends on the spool.
+    pub received_lsn: Option<String>,
+    /// The end of what was written.
+    pub written_lsn: Option<String>,
+    /// Bytes on disk.
+    pub bytes: Option<u64>,
+    /// The most that it may hold.
+    pub limit_bytes: Option<u64>,
+    /// Whether it may take no more.
+    pub is_full: bool,
+    /// Whether the source is told what is received, instead of what is applied.
+    pub frees_source: bool,
+}
+
 /// Where one table is.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct TableStatus {
@@ -79,6 +101,8 @@ pub struct TableStatus {
     pub copied_rows: i64,
     /// Bytes of finished loads.
     pub copied_bytes: i64,
+    /// What is done with rows that somebody else wrote to the target's table.
+    pub conflicts: String,
 }
 
 /// Reads where a migration is; none when there is no such migration.
@@ -111,6 +135,8 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         .query_opt("SELECT report::text FROM atalaya.activity WHERE migration = $1", &[&migration])
         .await?
         .map(|row| row.get(0));
+    let activity: Option<serde_json::Value> = activity.and_then(|text| serde_json::from_str(&text).ok());
+    let spool = read_spool(&store, activity.as_ref()).await?;
     let running = crate::is_running(&session, migration).await?;
     let expected: i64 = session
         .query_one(
@@ -147,17 +173,39 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         lag_bytes,
         lag_seconds,
         slot,
+        spool,
+        conflicts: read_counts(&session, migration).await?,
         proof: ProofStatus::read(&session, migration).await?,
         given_up: found.given_up,
-        activity: activity.and_then(|text| serde_json::from_str(&text).ok()),
+        activity,
         tables,
+    }))
+}
+
+/// None where nothing is spooled and nothing depends on what was.
+async fn read_spool(store: &Store<'_>, activity: Option<&serde_json::Value>) -> Result<Option<SpoolStatus>, Error> {
+    let received = store.received().await?;
+    let said = activity.and_then(|activity| activity.get("spool"));
+    if received.is_none() && said.is_none() {
+        return Ok(None);
+    }
+    let figure = |name: &str| said.and_then(|said| said.get(name));
+    let is = |name| figure(name).and_then(serde_json::Value::as_bool).unwrap_or_default();
+    let bytes = |name| figure(name).and_then(serde_json::Value::as_u64);
+    Ok(Some(SpoolStatus {
+        received_lsn: received.map(|received| received.position.to_string()),
+        written_lsn: figure("written_lsn").and_then(|lsn| lsn.as_str()).map(str::to_owned),
+        bytes: bytes("bytes"),
+        limit_bytes: bytes("limit_bytes"),
+        is_full: is("is_full"),
+        frees_source: is("frees_source"),
     }))
 }
 
 async fn read_tables(session: &Session, migration: &str) -> Result<Vec<TableStatus>, Error> {
     let rows = session
         .query(
-            "SELECT schema, name, state, copied_rows, copied_bytes FROM atalaya.tables WHERE migration = $1
+            "SELECT schema, name, state, copied_rows, copied_bytes, conflicts FROM atalaya.tables WHERE migration = $1
               ORDER BY schema, name",
             &[&migration],
         )
@@ -169,6 +217,7 @@ async fn read_tables(session: &Session, migration: &str) -> Result<Vec<TableStat
             state: row.get(2),
             copied_rows: row.get(3),
             copied_bytes: row.get(4),
+            conflicts: row.get(5),
         })
         .collect())
 }

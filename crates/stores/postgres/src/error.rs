@@ -117,6 +117,24 @@ impl Error {
         }
     }
 
+    /// Schema and name of the constraint or index that the server names.
+    #[must_use]
+    pub fn constraint(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Server { source, .. } => source.schema.as_deref().zip(source.constraint.as_deref()),
+            _ => None,
+        }
+    }
+
+    /// Schema and name of the table that the server names.
+    #[must_use]
+    pub fn relation(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Server { source, .. } => source.schema.as_deref().zip(source.table.as_deref()),
+            _ => None,
+        }
+    }
+
     /// Whether another try can help, and of what.
     #[must_use]
     pub fn retry(&self) -> Retry {

@@ -160,6 +160,21 @@ impl Session {
         self.client.prepare(sql).await.map_err(|error| Error::from_driver(&action(sql), error))
     }
 
+    /// Runs a prepared statement and reads all its rows; for results that are known to be bounded.
+    ///
+    /// # Errors
+    /// The server's, or a lost connection.
+    pub async fn query_prepared(
+        &self,
+        statement: &tokio_postgres::Statement,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        self.client
+            .query(statement, parameters)
+            .await
+            .map_err(|error| Error::from_driver("running a prepared statement", error))
+    }
+
     /// Runs a prepared statement and counts the rows it touched.
     ///
     /// # Errors

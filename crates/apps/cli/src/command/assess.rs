@@ -156,6 +156,7 @@ fn plan_of_move(terms: &TermsArguments, endpoints: &Endpoints) -> Plan {
         append_only: Box::new(endpoints.append_only_filter()),
         existing_schema: terms.existing_schema,
         no_owner: terms.no_owner,
+        conflicts: terms.conflict_rules(endpoints).unwrap_or_default(),
         ..Options::default()
     };
     plan

@@ -1,8 +1,10 @@
 //! `atalaya migrate`: one file a verb.
 
 mod abort;
+mod conflicts;
 mod finish;
 mod plan;
+mod spool;
 mod start;
 mod status;
 mod stop;
@@ -17,6 +19,8 @@ pub(crate) enum MigrateCommand {
     Start(start::StartArguments),
     /// Show where a migration is.
     Status(status::StatusArguments),
+    /// List conflicts with rows that somebody else wrote to the target.
+    Conflicts(conflicts::ConflictsArguments),
     /// Apply what the source has written by now, then end the run; the slot is kept.
     Stop(stop::StopArguments),
     /// Remove everything of the migration's from both sides.
@@ -29,6 +33,7 @@ pub(crate) fn run(command: MigrateCommand, context: &Context) -> Result<u8, Fail
     match command {
         MigrateCommand::Start(arguments) => start::run(&arguments, context),
         MigrateCommand::Status(arguments) => status::run(&arguments, context),
+        MigrateCommand::Conflicts(arguments) => conflicts::run(&arguments, context),
         MigrateCommand::Stop(arguments) => stop::run(&arguments, context),
         MigrateCommand::Abort(arguments) => abort::run(&arguments, context),
         MigrateCommand::Finish(arguments) => finish::run(&arguments, context),
@@ -37,7 +42,13 @@ pub(crate) fn run(command: MigrateCommand, context: &Context) -> Result<u8, Fail
 
 impl From<atalaya_replicate::Error> for Failure {
     fn from(error: atalaya_replicate::Error) -> Self {
-        let code = if error.is_refusal() { crate::exit::REFUSED } else { crate::exit::FAILED };
+        let code = if error.is_refusal() {
+            crate::exit::REFUSED
+        } else if error.is_difference() {
+            crate::exit::DIFFERENT
+        } else {
+            crate::exit::FAILED
+        };
         let hint = error.hint();
         Self::new(code, &error, hint)
     }

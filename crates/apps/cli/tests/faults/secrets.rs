@@ -83,7 +83,7 @@ fn no_password_is_in_output_in_state_files_or_in_the_arguments_of_a_process() {
     shop.target.run_sql("shop", "INSERT INTO item VALUES (2)").unwrap();
     shop.source.run_sql("shop", "INSERT INTO item VALUES (2)").unwrap();
     outputs.push(shop.run("start", &["--stop-when", "caught-up"]));
-    assert_eq!(outputs[1].code, Some(1), "{}", outputs[1].stderr);
+    assert_eq!(outputs[1].code, Some(3), "{}", outputs[1].stderr);
     outputs.push(shop.run("status", &["--output", "json"]));
     for ran in &outputs {
         assert_hidden("stdout", ran.stdout.as_bytes());

@@ -10,5 +10,5 @@ mod tree;
 mod values;
 mod variables;
 
-pub use model::{ConflictPolicy, Database, Engine, Estate, Migration, ResolvedMigration, Service, StoredIn};
+pub use model::{Database, Engine, Estate, Migration, ResolvedMigration, Service, StoredIn};
 pub use problem::{EstateErrors, EstateProblem};

@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use atalaya_data::RelationName;
 
 use super::problem::EstateProblem;
-use crate::{ConnectionUrl, TablePattern, TablePatterns};
+use crate::{ConflictRules, ConnectionUrl, TablePattern, TablePatterns};
 
 /// Services, databases and migrations of one estate, each under its name.
 #[derive(Clone, Debug)]
@@ -63,8 +63,8 @@ pub struct Migration {
     pub tables: TablePatterns,
     /// Tables declared to be only inserted into.
     pub append_only: Vec<TablePattern>,
-    /// What happens when a change does not find the row it expects.
-    pub conflicts: ConflictPolicy,
+    /// What happens when a change does not find the row it expects; none where nothing is said.
+    pub conflicts: Option<ConflictRules>,
     /// Parallel workers, from 1 to 64; `None` leaves the choice to the command.
     pub workers: Option<NonZeroU16>,
 }
@@ -115,42 +115,6 @@ impl Estate {
     #[must_use]
     pub fn warnings(&self) -> &[EstateProblem] {
         &self.warnings
-    }
-}
-
-/// What happens when a change does not find the row it expects.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ConflictPolicy {
-    /// Stop and say what was seen. The only policy this version carries out.
-    #[default]
-    Stop,
-    /// The source's row replaces the target's.
-    SourceWins,
-    /// The target's row stays.
-    TargetWins,
-    /// The row committed later stays; needs `track_commit_timestamp`.
-    LatestWins,
-}
-
-impl ConflictPolicy {
-    /// Every policy.
-    pub const ALL: [Self; 4] = [Self::Stop, Self::SourceWins, Self::TargetWins, Self::LatestWins];
-
-    /// The policy's word in the estate file.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::SourceWins => "source-wins",
-            Self::TargetWins => "target-wins",
-            Self::LatestWins => "latest-wins",
-        }
-    }
-}
-
-impl fmt::Display for ConflictPolicy {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.word())
     }
 }
 

@@ -7,12 +7,12 @@ use std::path::Path;
 use atalaya_data::MigrationName;
 use miette::Severity;
 
-use super::model::{ConflictPolicy, Database, Engine, Estate, Migration};
+use super::model::{Database, Engine, Estate, Migration};
 use super::problem::{EstateErrors, Finding, describe};
 use super::reader::{Reader, Text};
 use super::redact::Redacted;
 use super::tree::{self, Node, Value};
-use super::values::{engine_of, name_of, patterns_of, policy_of, url_of, workers_of};
+use super::values::{conflicts_of, engine_of, name_of, patterns_of, url_of, workers_of};
 use crate::{TablePattern, TablePatterns};
 
 const SECTIONS: [&str; 4] = ["estate", "services", "databases", "migrations"];
@@ -171,7 +171,7 @@ impl Parts {
         }
         let (mut source, mut target) = (None, None);
         let (mut tables, mut exclude, mut append_only) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut conflicts, mut workers) = (ConflictPolicy::default(), None);
+        let (mut conflicts, mut workers) = (None, None);
         for entry in entries {
             let key = format!("`{}` of {what}", entry.key);
             match entry.key.as_str() {
@@ -180,10 +180,7 @@ impl Parts {
                 "tables" => tables = patterns_of(reader, &entry.value, &key),
                 "exclude" => exclude = patterns_of(reader, &entry.value, &key),
                 "append_only" => append_only = patterns_of(reader, &entry.value, &key),
-                "conflicts" => {
-                    let text = reader.text(&entry.value, &key);
-                    conflicts = text.and_then(|text| policy_of(reader, &text)).unwrap_or_default();
-                }
+                "conflicts" => conflicts = conflicts_of(reader, &entry.value, &key),
                 _ => workers = workers_of(reader, &entry.value, &key),
             }
         }

@@ -2,11 +2,11 @@
 
 use std::num::NonZeroU16;
 
-use super::model::{ConflictPolicy, Engine};
+use super::model::Engine;
 use super::problem::Finding;
 use super::reader::{Reader, Text, quoted_list, suggestion};
 use super::tree::{Node, Value};
-use crate::{ConnectionUrl, SecretOrigin, TablePattern};
+use crate::{ConflictPolicy, ConflictRule, ConflictRules, ConnectionUrl, PolicyError, SecretOrigin, TablePattern};
 
 const WORKERS_MAX: u16 = 64;
 
@@ -72,15 +72,51 @@ pub(crate) fn patterns_of(reader: &mut Reader<'_>, node: &Node, what: &str) -> V
     patterns
 }
 
-pub(crate) fn policy_of(reader: &mut Reader<'_>, text: &Text) -> Option<ConflictPolicy> {
-    let policy = ConflictPolicy::ALL.into_iter().find(|policy| policy.word() == text.value);
-    if policy.is_none() {
-        let words = || ConflictPolicy::ALL.into_iter().map(ConflictPolicy::word);
-        let message = format!("unknown conflict policy `{}`", reader.shown(&text.raw, &text.span));
-        let hint = suggestion(&text.raw, words()).unwrap_or_else(|| format!("known: {}", quoted_list(words())));
-        reader.report("estate::unknown_policy", &text.span, "not known", message, hint);
+/// One policy for every table, or a mapping from patterns to policies, of which the last that fits counts.
+pub(crate) fn conflicts_of(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<ConflictRules> {
+    if !matches!(node.value, Value::Map(_)) {
+        let text = reader.text(node, what)?;
+        let policy = policy_of(reader, &text)?;
+        return Some(ConflictRules::new(vec![ConflictRule { tables: None, policy }]));
     }
-    policy
+    let mut rules = Vec::new();
+    for entry in reader.entries(node, what, &[]) {
+        let pattern = entry.key.parse::<TablePattern>();
+        if let Err(error) = &pattern {
+            let message = format!("`{}` in {what}: {error}", reader.shown(&entry.key, &entry.key_span));
+            let hint = Some(error.hint().to_owned());
+            reader.report("estate::pattern", &entry.key_span, "not a pattern", message, hint);
+        }
+        let text = reader.text(&entry.value, what);
+        let policy = text.and_then(|text| policy_of(reader, &text));
+        if let (Ok(pattern), Some(policy)) = (pattern, policy) {
+            rules.push(ConflictRule { tables: Some(pattern), policy });
+        }
+    }
+    Some(ConflictRules::new(rules))
+}
+
+fn policy_of(reader: &mut Reader<'_>, text: &Text) -> Option<ConflictPolicy> {
+    match text.value.parse::<ConflictPolicy>() {
+        Ok(policy) => Some(policy),
+        Err(error) => {
+            let message = match error {
+                PolicyError::Unknown => {
+                    format!("unknown conflict policy `{}`", reader.shown(&text.raw, &text.span))
+                }
+                PolicyError::NoColumn | PolicyError::Pattern(_) => error.to_string(),
+            };
+            let known = || quoted_list(ConflictPolicy::WORDS);
+            let hint = match error {
+                PolicyError::Unknown => {
+                    suggestion(&text.raw, ConflictPolicy::WORDS).unwrap_or_else(|| format!("known: {}", known()))
+                }
+                PolicyError::NoColumn | PolicyError::Pattern(_) => error.hint().to_owned(),
+            };
+            reader.report("estate::unknown_policy", &text.span, "not known", message, hint);
+            None
+        }
+    }
 }
 
 pub(crate) fn workers_of(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<NonZeroU16> {

@@ -3,6 +3,7 @@
 mod activity;
 mod capacity;
 mod collations;
+mod conflicts;
 mod extensions;
 mod identity;
 mod objects;

@@ -3,7 +3,8 @@
 use crate::Check;
 
 use super::{
-    activity, capacity, collations, extensions, identity, objects, privileges, roles, tables, target, versions, wal,
+    activity, capacity, collations, conflicts, extensions, identity, objects, privileges, roles, tables, target,
+    versions, wal,
 };
 
 const FAMILIES: &[&[Check]] = &[
@@ -13,6 +14,7 @@ const FAMILIES: &[&[Check]] = &[
     privileges::CHECKS,
     tables::CHECKS,
     identity::CHECKS,
+    conflicts::CHECKS,
     objects::CHECKS,
     extensions::CHECKS,
     collations::CHECKS,

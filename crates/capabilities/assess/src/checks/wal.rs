@@ -66,14 +66,6 @@ pub(super) const CHECKS: &[Check] = &[
         remedy: "compare the free space of the volume with pg_wal to the WAL written per hour times the hours of the copy; alert on it during the move",
         run: |facts| Box::pin(wal_disk(facts)),
     },
-    Check {
-        id: "commit-timestamps",
-        title: "commit timestamps are recorded where conflicts are to be settled by time",
-        severity: Severity::Info,
-        why: "a policy of the last writer winning needs track_commit_timestamp on both sides; nothing else does",
-        remedy: "set track_commit_timestamp = on and restart, if conflicts are to be settled by time",
-        run: |facts| ready(commit_timestamps(facts)),
-    },
 ];
 
 fn wal_level_sql() -> &'static str {
@@ -223,14 +215,4 @@ async fn wal_disk(facts: &Facts) -> Result<Outcome, Error> {
         Finding::info(format!("{seen}; how much the volume has free cannot be seen from SQL"))
     };
     Ok(vec![finding.on("source")].into())
-}
-
-fn commit_timestamps(facts: &Facts) -> Outcome {
-    facts
-        .sides()
-        .into_iter()
-        .filter(|side| side.setting("track_commit_timestamp") != Some("on"))
-        .map(|side| Finding::info("track_commit_timestamp is off").on(side.name))
-        .collect::<Vec<_>>()
-        .into()
 }

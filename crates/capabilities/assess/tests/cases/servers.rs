@@ -59,8 +59,6 @@ super::cases! {
         login: PLAIN,
         ..case("wal-disk", name, Fires(Warn, "GRANT pg_monitor"))
     };
-    missing_commit_timestamps_are_information:
-        |name| odd_source(case("commit-timestamps", name, Fires(Pass, "off")));
     taken_slots_stop_the_move:
         |name| odd_source(case("free-replication-slots", name, Fires(Fail, "0 of 1")));
     taken_senders_stop_the_move:

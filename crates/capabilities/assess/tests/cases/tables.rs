@@ -1,9 +1,14 @@
 //! Tables, their identities, and the target's.
 
 use atalaya_assess::Status::{Fail, Pass, Warn};
+use atalaya_estate::ConflictRules;
 
 use crate::support::Expect::{Fires, Quiet};
 use crate::support::{As, Case, Kind, Login, case};
+
+fn rules(text: &str) -> ConflictRules {
+    ConflictRules::new(vec![text.parse().unwrap()])
+}
 
 super::cases! {
     a_selection_of_nothing_is_refused: |name| Case {
@@ -208,6 +213,25 @@ super::cases! {
         target_sql: "CREATE TABLE t (id int PRIMARY KEY, v int)",
         plan: |plan| plan.options.existing_schema = true,
         ..case("target-rows", name, Quiet)
+    };
+    a_conflict_policy_that_could_not_see_changed_rows_is_refused: |name| Case {
+        plan: |plan| plan.options.conflicts = rules("target-wins"),
+        ..case("conflict-policies", name, Fires(Fail, "REPLICA IDENTITY FULL"))
+    };
+    a_conflict_policy_by_a_column_that_is_no_time_is_refused: |name| Case {
+        plan: |plan| plan.options.conflicts = rules("latest-wins:v"),
+        ..case("conflict-policies", name, Fires(Fail, "no timestamp"))
+    };
+    a_conflict_policy_without_a_key_is_refused: |name| Case {
+        source_sql: "CREATE TABLE t (id int); ALTER TABLE t REPLICA IDENTITY FULL",
+        plan: |plan| plan.options.conflicts = rules("source-wins"),
+        ..case("conflict-policies", name, Fires(Fail, "needs a key"))
+    };
+    conflict_policies_that_see_enough_are_taken: |name| Case {
+        source_sql: "CREATE TABLE t (id int PRIMARY KEY, at timestamptz);
+                     CREATE TABLE f (id int PRIMARY KEY); ALTER TABLE f REPLICA IDENTITY FULL",
+        plan: |plan| plan.options.conflicts = rules("latest-wins:at").and(vec!["f=target-wins".parse().unwrap()]),
+        ..case("conflict-policies", name, Quiet)
     };
     indexes_that_slow_the_copy_are_named: |name| Case {
         target_sql: "CREATE TABLE t (id int PRIMARY KEY, v int UNIQUE REFERENCES t)",

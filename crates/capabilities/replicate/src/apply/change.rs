@@ -6,6 +6,7 @@ use atalaya_data::Lsn;
 use atalaya_pgwire::pgoutput::{Tuple, Value};
 
 use super::TargetTable;
+use crate::conflict::{Conflict, ConflictKind, Resolution};
 
 /// What happened to the row; tuples are in the order of the relation message's columns.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct Change {
     pub(crate) kind: ChangeKind,
     /// The transaction it belongs to.
     pub(crate) commit_lsn: Lsn,
+    /// When that was committed on the source; microseconds since 2000-01-01.
+    pub(crate) committed_at_micros: i64,
 }
 
 impl Change {
@@ -41,6 +44,37 @@ impl Change {
         match &self.kind {
             ChangeKind::Insert(tuple) | ChangeKind::Delete(tuple) => of(tuple),
             ChangeKind::Update { old, new } => old.as_ref().map_or(0, of) + of(new),
+        }
+    }
+
+    /// A conflict that it met, which has stopped the run unless something else is said of it.
+    pub(super) fn conflict(&self, kind: ConflictKind) -> Conflict {
+        let (key, row) = match &self.kind {
+            ChangeKind::Insert(row) | ChangeKind::Delete(row) => (row, row),
+            ChangeKind::Update { old, new } => (old.as_ref().unwrap_or(new), new),
+        };
+        let text = |value: Option<&Value>| match value {
+            Some(Value::Text(bytes)) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            _ => None,
+        };
+        let identity = self.table.identity.iter();
+        let named = identity.filter_map(|position| Some((*position, self.table.columns.get(*position)?)));
+        let travelled = self.table.columns.iter().enumerate();
+        Conflict {
+            kind,
+            relation: self.table.name.clone(),
+            commit_lsn: self.commit_lsn,
+            committed_at_micros: self.committed_at_micros,
+            policy: self.table.policy.word(),
+            resolution: Resolution::Stopped,
+            constraint: None,
+            key_columns: named.clone().map(|(_, column)| column.name.clone()).collect(),
+            key: named.map(|(position, _)| text(key.values.get(position))).collect(),
+            source_row: travelled
+                .filter(|(position, _)| row.values.get(*position) != Some(&Value::UnchangedToast))
+                .map(|(position, column)| (column.name.clone(), text(row.values.get(position))))
+                .collect(),
+            target_row: None,
         }
     }
 

@@ -104,7 +104,7 @@ fn merge(earlier: Tuple, later: &Tuple) -> Tuple {
 }
 
 /// The key's bytes; none when a part of it is NULL or did not travel.
-fn key_of(table: &TargetTable, tuple: &Tuple) -> Option<Bytes> {
+pub(super) fn key_of(table: &TargetTable, tuple: &Tuple) -> Option<Bytes> {
     let text = |position: &usize| match tuple.values.get(*position) {
         Some(Value::Text(bytes)) => Some(bytes),
         _ => None,

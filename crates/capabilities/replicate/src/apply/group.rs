@@ -4,15 +4,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use atalaya_data::{Lsn, RelationName, quote_literal};
+use atalaya_estate::ConnectionUrl;
 use atalaya_pgwire::pgoutput::Tuple;
 use atalaya_postgres::{Session, Statement, ToSql};
 use bytes::Bytes;
 
 use super::fold::{Net, fold};
+use super::look::{expected, look};
 use super::ordered::{self, Stopped};
 use super::value::{TextValue, text_of};
 use super::{Change, TargetTable, copy_text, multiset, statements};
-use crate::conflict::{self, Conflict};
+use crate::conflict::{Conflict, ConflictKind, Policy, Recorder, Values};
 use crate::touched::Notes;
 use crate::{Error, Failpoints};
 
@@ -20,6 +22,8 @@ use crate::{Error, Failpoints};
 const COPY_FROM_ROWS: usize = 24;
 /// Prepared statements kept; beyond it all are prepared anew.
 const STATEMENTS: usize = 1000;
+/// Changes that are applied in order when they cannot be written the fast way.
+const ORDERED_CHANGES: usize = 16;
 /// Bytes of changes after which a part is written even when few.
 const PART_BYTES: usize = 16 << 20;
 
@@ -45,6 +49,8 @@ pub(super) enum StatementKey {
     DeleteCopies {
         located: bool,
     },
+    /// What stands under some keys.
+    Look(Values),
 }
 
 /// Prepared statements by table and kind; bounded.
@@ -77,9 +83,14 @@ impl Statements {
 
 /// Applies changes to the target.
 pub(crate) struct Applier {
-    session: Session,
-    migration: String,
-    statements: Statements,
+    pub(super) session: Session,
+    pub(super) migration: String,
+    pub(super) statements: Statements,
+    pub(super) recorder: Recorder,
+    /// For rows that have to be read again, opened when the first has to.
+    pub(super) source: Option<Session>,
+    pub(super) source_url: Option<ConnectionUrl>,
+    notice: Option<String>,
     part: Vec<Change>,
     part_bytes: usize,
     open: bool,
@@ -87,8 +98,8 @@ pub(crate) struct Applier {
     /// The position that the target holds, as far as this run knows.
     stored: Lsn,
     /// What the next proof has to look at.
-    notes: Notes,
-    failpoints: Failpoints,
+    pub(super) notes: Notes,
+    pub(super) failpoints: Failpoints,
 }
 
 impl Applier {
@@ -117,6 +128,10 @@ impl Applier {
             session,
             migration: migration.to_owned(),
             statements: Statements::default(),
+            recorder: Recorder::new(migration, "", Values::Masked),
+            source: None,
+            source_url: None,
+            notice: None,
             part: Vec::new(),
             part_bytes: 0,
             open: false,
@@ -125,6 +140,18 @@ impl Applier {
             notes,
             failpoints,
         })
+    }
+
+    /// The same, which settles conflicts of tables with a policy.
+    pub(crate) fn settling(mut self, recorder: Recorder, source: &ConnectionUrl) -> Self {
+        self.recorder = recorder;
+        self.source_url = Some(source.clone());
+        self
+    }
+
+    /// What an operator should know of the groups since it was last asked for.
+    pub(crate) fn take_notice(&mut self) -> Option<String> {
+        self.notice.take()
     }
 
     /// The session, between groups.
@@ -157,6 +184,11 @@ impl Applier {
         self.open || !self.part.is_empty()
     }
 
+    /// Counts one more change of the open group.
+    pub(super) fn add_change(&mut self) {
+        self.group_changes += 1;
+    }
+
     /// Changes in the group so far.
     pub(crate) fn group_changes(&self) -> u64 {
         self.group_changes
@@ -174,9 +206,17 @@ impl Applier {
     }
 
     /// Empties tables exactly as listed, after everything before is written.
-    pub(crate) async fn truncate(&mut self, tables: &[Arc<TargetTable>], restart_identity: bool) -> Result<(), Error> {
+    pub(crate) async fn truncate(
+        &mut self,
+        tables: &[Arc<TargetTable>],
+        restart_identity: bool,
+        at: (Lsn, i64),
+    ) -> Result<(), Error> {
         self.flush().await?;
         self.begin().await?;
+        if tables.iter().any(|table| matches!(table.policy, Policy::TargetWins | Policy::LatestWins { .. })) {
+            return self.truncate_by_policy(tables, at).await;
+        }
         let names: BTreeSet<String> = tables.iter().map(|table| table.rows_sql()).collect();
         let names: Vec<String> = names.into_iter().collect();
         let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
@@ -210,19 +250,26 @@ impl Applier {
         let part = std::mem::take(&mut self.part);
         self.part_bytes = 0;
         self.notes.take(&part);
-        if self.write_folded(&part).await? {
-            self.failpoints.reach("apply-part-written");
-            return self.write_full_notes().await;
-        }
-        self.session.batch("ROLLBACK TO SAVEPOINT part").await?;
-        for change in &part {
-            match ordered::apply(&self.session, &mut self.statements, change).await {
-                Ok(()) => {}
-                Err(Stopped::Error(error)) => return Err(error),
-                Err(Stopped::Conflict(conflict)) => return Err(self.stop_at(&conflict).await),
+        // What cannot be written the fast way is halved until little is left to be applied in order: one change among
+        // thousands costs all of them twice, not each of them alone.
+        let mut pieces: Vec<&[Change]> = vec![&part];
+        while let Some(piece) = pieces.pop() {
+            if self.write_folded(piece).await? {
+                self.failpoints.reach("apply-part-written");
+            } else {
+                self.session.batch("ROLLBACK TO SAVEPOINT part").await?;
+                if piece.len() > ORDERED_CHANGES {
+                    let (first, rest) = piece.split_at(piece.len() / 2);
+                    pieces.extend([rest, first]);
+                    continue;
+                }
+                self.write_each(piece).await?;
+                self.failpoints.reach("apply-ordered-written");
+            }
+            if !pieces.is_empty() {
+                self.session.batch("RELEASE SAVEPOINT part; SAVEPOINT part").await?;
             }
         }
-        self.failpoints.reach("apply-ordered-written");
         self.write_full_notes().await
     }
 
@@ -230,6 +277,22 @@ impl Applier {
     async fn write_full_notes(&mut self) -> Result<(), Error> {
         if self.notes.is_full() {
             self.notes.write(&self.session).await?;
+        }
+        Ok(())
+    }
+
+    /// Applies changes in order, the judge of what is a conflict.
+    async fn write_each(&mut self, piece: &[Change]) -> Result<(), Error> {
+        for change in piece {
+            let applied = match change.table.policy {
+                Policy::Stop => ordered::apply(&self.session, &mut self.statements, change).await,
+                _ => self.settle(change).await,
+            };
+            match applied {
+                Ok(()) => {}
+                Err(Stopped::Error(error)) => return Err(error),
+                Err(Stopped::Conflict(conflict)) => return Err(self.stop_at(*conflict).await),
+            }
         }
         Ok(())
     }
@@ -244,6 +307,10 @@ impl Applier {
         let committed = position.committed_at_micros.map_or("committed_at".to_owned(), |micros| {
             format!("'2000-01-01 00:00:00+00'::timestamptz + {micros} * interval '1 us'")
         });
+        if let Some(text) = self.recorder.write(&self.session).await? {
+            self.notice = Some(text);
+            self.failpoints.reach("conflicts-written");
+        }
         let lsn = position.applied;
         // A position follows upon the one this run knows. If another was stored meanwhile, by a commit of a run that
         // was killed, this group may be there already: no row is touched, and nothing is committed.
@@ -261,7 +328,10 @@ impl Applier {
         }
         let idle = self.group_changes == 0;
         self.failpoints.reach(if idle { "idle-position-written" } else { "apply-position-written" });
-        self.session.batch("COMMIT").await?;
+        match self.session.batch("COMMIT").await.map_err(Error::from) {
+            Err(error) if ordered::is_taken(&error) => return Err(self.stop_at_commit(&error, position).await),
+            committed => committed?,
+        }
         self.failpoints.reach(if idle { "idle-committed" } else { "apply-committed" });
         self.notes.committed();
         self.open = false;
@@ -289,7 +359,27 @@ impl Applier {
         Ok(())
     }
 
-    async fn stop_at(&mut self, conflict: &Conflict) -> Error {
+    /// A constraint that is checked at the end only is violated; nobody says by which change.
+    async fn stop_at_commit(&mut self, error: &Error, position: GroupPosition) -> Error {
+        let named = match error {
+            Error::Postgres(error) => error.relation().zip(error.constraint()),
+            _ => None,
+        };
+        let Some(((schema, table), (_, constraint))) = named else {
+            return Error::Broken("a constraint was violated at the commit, and the target does not say which");
+        };
+        let conflict = Conflict {
+            constraint: Some(constraint.to_owned()),
+            ..Conflict::of_table(
+                ConflictKind::UniqueTaken,
+                RelationName::new(schema, table),
+                (position.applied, position.committed_at_micros.unwrap_or_default()),
+            )
+        };
+        self.stop_at(conflict).await
+    }
+
+    pub(super) async fn stop_at(&mut self, conflict: Conflict) -> Error {
         let stop = Error::Conflict {
             kind: conflict.kind.as_str(),
             relation: conflict.relation.clone(),
@@ -298,7 +388,7 @@ impl Applier {
         let kept = async {
             self.session.batch("ROLLBACK").await?;
             self.open = false;
-            conflict::record(&self.session, &self.migration, conflict).await
+            self.recorder.stop_at(&self.session, conflict).await
         };
         match kept.await {
             Ok(()) => stop,
@@ -319,7 +409,9 @@ impl Applier {
         }
         for table in order {
             let changes = by_table.get(&table.source_oid).map(Vec::as_slice).unwrap_or_default();
-            let written = if table.keyless {
+            let written = if table.policy != Policy::Stop {
+                self.write_looking(table, changes).await
+            } else if table.keyless {
                 match multiset::add_up(changes.iter().copied()) {
                     Some(copies) => ordered::apply_copies(&self.session, &mut self.statements, table, &copies).await,
                     None => Ok(false),
@@ -341,6 +433,36 @@ impl Applier {
             }
         }
         Ok(true)
+    }
+
+    /// The fast way of a table with a policy: nothing is written that somebody else's row would have something against.
+    async fn write_looking(&mut self, table: &TargetTable, changes: &[&Change]) -> Result<bool, Error> {
+        let nets = table.is_foldable().then(|| fold(table, changes.iter().copied()).ok()).flatten();
+        let Some((nets, expected)) = nets.zip(expected(table, changes)) else {
+            for change in changes {
+                let seen = if table.has_to_look() { self.look_at(change).await? } else { None };
+                if seen.is_some_and(|seen| seen.is_conflict(table)) {
+                    return Ok(false);
+                }
+                if !self.write_in_order(&[*change]).await? {
+                    return Ok(false);
+                }
+            }
+            return Ok(true);
+        };
+        let values = self.recorder.values;
+        let (session, statements) = (&self.session, &mut self.statements);
+        if !expected.absent.is_empty() && !look(session, statements, table, values, &expected.absent).await?.is_empty()
+        {
+            return Ok(false);
+        }
+        if table.has_to_look() && !expected.present.is_empty() {
+            let seen = look(session, statements, table, values, &expected.present).await?;
+            if seen.len() != expected.present.len() || seen.iter().any(|seen| seen.is_conflict(table)) {
+                return Ok(false);
+            }
+        }
+        self.write_nets(table, &nets).await
     }
 
     async fn write_in_order(&mut self, changes: &[&Change]) -> Result<bool, Error> {

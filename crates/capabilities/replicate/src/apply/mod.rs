@@ -10,12 +10,17 @@ mod change;
 mod copy_text;
 mod fold;
 mod group;
+mod look;
 mod multiset;
 mod ordered;
+mod settle;
 mod statements;
 mod table;
+mod taken;
+mod truncate;
 mod value;
 
 pub(crate) use change::{Change, ChangeKind};
 pub(crate) use group::{Applier, ApplySettings, GroupPosition};
 pub(crate) use table::{Mapping, TableSet, TargetTable};
+pub(crate) use value::output_sql;

@@ -5,14 +5,14 @@ use atalaya_postgres::{Session, ToSql};
 use super::group::{StatementKey, Statements};
 use super::multiset::{self, Copies};
 use super::value::{TextValue, text_of};
-use super::{Change, ChangeKind, TargetTable, statements};
+use super::{Change, ChangeKind, TargetTable, look, statements};
 use crate::Error;
 use crate::conflict::{Conflict, ConflictKind};
 
 /// Why a change could not be applied.
 pub(super) enum Stopped {
     /// It met a conflict; the transaction is to be rolled back.
-    Conflict(Conflict),
+    Conflict(Box<Conflict>),
     /// Something else failed.
     Error(Error),
 }
@@ -44,8 +44,7 @@ pub(super) async fn apply(session: &Session, statements: &mut Statements, change
             (touched, ConflictKind::DeleteMissing, ConflictKind::DeleteMissing)
         }
     };
-    let conflict =
-        |kind| Stopped::Conflict(Conflict { kind, relation: table.name.clone(), commit_lsn: change.commit_lsn });
+    let conflict = |kind| Stopped::Conflict(Box::new(change.conflict(kind)));
     match touched {
         Ok(1) => Ok(()),
         Ok(_) => Err(conflict(missing)),
@@ -59,7 +58,7 @@ pub(super) fn is_taken(error: &Error) -> bool {
     matches!(error, Error::Postgres(error) if matches!(error.sqlstate(), Some("23505" | "23P01")))
 }
 
-async fn update(
+pub(super) async fn update(
     session: &Session,
     statements: &mut Statements,
     change: &Change,
@@ -86,7 +85,7 @@ pub(super) fn settable(table: &TargetTable, new: &atalaya_pgwire::pgoutput::Tupl
 }
 
 /// Runs one statement for one row: arrays of one element, or plain values for a move.
-async fn run(
+pub(super) async fn run(
     session: &Session,
     statements: &mut Statements,
     table: &TargetTable,
@@ -171,5 +170,6 @@ pub(super) fn sql_of(table: &TargetTable, key: &StatementKey) -> String {
         StatementKey::Move(set) => statements::move_one(table, set),
         StatementKey::Delete => statements::delete(table),
         StatementKey::DeleteCopies { located } => statements::delete_copies(table, *located),
+        StatementKey::Look(values) => look::sql(table, *values),
     }
 }

@@ -151,7 +151,7 @@ fn rows(positions: impl IntoIterator<Item = usize>, alias: &str) -> String {
     format!("unnest({}) AS {alias}({})", arrays.join(", "), names.join(", "))
 }
 
-fn identity_matches(table: &TargetTable) -> String {
+pub(super) fn identity_matches(table: &TargetTable) -> String {
     let matches: Vec<String> = table
         .identity
         .iter()

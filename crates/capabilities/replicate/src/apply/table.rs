@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use atalaya_catalog::{Generated, Relation as CatalogRelation, RelationKind};
 use atalaya_data::{Lsn, RelationName};
+use atalaya_estate::ConflictPolicy;
 use atalaya_pgwire::pgoutput;
 
 use crate::Error;
+use crate::conflict::Policy;
 use crate::ddl::{Definition, SourceTable};
 
 /// A column of the target, in the order of the source's relation message.
@@ -17,6 +19,8 @@ pub(crate) struct TargetColumn {
     pub(crate) name: String,
     /// The target's type, safe in a cast.
     pub(crate) type_sql: String,
+    /// The same with its length or precision.
+    pub(crate) declared_sql: String,
     /// The operator that finds a value, safe under an empty search path.
     pub(crate) equality: String,
     /// Whether two values are equal exactly when their texts are.
@@ -30,6 +34,8 @@ pub(crate) struct TargetColumn {
 pub(crate) struct TargetTable {
     /// The source's OID, as relation messages name it.
     pub(crate) source_oid: u32,
+    /// The source's relation.
+    pub(crate) source: RelationName,
     /// The target's relation.
     pub(crate) name: RelationName,
     /// Whether its rows are in partitions of its own.
@@ -46,9 +52,19 @@ pub(crate) struct TargetTable {
     pub(crate) locator: Option<usize>,
     /// Changes of transactions before this position are in the table's copy.
     pub(crate) start_lsn: Lsn,
+    /// Whether old rows travel whole.
+    pub(crate) full: bool,
+    /// What is done with rows that somebody else wrote.
+    pub(crate) policy: Policy,
 }
 
 impl TargetTable {
+    /// Whether a row that is there has to be looked at before it is changed: without a policy by which one of the rows
+    /// wins, and without the old row, the number of touched rows tells everything that can be told.
+    pub(crate) fn has_to_look(&self) -> bool {
+        self.policy != Policy::Stop && (self.full || matches!(self.policy, Policy::LatestWins { .. }))
+    }
+
     /// Whether changes of one row can be folded by the bytes of its key.
     pub(crate) fn is_foldable(&self) -> bool {
         !self.keyless && self.identity.iter().all(|position| self.columns.get(*position).is_some_and(|c| c.comparable))
@@ -75,6 +91,8 @@ pub(crate) struct Mapping {
     pub(crate) start_lsn: Lsn,
     /// What the source's table was then.
     pub(crate) definition: Option<Definition>,
+    /// What is done with rows that somebody else wrote.
+    pub(crate) conflicts: ConflictPolicy,
     /// Whether it is declared to be only inserted into.
     pub(crate) append_only: bool,
 }
@@ -182,8 +200,21 @@ impl TableSet {
         let keyless = identity.is_empty();
         let locator = self.locators.get(&mapping.target).and_then(|names| locator_of(&columns, names));
         let identity = if keyless { (0..columns.len()).collect() } else { identity };
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let policy = Policy::bind(&mapping.conflicts, target, &names)?;
+        if policy != Policy::Stop && (keyless || (policy == Policy::TargetWins && !full)) {
+            return Err(Error::refused(
+                "conflict-policy",
+                format!(
+                    "table {source} is known by another identity now, with which it cannot be under `{}`",
+                    policy.word()
+                ),
+                "give the source's table back its key or REPLICA IDENTITY FULL, or another policy with `--conflicts`",
+            ));
+        }
         let table = TargetTable {
             source_oid: message.id,
+            source,
             name: mapping.target.clone(),
             partitioned: target.kind == RelationKind::Partitioned,
             sources: self.mappings.values().filter(|other| other.target == mapping.target).count(),
@@ -192,6 +223,8 @@ impl TableSet {
             keyless,
             locator,
             start_lsn: mapping.start_lsn,
+            full,
+            policy,
         };
         self.bound.insert(message.id, Arc::new(table));
         Ok(())
@@ -203,6 +236,7 @@ fn target_column(target: &CatalogRelation, name: &str) -> Option<TargetColumn> {
     Some(TargetColumn {
         name: column.name.clone(),
         type_sql: column.type_sql.clone(),
+        declared_sql: column.declared_type.clone(),
         equality: column.equality_sql(),
         comparable: column.byte_comparable,
         identity_always: column.identity == atalaya_catalog::Identity::Always,

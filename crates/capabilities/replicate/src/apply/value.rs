@@ -31,6 +31,12 @@ impl ToSql for TextValue<'_> {
     atalaya_postgres::to_sql_checked!();
 }
 
+/// SQL for the output function's own text of an expression; NULL stays NULL.
+pub(crate) fn output_sql(expression: &str) -> String {
+    // `IS NOT NULL` would be false for a row value with a NULL in it.
+    format!("CASE WHEN pg_catalog.num_nonnulls({expression}) = 1 THEN pg_catalog.concat({expression}) END")
+}
+
 /// The text of a value; none for NULL and for what did not travel.
 pub(crate) fn text_of(value: Option<&Value>) -> Option<TextValue<'_>> {
     match value {

@@ -1,46 +1,17 @@
 //! Changes that do not find on the target what they found on the source.
 //!
-//! The target of a move belongs to the move: any conflict means that something else wrote there, so the
-//! only policy of this version is to stop before the next change. What was seen is a row in
-//! `atalaya.conflicts`, without values.
+//! Somebody else wrote to the target. What is done then is a policy of each table: `stop`, or one of three by which a
+//! row wins. A conflict that is settled is written down in the transaction that settles it, so that it counts once; one
+//! that stops the run is written down after its transaction was rolled back. Values are kept only where asked for.
 
+mod kind;
+mod list;
+mod policy;
 mod record;
 
-pub(crate) use record::record;
+pub use list::{ConflictCount, ConflictRow, conflicts};
 
-use atalaya_data::{Lsn, RelationName};
-
-/// What kind of conflict; the names are those of PostgreSQL 18's conflict statistics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ConflictKind {
-    /// An INSERT found its key, or another unique key, taken.
-    InsertExists,
-    /// An UPDATE found no row.
-    UpdateMissing,
-    /// A DELETE found no row.
-    DeleteMissing,
-    /// An UPDATE found another unique key taken.
-    UpdateExists,
-}
-
-impl ConflictKind {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::InsertExists => "insert_exists",
-            Self::UpdateMissing => "update_missing",
-            Self::DeleteMissing => "delete_missing",
-            Self::UpdateExists => "update_exists",
-        }
-    }
-}
-
-/// One conflict.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Conflict {
-    /// What kind.
-    pub(crate) kind: ConflictKind,
-    /// The target's table.
-    pub(crate) relation: RelationName,
-    /// The source's transaction.
-    pub(crate) commit_lsn: Lsn,
-}
+pub(crate) use kind::{Conflict, ConflictKind, Resolution};
+pub(crate) use list::read_counts;
+pub(crate) use policy::{Policy, refuse_policies, settle_policies};
+pub(crate) use record::{Recorder, Values};

@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use atalaya_catalog::{Column, Relation, RelationKind};
 use atalaya_control::FenceState;
 use atalaya_data::{RelationName, quote_identifier, quote_literal};
+use atalaya_estate::ConflictPolicy;
 use atalaya_postgres::catalog::read_relations;
-use atalaya_postgres::{Session, ToSql};
+use atalaya_postgres::{Row, Session, ToSql};
 
 use crate::Error;
+use crate::apply::output_sql;
 use crate::follow::Follower;
 
 /// Rows read and written at a time.
@@ -55,23 +57,23 @@ impl Follower<'_> {
                 "BEGIN; UPDATE atalaya.progress SET marker = marker + 1 WHERE migration = {migration} AND writer = 0"
             ))
             .await?;
-        let pairs: Vec<(RelationName, RelationName)> = target
+        let tables = target
             .query(
-                "SELECT schema, name, target_schema, target_name FROM atalaya.tables WHERE migration = $1",
+                "SELECT schema, name, target_schema, target_name, conflicts FROM atalaya.tables WHERE migration = $1",
                 &[&self.opened.plan.name.as_str()],
             )
-            .await?
+            .await?;
+        let target_of = |row: &Row| RelationName::new(row.get::<_, String>(2), row.get::<_, String>(3));
+        let pairs: Vec<(RelationName, RelationName)> = tables
             .iter()
-            .map(|row| {
-                (
-                    RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1)),
-                    RelationName::new(row.get::<_, String>(2), row.get::<_, String>(3)),
-                )
-            })
+            .map(|row| (RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1)), target_of(row)))
             .collect();
+        let policies: BTreeMap<RelationName, String> = tables.iter().map(|row| (target_of(row), row.get(4))).collect();
         let (sources, targets) = (read_relations(source).await?, read_relations(target).await?);
         let mut repaired = 0;
-        for listed in listed_rows(target, id, &pairs).await? {
+        let listed = listed_rows(target, id, &pairs).await?;
+        refuse_undoing(&listed, &policies)?;
+        for listed in listed {
             // All that make up the target's table: a row may have come from any of them.
             let names = pairs.iter().filter(|(_, to)| *to == listed.target).map(|(name, _)| name);
             let table = Repaired {
@@ -107,6 +109,26 @@ impl Follower<'_> {
 struct Listed {
     target: RelationName,
     keys: Vec<Vec<Option<String>>>,
+}
+
+/// Rows that differ because a policy let the target's win are decisions; read again they would be undone in silence.
+fn refuse_undoing(listed: &[Listed], policies: &BTreeMap<RelationName, String>) -> Result<(), Error> {
+    let decided = listed.iter().find_map(|listed| {
+        let policy = policies.get(&listed.target)?;
+        let keeps = policy.parse::<ConflictPolicy>().is_ok_and(|policy| policy.keeps_rows_of_the_target());
+        keeps.then_some((&listed.target, policy))
+    });
+    match decided {
+        None => Ok(()),
+        Some((table, policy)) => Err(Error::refused(
+            "repair-undoes-decisions",
+            format!(
+                "rows of table {table} differ because `{policy}` let the target's row stand: repair the others with \
+                 `--exclude`, or start with `--conflicts` and another policy for it first"
+            ),
+            "exclude the table, or give it another policy",
+        )),
+    }
 }
 
 async fn listed_rows(target: &Session, id: i64, pairs: &[(RelationName, RelationName)]) -> Result<Vec<Listed>, Error> {
@@ -178,7 +200,7 @@ impl Repaired<'_> {
         for relation in &self.sources {
             let data: Vec<String> = relation.data_columns().map(|column| column.name.clone()).collect();
             let select: Vec<String> =
-                data.iter().map(|name| text_of(&format!("t.{}", quote_identifier(name)))).collect();
+                data.iter().map(|name| output_sql(&format!("t.{}", quote_identifier(name)))).collect();
             let rows = source
                 .query(
                     &format!(
@@ -246,12 +268,6 @@ fn transposed(rows: &[Vec<Option<String>>], columns: usize) -> Vec<Vec<Option<&s
         .collect()
 }
 
-/// The output function's own text; NULL stays NULL.
-fn text_of(expression: &str) -> String {
-    // `IS NOT NULL` would be false for a row value with a NULL in it.
-    format!("CASE WHEN pg_catalog.num_nonnulls({expression}) = 1 THEN pg_catalog.concat({expression}) END")
-}
-
 fn wanted(columns: usize) -> String {
     let arrays: Vec<String> = (1..=columns).map(|number| format!("${number}::text[]")).collect();
     let names: Vec<String> = (0..columns).map(|position| format!("c{position}")).collect();
@@ -267,7 +283,7 @@ fn matches(identity: &[Column], relation: &Relation) -> String {
         .enumerate()
         .map(|(position, column)| {
             let name = format!("t.{}", quote_identifier(&column.name));
-            let own = text_of(&name);
+            let own = output_sql(&name);
             let same = format!("{own} COLLATE \"C\" IS NOT DISTINCT FROM w.c{position} COLLATE \"C\"");
             // By bytes comparable types are built-in ones, whose equality has no other name.
             if keyed && column.byte_comparable {

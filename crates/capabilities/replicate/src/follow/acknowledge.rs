@@ -5,6 +5,7 @@ use atalaya_postgres::Session;
 
 use super::state::Follower;
 use crate::Error;
+use crate::progress::Store;
 
 /// Positions on their way from stored to acknowledged.
 pub(crate) struct Acknowledger {
@@ -17,6 +18,11 @@ pub(crate) struct Acknowledger {
 impl Acknowledger {
     pub(crate) fn new(start: Lsn, synchronous: bool) -> Self {
         Self { pending: None, acknowledged: start, synchronous }
+    }
+
+    /// What is stored and on the target's disk.
+    pub(crate) fn acknowledged(&self) -> Lsn {
+        self.acknowledged
     }
 
     /// Whether everything stored is acknowledged.
@@ -63,7 +69,14 @@ impl Follower<'_> {
             self.reader.acknowledge(position);
             self.opened.plan.options.failpoints.reach("acknowledged");
         }
-        Ok(())
+        self.remove_spent_spool(self.acknowledger.acknowledged()).await
+    }
+
+    /// Removes the spool once everything that it held is applied and on the target's disk.
+    async fn remove_spent_spool(&mut self, applied: Lsn) -> Result<(), Error> {
+        let Some(spool) = self.spool.take_if(|spool| spool.is_spent(applied)) else { return Ok(()) };
+        let store = Store { session: self.opened.target, name: &self.opened.plan.name };
+        spool.remove(&store).await
     }
 
     /// Acknowledges everything stored, before the run ends.
@@ -80,6 +93,6 @@ impl Follower<'_> {
             .await?;
         self.reader.acknowledge(self.applied);
         self.opened.plan.options.failpoints.reach("acknowledged");
-        Ok(())
+        self.remove_spent_spool(self.applied).await
     }
 }

@@ -8,7 +8,6 @@ use atalaya_data::{Lsn, RelationName};
 use atalaya_postgres::Session;
 use atalaya_postgres::catalog::read_relations;
 use atalaya_postgres::settings;
-use atalaya_postgres::wire::{WireConnection, WireOptions};
 use tokio::time::Instant;
 
 use super::acknowledge::Acknowledger;
@@ -16,11 +15,13 @@ use super::append_only::AppendOnly;
 use super::numbers::SequenceClock;
 use super::redefined::DefinitionWatch;
 use crate::apply::{Applier, ApplySettings, GroupPosition, Mapping, TableSet};
+use crate::conflict::{Recorder, Values};
 use crate::control::Requests;
 use crate::ddl::{TableWatch, refuse_unpublished};
 use crate::progress::{Migration, Store, TableRow, check_position, check_source};
 use crate::report::{Event, Observer};
-use crate::stream::{Batch, Reader, pgoutput_options};
+use crate::spool::{Kept, Receiver};
+use crate::stream::{Batch, Reader, StreamOpener};
 use crate::{Error, Plan, StopWhen, sequences};
 
 /// How often figures, acknowledgements and the goal of catching up are renewed.
@@ -59,6 +60,8 @@ pub(crate) struct Arriving {
 pub(crate) struct Follower<'a> {
     pub(crate) opened: Opened<'a>,
     pub(crate) reader: Reader,
+    /// What the copy's time left on disk, until it is applied.
+    pub(crate) spool: Option<Kept>,
     pub(crate) tables: TableSet,
     pub(crate) applier: Applier,
     pub(crate) requests: Requests,
@@ -82,12 +85,15 @@ pub(crate) struct Follower<'a> {
 
 impl<'a> Follower<'a> {
     /// Checks what is stored against the source, and opens the stream where it left off.
-    pub(crate) async fn open(opened: Opened<'a>) -> Result<Self, Error> {
+    /// Where a receiver reads the stream already, it is read from its spool until both have met.
+    pub(crate) async fn open(opened: Opened<'a>, receiver: Option<Receiver>) -> Result<Self, Error> {
         let (plan, migration) = (opened.plan, opened.migration);
         check_source(opened.source, migration).await?;
         let store = Store { session: opened.target, name: &plan.name };
         let applied = store.applied().await?;
-        check_position(opened.source, migration, applied).await?;
+        if receiver.is_none() {
+            check_position(opened.source, migration, applied).await?;
+        }
         let tables = table_set(&store).await?;
         refuse_unpublished(opened.source, migration, &store.read_tables().await?).await?;
         let append_only = AppendOnly::read(&store).await?;
@@ -98,31 +104,25 @@ impl<'a> Follower<'a> {
             synchronous_commit: plan.options.synchronous_commit,
             replica_role: may_be_replica(&session).await?,
         };
-        let applier = Applier::new(session, &plan.name, settings, plan.options.failpoints.clone(), applied).await?;
+        let kept = if plan.options.conflict_values { Values::Kept } else { Values::Masked };
+        let recorder = Recorder::new(&plan.name, &migration.slot, kept);
+        let applier = Applier::new(session, &plan.name, settings, plan.options.failpoints.clone(), applied)
+            .await?
+            .settling(recorder, &plan.source);
         let control = Session::connect_for_control(&plan.target, &format!("atalaya control {}", plan.name)).await?;
         control.batch(&format!("LISTEN {REPLICATOR_CHANNEL}")).await?;
         let requests = Requests::open(control, &plan.name).await?;
-        let options = WireOptions {
-            application_name: format!("atalaya stream {}", plan.name),
-            replication: true,
-            settings: settings::as_pairs(),
+        let opener = StreamOpener::prepare(&plan.source, migration, opened.source, plan.options.in_progress()).await?;
+        let spool = receiver.as_ref().map(Receiver::kept);
+        let (queue_bytes, spill) = (plan.options.queue_bytes, plan.options.spill());
+        let reader = match receiver {
+            Some(receiver) => Reader::start_spooled(receiver, opener, applied, queue_bytes, spill),
+            None => Reader::start(opener.open(applied).await?, applied, queue_bytes, spill),
         };
-        let connection = WireConnection::connect(&plan.source, &options).await?;
-        let append = migration.append_publication();
-        let publications = [migration.publication.as_str(), append.as_str()];
-        let publications = existing_publications(opened.source, &publications).await?;
-        let publications: Vec<&str> = publications.iter().map(String::as_str).collect();
-        let stream = connection
-            .start_replication(
-                &migration.slot,
-                applied,
-                &pgoutput_options(opened.source.major(), &publications, plan.options.in_progress()),
-            )
-            .await?;
-        let reader = Reader::start(stream, applied, plan.options.queue_bytes, plan.options.spill());
         Ok(Self {
             opened,
             reader,
+            spool,
             tables,
             applier,
             requests,
@@ -229,8 +229,8 @@ async fn table_set(store: &Store<'_>) -> Result<TableSet, Error> {
     let mut mappings: HashMap<RelationName, Mapping> = HashMap::new();
     for table in store.read_tables().await? {
         let start_lsn = table.start_lsn.ok_or(Error::Broken("a table has no start position"))?;
-        let TableRow { source, target, definition, append_only, .. } = table;
-        mappings.insert(source, Mapping { target, start_lsn, definition, append_only });
+        let TableRow { source, target, definition, append_only, conflicts, .. } = table;
+        mappings.insert(source, Mapping { target, start_lsn, definition, append_only, conflicts });
     }
     let relations = read_relations(store.session).await?;
     let mut locators: HashMap<RelationName, Vec<String>> = HashMap::new();
@@ -266,19 +266,4 @@ pub(crate) async fn may_be_replica(session: &Session) -> Result<bool, Error> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-async fn existing_publications(source: &Session, names: &[&str]) -> Result<Vec<String>, Error> {
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let rows = source
-        .query("SELECT pubname::text FROM pg_catalog.pg_publication WHERE pubname = ANY ($1) ORDER BY 1", &[&names])
-        .await?;
-    if rows.is_empty() {
-        return Err(Error::refused(
-            "publication-missing",
-            "the migration's publication is gone from the source",
-            "changes may be missing; `atalaya migrate abort` and start the move again",
-        ));
-    }
-    Ok(rows.iter().map(|row| row.get(0)).collect())
 }

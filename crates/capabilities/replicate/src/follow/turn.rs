@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::state::{Arriving, Follower};
 use crate::Error;
 use crate::apply::{Change, ChangeKind, GroupPosition};
+use crate::report::Event;
 use crate::stream::Arrival;
 
 /// A group is written at the latest this long after its first transaction, at the end of one.
@@ -71,7 +72,8 @@ impl Follower<'_> {
     async fn change(&mut self, relation_id: u32, kind: ChangeKind) -> Result<(), Error> {
         let arriving = self.arriving.ok_or(Error::Broken("a change came outside of a transaction"))?;
         let Some(table) = self.table_at(relation_id, arriving).await? else { return Ok(()) };
-        let change = Change { table, kind, commit_lsn: arriving.commit_lsn };
+        let Arriving { commit_lsn, committed_at_micros, .. } = arriving;
+        let change = Change { table, kind, commit_lsn, committed_at_micros };
         self.applier.push(change, self.opened.plan.options.group_changes).await
     }
 
@@ -95,7 +97,8 @@ impl Follower<'_> {
                  are divided as on the source",
             ));
         }
-        self.applier.truncate(&tables, restart_identity).await
+        let at = (arriving.commit_lsn, arriving.committed_at_micros);
+        self.applier.truncate(&tables, restart_identity, at).await
     }
 
     async fn end_transaction(&mut self, position: CommitPosition) -> Result<(), Error> {
@@ -134,6 +137,9 @@ impl Follower<'_> {
             return Ok(());
         }
         self.applier.commit(self.group).await?;
+        if let Some(text) = self.applier.take_notice() {
+            self.opened.observer.observe(&Event::Warning { text });
+        }
         self.applied = self.group.applied;
         self.idle = self.idle.filter(|idle| *idle > self.applied);
         self.group = GroupPosition { applied: self.applied, committed_at_micros: None, transactions: 0 };

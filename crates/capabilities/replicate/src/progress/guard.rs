@@ -67,8 +67,9 @@ pub(crate) async fn wait_for_slot(source: &Session, slot: &str, limit: Duration)
 }
 
 /// Refuses a slot that is gone, lost, of another kind, or past what is stored; and a stored position that
-/// the source has not written yet.
-pub(crate) async fn check_position(source: &Session, migration: &Migration, applied: Lsn) -> Result<(), Error> {
+/// the source has not written yet. Stored is what the target has applied, or what a spool is known to hold, whichever
+/// is later: the source may have been told that.
+pub(crate) async fn check_position(source: &Session, migration: &Migration, stored: Lsn) -> Result<(), Error> {
     wait_for_slot(source, &migration.slot, SLOT_PATIENCE).await?;
     let row = source
         .query_opt(
@@ -109,20 +110,20 @@ pub(crate) async fn check_position(source: &Session, migration: &Migration, appl
     let Some(confirmed) = lsn(row.get(2)) else {
         return refused("slot-unconfirmed", format!("replication slot `{}` has no confirmed position", migration.slot));
     };
-    if confirmed > applied {
+    if confirmed > stored {
         return refused(
             "slot-ahead",
             format!(
-                "replication slot `{}` was confirmed up to {confirmed}, but only {applied} is stored on the target",
+                "replication slot `{}` was confirmed up to {confirmed}, but only {stored} is stored on the target",
                 migration.slot
             ),
         );
     }
     match lsn(row.get(5)) {
-        Some(written) if applied <= written => Ok(()),
+        Some(written) if stored <= written => Ok(()),
         _ => refused(
             "source-behind",
-            format!("the target holds changes up to {applied}, which the source has not written: it was restored"),
+            format!("the target holds changes up to {stored}, which the source has not written: it was restored"),
         ),
     }
 }

@@ -241,12 +241,13 @@ impl Store<'_> {
         Ok(())
     }
 
-    /// What the running process says of itself.
+    /// What the running process says of itself; what it says of its spool is written apart, and stays.
     pub(crate) async fn write_activity(&self, report: &serde_json::Value) -> Result<(), Error> {
         self.session
             .batch(&format!(
-                "INSERT INTO atalaya.activity (migration, report, updated_at) VALUES ({}, {}, now())
-                 ON CONFLICT (migration) DO UPDATE SET report = excluded.report, updated_at = excluded.updated_at",
+                "INSERT INTO atalaya.activity AS a (migration, report, updated_at) VALUES ({}, {}, now())
+                 ON CONFLICT (migration) DO UPDATE SET updated_at = excluded.updated_at, report = excluded.report
+                     || jsonb_strip_nulls(jsonb_build_object('spool', a.report -> 'spool'))",
                 quote_literal(self.name),
                 quote_literal(&report.to_string())
             ))

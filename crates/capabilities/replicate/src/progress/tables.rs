@@ -2,6 +2,7 @@
 
 use atalaya_catalog::Relation;
 use atalaya_data::{Lsn, RelationName, quote_literal};
+use atalaya_estate::ConflictPolicy;
 use atalaya_postgres::Session;
 
 use super::store::Store;
@@ -23,6 +24,8 @@ pub(crate) struct TableRow {
     pub(crate) shares_target: bool,
     /// What the source's table was before the snapshot.
     pub(crate) definition: Option<Definition>,
+    /// What is done with rows that somebody else wrote to the target's table.
+    pub(crate) conflicts: ConflictPolicy,
 }
 
 fn definition_from(text: Option<String>) -> Result<Option<Definition>, Error> {
@@ -97,7 +100,7 @@ impl Store<'_> {
             .query(
                 "SELECT schema, name, target_schema, target_name, start_lsn::text, state = 'done', ranges, append_only,
                         estimated_bytes, count(*) OVER (PARTITION BY target_schema, target_name) > 1,
-                        definition::text
+                        definition::text, conflicts
                    FROM atalaya.tables WHERE migration = $1
                   ORDER BY estimated_bytes DESC, schema, name",
                 &[&self.name],
@@ -119,6 +122,13 @@ impl Store<'_> {
                     estimated_bytes: u64::try_from(row.get::<_, i64>(8)).unwrap_or_default(),
                     shares_target: row.get(9),
                     definition: definition_from(row.get(10))?,
+                    conflicts: row.get::<_, String>(11).parse().map_err(|_| {
+                        Error::refused(
+                            "unreadable-state",
+                            "atalaya.tables holds a conflict policy that this version does not know",
+                            "use the version of atalaya that began this migration",
+                        )
+                    })?,
                 })
             })
             .collect()

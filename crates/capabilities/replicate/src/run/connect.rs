@@ -45,7 +45,7 @@ async fn end_leftovers(target: &Session, migration: &str) -> Result<(), Error> {
     const LEFT: &str = "FROM pg_catalog.pg_stat_activity
         WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()
           AND application_name = ANY (SELECT ('atalaya ' || part || ' ' || $1)::name::text
-                                        FROM pg_catalog.unnest('{copy,apply,control,indexes,vacuum}'::text[]) AS part)";
+                                        FROM pg_catalog.unnest('{copy,apply,control,indexes,vacuum,spool}'::text[]) AS part)";
     let terminate = format!("SELECT pg_catalog.pg_terminate_backend(pid) {LEFT} AND usename = current_user");
     target.query(&terminate, &[&migration]).await?;
     for _ in 0..LEFTOVER_TRIES {

@@ -8,7 +8,7 @@ use atalaya_postgres::catalog::{read_relations, read_sequences};
 
 use super::connect::Connected;
 use crate::follow::may_be_replica;
-use crate::progress::{Migration, Phase, Store, StoredSnapshot, TableRow, check_position, check_source};
+use crate::progress::{Migration, Phase, Store, StoredSnapshot, TableRow};
 use crate::report::{Event, Observer};
 use crate::schema::{self, Archive, ClientTools, Dump, Ownership};
 use crate::snapshot::{self, HoldRequest};
@@ -22,8 +22,6 @@ pub(crate) async fn copy(
     migration: &mut Migration,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    check_source(&connected.source, migration).await?;
-    check_position(&connected.source, migration, store.applied().await?).await?;
     ensure_snapshot(plan, connected, store, migration, observer).await?;
     let archive = match migration.schema.existing {
         true => None,

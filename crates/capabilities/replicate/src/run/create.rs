@@ -10,6 +10,7 @@ use atalaya_postgres::catalog::{read_identity, read_relations};
 use rand::RngExt;
 
 use super::connect::Connected;
+use crate::conflict::refuse_policies;
 use crate::follow::store_counts;
 use crate::progress::{Migration, Phase, SchemaChoice, Store, wait_for_slot};
 use crate::report::{Event, Observer};
@@ -24,6 +25,9 @@ const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>) -> Result<Migration, Error> {
     refuse_same_database(connected).await?;
     let tables = select_tables(plan, &connected.source).await?;
+    if let Some(rules) = &plan.options.conflicts {
+        refuse_policies(rules, tables.iter())?;
+    }
     let schema = SchemaChoice { existing: plan.options.existing_schema, no_owner: plan.options.no_owner };
     if schema.existing {
         refuse_rows(&connected.target, &tables).await?;

@@ -3,9 +3,12 @@
 
 mod assembly;
 mod line;
+mod open;
 mod options;
 mod reader;
 
 pub(crate) use assembly::SpillOptions;
-pub(crate) use options::{InProgress, pgoutput_options};
+pub(crate) use open::StreamOpener;
+pub(crate) use options::InProgress;
+use options::pgoutput_options;
 pub(crate) use reader::{Arrival, Batch, Reader};

@@ -14,7 +14,7 @@ pub(crate) enum InProgress {
 /// `two_phase` stays off: a prepared transaction is no change of a row before it is committed, and then arrives like
 /// any other, however long it was prepared. `streaming` is never `parallel`, which is for those that apply what may
 /// still be rolled back.
-pub(crate) fn pgoutput_options(
+pub(super) fn pgoutput_options(
     source_major: u32,
     publications: &[&str],
     in_progress: InProgress,

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya_data::Lsn;
-use atalaya_pgwire::pgoutput::Message;
+use atalaya_pgwire::pgoutput::{Decoder, Message};
 use atalaya_postgres::wire::{ReplicationEvent, ReplicationStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::StreamOpener;
 use super::assembly::{Assembly, Held, Play, SpillOptions, Taken};
 use super::line::Line;
 use crate::Error;
+use crate::spool::{self, Next};
 
 /// Messages handed over at once.
 const BATCH: usize = 512;
@@ -38,6 +40,8 @@ pub(crate) struct Batch {
 pub(crate) struct Reader {
     batches: mpsc::Receiver<Batch>,
     acknowledged: watch::Sender<Lsn>,
+    /// The same for whoever deletes from a spool what is applied; the source may have been told more there.
+    applied: Option<watch::Sender<Lsn>>,
     held: watch::Receiver<Held>,
     task: JoinHandle<Result<(), Error>>,
 }
@@ -45,17 +49,36 @@ pub(crate) struct Reader {
 impl Reader {
     /// Starts reading; at most about `queue_bytes` wait at a time (more only for a single larger row).
     pub(crate) fn start(stream: ReplicationStream, start: Lsn, queue_bytes: usize, spill: SpillOptions) -> Self {
-        let (sender, batches) = mpsc::channel(QUEUE);
+        let (queue, batches) = Queue::new(queue_bytes);
         let (acknowledged, acknowledgement) = watch::channel(start);
-        let room = Arc::new(Semaphore::new(queue_bytes));
         let assembly = Assembly::new(spill);
         let held = assembly.held();
-        let reading = Reading {
-            line: Line::new(stream, acknowledgement),
-            assembly,
-            queue: Queue { sender, room, queue_bytes, arrivals: Vec::new(), bytes: 0 },
-        };
-        Self { batches, acknowledged, held, task: tokio::spawn(reading.run()) }
+        let reading = Reading { line: Line::new(stream, acknowledgement), assembly, queue };
+        Self { batches, acknowledged, applied: None, held, task: tokio::spawn(reading.run()) }
+    }
+
+    /// Starts reading from a spool, and goes over to the source where the spool ends.
+    pub(crate) fn start_spooled(
+        spool: spool::Receiver,
+        opener: StreamOpener,
+        start: Lsn,
+        queue_bytes: usize,
+        spill: SpillOptions,
+    ) -> Self {
+        let (mut queue, batches) = Queue::new(queue_bytes);
+        let acknowledged = watch::Sender::new(start);
+        let (applied, told) = (Some(spool.applied()), acknowledged.clone());
+        let assembly = Assembly::new(spill);
+        let held = assembly.held();
+        let task = tokio::spawn(async move {
+            let Some((position, received)) = read_spool(spool, &mut queue).await? else { return Ok(()) };
+            // What the source was told once is never taken back.
+            advance(&told, received);
+            let line = Line::new(opener.open(position).await?, told.subscribe());
+            // The assembly has seen nothing yet: a spool holds whole transactions.
+            Reading { line, assembly, queue }.run().await
+        });
+        Self { batches, acknowledged, applied, held, task }
     }
 
     /// What is kept of transactions that are not committed yet.
@@ -84,19 +107,48 @@ impl Reader {
 
     /// Tells the source what it may forget: only ever a position that is stored and flushed on the target.
     pub(crate) fn acknowledge(&self, position: Lsn) {
-        self.acknowledged.send_if_modified(|acknowledged| {
-            let later = position > *acknowledged;
-            if later {
-                *acknowledged = position;
-            }
-            later
-        });
+        advance(&self.acknowledged, position);
+        if let Some(applied) = &self.applied {
+            advance(applied, position);
+        }
     }
 
     /// Ends reading after a last word to the source.
     pub(crate) async fn finish(self) {
         drop(self.batches);
         let _ended = tokio::time::timeout(Duration::from_secs(5), self.task).await;
+    }
+}
+
+fn advance(position: &watch::Sender<Lsn>, to: Lsn) {
+    position.send_if_modified(|position| to > std::mem::replace(position, to.max(*position)));
+}
+
+/// Hands on what a spool holds: where to go on reading, and what the source was told; none when nobody follows.
+async fn read_spool(mut spool: spool::Receiver, queue: &mut Queue) -> Result<Option<(Lsn, Lsn)>, Error> {
+    let mut decoder = Decoder::new();
+    loop {
+        let next = tokio::select! {
+            next = spool.next() => next?,
+            () = queue.sender.closed() => return Ok(None),
+        };
+        let events = match next {
+            Next::Events(events) => events,
+            Next::Source { position, acknowledged } => return Ok(Some((position, acknowledged))),
+        };
+        for event in events {
+            match event {
+                ReplicationEvent::Keepalive { wal_end, .. } => queue.push_idle(wal_end),
+                ReplicationEvent::Data { payload, .. } => {
+                    let bytes = payload.len();
+                    queue.push(Arrival::Message(decoder.decode(payload)?), bytes);
+                }
+            }
+        }
+        tokio::select! {
+            sent = queue.send() => sent?,
+            failed = spool.failed() => return Err(failed),
+        };
     }
 }
 
@@ -172,6 +224,12 @@ enum Receiver {
 }
 
 impl Queue {
+    fn new(queue_bytes: usize) -> (Self, mpsc::Receiver<Batch>) {
+        let (sender, batches) = mpsc::channel(QUEUE);
+        let room = Arc::new(Semaphore::new(queue_bytes));
+        (Self { sender, room, queue_bytes, arrivals: Vec::new(), bytes: 0 }, batches)
+    }
+
     fn is_full(&self) -> bool {
         self.arrivals.len() >= BATCH || self.bytes >= self.queue_bytes / 8
     }
@@ -189,8 +247,13 @@ impl Queue {
         }
     }
 
-    /// Sends what was pushed, once there is room for it. When nobody reads any more, the next wait for an event ends.
+    /// Sends what was pushed and answers the source meanwhile.
     async fn hand_over(&mut self, line: &mut Line) -> Result<Receiver, Error> {
+        line.while_waiting(self.send()).await?
+    }
+
+    /// Sends what was pushed, once there is room for it. When nobody reads any more, the next wait for an event ends.
+    async fn send(&mut self) -> Result<Receiver, Error> {
         let arrivals = std::mem::take(&mut self.arrivals);
         let bytes = std::mem::take(&mut self.bytes);
         if arrivals.is_empty() {
@@ -198,9 +261,8 @@ impl Queue {
         }
         // A row larger than the whole queue takes all of it.
         let wanted = u32::try_from(bytes.clamp(1, self.queue_bytes)).unwrap_or(u32::MAX);
-        let permit = line.while_waiting(Arc::clone(&self.room).acquire_many_owned(wanted)).await?;
+        let permit = Arc::clone(&self.room).acquire_many_owned(wanted).await;
         let batch = Batch { arrivals, _room: permit.map_err(|_| Error::Broken("the queue was closed"))? };
-        let sent = line.while_waiting(self.sender.send(batch)).await?;
-        Ok(if sent.is_ok() { Receiver::There } else { Receiver::Gone })
+        Ok(if self.sender.send(batch).await.is_ok() { Receiver::There } else { Receiver::Gone })
     }
 }

@@ -58,7 +58,10 @@ async fn read_tables(session: &Session) -> Result<Vec<Relation>, Error> {
                 CASE WHEN c.relispartition THEN rn.nspname::text END AS root_schema,
                 CASE WHEN c.relispartition THEN rc.relname::text END AS root_name,
                 (SELECT i.relname::text FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
-                  WHERE x.indrelid = c.oid AND x.indisreplident) AS identity_index
+                  WHERE x.indrelid = c.oid AND x.indisreplident) AS identity_index,
+                EXISTS (SELECT FROM pg_catalog.pg_index x
+                         WHERE x.indrelid = c.oid AND (x.indisunique OR x.indisexclusion) AND NOT x.indimmediate)
+                  AS deferrable_unique
            FROM pg_catalog.pg_class c
            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
            LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
@@ -89,6 +92,7 @@ fn relation_from(row: &Row) -> Relation {
         columns: Vec::new(),
         key: None,
         other_unique_indexes: 0,
+        deferrable_unique: row.get("deferrable_unique"),
         replica_identity: match (text("identity").as_str(), identity_index) {
             ("f", _) => ReplicaIdentity::Full,
             ("i", Some(index)) => ReplicaIdentity::Index(index),

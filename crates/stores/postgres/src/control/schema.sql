@@ -54,6 +54,8 @@ CREATE TABLE IF NOT EXISTS atalaya.tables (
     append_only     boolean NOT NULL DEFAULT false,
     -- What the source's table was before the snapshot: OID, file, columns.
     definition      jsonb,
+    -- What is done with rows that somebody else wrote to the target.
+    conflicts       text NOT NULL DEFAULT 'stop',
     PRIMARY KEY (migration, schema, name)
 );
 
@@ -100,16 +102,37 @@ CREATE TABLE IF NOT EXISTS atalaya.repair_rows (
     key        text[] NOT NULL
 );
 
--- Rows that could not be applied as they came, without their values.
+-- Changes that did not find on the target what they found on the source. Values (`key`, `source_row`,
+-- `target_row`) are kept only where they were asked for; `key_hash` tells rows apart without showing them.
 CREATE TABLE IF NOT EXISTS atalaya.conflicts (
-    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    migration  text NOT NULL,
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    migration       text NOT NULL REFERENCES atalaya.migration ON DELETE CASCADE,
+    schema          text NOT NULL,
+    name            text NOT NULL,
+    kind            text NOT NULL,
+    commit_lsn      pg_lsn NOT NULL,
+    committed_at    timestamptz,
+    policy          text NOT NULL,
+    resolution      text NOT NULL,
+    constraint_name text,
+    key_columns     text[] NOT NULL,
+    key_hash        text,
+    key             text[],
+    source_row      jsonb,
+    target_row      jsonb,
+    seen_at         timestamptz NOT NULL DEFAULT now()
+);
+
+-- All of them counted; `unlisted` ones have no row above, since a group writes a bounded number.
+CREATE TABLE IF NOT EXISTS atalaya.conflict_counts (
+    migration  text NOT NULL REFERENCES atalaya.migration ON DELETE CASCADE,
     schema     text NOT NULL,
     name       text NOT NULL,
     kind       text NOT NULL,
-    commit_lsn pg_lsn NOT NULL,
-    policy     text NOT NULL,
-    seen_at    timestamptz NOT NULL DEFAULT now()
+    resolution text NOT NULL,
+    conflicts  bigint NOT NULL,
+    unlisted   bigint NOT NULL,
+    PRIMARY KEY (migration, schema, name, kind, resolution)
 );
 
 -- What was proven of each table of the target, and the promise that its changed keys are noted: from the fence on at

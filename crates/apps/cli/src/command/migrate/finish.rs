@@ -1,11 +1,16 @@
 //! `atalaya migrate finish`.
 
+use std::fmt::Write;
 use std::time::Duration;
 
+use atalaya_data::RelationName;
+use atalaya_estate::TablePattern;
 use atalaya_replicate::{Plan, StopWhen};
+use atalaya_validate::{Report, SkipVerdict, TableReport, TableStatus};
 
 use super::plan::RunArguments;
 use crate::command::validate::{self, LastProof};
+use crate::endpoints::Endpoints;
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::progress::Progress;
@@ -25,9 +30,53 @@ last fence stays there.")]
 pub(crate) struct FinishArguments {
     #[command(flatten)]
     run: RunArguments,
+    /// Tables whose rows may differ, by decision of their conflict policy: nobody makes them equal. May be repeated.
+    #[arg(long, value_name = "PATTERN")]
+    accept_differences: Vec<String>,
     /// Compare every row of every table once more, however lately that was done.
     #[arg(long)]
     full_proof: bool,
+}
+
+/// The tables whose differences are accepted; refuses those where no policy has decided any.
+async fn accepted_tables(arguments: &FinishArguments, endpoints: &Endpoints) -> Result<Vec<RelationName>, Failure> {
+    let mut accepted = Vec::new();
+    if arguments.accept_differences.is_empty() {
+        return Ok(accepted);
+    }
+    let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
+    let tables = status.map(|status| status.tables).unwrap_or_default();
+    for text in &arguments.accept_differences {
+        let pattern = text
+            .parse::<TablePattern>()
+            .map_err(|error| Failure::new(exit::USAGE, &error, Some(error.hint().to_owned())))?;
+        let before = accepted.len();
+        for table in tables.iter().filter(|table| pattern.matches(&table.table)) {
+            if table.conflicts == "stop" {
+                return Err(Failure {
+                    code: exit::REFUSED,
+                    message: format!("differences of table {} cannot be accepted: its policy is `stop`", table.table),
+                    hint: Some("only a conflict policy decides that rows stay different".to_owned()),
+                });
+            }
+            accepted.push(table.table.clone());
+        }
+        if accepted.len() == before {
+            return Err(Failure::usage(format!("`{text}` matches no table of the migration")));
+        }
+    }
+    Ok(accepted)
+}
+
+/// Whether everything that differs is accepted.
+fn is_accepted(report: &Report, accepted: &[RelationName]) -> bool {
+    let equal = |table: &TableReport| {
+        table.status == TableStatus::Equal
+            || (table.status == TableStatus::Different && accepted.contains(&table.source))
+    };
+    report.tables.iter().all(equal)
+        && report.skipped.iter().all(|skipped| skipped.verdict == SkipVerdict::Irrelevant)
+        && (report.sequences.is_empty() || !report.strict_sequences)
 }
 
 /// How long a run that follows may take to apply what is left.
@@ -80,6 +129,7 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
         );
         return Ok(exit::DONE);
     }
+    let accepted = runtime::block_on(accepted_tables(arguments, &endpoints))??;
     let progress = Progress::new(context.output);
     runtime::block_on(async {
         atalaya_replicate::may_finish(&plan).await?;
@@ -91,27 +141,39 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
     progress.finish();
     let extent = if arguments.full_proof { LastProof::Full } else { LastProof::Touched };
     let report = runtime::block_on(validate::last_proof(&endpoints, extent, context))??;
-    if !report.is_clean() {
+    if !report.is_clean() && !is_accepted(&report, &accepted) {
         context.print(&atalaya_validate::render_text(&report), &validate::json(&report)?);
         return Err(Failure {
             code: validate::exit_code(&report),
             message: "both sides are not proven equal, so nothing was removed".to_owned(),
             hint: Some(
                 "end all writes to the source, then run the same command again; \
-                 `atalaya validate --repair` puts rows right while `atalaya migrate start` runs"
+                 `atalaya validate --repair` puts rows right while `atalaya migrate start` runs; rows that differ by a \
+                 conflict policy's decision are left so with `--accept-differences`"
                     .to_owned(),
             ),
         });
     }
-    let removed = runtime::block_on(async {
+    let (removed, conflicts) = runtime::block_on(async {
         atalaya_replicate::complete_schema(&plan).await?;
         refuse_late_writes(&plan, context).await?;
-        Ok::<_, Failure>(atalaya_replicate::clean_up(&plan).await?)
+        // Told here, since the list goes with everything else of ours.
+        let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
+        let conflicts = status.map(|status| status.conflicts).unwrap_or_default();
+        Ok::<_, Failure>((atalaya_replicate::clean_up(&plan).await?, conflicts))
     })??;
+    let accepted: Vec<String> = accepted.iter().map(ToString::to_string).collect();
+    let mut text = atalaya_validate::render_text(&report);
+    for count in &conflicts {
+        let _infallible = writeln!(text, "conflict {}", super::conflicts::line_of(count));
+    }
+    if !accepted.is_empty() {
+        let _infallible = writeln!(text, "differences accepted: {}", accepted.join(", "));
+    }
     context.print(
-        &format!("{}{}: finished", atalaya_validate::render_text(&report), endpoints.name),
+        &format!("{text}{}: finished", endpoints.name),
         &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": removed,
-                             "proof": validate::json(&report)? }),
+                             "proof": validate::json(&report)?, "accepted": accepted, "conflicts": conflicts }),
     );
     Ok(exit::DONE)
 }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use atalaya_estate::ConflictPolicy;
 use atalaya_replicate::{HolderCommand, Options, Plan, StopWhen};
 
 use crate::endpoints::{EndpointArguments, Endpoints};
@@ -30,6 +29,9 @@ pub(crate) struct RunArguments {
     pub(crate) split_larger_than: u64,
     #[command(flatten)]
     pub(crate) terms: TermsArguments,
+    /// Keep the values of rows in conflict, in the target's table atalaya.conflicts: key, source's and target's row.
+    #[arg(long)]
+    pub(crate) conflict_values: bool,
     /// Let every commit on the target wait for its disk, instead of the acknowledgement only.
     #[arg(long)]
     pub(crate) synchronous_commit: bool,
@@ -60,15 +62,6 @@ impl RunArguments {
     /// The plan, with the endpoints it was made from.
     pub(crate) fn plan(&self, stop_when: StopWhen, context: &Context) -> Result<(Plan, Endpoints), Failure> {
         let endpoints = self.endpoints.resolve(context)?;
-        if endpoints.conflicts != ConflictPolicy::Stop {
-            return Err(Failure {
-                code: exit::REFUSED,
-                message: format!("the conflict policy `{}` is not carried out by this version", endpoints.conflicts),
-                hint: Some(
-                    "write `conflicts: stop`: the move then stops at the first row that does not apply".to_owned(),
-                ),
-            });
-        }
         let program = std::env::current_exe().map_err(|error| Failure::new(exit::FAILED, &error, None))?;
         let holder = HolderCommand { program, arguments: vec!["hold-snapshot".into()] };
         let mut options = Options::new(context.state.join("migrations").join(endpoints.name.as_str()), holder);
@@ -79,6 +72,8 @@ impl RunArguments {
         options.split_bytes = self.split_larger_than << 20;
         options.existing_schema = self.terms.existing_schema;
         options.no_owner = self.terms.no_owner;
+        options.conflicts = self.terms.conflict_rules(&endpoints);
+        options.conflict_values = self.conflict_values;
         options.synchronous_commit = self.synchronous_commit;
         options.client_tools.clone_from(&self.client_tools);
         options.failpoints = crate::failpoints::from_environment();

@@ -3,6 +3,7 @@
 use atalaya_replicate::{Outcome, StopWhen};
 
 use super::plan::RunArguments;
+use super::spool::SpoolArguments;
 use crate::command::assess;
 use crate::endpoints::Endpoints;
 use crate::exit::{self, Failure};
@@ -16,11 +17,14 @@ use crate::runtime;
   atalaya migrate start orders-to-18
   atalaya migrate start --source env:OLD_URL --target env:NEW_URL --name orders --stop-when caught-up
   atalaya migrate start orders-to-18 --exclude 'audit.*' --workers 4
+  atalaya migrate start orders-to-18 --ack-spool --spool-limit 100GB   # for a source whose disk is short of room
 
 Run the same command again after any interruption: it goes on where the target's own rows say.")]
 pub(crate) struct StartArguments {
     #[command(flatten)]
     run: RunArguments,
+    #[command(flatten)]
+    spool: SpoolArguments,
     /// End the run by itself once it is caught up.
     #[arg(long, value_name = "CONDITION", value_enum)]
     stop_when: Option<Condition>,
@@ -47,7 +51,9 @@ pub(crate) fn run(arguments: &StartArguments, context: &Context) -> Result<u8, F
         Some(Condition::CaughtUp) => StopWhen::CaughtUp,
         None => StopWhen::Told,
     };
-    let (plan, endpoints) = arguments.run.plan(stop_when, context)?;
+    let spool = arguments.spool.options()?;
+    let (mut plan, endpoints) = arguments.run.plan(stop_when, context)?;
+    plan.options.spool = spool;
     runtime::block_on(assess_first_run(arguments, &endpoints, context))??;
     let progress = Progress::new(context.output);
     let outcome = runtime::block_on(atalaya_replicate::start(&plan, &progress))??;

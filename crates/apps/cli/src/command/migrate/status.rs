@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use atalaya_replicate::{ProofStatus, SlotHealth, Status};
+use atalaya_replicate::{ProofStatus, SlotHealth, SpoolStatus, Status};
 
 use crate::endpoints::EndpointArguments;
 use crate::exit::{self, Failure};
@@ -76,6 +76,9 @@ fn text(status: &Status) -> String {
         ),
     };
     let _infallible = writeln!(out, "  slot     {}: {health}", slot.name);
+    if let Some(spool) = &status.spool {
+        spool_figures(&mut out, spool);
+    }
     if status.phase == "stream" {
         let _infallible = writeln!(out, "  proof    {}", proof(&status.proof));
     }
@@ -89,6 +92,13 @@ fn text(status: &Status) -> String {
     for table in status.tables.iter().filter(|table| table.state != "done") {
         let _infallible = writeln!(out, "  {:<9}{} ({} rows so far)", table.state, table.table, table.copied_rows);
     }
+    let policies = status.tables.iter().filter(|table| table.conflicts != "stop");
+    for table in policies {
+        let _infallible = writeln!(out, "  policy   {}: {}", table.table, table.conflicts);
+    }
+    for count in &status.conflicts {
+        let _infallible = writeln!(out, "  conflict {}", super::conflicts::line_of(count));
+    }
     out
 }
 
@@ -100,6 +110,18 @@ fn open_transactions(out: &mut String, status: &Status) {
         let _infallible =
             writeln!(out, "  open     {count} large transactions of the source, {} kept here", bytes(held));
     }
+}
+
+/// What waits on the disk of the machine that the move runs on.
+fn spool_figures(out: &mut String, spool: &SpoolStatus) {
+    let of = |count: Option<u64>| count.map_or_else(|| "unknown".to_owned(), bytes);
+    let full = if spool.is_full { ", full" } else { "" };
+    let freed = match &spool.received_lsn {
+        Some(received) => format!("the source has freed its log up to {received}: the move depends on this spool"),
+        None => "the source keeps its log".to_owned(),
+    };
+    let (held, limit) = (of(spool.bytes), of(spool.limit_bytes));
+    let _infallible = writeln!(out, "  spool    {held} of at most {limit}{full}; {freed}");
 }
 
 /// Until where everything is proven, what the next pass has to look at, and how old the oldest full comparison is.

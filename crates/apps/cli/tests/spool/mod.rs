@@ -1,0 +1,5 @@
+//! Changes that come while rows are copied wait on disk, and nothing that waits there is lost or taken for more than
+//! it is.
+
+mod field;
+mod receiving;
