@@ -23,6 +23,7 @@ mod held;
 mod indexes;
 mod keyless;
 mod kills;
+mod large_objects;
 mod lifecycle;
 mod locks;
 mod logging;

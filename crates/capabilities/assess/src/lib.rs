@@ -19,7 +19,7 @@ pub use checks::{ALL, find};
 pub use error::Error;
 pub use facts::{Facts, Role, Side, SideName};
 pub use identity::{IdentityChange, IdentityResult, apply_identities, plan_identities};
-pub use plan::{Options, Plan, Selector};
+pub use plan::{LargeObjects, Options, Plan, Selector};
 pub use render::{render_list, render_reference, render_text};
 pub use report::{CheckResult, Report, SideSummary, Summary};
 pub use run::assess;

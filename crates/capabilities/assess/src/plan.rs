@@ -21,10 +21,21 @@ pub struct Plan {
     pub options: Options,
 }
 
+/// What becomes of large objects, which are not in the stream of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LargeObjects {
+    /// Nobody has decided: a database that has some is not moved.
+    Refused,
+    /// They stay behind, on purpose.
+    Left,
+    /// They are brought over once, and compared at the end.
+    Copied,
+}
+
 /// What was declared and decided beforehand.
 pub struct Options {
-    /// Large objects stay behind, on purpose.
-    pub exclude_large_objects: bool,
+    /// What becomes of large objects.
+    pub large_objects: LargeObjects,
     /// Tables declared to see only INSERT (and TRUNCATE), so that they need no replica identity.
     pub append_only: Selector,
     /// The target's schema exists and is used as it is.
@@ -46,7 +57,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            exclude_large_objects: false,
+            large_objects: LargeObjects::Refused,
             append_only: Box::new(|_| false),
             existing_schema: false,
             no_owner: false,

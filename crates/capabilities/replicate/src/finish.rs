@@ -6,8 +6,9 @@ use atalaya_postgres::Session;
 use crate::abort::{AbortReport, clean_source, forget};
 use crate::ddl::{refuse_other_trees, refuse_unmoved};
 use crate::progress::{Migration, Phase, Store};
+use crate::report::Observer;
 use crate::run::{Connected, open_archive};
-use crate::{Error, Plan, run_lock, schema, sequences};
+use crate::{Error, LargeObjects, Plan, large_objects, run_lock, schema, sequences};
 
 /// Whether an earlier `finish` has proven and completed the move, and was cut off before everything of ours was
 /// removed; then only [`clean_up`] is left to do.
@@ -62,7 +63,7 @@ async fn refuse_incomplete(
 ///
 /// # Errors
 /// When the migration runs still, or never came to follow the source.
-pub async fn last_fence(plan: &Plan) -> Result<(), Error> {
+pub async fn last_fence(plan: &Plan, observer: &dyn Observer) -> Result<(), Error> {
     let connected = Connected::open(plan).await?;
     let store = Store { session: &connected.target, name: &plan.name };
     let Some(migration) = store.read().await? else {
@@ -80,6 +81,10 @@ pub async fn last_fence(plan: &Plan) -> Result<(), Error> {
         ));
     }
     refuse_incomplete(plan, &connected.source, &connected.target, &store, &migration).await?;
+    if plan.options.large_objects == LargeObjects::Copied {
+        large_objects::bring(plan, &connected.source, &store, migration.schema.no_owner, observer).await?;
+    }
+    large_objects::refuse_different(&connected.source, &store).await?;
     sequences::follow(plan, &connected.source, &connected.target).await?;
     Ok(())
 }

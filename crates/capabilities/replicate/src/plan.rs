@@ -19,6 +19,15 @@ pub enum StopWhen {
     CaughtUp,
 }
 
+/// What becomes of large objects, which are not in the stream of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LargeObjects {
+    /// They stay behind.
+    Left,
+    /// They are brought over, and compared at the end.
+    Copied,
+}
+
 /// Decides whether a relation takes part.
 pub type RelationFilter = Box<dyn Fn(&RelationName) -> bool + Send + Sync>;
 
@@ -53,6 +62,8 @@ pub struct Options {
     pub split_bytes: u64,
     /// Whether the target's tables are there already, so that no schema is restored.
     pub existing_schema: bool,
+    /// Whether large objects are brought over, too.
+    pub large_objects: LargeObjects,
     /// Whether restored objects belong to the target's role, without privileges, instead of to the owners
     /// they have on the source.
     pub no_owner: bool,
@@ -103,6 +114,7 @@ impl Options {
             maintenance_work_mem: "256MB".to_owned(),
             split_bytes: 1 << 30,
             existing_schema: false,
+            large_objects: LargeObjects::Left,
             no_owner: false,
             group_changes: 20_000,
             spool: SpoolOptions { limit_bytes: 16_000_000_000, acknowledgement: Acknowledgement::Applied },

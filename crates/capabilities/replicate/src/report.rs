@@ -34,6 +34,13 @@ pub enum Event {
         /// Of how many.
         all: usize,
     },
+    /// Large objects were brought over.
+    LargeObjects {
+        /// How many; those that were equal already are not counted.
+        objects: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
     /// Where apply is.
     Applied {
         /// The last position that is applied.

@@ -10,11 +10,11 @@ use std::time::Duration;
 use crate::conflict::settle_policies;
 use crate::control::Requests;
 use crate::follow::{Ended, Follower, Opened};
-use crate::progress::{Phase, Store};
+use crate::progress::{Migration, Phase, Store};
 use crate::protect::{self, SlotName, TooMuch};
 use crate::report::{Event, Observer};
 use crate::spool::{self, Begun};
-use crate::{Error, Plan};
+use crate::{Error, LargeObjects, Plan, large_objects};
 
 pub(crate) use connect::{Connected, is_running, lock as run_lock};
 pub(crate) use copy_phase::open_archive;
@@ -122,17 +122,15 @@ async fn run_once(
     settle_policies(plan, &connected.source, &store).await?;
     let Begun { mut receiver, notes } = spool::begin(plan, &connected, &store, &migration, observer).await?;
     let following = async {
-        if migration.phase == Phase::Copy {
-            let failing = async {
-                match &mut receiver {
-                    Some(receiver) => receiver.failed().await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                copied = copy_phase::copy(plan, &connected, &store, &mut migration, observer) => copied?,
-                failed = failing => return Err(failed),
+        let failing = async {
+            match &mut receiver {
+                Some(receiver) => receiver.failed().await,
+                None => std::future::pending().await,
             }
+        };
+        tokio::select! {
+            brought = bring_everything(plan, &connected, &store, &mut migration, observer) => brought?,
+            failed = failing => return Err(failed),
         }
         observer.observe(&Event::Phase { phase: "stream" });
         let (source, target) = (&connected.source, &connected.target);
@@ -150,4 +148,21 @@ async fn run_once(
         Ended::CaughtUp => Outcome::CaughtUp,
         Ended::Stopped => Outcome::Stopped,
     })
+}
+
+/// Rows, and large objects where they are part of the move; each only where it is not done.
+async fn bring_everything(
+    plan: &Plan,
+    connected: &Connected,
+    store: &Store<'_>,
+    migration: &mut Migration,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    if migration.phase == Phase::Copy {
+        copy_phase::copy(plan, connected, store, migration, observer).await?;
+    }
+    if plan.options.large_objects == LargeObjects::Copied && !large_objects::are_there(store).await? {
+        large_objects::bring(plan, &connected.source, store, migration.schema.no_owner, observer).await?;
+    }
+    Ok(())
 }

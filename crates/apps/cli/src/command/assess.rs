@@ -152,7 +152,7 @@ fn plan(arguments: &AssessArguments, endpoints: &Endpoints) -> Plan {
 fn plan_of_move(terms: &TermsArguments, endpoints: &Endpoints) -> Plan {
     let mut plan = Plan::new(endpoints.source.clone(), endpoints.target.clone()).tables(Box::new(endpoints.filter()));
     plan.options = Options {
-        exclude_large_objects: terms.exclude_large_objects,
+        large_objects: terms.assessed_large_objects(),
         append_only: Box::new(endpoints.append_only_filter()),
         existing_schema: terms.existing_schema,
         no_owner: terms.no_owner,

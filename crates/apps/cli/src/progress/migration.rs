@@ -78,6 +78,9 @@ impl Progress {
                     bytes(*lag_bytes)
                 ));
             }
+            Event::LargeObjects { objects, bytes: sum } => {
+                bar.println(format!("  {objects} large objects brought over, {}", bytes(*sum)));
+            }
             Event::CaughtUp => bar.println("caught up"),
             Event::Reconnect { attempt, reason } => {
                 bar.println(format!("try {attempt} after: {reason}"));

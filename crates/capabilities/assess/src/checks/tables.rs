@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use atalaya_catalog::{Generated, Relation, RelationKind};
 use atalaya_data::{RelationName, quote_identifier};
 
-use crate::{Check, Error, Facts, Finding, Outcome, Severity, SideName};
+use crate::{Check, Error, Facts, Finding, LargeObjects, Outcome, Severity, SideName};
 
 use super::support::{by_table, bytes, listed, name_of, ready};
 
@@ -55,7 +55,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "there are no large objects",
         severity: Severity::Fail,
         why: "large objects are not in the change stream: neither a copy nor the changes would be complete",
-        remedy: "move them to bytea columns, or leave them behind with `--exclude-large-objects`",
+        remedy: "bring them over once with `--copy-large-objects`, where nothing changes them any more; move them to bytea columns; or leave them behind with `--exclude-large-objects`",
         run: |facts| Box::pin(large_objects(facts)),
     },
     Check {
@@ -225,12 +225,30 @@ async fn large_objects(facts: &Facts) -> Result<Outcome, Error> {
         return Ok(Vec::new().into());
     }
     let seen = format!("{count} large objects");
-    Ok(vec![if facts.options.exclude_large_objects {
-        Finding::info(format!("{seen}, left behind on purpose"))
-    } else {
-        Finding::fail(seen)
-    }]
-    .into())
+    let finding = match facts.options.large_objects {
+        LargeObjects::Left => Finding::info(format!("{seen}, left behind on purpose")),
+        LargeObjects::Refused => Finding::fail(seen),
+        LargeObjects::Copied => match unreadable_large_objects(facts).await? {
+            0 => Finding::info(format!("{seen}, brought over once; one that changes later makes the end refuse")),
+            unreadable => Finding::fail(format!("{seen}, {unreadable} of which the role may not read")),
+        },
+    };
+    Ok(vec![finding].into())
+}
+
+async fn unreadable_large_objects(facts: &Facts) -> Result<i64, Error> {
+    let row = facts
+        .source
+        .query_one(
+            "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata m
+              WHERE NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
+                AND NOT pg_catalog.pg_has_role(m.lomowner, 'USAGE')
+                AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(m.lomacl) a WHERE a.privilege_type = 'SELECT'
+                                   AND (a.grantee = 0 OR pg_catalog.pg_has_role(a.grantee, 'USAGE')))",
+            &[],
+        )
+        .await?;
+    Ok(row.get(0))
 }
 
 fn large_object_columns(facts: &Facts) -> Outcome {

@@ -1,5 +1,6 @@
 //! Tables, their identities, and the target's.
 
+use atalaya_assess::LargeObjects;
 use atalaya_assess::Status::{Fail, Pass, Warn};
 use atalaya_estate::ConflictRules;
 
@@ -46,7 +47,7 @@ super::cases! {
     };
     large_objects_left_behind_on_purpose_are_information: |name| Case {
         source_sql: "SELECT lo_create(0)",
-        plan: |plan| plan.options.exclude_large_objects = true,
+        plan: |plan| plan.options.large_objects = LargeObjects::Left,
         ..case("large-objects", name, Fires(Pass, "on purpose"))
     };
     an_oid_column_may_refer_to_large_objects: |name| Case {

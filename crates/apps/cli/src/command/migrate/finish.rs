@@ -135,7 +135,7 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
         atalaya_replicate::may_finish(&plan).await?;
         end_running(&plan, context).await?;
         atalaya_replicate::start(&plan, &progress).await?;
-        atalaya_replicate::last_fence(&plan).await?;
+        atalaya_replicate::last_fence(&plan, &progress).await?;
         Ok::<_, Failure>(())
     })??;
     progress.finish();

@@ -72,6 +72,7 @@ impl RunArguments {
         options.split_bytes = self.split_larger_than << 20;
         options.existing_schema = self.terms.existing_schema;
         options.no_owner = self.terms.no_owner;
+        options.large_objects = self.terms.moved_large_objects();
         options.conflicts = self.terms.conflict_rules(&endpoints);
         options.conflict_values = self.conflict_values;
         options.synchronous_commit = self.synchronous_commit;
