@@ -9,6 +9,7 @@ mod logging;
 mod progress;
 mod runtime;
 mod size;
+mod source_limits;
 mod terms;
 
 fn main() -> std::process::ExitCode {

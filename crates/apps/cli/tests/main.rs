@@ -31,6 +31,7 @@ mod managed;
 mod markers;
 mod moves;
 mod nasty;
+mod odd;
 mod proof;
 mod protection;
 mod redefinition;

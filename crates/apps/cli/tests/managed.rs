@@ -46,7 +46,7 @@ fn managed(from: u16, to: u16, replica: ReplicaRole) -> Move {
 }
 
 /// What a shop without a superuser must come to, from an empty target to one that needs the source no more.
-fn moves_from_start_to_finish(from: u16, to: u16, replica: ReplicaRole) {
+fn moves_from_start_to_finish(from: u16, to: u16, replica: ReplicaRole) -> Move {
     let shop = managed(from, to, replica);
     let running = shop.follow(&[]);
     shop.source.run_sql("shop", CHANGES).unwrap();
@@ -78,6 +78,45 @@ fn moves_from_start_to_finish(from: u16, to: u16, replica: ReplicaRole) {
     }
     assert_nothing_of_ours(&shop.source);
     assert_nothing_of_ours(&shop.target);
+    shop
+}
+
+/// A later move by the same roles, from where the first one went to where it came from.
+fn moves_back(mut shop: Move, replica: ReplicaRole) {
+    std::mem::swap(&mut shop.source, &mut shop.target);
+    std::mem::swap(&mut shop.source_url, &mut shop.target_url);
+    let first = shop.run("start", &[]);
+    assert!(first.code == Some(4) && first.stderr.contains("target-empty"), "{}", first.stderr);
+    let tables = "customer, \"Odd \"\"name\"\"\", log, event, a, b";
+    let existing: &[&str] = match replica {
+        // Foreign keys and triggers that are there can be kept from firing.
+        ReplicaRole::Granted => {
+            let grant = format!("GRANT SET ON PARAMETER session_replication_role TO {ROLE}; TRUNCATE {tables}");
+            shop.target.run_sql("shop", &grant).unwrap();
+            &["--existing-schema"]
+        }
+        ReplicaRole::Refused => {
+            let objects = format!("DROP TABLE {tables} CASCADE; DROP TYPE mood; DROP FUNCTION touch() CASCADE");
+            shop.target.run_sql("shop", &objects).unwrap();
+            &[]
+        }
+    };
+    let running = shop.follow(existing);
+    shop.source
+        .run_sql(
+            "shop",
+            "UPDATE customer SET balance = balance + 1 WHERE id % 5 = 0; DELETE FROM log WHERE line = 'line 1';
+             INSERT INTO customer (name) VALUES ('on the way back'); INSERT INTO event (day, what) VALUES ('2025-03-03', 'back')",
+        )
+        .unwrap();
+    let clean = shop.validate(&[]);
+    assert_eq!(clean.code, Some(0), "{}\n{}", clean.stdout, clean.stderr);
+    shop.done("stop", &[]);
+    assert_eq!(running.wait().code, Some(0));
+    shop.done("finish", existing);
+    shop.assert_equal();
+    assert_nothing_of_ours(&shop.source);
+    assert_nothing_of_ours(&shop.target);
 }
 
 fn assert_nothing_of_ours(server: &Server) {
@@ -89,6 +128,16 @@ fn assert_nothing_of_ours(server: &Server) {
 #[test]
 fn from_13_to_18_without_the_replica_role() {
     moves_from_start_to_finish(13, 18, ReplicaRole::Refused);
+}
+
+#[test]
+fn from_18_to_18_and_back_without_the_replica_role() {
+    moves_back(moves_from_start_to_finish(18, 18, ReplicaRole::Refused), ReplicaRole::Refused);
+}
+
+#[test]
+fn from_18_to_18_and_back_with_the_replica_role_granted() {
+    moves_back(moves_from_start_to_finish(18, 18, ReplicaRole::Granted), ReplicaRole::Granted);
 }
 
 #[test]

@@ -104,9 +104,14 @@ impl Move {
 
     /// The same with further variables in its environment.
     pub(crate) fn spawn_with(&self, verb: &str, more: &[&str], variables: &[(&str, &str)]) -> Running {
+        self.spawn_words(&Self::migrate(verb, more), variables)
+    }
+
+    /// Starts the program with these words and leaves it running.
+    pub(crate) fn spawn_words(&self, words: &[&str], variables: &[(&str, &str)]) -> Running {
         let (stdout, stderr) = (tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap());
         let child = self
-            .command(&Self::migrate(verb, more))
+            .command(words)
             .envs(variables.iter().copied())
             .stdout(stdout.reopen().unwrap())
             .stderr(stderr.reopen().unwrap())
@@ -127,10 +132,15 @@ impl Move {
 
     /// Runs `atalaya validate` on this migration.
     pub(crate) fn validate(&self, more: &[&str]) -> Ran {
+        ran(&mut self.command(&Self::proof(more)))
+    }
+
+    /// Arguments of `validate` for this migration.
+    pub(crate) fn proof<'a>(more: &[&'a str]) -> Vec<&'a str> {
         let mut arguments =
             vec!["validate", "--source", "env:SOURCE_URL", "--target", "env:TARGET_URL", "--name", "shop"];
         arguments.extend_from_slice(more);
-        ran(&mut self.command(&arguments))
+        arguments
     }
 
     /// Whether a run has caught up and goes on.
@@ -201,6 +211,11 @@ impl Running {
         let status = self.child.wait().unwrap();
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
         Ran { code: status.code(), signal, stdout: read(&self.stdout), stderr: read(&self.stderr) }
+    }
+
+    /// What it has said on stdout by now.
+    pub(crate) fn stdout(&self) -> String {
+        read(&self.stdout)
     }
 
     /// What it has said on stderr by now.

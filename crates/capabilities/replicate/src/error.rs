@@ -26,7 +26,7 @@ pub enum Error {
     #[error("the replication stream cannot be read")]
     Decode(#[from] atalaya_pgwire::CodecError),
     /// Not done because it would not be safe.
-    #[error("refused: {seen}")]
+    #[error("refused ({code}): {seen}")]
     Refused {
         /// A stable code.
         code: &'static str,

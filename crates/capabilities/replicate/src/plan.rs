@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use atalaya_data::{MigrationName, RelationName};
 use atalaya_estate::{ConflictRules, ConnectionUrl};
+use atalaya_postgres::load::LoadLimit;
 use atalaya_postgres::settings;
 
 use crate::stream::{InProgress, SpillOptions};
@@ -87,6 +88,10 @@ pub struct Options {
     pub reconnects: u32,
     /// How long a server may leave a question without an answer before its connections count as lost.
     pub silence_timeout: Duration,
+    /// Sessions that a run may have on the source at once; none for no limit.
+    pub source_connections: Option<usize>,
+    /// How busy the source may be with others for a new table or range to begin; none for no limit.
+    pub source_load: Option<LoadLimit>,
     /// Bytes of log that the slot may keep on the source's disk, after which it is given up; none for no limit.
     pub wal_limit: Option<u64>,
     /// The folder with `pg_dump` and `pg_restore` of the target's major version.
@@ -125,6 +130,8 @@ impl Options {
             slot_timeout: Duration::from_secs(60),
             reconnects: 8,
             silence_timeout: Duration::from_secs(60),
+            source_connections: None,
+            source_load: None,
             wal_limit: None,
             client_tools: None,
             work_folder,

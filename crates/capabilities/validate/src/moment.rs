@@ -182,11 +182,12 @@ pub async fn oldest_transaction_seconds(source: &ConnectionUrl) -> Result<f64, E
 }
 
 async fn connect_pairs(plan: &Plan) -> Result<(Vec<Session>, Vec<Session>), Error> {
-    tokio::try_join!(connect_all(&plan.source, plan.workers), connect_all(&plan.target, plan.workers))
+    let workers = plan.workers_within();
+    tokio::try_join!(connect_all(&plan.source, workers), connect_all(&plan.target, workers))
 }
 
 async fn connect_all(url: &ConnectionUrl, workers: usize) -> Result<Vec<Session>, Error> {
-    let connecting = (0..workers.max(1)).map(|_| Session::connect(url, APPLICATION_NAME));
+    let connecting = (0..workers).map(|_| Session::connect(url, APPLICATION_NAME));
     Ok(try_join_all(connecting).await?)
 }
 

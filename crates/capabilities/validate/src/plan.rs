@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use atalaya_data::RelationName;
 use atalaya_estate::ConnectionUrl;
+use atalaya_postgres::load::LoadLimit;
 
 /// A whole validation as it was asked for.
 #[derive(Clone, Debug)]
@@ -24,6 +25,10 @@ pub struct Plan {
     pub method: Method,
     /// Tables compared at once; each takes one session a side. At least 1.
     pub workers: usize,
+    /// Sessions that the validation may have on the source at once; none for no limit.
+    pub source_connections: Option<usize>,
+    /// How busy the source may be with others for another table to begin; none for no limit.
+    pub source_load: Option<LoadLimit>,
     /// Whether values of columns outside the key are put into the report.
     pub show_values: bool,
     /// Differing rows listed a table; beyond it they are only counted.
@@ -52,6 +57,8 @@ impl Plan {
             sequences: TableFilter::all(),
             method: Method::Full,
             workers: 2,
+            source_connections: None,
+            source_load: None,
             show_values: false,
             listed_max: 1000,
             snapshot_age_limit: Duration::from_secs(15 * 60),
@@ -60,6 +67,13 @@ impl Plan {
             only: None,
             collect_identities: false,
         }
+    }
+
+    /// Tables compared at once within the limit of sessions: besides one a worker there are the survey's, the fence's
+    /// and its marker's.
+    pub(crate) fn workers_within(&self) -> usize {
+        let left = self.source_connections.map_or(usize::MAX, |limit| limit.saturating_sub(3));
+        self.workers.min(left).max(1)
     }
 }
 

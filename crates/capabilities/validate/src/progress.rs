@@ -1,6 +1,7 @@
 //! What a validation says while it runs; who shows it decides how.
 
 use atalaya_data::{Lsn, RelationName};
+use atalaya_postgres::load::Held;
 
 use crate::TableReport;
 
@@ -28,6 +29,11 @@ pub enum Event<'a> {
     Finished {
         /// Its result so far.
         report: &'a TableReport,
+    },
+    /// The source is too busy for another table, or not any more.
+    HeldBack {
+        /// What happens.
+        held: Held,
     },
     /// Rows that differed are looked at again after a pause.
     LookingAgain {

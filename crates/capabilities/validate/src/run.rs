@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use atalaya_data::Lsn;
 use atalaya_postgres::Session;
+use atalaya_postgres::load::LoadGate;
 use futures_util::future::try_join_all;
 
 use crate::judge::{Judged, judge};
@@ -35,7 +36,7 @@ pub(crate) async fn run(plan: &Plan, progress: &dyn Progress) -> Result<(Report,
     progress
         .tell(&Event::Surveyed { tables: survey.units.len(), bytes: survey.units.iter().map(|unit| unit.bytes).sum() });
     let ledger = open_ledger(plan).await?;
-    let run = Run::new(plan, &survey, ledger.as_ref(), progress);
+    let run = Run::new(plan, &source, &survey, ledger.as_ref(), progress);
     let first = run.compare_all().await?;
     let (mut judged, fences) = run.into_results();
     if let Scope::Databases { moment: Moment::Looks { pause, looks_max } } = plan.scope {
@@ -97,6 +98,9 @@ struct Task {
 
 struct Run<'all> {
     plan: &'all Plan,
+    /// For questions about the source's load; what is compared has sessions of its own.
+    source: &'all Session,
+    gate: LoadGate,
     survey: &'all Survey,
     ledger: Option<&'all Ledger>,
     progress: &'all dyn Progress,
@@ -106,13 +110,21 @@ struct Run<'all> {
 }
 
 impl<'all> Run<'all> {
-    fn new(plan: &'all Plan, survey: &'all Survey, ledger: Option<&'all Ledger>, progress: &'all dyn Progress) -> Self {
+    fn new(
+        plan: &'all Plan,
+        source: &'all Session,
+        survey: &'all Survey,
+        ledger: Option<&'all Ledger>,
+        progress: &'all dyn Progress,
+    ) -> Self {
         let mut units: Vec<usize> = (0..survey.units.len()).collect();
         // Largest first: the last worker is then not left alone with a long one.
         units.sort_by_key(|unit| std::cmp::Reverse(survey.units.get(*unit).map_or(0, |unit| unit.bytes)));
         let queue = units.into_iter().map(|unit| Task { unit, tried: false });
         Self {
             plan,
+            source,
+            gate: LoadGate::new(plan.source_load),
             survey,
             ledger,
             progress,
@@ -133,6 +145,8 @@ impl<'all> Run<'all> {
     async fn compare_all(&self) -> Result<Option<(Lsn, String)>, Error> {
         let mut first = None;
         while !lock(&self.queue).is_empty() {
+            // Before the snapshots, which grow old while they wait.
+            self.pass_gate().await?;
             let opened = Opened::open(self.plan, self.ledger, &self.survey.units).await?;
             if first.is_none() {
                 let at = opened.standing.as_ref().map(|standing| standing.at.clone());
@@ -145,11 +159,19 @@ impl<'all> Run<'all> {
         Ok(first)
     }
 
+    async fn pass_gate(&self) -> Result<(), Error> {
+        let told = |held| self.progress.tell(&Event::HeldBack { held });
+        Ok(self.gate.pass(self.source, told).await?)
+    }
+
     /// One worker of a group: takes tables while the snapshots are young.
     async fn work(&self, opened: &Opened, pair: &Pair) -> Result<(), Error> {
         let limit = self.plan.snapshot_age_limit;
         let mut first = true;
         loop {
+            if !first {
+                self.pass_gate().await?;
+            }
             // The first is always taken, so that each group gets something done.
             if !first && opened.age() > limit / 2 {
                 return Ok(());

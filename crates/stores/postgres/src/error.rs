@@ -75,6 +75,12 @@ pub enum Error {
         /// The backends, without what they run.
         seen: String,
     },
+    /// The role cannot see what other sessions do.
+    #[error("the role `{role}` cannot see what other sessions do, so nobody knows how busy the server is")]
+    ActivityHidden {
+        /// The role that logged in.
+        role: String,
+    },
     /// TLS cannot be set up as the URL asks.
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
@@ -141,7 +147,11 @@ impl Error {
         match self {
             Self::Connect { .. } | Self::Lost { .. } | Self::Timeout { .. } => Retry::Reconnect,
             Self::Wire(error) => retry_of_wire(error),
-            Self::Tls(_) | Self::Shape { .. } | Self::Unreadable { .. } | Self::OpenTransactions { .. } => Retry::Never,
+            Self::Tls(_)
+            | Self::Shape { .. }
+            | Self::Unreadable { .. }
+            | Self::OpenTransactions { .. }
+            | Self::ActivityHidden { .. } => Retry::Never,
             Self::Server { source, .. } | Self::Refused { source, .. } => retry_of(&source.sqlstate),
         }
     }
@@ -161,10 +171,13 @@ impl Error {
                  port and firewall, or allow more time with `connect_timeout=SECONDS` in the URL"
                     .into(),
             ),
-            Self::Wire(error) => error.hint(),
+            Self::Wire(error) => error.hint().or_else(|| error.sqlstate().and_then(server_hint)),
             Self::OpenTransactions { .. } => Some(
                 "end or wait for those transactions, prepared ones too, or give more time with --slot-timeout".into(),
             ),
+            Self::ActivityHidden { role } => {
+                Some(format!("GRANT pg_monitor TO {};", atalaya_data::quote_identifier(role)))
+            }
             Self::Tls(error) => error.hint(),
             Self::Shape { .. } | Self::Unreadable { .. } => None,
         }
@@ -243,6 +256,10 @@ fn server_hint(sqlstate: &str) -> Option<String> {
         }
         "57014" => {
             "a timeout or somebody cancelled the statement; see the server's log, then run the same command again"
+        }
+        "22021" => {
+            "a database of unknown encoding (SQL_ASCII) holds bytes that are not UTF8: convert those rows there, then run \
+             the same command again"
         }
         "42501" => "grant the role the missing privilege, or run `atalaya assess` to see all that is missing",
         "53100" | "58030" => "free disk space on that server, then run the same command again",

@@ -8,6 +8,7 @@ mod clear_text;
 pub mod control;
 mod error;
 pub mod fence_slot;
+pub mod load;
 mod notification;
 mod pipeline;
 mod session;

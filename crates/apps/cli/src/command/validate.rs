@@ -12,6 +12,7 @@ use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::progress::ValidationProgress;
 use crate::runtime;
+use crate::source_limits::SourceLimits;
 
 /// Arguments of `atalaya validate`.
 #[derive(Debug, clap::Args)]
@@ -45,7 +46,7 @@ pub(crate) struct ValidateArguments {
     /// JSON, a document; the exit code is the last pass's.
     #[arg(long, conflicts_with_all = ["method", "quiesced", "repair", "show_values"])]
     continuous: bool,
-    /// Seconds between two passes of --continuous; longer where a pass takes more than a tenth of that.
+    /// Seconds between two passes of --continuous; longer where a pass takes more than a fifth of that.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     every: u64,
     /// Hours after which --touched and --continuous compare every row of a table again.
@@ -64,6 +65,8 @@ pub(crate) struct ValidateArguments {
     /// Tables compared at once.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: u16,
+    #[command(flatten)]
+    source_limits: SourceLimits,
     /// Differing rows listed a table; beyond it they are only counted.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     list: u32,
@@ -143,6 +146,8 @@ fn plan(arguments: &ValidateArguments, endpoints: &Endpoints, scope: Scope) -> P
         false => arguments.method,
     };
     plan.workers = usize::from(arguments.workers);
+    plan.source_connections = arguments.source_limits.connections();
+    plan.source_load = arguments.source_limits.load();
     plan.show_values = arguments.show_values;
     plan.listed_max = usize::try_from(arguments.list).unwrap_or(usize::MAX);
     plan.snapshot_age_limit = Duration::from_secs(arguments.snapshot_age * 60);

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use atalaya_postgres::load::Held;
 use atalaya_validate::{Event, Progress, TableStatus};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -49,8 +50,23 @@ fn show(bar: &ProgressBar, event: &Event<'_>) {
                 bar.println(format!("  {} {}", report.source, atalaya_validate::render_status(report.status)));
             }
         }
+        Event::HeldBack { held } => bar.println(held_text(*held)),
         Event::LookingAgain { tables, look } => {
             bar.set_message(format!("look {look} at the rows of {tables} tables that differ"));
+        }
+    }
+}
+
+fn held_text(held: Held) -> String {
+    match held {
+        Held::Begun { active, limit } => {
+            format!(
+                "{active} sessions of others are active on the source, more than {limit}: no further table is begun"
+            )
+        }
+        Held::Over { waited } => format!("the source is calm after {} s", waited.as_secs()),
+        Held::Slowly { waited } => {
+            format!("the source has been busy for {} s: one table at a time is begun all the same", waited.as_secs())
         }
     }
 }
@@ -66,6 +82,7 @@ fn line(event: &Event<'_>) -> serde_json::Value {
             serde_json::json!({ "event": "finished", "table": report.source, "status": report.status,
                                 "rows": report.source_rows, "seconds": report.seconds })
         }
+        Event::HeldBack { held } => serde_json::json!({ "event": "held_back", "text": held_text(*held) }),
         Event::LookingAgain { tables, look } => {
             serde_json::json!({ "event": "looking_again", "tables": tables, "look": look })
         }

@@ -7,6 +7,7 @@ use atalaya_sandbox::{Server, ServerOptions, StopMode};
 
 use super::connecting::assert_failed;
 use crate::held::Held;
+use crate::spool::Field;
 use crate::support::{Move, eventually};
 
 /// A tmpfs of a given size; unmounted when dropped.
@@ -183,4 +184,37 @@ fn a_state_folder_without_room_fails_before_anything_is_copied_and_goes_on_once_
     shop.done("start", CAUGHT_UP);
     shop.assert_equal();
     assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM item").unwrap(), "2");
+}
+
+#[test]
+fn a_full_disk_below_the_spool_leaves_the_rest_on_the_source_and_the_copy_goes_on() {
+    let volume = Volume::mount("4m");
+    let mut shop = Move::between(15, 18);
+    shop.state = volume.path().join("state");
+    let mut field = Field::new(shop);
+    let (mut run, lock) = field.copying(&["--ack-spool"]);
+    let first = field.change();
+    field.wait_until_received(&mut run, first);
+    // Nothing was kept free for others, who now take it.
+    let ballast = volume.fill_but(0);
+    let end = field.change();
+    eventually("the spool is full", || {
+        run.assert_alive();
+        field.shop.status()["spool"]["is_full"] == true
+    });
+    assert!(field.confirmed() < end, "more is told than fits");
+    std::fs::remove_file(ballast).unwrap();
+    // There is room again, long before the copy ends.
+    field.wait_until_received(&mut run, end);
+    let _ballast = volume.fill_but(0);
+    field.change();
+    drop(lock);
+    eventually("following", || {
+        run.assert_alive();
+        field.shop.follows()
+    });
+    eventually("nothing depends on the spool", || field.stored("received") == 0 && field.folder().is_none());
+    field.shop.done("stop", &[]);
+    assert_eq!(run.wait().code, Some(0));
+    field.finish(&[]);
 }

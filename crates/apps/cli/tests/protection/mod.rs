@@ -1,5 +1,7 @@
 //! The source comes before the move: its disk, its connections, its busy hours.
 
+mod idle;
+mod load;
 mod retained;
 
 use atalaya_sandbox::Server;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::held::Held;
-use crate::support::{Move, Running, eventually};
+use crate::support::{Move, Ran, Running, eventually};
 
 /// The copy begins with the larger table and waits for the smaller. Without a key, equal rows: a change that came twice
 /// would show.
@@ -25,13 +25,13 @@ const CHANGES: &str =
     UPDATE large SET id = id + 5000 WHERE id = 1900 - {n}";
 
 /// The move.
-pub(super) struct Field {
-    pub(super) shop: Move,
+pub(crate) struct Field {
+    pub(crate) shop: Move,
     changes: u32,
 }
 
 impl Field {
-    pub(super) fn new(shop: Move) -> Self {
+    pub(crate) fn new(shop: Move) -> Self {
         shop.source.run_sql("shop", TABLES).unwrap();
         shop.source.run_sql("shop", ROWS).unwrap();
         shop.target.run_sql("shop", TABLES).unwrap();
@@ -40,7 +40,7 @@ impl Field {
 
     /// Starts the move and waits until changes go to its spool; its copy cannot end before the lock that comes with it
     /// is dropped.
-    pub(super) fn copying(&self, more: &[&str]) -> (Running, Held) {
+    pub(crate) fn copying(&self, more: &[&str]) -> (Running, Held) {
         let lock = self.lock();
         let mut run = self.start(more, "");
         eventually("changes go to the spool", || {
@@ -52,22 +52,36 @@ impl Field {
     }
 
     /// Starts the move, with a failpoint where one is named.
-    pub(super) fn start(&self, more: &[&str], failpoint: &str) -> Running {
+    pub(crate) fn start(&self, more: &[&str], failpoint: &str) -> Running {
         let mut all = vec!["--workers", "1", "--existing-schema"];
         all.extend_from_slice(more);
         self.shop.spawn_with("start", &all, &[("ATALAYA_FAILPOINT", failpoint)])
     }
 
     /// Keeps the smaller table from being copied.
-    pub(super) fn lock(&self) -> Held {
+    pub(crate) fn lock(&self) -> Held {
         Held::open(&self.shop.target_url, "BEGIN; LOCK TABLE public.small IN EXCLUSIVE MODE")
     }
 
     /// Writes to the source; answers with the log's position afterwards.
-    pub(super) fn change(&mut self) -> u64 {
+    pub(crate) fn change(&mut self) -> u64 {
         self.changes += 1;
         self.shop.source.run_sql("shop", &CHANGES.replace("{n}", &self.changes.to_string())).unwrap();
         self.source("pg_current_wal_flush_lsn()")
+    }
+
+    /// Writes a little to the source until a run has ended.
+    pub(crate) fn write_until_it_ends(&self, mut run: Running) -> Ran {
+        eventually("the run's end", || {
+            self.shop.source.run_sql("shop", "INSERT INTO plain VALUES ('equal')").unwrap();
+            !run.is_running()
+        });
+        run.wait()
+    }
+
+    /// What the target's tables hold by now, as far as it can be told.
+    pub(crate) fn target_rows(&self) -> Vec<String> {
+        Move::digests(&self.shop.target)
     }
 
     /// A position that the source tells, in bytes.
@@ -76,23 +90,23 @@ impl Field {
     }
 
     /// What the source was told that it may forget.
-    pub(super) fn confirmed(&self) -> u64 {
+    pub(crate) fn confirmed(&self) -> u64 {
         self.source("(SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE NOT temporary)")
     }
 
     /// Where the log begins that the source keeps for the move.
-    pub(super) fn kept_from(&self) -> u64 {
+    pub(crate) fn kept_from(&self) -> u64 {
         self.source("(SELECT restart_lsn FROM pg_replication_slots WHERE NOT temporary)")
     }
 
     /// A position of `atalaya.progress`; 0 where there is none.
-    pub(super) fn stored(&self, column: &str) -> u64 {
+    pub(crate) fn stored(&self, column: &str) -> u64 {
         let sql = format!("SELECT coalesce(max({column}) - '0/0'::pg_lsn, 0) FROM atalaya.progress");
         self.shop.target.run_sql("shop", &sql).unwrap().parse().unwrap()
     }
 
     /// Waits until the spool holds everything up to a position.
-    pub(super) fn wait_until_spooled(&self, run: &mut Running, position: u64) {
+    pub(crate) fn wait_until_spooled(&self, run: &mut Running, position: u64) {
         eventually("the changes are in the spool", || {
             run.assert_alive();
             let status = self.shop.status();
@@ -101,7 +115,7 @@ impl Field {
     }
 
     /// Waits until the target knows that everything up to a position is in the spool, and the source, too.
-    pub(super) fn wait_until_received(&self, run: &mut Running, position: u64) {
+    pub(crate) fn wait_until_received(&self, run: &mut Running, position: u64) {
         eventually("the changes are received", || {
             run.assert_alive();
             self.stored("received") >= position && self.confirmed() >= position
@@ -109,14 +123,14 @@ impl Field {
     }
 
     /// The spool's folder; none when there is none.
-    pub(super) fn folder(&self) -> Option<PathBuf> {
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
         let migration = self.shop.state().join("migrations/shop");
         let mut entries = std::fs::read_dir(migration).ok()?.map(|entry| entry.unwrap().path());
         entries.find(|path| path.extension().is_some_and(|suffix| suffix == "spool"))
     }
 
     /// The spool's segments, in order.
-    pub(super) fn segments(&self) -> Vec<PathBuf> {
+    pub(crate) fn segments(&self) -> Vec<PathBuf> {
         let Some(folder) = self.folder() else { return Vec::new() };
         let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let mut found: Vec<PathBuf> =
@@ -126,7 +140,7 @@ impl Field {
     }
 
     /// Lets the move go on to its end, proves it, and looks for what must be gone.
-    pub(super) fn finish(&self, more: &[&str]) {
+    pub(crate) fn finish(&self, more: &[&str]) {
         let mut all = vec!["--stop-when", "caught-up", "--existing-schema"];
         all.extend_from_slice(more);
         self.shop.done("start", &all);
@@ -140,12 +154,12 @@ impl Field {
 }
 
 /// A position as the servers write it, in bytes.
-pub(super) fn bytes(lsn: &str) -> u64 {
+pub(crate) fn bytes(lsn: &str) -> u64 {
     let (high, low) = lsn.split_once('/').unwrap();
     u64::from_str_radix(high, 16).unwrap() << 32 | u64::from_str_radix(low, 16).unwrap()
 }
 
 /// A field of the status that is a number.
-pub(super) fn number(value: &Value) -> u64 {
+pub(crate) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("no number: {value}"))
 }

@@ -161,6 +161,10 @@ CREATE TYPE pair AS (a int, "b c" text);
 CREATE TYPE nested AS (p pair, list pair[], m mood);
 CREATE TABLE own_table (id int PRIMARY KEY);
 CREATE TYPE span AS RANGE (subtype = float8);
+CREATE DOMAIN few AS positive CHECK (value < 100);
+CREATE DOMAIN moods AS mood[] CHECK (cardinality(value) < 5);
+CREATE DOMAIN couple AS pair CHECK ((value).a IS NULL OR (value).a > -10);
+CREATE TYPE deep AS (n nested, tags names, c couple, when_ daterange, "odd "" name" moods);
 CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE EXTENSION ltree;
 "#;
 
@@ -172,6 +176,15 @@ const OWN: &[(&str, &[&str])] = &[
     ("pair", &["(,)", "(1,\"\")", "(-5,\"a,(b)\"\"c\\\\\")"]),
     ("nested", &["(,,)", "(\"(1,\"\"x y\"\")\",\"{\"\"(2,)\"\",NULL}\",sad)"]),
     ("span", &["empty", "(,)", "[0.1,0.30000000000000004)"]),
+    ("few", &["1", "99"]),
+    ("few[]", &["{}", "[5:6]={1,NULL}"]),
+    ("moods", &["{}", "[-2:-1]={sad,\"ok, \\\"fine\\\"\"}", "{NULL,\"\"}"]),
+    ("couple", &["(,)", "(-9,\"a \"\"b\"\"\")"]),
+    ("couple[]", &["{}", "{\"(1,a)\",NULL}"]),
+    ("deep", &["(,,,,)", "(\"(\"\"(1,x)\"\",,sad)\",\"[3:4]={x,y}\",\"(2,)\",\"[2024-01-01,)\",\"[0:0]={⭐}\")"]),
+    ("nested[]", &["{}", "[0:1]={\"(,,sad)\",NULL}"]),
+    ("ltree[]", &["{Top.Science,NULL,\"\"}"]),
+    ("span[]", &["{\"[0.1,0.2)\",empty}"]),
     ("hstore", &["", "a=>NULL, b=>\"\", \"c d\"=>\"q\\\"q\""]),
     ("citext", &["Straße", "STRASSE", "a", "A"]),
     ("ltree", &["", "Top.Science.Astronomy"]),

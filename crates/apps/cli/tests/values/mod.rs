@@ -22,6 +22,13 @@ fn every_type_arrives(from: u16, to: u16) {
     assert!(rows > types.len() * 4, "{rows} rows of {} types", types.len());
     let validated = shop.validate(&["--quiesced"]);
     assert_eq!(validated.code, Some(0), "{}\n{}", validated.stdout, validated.stderr);
+    let running = shop.follow(&[]);
+    shop.target.run_sql("shop", &tables::damage(&types)).unwrap();
+    let repaired = shop.validate(&["--repair"]);
+    assert_eq!(repaired.code, Some(0), "{}\n{}", repaired.stdout, repaired.stderr);
+    same_bytes(&shop, &types);
+    shop.done("stop", &[]);
+    assert_eq!(running.wait().code, Some(0));
     shop.done("finish", &[]);
 }
 

@@ -70,6 +70,22 @@ pub(super) fn changes(types: &[Type]) -> String {
     sql
 }
 
+/// Rows lost, altered and doubled on the target, of every type.
+pub(super) fn damage(types: &[Type]) -> String {
+    let mut sql = String::new();
+    for number in 0..types.len() {
+        writeln!(
+            sql,
+            "UPDATE keyed_{number} SET v = NULL WHERE id = 0; DELETE FROM keyed_{number} WHERE id = 1000;
+             INSERT INTO keyed_{number} VALUES (5000, (SELECT v FROM keyed_{number} WHERE v IS NOT NULL LIMIT 1));
+             DELETE FROM bare_{number} WHERE ctid = (SELECT min(ctid) FROM bare_{number} WHERE num_nonnulls(v) = 1);
+             INSERT INTO bare_{number} VALUES (NULL);"
+        )
+        .unwrap();
+    }
+    sql
+}
+
 /// One line a table: how many rows, and the digest of their texts and of what their send function gives.
 pub(super) fn digests(types: &[Type]) -> String {
     // Text must be the same text on both sides, whatever their defaults are.

@@ -32,7 +32,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "both sides have connections to spare",
         severity: Severity::Warn,
         why: "copy workers, apply and validation each take a connection; the application must not run out of its own",
-        remedy: "raise max_connections, close idle sessions, or lower the number of workers",
+        remedy: "raise max_connections, close idle sessions, or say with `--source-connections` how many the move may take",
         run: |facts| Box::pin(connections(facts)),
     },
     Check {

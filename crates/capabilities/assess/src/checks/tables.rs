@@ -43,6 +43,14 @@ pub(super) const CHECKS: &[Check] = &[
         run: |facts| ready(foreign(facts)),
     },
     Check {
+        id: "columnless-tables",
+        title: "every table has a column that is stored",
+        severity: Severity::Fail,
+        why: "rows without a value of their own cannot be told apart or found again, so their changes could not be followed",
+        remedy: "exclude the table, or give it a column",
+        run: |facts| ready(columnless(facts)),
+    },
+    Check {
         id: "generated-columns",
         title: "generated columns come out the same on the target",
         severity: Severity::Warn,
@@ -178,6 +186,21 @@ fn foreign(facts: &Facts) -> Outcome {
                 "a foreign table: its rows are not moved"
             });
             finding.on(&relation.name)
+        })
+        .collect::<Vec<_>>()
+        .into()
+}
+
+fn columnless(facts: &Facts) -> Outcome {
+    facts
+        .moving()
+        .filter(|relation| relation.data_columns().next().is_none())
+        .map(|relation| {
+            Finding::fail("no column, or only generated ones").on(&relation.name).remedy(format!(
+                "--exclude '{}', or: ALTER TABLE {} ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY;",
+                relation.name,
+                relation.name.to_sql()
+            ))
         })
         .collect::<Vec<_>>()
         .into()

@@ -36,6 +36,10 @@ super::cases! {
                      CREATE FOREIGN TABLE away (id int) SERVER s",
         ..case("foreign-tables", name, Fires(Warn, "public.away"))
     };
+    a_table_without_a_column_is_refused: |name| Case {
+        source_sql: "CREATE TABLE t ()",
+        ..case("columnless-tables", name, Fires(Fail, "public.t"))
+    };
     a_column_generated_by_a_function_of_ones_own_is_named: |name| Case {
         source_sql: "CREATE FUNCTION twice(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 2 * $1';
                      CREATE TABLE t (id int PRIMARY KEY, d int GENERATED ALWAYS AS (twice(id)) STORED)",

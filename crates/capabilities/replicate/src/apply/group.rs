@@ -214,6 +214,7 @@ impl Applier {
     ) -> Result<(), Error> {
         self.flush().await?;
         self.begin().await?;
+        self.notes.take_whole(tables.iter().map(|table| &table.name));
         if tables.iter().any(|table| matches!(table.policy, Policy::TargetWins | Policy::LatestWins { .. })) {
             return self.truncate_by_policy(tables, at).await;
         }
@@ -222,7 +223,6 @@ impl Applier {
         let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
         self.group_changes += 1;
         self.session.batch(&format!("TRUNCATE {}{restart}", names.join(", "))).await?;
-        self.notes.take_whole(tables.iter().map(|table| &table.name));
         self.failpoints.reach("apply-truncated");
         Ok(())
     }

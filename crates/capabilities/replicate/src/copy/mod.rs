@@ -14,9 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use atalaya_catalog::Relation;
 use atalaya_data::RelationName;
 use atalaya_postgres::Session;
+use atalaya_postgres::load::{Held, LoadGate};
 use tokio::sync::Mutex;
 
 use crate::progress::{Store, StoredSnapshot};
+use crate::protect::workers_within;
 use crate::report::{Event, Observer};
 use crate::{Error, Plan};
 
@@ -25,6 +27,11 @@ use job::{Emptied, Job};
 /// What all workers share.
 struct Shared<'a> {
     plan: &'a Plan,
+    /// For questions about the source; COPY has connections of its own.
+    source: &'a Session,
+    gate: LoadGate,
+    /// Active sessions of others and their limit, while the copy waits for a busy source.
+    held_back: std::sync::Mutex<Option<(u32, u32)>>,
     snapshot: &'a StoredSnapshot,
     jobs: Mutex<std::collections::VecDeque<Job>>,
     left: HashMap<RelationName, Left>,
@@ -67,7 +74,35 @@ impl Shared<'_> {
             "copy_bytes_expected": self.bytes_expected,
             "copy_bytes_per_second": rate.round(),
             "copy_seconds_left": (bytes > 0).then(|| left.round()),
+            "held_back": self.held_back().map(|(active, limit)| serde_json::json!({ "active": active, "limit": limit })),
         })
+    }
+
+    fn held_back(&self) -> std::sync::MutexGuard<'_, Option<(u32, u32)>> {
+        self.held_back.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Waits while the source is too busy for another table or range.
+    async fn pass_gate(&self) -> Result<(), Error> {
+        let told = |held| {
+            let text = match held {
+                Held::Begun { active, limit } => format!(
+                    "{active} sessions of others are active on the source, more than {limit}: no new table or range is \
+                     begun until they are fewer"
+                ),
+                Held::Over { waited } => format!("the copy goes on after {} s: the source is calm", waited.as_secs()),
+                Held::Slowly { waited } => format!(
+                    "the source has been busy for {} s: one table or range at a time is begun all the same",
+                    waited.as_secs()
+                ),
+            };
+            *self.held_back() = match held {
+                Held::Begun { active, limit } => Some((active, limit)),
+                Held::Over { .. } | Held::Slowly { .. } => None,
+            };
+            self.observer.observe(&Event::Warning { text });
+        };
+        Ok(self.gate.pass(self.source, told).await?)
     }
 
     fn report(&self) {
@@ -112,9 +147,12 @@ pub(crate) async fn copy_tables(
         left.insert(table.source.clone(), counters);
         jobs.extend(of_table);
     }
-    let workers = plan.options.workers.clamp(1, jobs.len().max(1));
+    let workers = workers_within(&plan.options).min(jobs.len().max(1));
     let shared = Shared {
         plan,
+        source,
+        gate: LoadGate::new(plan.options.source_load),
+        held_back: std::sync::Mutex::default(),
         snapshot,
         jobs: Mutex::new(jobs),
         left,

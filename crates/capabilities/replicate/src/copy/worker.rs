@@ -1,10 +1,10 @@
-//! A worker: takes jobs until none is left; one snapshot, two connections.
+//! A worker: takes jobs until none is left; one snapshot, a connection a side.
 
 use std::sync::atomic::Ordering;
 
 use atalaya_data::quote_literal;
+use atalaya_postgres::settings;
 use atalaya_postgres::wire::{WireConnection, WireOptions, pipe_copy};
-use atalaya_postgres::{Session, settings};
 
 use super::Shared;
 use super::job::Job;
@@ -24,8 +24,7 @@ pub(super) async fn work(shared: &Shared<'_>, number: usize) -> Result<(), Error
     let import = format!("SET TRANSACTION SNAPSHOT {}", quote_literal(&shared.snapshot.name));
     let imported = source.simple_query(&import).await;
     // After the import: only then does a living holder prove that the snapshot was its own.
-    let check = Session::connect_for_control(&plan.source, &name).await?;
-    if !snapshot::is_held(&check, shared.snapshot).await? {
+    if !snapshot::is_held(shared.source, shared.snapshot).await? {
         return Err(Error::SnapshotLost);
     }
     imported?;
@@ -35,8 +34,9 @@ pub(super) async fn work(shared: &Shared<'_>, number: usize) -> Result<(), Error
         target.simple_query("SET session_replication_role = replica").await?;
     }
     loop {
+        shared.pass_gate().await?;
         let Some(job) = shared.jobs.lock().await.pop_front() else { return Ok(()) };
-        load(shared, number, &mut source, &mut target, &check, &job).await?;
+        load(shared, number, &mut source, &mut target, &job).await?;
     }
 }
 
@@ -45,7 +45,6 @@ async fn load(
     number: usize,
     source: &mut WireConnection,
     target: &mut WireConnection,
-    check: &Session,
     job: &Job,
 ) -> Result<(), Error> {
     let migration = quote_literal(&shared.plan.name);
@@ -67,7 +66,7 @@ async fn load(
         .await
         .map_err(|error| Error::Copy { relation: job.source.name.clone(), source: Box::new(error.into()) })?;
     failpoints.reach("copy-loaded");
-    refuse_rewritten(shared, check, job).await?;
+    refuse_rewritten(shared, job).await?;
     source.simple_query("ROLLBACK TO SAVEPOINT job").await?;
     let table = &job.source.name;
     let (schema, name) = (quote_literal(&table.schema), quote_literal(&table.name));
@@ -100,13 +99,13 @@ async fn load(
 
 /// A table that was rewritten since the snapshot may show it no row, and rows are at other places than its ranges say.
 /// Asked while the copy's lock keeps it from being rewritten again.
-async fn refuse_rewritten(shared: &Shared<'_>, check: &Session, job: &Job) -> Result<(), Error> {
+async fn refuse_rewritten(shared: &Shared<'_>, job: &Job) -> Result<(), Error> {
     let Some(was) = &job.definition else { return Ok(()) };
-    let now = describe_one(check, was.oid).await?;
+    let now = describe_one(shared.source, was.oid).await?;
     if now.is_some_and(|now| now.name == job.source.name && now.definition.filenode == was.filenode) {
         return Ok(());
     }
     // From here on no snapshot is held: tables that are not finished begin anew with the next one.
-    snapshot::release(check, shared.snapshot).await?;
+    snapshot::release(shared.source, shared.snapshot).await?;
     Err(Error::SnapshotLost)
 }

@@ -64,13 +64,15 @@ impl Store<'_> {
         Ok(())
     }
 
-    /// Says that nothing depends on a spool any more.
+    /// Says that nothing depends on a spool any more. With this commit the position that replaces it is on the target's
+    /// disk, too, before a file is removed.
     pub(crate) async fn forget_received(&self) -> Result<(), Error> {
         let name = quote_literal(self.name);
         self.session
             .batch(&format!(
-                "DELETE FROM atalaya.progress WHERE migration = {name} AND writer = {SPOOL_WRITER};
-                 UPDATE atalaya.activity SET report = report - 'spool' WHERE migration = {name}"
+                "BEGIN; SET LOCAL synchronous_commit = on;
+                 DELETE FROM atalaya.progress WHERE migration = {name} AND writer = {SPOOL_WRITER};
+                 UPDATE atalaya.activity SET report = report - 'spool' WHERE migration = {name}; COMMIT"
             ))
             .await
             .map_err(Error::from)

@@ -58,6 +58,8 @@ impl Archive {
             created.map_err(|source| file_error("create", &partial, source))?;
             let mut arguments: Vec<OsString> = [
                 "--format=custom",
+                // Whatever the source's encoding is: we read the dump, and every session of ours speaks UTF8.
+                "--encoding=UTF8",
                 // Not `--schema-only`: it would leave out which materialized views are to be filled, too.
                 "--section=pre-data",
                 "--section=post-data",

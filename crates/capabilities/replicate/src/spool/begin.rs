@@ -100,7 +100,7 @@ pub(crate) async fn begin(
         reconnects: plan.options.reconnects,
         failpoints: plan.options.failpoints.clone(),
     };
-    let (receiver, notes) = Receiver::start(context, writer, applied, stored);
+    let (receiver, notes) = Receiver::start(context, writer, applied, applied.max(stored));
     Ok(Begun { receiver: Some(receiver), notes: Some(notes) })
 }
 

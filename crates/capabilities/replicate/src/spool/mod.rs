@@ -22,6 +22,8 @@ mod receiver;
 mod room;
 mod segment;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod writer;
 

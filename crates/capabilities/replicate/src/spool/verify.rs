@@ -31,21 +31,18 @@ pub(super) struct Promise {
 /// Refuses when it is another spool, begins too late, ends too early or is not what was written.
 pub(super) fn verify(folder: &Path, promise: &Promise, failpoints: Failpoints) -> Result<(Arc<Shared>, Mark), Error> {
     let sequences = segment::list(folder).map_err(|error| file_error("read", folder, error))?;
-    if sequences.is_empty() {
-        return Err(missing(folder, promise));
-    }
+    let Some(first) = sequences.first().copied() else { return Err(missing(folder, promise)) };
     let check = Check { folder, promise };
-    let mut first = None;
-    for sequence in sequences.iter().rev() {
-        let reader = check.open(*sequence)?;
-        if reader.header.start <= promise.applied {
-            first = Some(reader);
-            break;
-        }
-    }
-    let Some(mut reader) = first else {
+    let mut reader = check.open(first)?;
+    if reader.header.start > promise.applied {
         return Err(refused("spool-short", promise, folder, "begins after what the target has applied"));
-    };
+    }
+    // A segment that cannot be read may lie beyond the promise; if not, it is come to below.
+    while let Ok(next) = check.open(reader.header.sequence + 1)
+        && next.header.start <= promise.applied
+    {
+        reader = next;
+    }
     let mut segments = VecDeque::new();
     let mut boundary = Boundary::new(reader.header.start);
     loop {

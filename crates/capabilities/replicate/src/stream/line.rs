@@ -31,7 +31,12 @@ impl Line {
         loop {
             tokio::select! {
                 event = self.stream.next() => return Ok(Some(event?)),
-                _ = self.status.tick() => {}
+                // The answer says how far the source has read its log: where only other databases are written to, and
+                // it never waits for more, nothing else would.
+                _ = self.status.tick() => {
+                    self.ask_position().await?;
+                    continue;
+                }
                 Ok(()) = self.acknowledgement.changed() => {}
                 () = &mut ended => return Ok(None),
             }
@@ -64,6 +69,12 @@ impl Line {
     pub(super) async fn send_status(&mut self) -> Result<(), Error> {
         let flushed = *self.acknowledgement.borrow_and_update();
         Ok(self.stream.send_status(flushed, false).await?)
+    }
+
+    /// Tells the source the same, and has it say where it stands.
+    async fn ask_position(&mut self) -> Result<(), Error> {
+        let flushed = *self.acknowledgement.borrow_and_update();
+        Ok(self.stream.send_status(flushed, true).await?)
     }
 
     /// Says the last word and ends the stream.

@@ -53,12 +53,12 @@ impl Notes {
     }
 
     /// Reads them again, between two transactions. At a fence a proof takes its snapshot: what is written later has
-    /// to be noted again, whether or not it was noted before.
+    /// to be noted again, whether or not it was noted before, and a table that was noted as a whole, too. A proof that
+    /// is under way removes every note before its fence, at whatever time it comes to an end.
     pub(crate) async fn renew(&mut self, session: &Session) -> Result<(), Error> {
         let rows = session
             .query(
-                "SELECT p.schema, p.name, p.keys_max, coalesce(sum(t.keys_count), 0)::int8,
-                        coalesce(bool_or(t.id IS NOT NULL AND t.keys IS NULL), false)
+                "SELECT p.schema, p.name, p.keys_max, coalesce(sum(t.keys_count), 0)::int8
                    FROM atalaya.proof_tables p
                    LEFT JOIN atalaya.touched t USING (migration, schema, name)
                   WHERE p.migration = $1 GROUP BY p.schema, p.name, p.keys_max",
@@ -70,8 +70,7 @@ impl Notes {
             .iter()
             .map(|row| {
                 let name = RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1));
-                let whole = if row.get(4) { Whole::Stored } else { Whole::No };
-                TableNotes::new(name, number(row.get(2)), number(row.get(3)), whole)
+                TableNotes::new(name, number(row.get(2)), number(row.get(3)))
             })
             .collect();
         self.by_name = self.tables.iter().enumerate().map(|(place, table)| (table.name.clone(), place)).collect();

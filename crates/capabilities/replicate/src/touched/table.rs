@@ -30,7 +30,7 @@ pub(super) enum Whole {
     No,
     /// It has to be noted as a whole, in this transaction or a later one.
     Wanted,
-    /// A note that is committed says so: its keys are of no interest any more.
+    /// A note says so that is committed since the last fence: its keys are of no interest until the next.
     Stored,
 }
 
@@ -57,12 +57,12 @@ pub(super) struct TableNotes {
 }
 
 impl TableNotes {
-    pub(super) fn new(name: RelationName, keys_max: u64, stored: u64, whole: Whole) -> Self {
+    pub(super) fn new(name: RelationName, keys_max: u64, stored: u64) -> Self {
         Self {
             name,
             keys_max,
             stored,
-            whole,
+            whole: Whole::No,
             blocks: Vec::new(),
             columns: Vec::new(),
             bound: None,

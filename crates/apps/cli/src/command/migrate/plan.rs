@@ -8,6 +8,7 @@ use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::size::parse_bytes;
+use crate::source_limits::SourceLimits;
 use crate::terms::TermsArguments;
 
 /// How a migration runs; the same for `start` and `finish`.
@@ -27,6 +28,8 @@ pub(crate) struct RunArguments {
     /// Tables larger than this many MiB are copied in ranges.
     #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) split_larger_than: u64,
+    #[command(flatten)]
+    pub(crate) source_limits: SourceLimits,
     #[command(flatten)]
     pub(crate) terms: TermsArguments,
     /// Keep the values of rows in conflict, in the target's table atalaya.conflicts: key, source's and target's row.
@@ -79,6 +82,8 @@ impl RunArguments {
         options.client_tools.clone_from(&self.client_tools);
         options.failpoints = crate::failpoints::from_environment();
         options.wal_limit = self.wal_limit;
+        options.source_connections = self.source_limits.connections();
+        options.source_load = self.source_limits.load();
         options.reconnects = self.retries;
         options.silence_timeout = std::time::Duration::from_secs(self.silence_timeout);
         options.spill_bytes = self.spill_limit;

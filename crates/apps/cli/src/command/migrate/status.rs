@@ -49,6 +49,7 @@ fn text(status: &Status) -> String {
     );
     if status.phase == "copy" && status.tables_done < status.tables.len() {
         copy_figures(&mut out, status);
+        held_back(&mut out, status);
     }
     if let Some(applied) = &status.applied_lsn {
         let lag = status.lag_bytes.map_or_else(|| "unknown".to_owned(), bytes);
@@ -162,6 +163,17 @@ fn limits(slot: &SlotHealth) -> String {
     let own = slot.limit_bytes.map(|_| format!(", given up at {}", count(slot.limit_bytes)));
     let server = slot.safe_bytes.map(|_| format!(", cut off by the source after {} more", count(slot.safe_bytes)));
     [own, server].into_iter().flatten().collect()
+}
+
+/// Why no new table or range is begun, while that is so.
+fn held_back(out: &mut String, status: &Status) {
+    let held = status.activity.as_ref().and_then(|activity| activity.get("held_back"));
+    if let (Some(active), Some(limit)) =
+        (held.and_then(|held| held.get("active")?.as_u64()), held.and_then(|held| held.get("limit")?.as_u64()))
+    {
+        let _infallible =
+            writeln!(out, "  waits    {active} sessions of others are active on the source, limit {limit}");
+    }
 }
 
 /// A bar with rate and time left, as the running copy last said them.

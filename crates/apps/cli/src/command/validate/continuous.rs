@@ -1,7 +1,7 @@
 //! `atalaya validate --continuous`: pass after pass beside a running move.
 //!
 //! Everything it knows stands on the target, so that it can be ended and begun again at any time. It never keeps apply
-//! waiting for a transaction that is open on the source, and takes a tenth of the time at most.
+//! waiting for a transaction that is open on the source, and takes a fifth of the time at most.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const FENCE_LIMIT: Duration = Duration::from_secs(5);
 /// A fence is not asked for while a transaction is open on the source for longer.
 const OPEN_SECONDS_MAX: f64 = 1.0;
 /// The part of the time that passes may take.
-const SHARE: u32 = 10;
+const SHARE: u32 = 5;
 /// Passes in a row that may come to no result.
 const FAILURES_MAX: u32 = 20;
 
