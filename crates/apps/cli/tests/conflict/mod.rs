@@ -1,6 +1,7 @@
 //! A target that others write to: every kind of conflict under every policy, what is refused, and what is kept of it.
 
 mod hammered;
+mod keys;
 mod killed;
 mod kinds;
 mod refusals;

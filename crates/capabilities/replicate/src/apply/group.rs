@@ -14,7 +14,7 @@ use super::look::{expected, look};
 use super::ordered::{self, Stopped};
 use super::value::{TextValue, text_of};
 use super::{Change, TargetTable, copy_text, multiset, statements};
-use crate::conflict::{Conflict, ConflictKind, Policy, Recorder, Values};
+use crate::conflict::{Conflict, ConflictKind, ForeignKeys, Policy, Recorder, Values};
 use crate::touched::Notes;
 use crate::{Error, Failpoints};
 
@@ -87,6 +87,7 @@ pub(crate) struct Applier {
     pub(super) migration: String,
     pub(super) statements: Statements,
     pub(super) recorder: Recorder,
+    pub(super) foreign_keys: ForeignKeys,
     /// For rows that have to be read again, opened when the first has to.
     pub(super) source: Option<Session>,
     pub(super) source_url: Option<ConnectionUrl>,
@@ -129,6 +130,7 @@ impl Applier {
             migration: migration.to_owned(),
             statements: Statements::default(),
             recorder: Recorder::new(migration, "", Values::Masked),
+            foreign_keys: ForeignKeys::default(),
             source: None,
             source_url: None,
             notice: None,
@@ -143,10 +145,11 @@ impl Applier {
     }
 
     /// The same, which settles conflicts of tables with a policy.
-    pub(crate) fn settling(mut self, recorder: Recorder, source: &ConnectionUrl) -> Self {
+    pub(crate) async fn settling(mut self, recorder: Recorder, source: &ConnectionUrl) -> Result<Self, Error> {
         self.recorder = recorder;
         self.source_url = Some(source.clone());
-        self
+        self.foreign_keys = ForeignKeys::read(&self.session, &self.migration).await?;
+        Ok(self)
     }
 
     /// What an operator should know of the groups since it was last asked for.
@@ -214,6 +217,9 @@ impl Applier {
     ) -> Result<(), Error> {
         self.flush().await?;
         self.begin().await?;
+        for table in tables {
+            self.foreign_keys.take_whole(&table.name);
+        }
         self.notes.take_whole(tables.iter().map(|table| &table.name));
         if tables.iter().any(|table| matches!(table.policy, Policy::TargetWins | Policy::LatestWins { .. })) {
             return self.truncate_by_policy(tables, at).await;
@@ -250,6 +256,7 @@ impl Applier {
         let part = std::mem::take(&mut self.part);
         self.part_bytes = 0;
         self.notes.take(&part);
+        self.foreign_keys.take(&part);
         // What cannot be written the fast way is halved until little is left to be applied in order: one change among
         // thousands costs all of them twice, not each of them alone.
         let mut pieces: Vec<&[Change]> = vec![&part];
@@ -301,6 +308,11 @@ impl Applier {
     pub(crate) async fn commit(&mut self, position: GroupPosition) -> Result<(), Error> {
         self.flush().await?;
         self.begin().await?;
+        if let Some(orphaned) = self.foreign_keys.find_orphan(&self.session).await? {
+            let at = (position.applied, position.committed_at_micros.unwrap_or_default());
+            let conflict = Conflict::of_table(ConflictKind::ForeignKeyMissing, orphaned.child, at);
+            return Err(self.stop_at(Conflict { constraint: Some(orphaned.constraint), ..conflict }).await);
+        }
         if self.notes.write(&self.session).await? {
             self.failpoints.reach("touched-noted");
         }
@@ -334,6 +346,7 @@ impl Applier {
         }
         self.failpoints.reach(if idle { "idle-committed" } else { "apply-committed" });
         self.notes.committed();
+        self.foreign_keys.clear();
         self.open = false;
         self.group_changes = 0;
         self.stored = lsn;

@@ -62,6 +62,7 @@ impl Applier {
             }
             if let Some(row) = self.read_source(&change.table, &key).await? {
                 let inserted = Change { kind: ChangeKind::Insert(row), ..change.clone() };
+                self.foreign_keys.take(std::slice::from_ref(&inserted));
                 self.settle_one(&inserted, &mut settling).await?;
             }
         }
@@ -255,6 +256,10 @@ impl Applier {
             return Ok(NewRow::Loses);
         }
         taken::remove(&self.session, table, &holder).await?;
+        // The row is none of the group's changes, and touched all the same.
+        let gone = Change { kind: ChangeKind::Delete(holder.identity.clone()), ..change.clone() };
+        self.notes.take(std::slice::from_ref(&gone));
+        self.foreign_keys.take_whole(&table.name);
         settling.notes.push(conflict.ended(Resolution::Source));
         if kind == ConflictKind::UniqueTaken {
             settling.displaced.push_back(holder.identity);

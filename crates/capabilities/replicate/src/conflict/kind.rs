@@ -21,6 +21,8 @@ pub(crate) enum ConflictKind {
     UniqueTaken,
     /// A TRUNCATE met rows that may not go.
     TruncateDiffers,
+    /// A row that refers to another has no parent on the target.
+    ForeignKeyMissing,
 }
 
 impl ConflictKind {
@@ -34,6 +36,7 @@ impl ConflictKind {
             Self::DeleteDiffers => "delete_differs",
             Self::UniqueTaken => "unique_taken",
             Self::TruncateDiffers => "truncate_differs",
+            Self::ForeignKeyMissing => "foreign_key_missing",
         }
     }
 }

@@ -12,7 +12,7 @@ pub struct ConflictCount {
     /// The target's table.
     pub table: RelationName,
     /// `insert_exists`, `update_missing`, `update_exists`, `update_differs`, `delete_missing`, `delete_differs`,
-    /// `unique_taken` or `truncate_differs`.
+    /// `unique_taken`, `truncate_differs` or `foreign_key_missing`.
     pub kind: String,
     /// Which row stands now: `source` or `target`; `stopped` where nothing was done.
     pub resolution: String,

@@ -4,6 +4,7 @@
 //! row wins. A conflict that is settled is written down in the transaction that settles it, so that it counts once; one
 //! that stops the run is written down after its transaction was rolled back. Values are kept only where asked for.
 
+mod foreign_key;
 mod kind;
 mod list;
 mod policy;
@@ -11,6 +12,7 @@ mod record;
 
 pub use list::{ConflictCount, ConflictRow, conflicts};
 
+pub(crate) use foreign_key::ForeignKeys;
 pub(crate) use kind::{Conflict, ConflictKind, Resolution};
 pub(crate) use list::read_counts;
 pub(crate) use policy::{Policy, refuse_policies, settle_policies};

@@ -18,6 +18,9 @@ pub struct SequenceState {
     /// partition.
     #[serde(skip)]
     pub users: Vec<RelationName>,
+    /// Whether it gives out rising values.
+    #[serde(skip)]
+    pub ascends: bool,
     /// The last value given out, or the first to be given out while `is_called` is false.
     pub last_value: i64,
     /// Whether `last_value` has been given out.
@@ -54,7 +57,8 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<SequenceState>, Err
              SELECT n.nspname::text, c.relname::text, t.schema, t.name,
                     ARRAY(SELECT s.nspname::text FROM users u JOIN pg_catalog.pg_namespace s ON s.oid = u.relnamespace
                            WHERE u.sequence = c.oid ORDER BY u.oid),
-                    ARRAY(SELECT u.relname::text FROM users u WHERE u.sequence = c.oid ORDER BY u.oid)
+                    ARRAY(SELECT u.relname::text FROM users u WHERE u.sequence = c.oid ORDER BY u.oid),
+                    (SELECT q.seqincrement > 0 FROM pg_catalog.pg_sequence q WHERE q.seqrelid = c.oid)
                FROM pg_catalog.pg_class c
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                LEFT JOIN LATERAL (
@@ -70,7 +74,7 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<SequenceState>, Err
             &[],
         )
         .await?;
-    let names: Vec<(RelationName, Option<RelationName>, Vec<RelationName>)> = names
+    let names: Vec<(RelationName, Option<RelationName>, Vec<RelationName>, bool)> = names
         .iter()
         .map(|row| {
             let owner = row.get::<_, Option<String>>(2).zip(row.get::<_, Option<String>>(3));
@@ -79,6 +83,7 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<SequenceState>, Err
                 RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1)),
                 owner.map(|(schema, name)| RelationName::new(schema, name)),
                 users.map(|(schema, name)| RelationName::new(schema, name)).collect(),
+                row.get::<_, Option<bool>>(6).unwrap_or(true),
             )
         })
         .collect();
@@ -93,9 +98,10 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<SequenceState>, Err
             .collect();
         for row in session.query(&format!("{} ORDER BY 1", sql.join(" UNION ALL ")), &[]).await? {
             let position = usize::try_from(row.get::<_, i32>(0)).unwrap_or(usize::MAX);
-            if let Some((name, owner, users)) = chunk.get(position) {
+            if let Some((name, owner, users, ascends)) = chunk.get(position) {
                 let (name, owner, users) = (name.clone(), owner.clone(), users.clone());
-                states.push(SequenceState { name, owner, users, last_value: row.get(1), is_called: row.get(2) });
+                let (last_value, is_called) = (row.get(1), row.get(2));
+                states.push(SequenceState { name, owner, users, ascends: *ascends, last_value, is_called });
             }
         }
     }

@@ -1,12 +1,14 @@
 //! `atalaya migrate finish`.
 
+mod certified;
+
 use std::fmt::Write;
 use std::time::Duration;
 
 use atalaya_data::RelationName;
 use atalaya_estate::TablePattern;
 use atalaya_replicate::{Plan, StopWhen};
-use atalaya_validate::{Report, SkipVerdict, TableReport, TableStatus};
+use atalaya_validate::{Report, SequenceReport, SequenceStatus, SkipVerdict, TableReport, TableStatus};
 
 use super::plan::RunArguments;
 use crate::command::validate::{self, LastProof};
@@ -30,6 +32,8 @@ last fence stays there.")]
 pub(crate) struct FinishArguments {
     #[command(flatten)]
     run: RunArguments,
+    #[command(flatten)]
+    certificate: certified::CertifiedArguments,
     /// Tables whose rows may differ, by decision of their conflict policy: nobody makes them equal. May be repeated.
     #[arg(long, value_name = "PATTERN")]
     accept_differences: Vec<String>,
@@ -68,15 +72,23 @@ async fn accepted_tables(arguments: &FinishArguments, endpoints: &Endpoints) -> 
     Ok(accepted)
 }
 
+/// Whether others write to the target, as far as policies tell.
+async fn is_shared(endpoints: &Endpoints) -> Result<bool, Failure> {
+    let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
+    Ok(status.is_some_and(|status| status.tables.iter().any(|table| table.conflicts != "stop")))
+}
+
 /// Whether everything that differs is accepted.
-fn is_accepted(report: &Report, accepted: &[RelationName]) -> bool {
+fn is_accepted(report: &Report, accepted: &[RelationName], shared: bool) -> bool {
     let equal = |table: &TableReport| {
         table.status == TableStatus::Equal
             || (table.status == TableStatus::Different && accepted.contains(&table.source))
     };
+    // Where others draw from the target's sequences, these are ahead of the source's.
+    let ahead = |sequence: &SequenceReport| shared && sequence.status == SequenceStatus::Higher;
     report.tables.iter().all(equal)
         && report.skipped.iter().all(|skipped| skipped.verdict == SkipVerdict::Irrelevant)
-        && (report.sequences.is_empty() || !report.strict_sequences)
+        && (!report.strict_sequences || report.sequences.iter().all(ahead))
 }
 
 /// How long a run that follows may take to apply what is left.
@@ -129,7 +141,9 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
         );
         return Ok(exit::DONE);
     }
-    let accepted = runtime::block_on(accepted_tables(arguments, &endpoints))??;
+    let (accepted, shared) = runtime::block_on(async {
+        Ok::<_, Failure>((accepted_tables(arguments, &endpoints).await?, is_shared(&endpoints).await?))
+    })??;
     let progress = Progress::new(context.output);
     runtime::block_on(async {
         atalaya_replicate::may_finish(&plan).await?;
@@ -139,9 +153,11 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
         Ok::<_, Failure>(())
     })??;
     progress.finish();
-    let extent = if arguments.full_proof { LastProof::Full } else { LastProof::Touched };
+    // What others wrote, no change of the source has touched.
+    let full = arguments.full_proof || shared;
+    let extent = if full { LastProof::Full } else { LastProof::Touched };
     let report = runtime::block_on(validate::last_proof(&endpoints, extent, context))??;
-    if !report.is_clean() && !is_accepted(&report, &accepted) {
+    if !report.is_clean() && !is_accepted(&report, &accepted, shared) {
         context.print(&atalaya_validate::render_text(&report), &validate::json(&report)?);
         return Err(Failure {
             code: validate::exit_code(&report),
@@ -154,13 +170,16 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
             ),
         });
     }
-    let (removed, conflicts) = runtime::block_on(async {
+    let (removed, conflicts, certified) = runtime::block_on(async {
         atalaya_replicate::complete_schema(&plan).await?;
         refuse_late_writes(&plan, context).await?;
         // Told here, since the list goes with everything else of ours.
         let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
         let conflicts = status.map(|status| status.conflicts).unwrap_or_default();
-        Ok::<_, Failure>((atalaya_replicate::clean_up(&plan).await?, conflicts))
+        let draft = arguments.certificate.draft(&endpoints, plan.options.workers, &report, &accepted).await?;
+        let removed = atalaya_replicate::clean_up(&plan).await?;
+        let certified = arguments.certificate.certify(&endpoints, draft, context).await;
+        Ok::<_, Failure>((removed, conflicts, certified))
     })??;
     let accepted: Vec<String> = accepted.iter().map(ToString::to_string).collect();
     let mut text = atalaya_validate::render_text(&report);
@@ -170,10 +189,11 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
     if !accepted.is_empty() {
         let _infallible = writeln!(text, "differences accepted: {}", accepted.join(", "));
     }
-    context.print(
-        &format!("{text}{}: finished", endpoints.name),
-        &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": removed,
-                             "proof": validate::json(&report)?, "accepted": accepted, "conflicts": conflicts }),
-    );
-    Ok(exit::DONE)
+    let _infallible = write!(text, "{}: finished", endpoints.name);
+    let mut json = serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished",
+                                       "removed": removed, "proof": validate::json(&report)?, "accepted": accepted,
+                                       "conflicts": conflicts });
+    let code = certified.tell(context, &mut text, &mut json);
+    context.print(&text, &json);
+    Ok(code)
 }
