@@ -17,7 +17,7 @@ use crate::report::Figure;
 pub(crate) struct Size {
     /// Alternating pairs.
     pub(crate) rounds: usize,
-    /// pgbench's scale: 100,000 rows each.
+    /// pgbench's scale: 100,000 rows each; as many changes in the large transaction.
     pub(crate) scale: u32,
     /// Transactions of a backlog.
     pub(crate) transactions: u32,
@@ -60,7 +60,7 @@ impl Kind {
             Self::Apply => apply::measure(lab, size),
             Self::Validate => validate::measure(lab, size),
             Self::Continuous => continuous::measure(lab, size),
-            Self::Memory => memory::measure(lab),
+            Self::Memory => memory::measure(lab, size),
         }
     }
 }
