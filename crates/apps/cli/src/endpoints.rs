@@ -13,10 +13,10 @@ pub(crate) struct EndpointArguments {
     #[arg(value_name = "NAME", conflicts_with_all = ["source", "target", "name"])]
     pub(crate) migration: Option<String>,
     /// The server to move from: a URL or `env:VARIABLE`.
-    #[arg(long, value_name = "URL", requires = "target")]
+    #[arg(long, value_name = "URL")]
     pub(crate) source: Option<String>,
     /// The server to move to: a URL or `env:VARIABLE`.
-    #[arg(long, value_name = "URL", requires = "source")]
+    #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,
     /// The migration's name, when it is given by URLs.
     #[arg(long, value_name = "NAME", requires = "source")]
@@ -79,7 +79,14 @@ impl EndpointArguments {
                 conflicts: None,
                 workers: None,
             },
-            _ => {
+            (None, Some(_), None) | (None, None, Some(_)) => {
+                return Err(Failure {
+                    code: exit::USAGE,
+                    message: "only one of both servers is named".to_owned(),
+                    hint: Some("give both --source URL and --target URL".to_owned()),
+                });
+            }
+            (None, None, None) => {
                 return Err(Failure {
                     code: exit::USAGE,
                     message: "no migration is named".to_owned(),

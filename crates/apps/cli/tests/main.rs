@@ -10,6 +10,7 @@
 
 mod append_only;
 mod busy;
+mod certificates;
 mod checks;
 mod chinook;
 mod conflict;

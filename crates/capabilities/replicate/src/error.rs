@@ -100,6 +100,9 @@ pub enum Error {
     /// A stop that was asked for is reached; never leaves this crate.
     #[error("the run was asked to stop")]
     StopReached,
+    /// Tables are to be copied before following goes on; never leaves this crate.
+    #[error("tables are to be copied first")]
+    TablesPending,
     /// What must hold within one run does not.
     #[error("{0}")]
     Broken(&'static str),
@@ -197,7 +200,7 @@ impl Error {
                 Some("look at the target's log; the same command resumes where this one stopped".to_owned())
             }
             Self::File { .. } => Some("check the folder's permissions and that its disk has room".to_owned()),
-            Self::Decode(_) | Self::Broken(_) | Self::StopReached => {
+            Self::Decode(_) | Self::Broken(_) | Self::StopReached | Self::TablesPending => {
                 Some("run the same command again; if it ends the same way, this is a bug worth reporting".to_owned())
             }
         }

@@ -1,13 +1,16 @@
 //! `finish`, in three steps: the last fence with sequences; once somebody has proven both sides equal, the
 //! rest of the schema; the removal of everything of ours.
 
+use std::collections::BTreeSet;
+
 use atalaya_postgres::Session;
 
 use crate::abort::{AbortReport, clean_source, forget};
 use crate::ddl::{refuse_other_trees, refuse_unmoved};
 use crate::progress::{Migration, Phase, Store};
 use crate::report::Observer;
-use crate::run::{Connected, open_archive};
+use crate::run::{Connected, open_addition, open_archive};
+use crate::schema::Addition;
 use crate::{Error, LargeObjects, Plan, large_objects, run_lock, schema, sequences};
 
 /// Whether an earlier `finish` has proven and completed the move, and was cut off before everything of ours was
@@ -100,9 +103,15 @@ pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
     let Some(migration) = store.read().await? else { return Ok(()) };
     if !migration.schema.existing {
         let archive = open_archive(plan, &connected, &migration).await?;
+        let additions: BTreeSet<String> =
+            store.read_tables().await?.into_iter().filter_map(|table| table.added).collect();
         schema::restore_foreign_keys(&archive, &store).await?;
         plan.options.failpoints.reach("foreign-keys-restored");
         schema::restore_rest(&archive, &store).await?;
+        for name in &additions {
+            let archive = &open_addition(plan, &connected, &migration, &store, name).await?;
+            Addition { name, archive }.restore_rest(&store).await?;
+        }
         schema::fill_materialized_views(&archive, &store).await?;
     }
     plan.options.failpoints.reach("schema-completed");

@@ -5,6 +5,7 @@
 //! A capability never prints and never reads the environment.
 
 mod abort;
+mod add_tables;
 mod apply;
 mod conflict;
 mod control;
@@ -32,6 +33,7 @@ mod touched;
 pub(crate) use run::{is_running, run_lock};
 
 pub use abort::{AbortOptions, AbortReport, abort};
+pub use add_tables::{Added, Adding, add_tables};
 pub use conflict::{ConflictCount, ConflictRow, conflicts};
 pub use error::Error;
 pub use failpoint::Failpoints;

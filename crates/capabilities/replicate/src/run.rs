@@ -1,5 +1,6 @@
 //! `start`: from nothing, or from wherever an earlier run ended, to following the source.
 
+mod added;
 mod connect;
 mod copy_phase;
 mod create;
@@ -16,9 +17,10 @@ use crate::report::{Event, Observer};
 use crate::spool::{self, Begun};
 use crate::{Error, LargeObjects, Plan, large_objects};
 
+pub(crate) use added::open_addition;
 pub(crate) use connect::{Connected, is_running, lock as run_lock};
 pub(crate) use copy_phase::open_archive;
-pub(crate) use create::chosen_tables;
+pub(crate) use create::{chosen_tables, map_to_existing, refuse_rows};
 
 /// How a run ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,35 +121,53 @@ async fn run_once(
         observer.observe(&Event::Phase { phase: "prepare" });
         create::open_slot(plan, &connected, &store, &mut migration, observer).await?;
     }
-    settle_policies(plan, &connected.source, &store).await?;
-    let Begun { mut receiver, notes } = spool::begin(plan, &connected, &store, &migration, observer).await?;
-    let following = async {
-        let failing = async {
-            match &mut receiver {
-                Some(receiver) => receiver.failed().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            brought = bring_everything(plan, &connected, &store, &mut migration, observer) => brought?,
-            failed = failing => return Err(failed),
+    loop {
+        let turn = Turn { plan, connected: &connected, store: &store, observer };
+        match turn.run(&mut migration).await? {
+            Ended::CaughtUp => return Ok(Outcome::CaughtUp),
+            Ended::Stopped => return Ok(Outcome::Stopped),
+            Ended::TablesPending => {}
         }
-        observer.observe(&Event::Phase { phase: "stream" });
-        let (source, target) = (&connected.source, &connected.target);
-        let opened = Opened { plan, migration: &migration, source, target, observer };
-        Follower::open(opened, receiver).await?.run().await
-    };
-    let ended = match notes {
-        None => following.await?,
-        Some(mut notes) => tokio::select! {
-            ended = following => ended?,
-            never = notes.pass_on(observer) => never,
-        },
-    };
-    Ok(match ended {
-        Ended::CaughtUp => Outcome::CaughtUp,
-        Ended::Stopped => Outcome::Stopped,
-    })
+    }
+}
+
+/// What is copied, then followed; once more after tables were added.
+struct Turn<'a> {
+    plan: &'a Plan,
+    connected: &'a Connected,
+    store: &'a Store<'a>,
+    observer: &'a dyn Observer,
+}
+
+impl Turn<'_> {
+    async fn run(&self, migration: &mut Migration) -> Result<Ended, Error> {
+        let Self { plan, connected, store, observer } = *self;
+        settle_policies(plan, &connected.source, store).await?;
+        let Begun { mut receiver, notes } = spool::begin(plan, connected, store, migration, observer).await?;
+        let following = async {
+            let failing = async {
+                match &mut receiver {
+                    Some(receiver) => receiver.failed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                brought = bring_everything(plan, connected, store, migration, observer) => brought?,
+                failed = failing => return Err(failed),
+            }
+            observer.observe(&Event::Phase { phase: "stream" });
+            let (source, target) = (&connected.source, &connected.target);
+            let opened = Opened { plan, migration, source, target, observer };
+            Follower::open(opened, receiver).await?.run().await
+        };
+        match notes {
+            None => following.await,
+            Some(mut notes) => tokio::select! {
+                ended = following => ended,
+                never = notes.pass_on(observer) => never,
+            },
+        }
+    }
 }
 
 /// Rows, and large objects where they are part of the move; each only where it is not done.
@@ -161,6 +181,7 @@ async fn bring_everything(
     if migration.phase == Phase::Copy {
         copy_phase::copy(plan, connected, store, migration, observer).await?;
     }
+    added::copy_pending(plan, connected, store, migration, observer).await?;
     if plan.options.large_objects == LargeObjects::Copied && !large_objects::are_there(store).await? {
         large_objects::bring(plan, &connected.source, store, migration.schema.no_owner, observer).await?;
     }

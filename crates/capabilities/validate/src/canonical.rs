@@ -116,6 +116,15 @@ impl SideSql {
         format!("SELECT pg_catalog.count(*) {}", self.from)
     }
 
+    /// The number of rows and the sum of their hashes as text.
+    pub(crate) fn total(&self) -> String {
+        format!(
+            "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum({}), 0)::pg_catalog.text {}",
+            self.row_hash(),
+            self.from
+        )
+    }
+
     /// Count and sum of the row hashes a bucket, in one scan.
     ///
     /// `OFFSET '0'` keeps the planner from writing the hash out twice; as a literal of unknown type it does

@@ -6,6 +6,7 @@
 //! prints, and no row value leaves it except in a [`Report`], where values are masked unless asked for.
 
 mod canonical;
+mod certificate;
 mod compare;
 mod entries;
 mod error;
@@ -28,6 +29,12 @@ mod sequences;
 mod survey;
 mod unit;
 
+pub use certificate::{
+    Certificate, CertificateDraft, CertificateError, CertificatePlan, CertificateSide, CertifiedConflicts,
+    CertifiedHash, CertifiedPosition, CertifiedProof, CertifiedSchema, CertifiedSchemaDifference, CertifiedSequence,
+    CertifiedServer, CertifiedTable, CheckReport, CheckedSequence, CheckedTable, CheckedTableStatus, NotCertified,
+    Occasion, StandsAt, Total, check_certificate, read_certificate, render_certificate, render_check, to_html, to_json,
+};
 pub use error::Error;
 pub use moment::oldest_transaction_seconds;
 pub use plan::{Method, Moment, Plan, Scope, TableFilter};

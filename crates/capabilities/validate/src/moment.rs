@@ -186,13 +186,13 @@ async fn connect_pairs(plan: &Plan) -> Result<(Vec<Session>, Vec<Session>), Erro
     tokio::try_join!(connect_all(&plan.source, workers), connect_all(&plan.target, workers))
 }
 
-async fn connect_all(url: &ConnectionUrl, workers: usize) -> Result<Vec<Session>, Error> {
-    let connecting = (0..workers).map(|_| Session::connect(url, APPLICATION_NAME));
+pub(crate) async fn connect_all(url: &ConnectionUrl, workers: usize) -> Result<Vec<Session>, Error> {
+    let connecting = (0..workers.max(1)).map(|_| Session::connect(url, APPLICATION_NAME));
     Ok(try_join_all(connecting).await?)
 }
 
 /// Takes a snapshot in the first session and shares it with the others.
-async fn begin_shared(sessions: &[Session]) -> Result<(), Error> {
+pub(crate) async fn begin_shared(sessions: &[Session]) -> Result<(), Error> {
     let Some((first, others)) = sessions.split_first() else {
         return Ok(());
     };

@@ -22,6 +22,8 @@ pub(crate) struct Survey {
     pub(crate) source_names: HashMap<u32, RelationName>,
     /// Names of the target's relations by `pg_class.oid`.
     pub(crate) target_names: HashMap<u32, RelationName>,
+    /// How rows are hashed on both sides.
+    pub(crate) hashing: Hashing,
     /// A migration's source tables with the roots of partitions; none without a migration.
     moved: Option<HashSet<RelationName>>,
     /// Whether nothing that has moved was left out by the plan's choice.
@@ -51,6 +53,7 @@ pub(crate) async fn survey(plan: &Plan, source: &Session, target: &Session) -> R
         skipped: Vec::new(),
         source_names: names(&source_relations),
         target_names: names(&target_relations),
+        hashing,
         moved: None,
         complete: true,
     };

@@ -12,6 +12,8 @@ use crate::canonical::{Hashing, Place, SideSql};
 pub(crate) struct Unit {
     /// The (first) source table.
     pub(crate) source_name: RelationName,
+    /// The further source tables that make up the target table with the first.
+    further_sources: Vec<RelationName>,
     /// The target table.
     pub(crate) target_name: RelationName,
     /// The source as SQL.
@@ -72,6 +74,7 @@ impl Unit {
         let (source_columns, target_columns): (Vec<&Column>, Vec<&Column>) = columns.into_iter().unzip();
         Some(Self {
             source_name: first.name.clone(),
+            further_sources: sources.iter().skip(1).map(|relation| relation.name.clone()).collect(),
             target_name: target.name.clone(),
             source: SideSql::new(&places, &source_columns, key.clone(), hashing),
             target: SideSql::new(&[place(target)], &target_columns, key.clone(), hashing),
@@ -83,6 +86,11 @@ impl Unit {
             estimated_rows,
             bytes,
         })
+    }
+
+    /// Every source table.
+    pub(crate) fn source_names(&self) -> impl Iterator<Item = &RelationName> {
+        std::iter::once(&self.source_name).chain(&self.further_sources)
     }
 
     /// Whether rows are matched by a key; else whole rows are counted.

@@ -1,6 +1,7 @@
 //! `atalaya migrate`: one file a verb.
 
 mod abort;
+mod add_table;
 mod conflicts;
 mod finish;
 mod plan;
@@ -17,6 +18,8 @@ use crate::global::Context;
 pub(crate) enum MigrateCommand {
     /// Copy, then follow the source; the same command resumes.
     Start(start::StartArguments),
+    /// Make tables that came later part of the move, or copy tables once more.
+    AddTable(add_table::AddTableArguments),
     /// Show where a migration is.
     Status(status::StatusArguments),
     /// List conflicts with rows that somebody else wrote to the target.
@@ -32,6 +35,7 @@ pub(crate) enum MigrateCommand {
 pub(crate) fn run(command: MigrateCommand, context: &Context) -> Result<u8, Failure> {
     match command {
         MigrateCommand::Start(arguments) => start::run(&arguments, context),
+        MigrateCommand::AddTable(arguments) => add_table::run(&arguments, context),
         MigrateCommand::Status(arguments) => status::run(&arguments, context),
         MigrateCommand::Conflicts(arguments) => conflicts::run(&arguments, context),
         MigrateCommand::Stop(arguments) => stop::run(&arguments, context),

@@ -1,5 +1,6 @@
 //! `atalaya validate`: proves that both sides hold the same rows, lists those that differ, repairs them.
 
+pub(crate) mod certificate;
 mod continuous;
 mod schema;
 
@@ -24,6 +25,8 @@ use crate::source_limits::SourceLimits;
   atalaya validate orders-to-18 --continuous --every 60
   atalaya validate orders-to-18 --schema
   atalaya validate orders-to-18 --schema --sql > mend.sql
+  atalaya validate orders-to-18 --certificate orders.html
+  atalaya validate --against orders.html --target env:OTHER
   atalaya validate --source env:ONE --target env:OTHER --quiesced --output json
 
 While `migrate start` runs, both sides are compared at one position of the source's log. Two databases without
@@ -84,6 +87,8 @@ pub(crate) struct ValidateArguments {
     strict_sequences: bool,
     #[command(flatten)]
     schema: schema::SchemaArguments,
+    #[command(flatten)]
+    certificate: certificate::CertificateArguments,
 }
 
 impl From<atalaya_validate::Error> for Failure {
@@ -99,7 +104,13 @@ impl From<atalaya_validate::Error> for Failure {
 }
 
 pub(crate) fn run(arguments: &ValidateArguments, context: &Context) -> Result<u8, Failure> {
+    if let Some(file) = &arguments.certificate.against {
+        return runtime::block_on(certificate::check(arguments, context, file))?;
+    }
     let endpoints = arguments.endpoints.resolve(context)?;
+    if let Some(file) = &arguments.certificate.certificate {
+        return runtime::block_on(certificate::make(arguments, &endpoints, context, file))?;
+    }
     if arguments.schema.schema {
         return runtime::block_on(schema::run(arguments, &endpoints, context))?;
     }

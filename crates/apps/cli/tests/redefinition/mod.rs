@@ -1,5 +1,6 @@
 //! Changes of the source's schema while the move runs: what is followed, and what stops before a wrong row.
 
+mod added;
 mod columns;
 mod enums;
 mod stopped;

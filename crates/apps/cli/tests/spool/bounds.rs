@@ -72,7 +72,13 @@ fn abort_removes_the_spool_and_a_move_without_one_has_none() {
     field.wait_until_received(&mut run, end);
     drop(run);
     drop(lock);
+    // Another target that knows nothing of it says nothing of whose it is.
+    field.shop.target.create_database("other").unwrap();
+    let other = field.shop.target.url("other");
+    let own = std::mem::replace(&mut field.shop.target_url, other);
+    field.shop.done("abort", &[]);
     assert!(field.folder().is_some());
+    field.shop.target_url = own;
     field.shop.done("abort", &[]);
     assert_eq!(field.folder(), None);
     field.shop.target.run_sql("shop", "TRUNCATE large, plain, small").unwrap();

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::requests::Kind;
 use crate::Error;
 use crate::follow::{Ended, Follower};
+use crate::progress::Store;
 
 impl Follower<'_> {
     /// Meets what can be met now. Only between transactions; otherwise the next beginning sees to it.
@@ -25,7 +26,10 @@ impl Follower<'_> {
             return Ok(None);
         }
         self.end_group().await?;
-        self.meet_fence(None).await?;
+        match self.meet_fence(None).await {
+            Err(Error::TablesPending) => return Ok(Some(Ended::TablesPending)),
+            met => met?,
+        }
         let stop = self
             .requests
             .open
@@ -70,6 +74,7 @@ impl Follower<'_> {
                 }
                 (Kind::Repair, FenceState::Requested) => self.place_repair(id).await?,
                 (Kind::Repair, _) => self.repair(id).await?,
+                (Kind::Add, _) => self.meet_addition(id).await?,
                 (Kind::Stop, _) => {}
             }
         }
@@ -87,6 +92,15 @@ impl Follower<'_> {
             return Err(Error::StopReached);
         }
         Ok(())
+    }
+
+    /// Ends following for the copy of what was added; once that is done, so is the request.
+    async fn meet_addition(&mut self, id: i64) -> Result<(), Error> {
+        let store = Store { session: self.opened.target, name: &self.opened.plan.name };
+        if store.read_tables().await?.iter().any(|table| !table.done) {
+            return Err(Error::TablesPending);
+        }
+        self.requests.close(id, FenceState::Released, "copied").await
     }
 
     /// Applies nothing until the requester has gone a step on, or its lease has ended.

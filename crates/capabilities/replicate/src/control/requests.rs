@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Repair,
     /// End the run once a position is applied.
     Stop,
+    /// Copy tables that are part of the migration now.
+    Add,
 }
 
 /// One open row of `atalaya.control`.
@@ -53,6 +55,19 @@ impl Requests {
         if ended > 0 {
             session.query("SELECT pg_catalog.pg_notify($1, $2)", &[&REQUESTER_CHANNEL, &migration]).await?;
         }
+        Ok(())
+    }
+
+    /// Ends requests for tables that could not be added, with the reason.
+    pub(crate) async fn end_additions(session: &Session, migration: &str, outcome: &str) -> Result<(), Error> {
+        session
+            .execute(
+                "UPDATE atalaya.control SET state = 'expired', outcome = $2
+                  WHERE migration = $1 AND kind = 'add' AND state = 'requested'",
+                &[&migration, &outcome],
+            )
+            .await?;
+        session.query("SELECT pg_catalog.pg_notify($1, $2)", &[&REQUESTER_CHANNEL, &migration]).await?;
         Ok(())
     }
 
@@ -107,6 +122,7 @@ impl Requests {
                 "fence" => Kind::Fence,
                 "repair" => Kind::Repair,
                 "stop" => Kind::Stop,
+                "add" => Kind::Add,
                 // A later version's request is not ours to judge; its own timeout ends it.
                 _ => continue,
             };

@@ -48,8 +48,11 @@ impl Definition {
             Error::refused(
                 "table-redefined",
                 format!("table {source} has changed on the source: {change}"),
-                "nothing of this transaction was applied; rows copied before do not tell what the change made of them: \
-                 `atalaya migrate abort` and move again",
+                format!(
+                    "nothing of this transaction was applied; rows copied before do not tell what the change made of \
+                     them: make the same change on the target, then `atalaya migrate add-table --table {source} \
+                     --again`, then start again"
+                ),
             )
         };
         if message.id != self.oid {

@@ -46,7 +46,8 @@ impl TableWatch {
         let mut first = |name: &RelationName| self.said.insert(name.clone());
         let came = came.iter().filter(|name| first(name)).map(|name| {
             format!(
-                "table {name} came after the move began and is not part of it; `finish` will refuse to leave it behind"
+                "table {name} came after the move began and is not part of it; `finish` will refuse to leave it behind: \
+                 `atalaya migrate add-table --table {name}` adds it"
             )
         });
         let mut told: Vec<String> = came.collect();
@@ -84,6 +85,7 @@ pub(crate) async fn refuse_unmoved(plan: &Plan, source: &Session, store: &Store<
     Err(Error::refused(
         "tables-not-moved",
         format!("tables that came after the move began are not part of it: {}", names.join(", ")),
-        "leave them out with `--exclude`, or `atalaya migrate abort` and move again with them",
+        "add them with `atalaya migrate add-table --table NAME` while the move follows the source, or leave them out \
+         with `--exclude`",
     ))
 }

@@ -36,6 +36,8 @@ pub(crate) enum Ended {
     CaughtUp,
     /// Somebody asked it to stop.
     Stopped,
+    /// Tables were added that are to be copied before following goes on.
+    TablesPending,
 }
 
 /// Connections that are open before following begins.
@@ -167,6 +169,7 @@ impl<'a> Follower<'a> {
                     let batch = batch?;
                     match self.take_all(batch).await {
                         Err(Error::StopReached) => break Ended::Stopped,
+                        Err(Error::TablesPending) => break Ended::TablesPending,
                         Err(error) if error.is_unknown_label() => return Err(self.judge_unknown_label(error).await?),
                         taken => taken?,
                     }
@@ -229,7 +232,8 @@ impl<'a> Follower<'a> {
 async fn table_set(store: &Store<'_>) -> Result<TableSet, Error> {
     let mut mappings: HashMap<RelationName, Mapping> = HashMap::new();
     for table in store.read_tables().await? {
-        let start_lsn = table.start_lsn.ok_or(Error::Broken("a table has no start position"))?;
+        // One that was added this moment: whatever comes before its copy will be in it.
+        let start_lsn = table.start_lsn.unwrap_or(Lsn(u64::MAX));
         let TableRow { source, target, definition, append_only, conflicts, .. } = table;
         mappings.insert(source, Mapping { target, start_lsn, definition, append_only, conflicts });
     }

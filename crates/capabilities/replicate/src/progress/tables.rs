@@ -24,6 +24,8 @@ pub(crate) struct TableRow {
     pub(crate) shares_target: bool,
     /// What the source's table was before the snapshot.
     pub(crate) definition: Option<Definition>,
+    /// The addition it came with, if it was not there from the beginning.
+    pub(crate) added: Option<String>,
     /// What is done with rows that somebody else wrote to the target's table.
     pub(crate) conflicts: ConflictPolicy,
 }
@@ -70,13 +72,22 @@ impl Store<'_> {
     /// Writes the list of tables, replacing an earlier one of a run that did not get to its slot.
     pub(crate) async fn write_tables(&self, tables: &[(&Relation, RelationName, bool)]) -> Result<(), Error> {
         self.session.execute("DELETE FROM atalaya.tables WHERE migration = $1", &[&self.name]).await?;
+        self.insert_tables(tables, None).await
+    }
+
+    /// Writes further tables, not copied yet; `added` names the addition they come with.
+    pub(crate) async fn insert_tables(
+        &self,
+        tables: &[(&Relation, RelationName, bool)],
+        added: Option<&str>,
+    ) -> Result<(), Error> {
         for (relation, target, append_only) in tables {
             let bytes = i64::try_from(relation.bytes).unwrap_or(i64::MAX);
             self.session
                 .execute(
                     "INSERT INTO atalaya.tables (migration, schema, name, target_schema, target_name, append_only,
-                                                 estimated_rows, estimated_bytes)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                                                 estimated_rows, estimated_bytes, added)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                     &[
                         &self.name,
                         &relation.name.schema,
@@ -86,10 +97,67 @@ impl Store<'_> {
                         append_only,
                         &relation.estimated_rows.max(0.0),
                         &bytes,
+                        &added,
                     ],
                 )
                 .await?;
         }
+        Ok(())
+    }
+
+    /// Has tables copied anew, with all that share their target: what is stored of their first copy counts no more.
+    pub(crate) async fn begin_again(&self, targets: &[RelationName]) -> Result<(), Error> {
+        let (schemas, names): (Vec<&str>, Vec<&str>) =
+            targets.iter().map(|name| (name.schema.as_str(), name.name.as_str())).unzip();
+        self.session
+            .execute(
+                "WITH again AS (
+                     UPDATE atalaya.tables t
+                        SET state = 'pending', start_lsn = NULL, ranges = NULL, copied_rows = 0, copied_bytes = 0,
+                            definition = NULL
+                      WHERE migration = $1
+                        AND (target_schema, target_name) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+                  RETURNING migration, schema, name)
+                 DELETE FROM atalaya.copy_ranges r USING again a
+                  WHERE r.migration = a.migration AND r.schema = a.schema AND r.name = a.name",
+                &[&self.name, &schemas, &names],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets what was proven of tables that are copied once more.
+    pub(crate) async fn forget_proofs(&self, tables: &[TableRow]) -> Result<(), Error> {
+        let (schemas, names): (Vec<&str>, Vec<&str>) =
+            tables.iter().map(|table| (table.target.schema.as_str(), table.target.name.as_str())).unzip();
+        for proof in ["proof_tables", "touched"] {
+            self.session
+                .execute(
+                    &format!(
+                        "DELETE FROM atalaya.{proof} WHERE migration = $1
+                            AND (schema, name) IN (SELECT * FROM unnest($2::text[], $3::text[]))"
+                    ),
+                    &[&self.name, &schemas, &names],
+                )
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets tables of an addition that came to nothing.
+    pub(crate) async fn forget_added(&self) -> Result<(), Error> {
+        self.session
+            .execute(
+                "DELETE FROM atalaya.tables WHERE migration = $1 AND state <> 'done' AND added IS NOT NULL",
+                &[&self.name],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Ends the copy of tables that came later.
+    pub(crate) async fn leave_snapshot(&self) -> Result<(), Error> {
+        self.session.execute("UPDATE atalaya.migration SET snapshot = NULL WHERE name = $1", &[&self.name]).await?;
         Ok(())
     }
 
@@ -100,7 +168,7 @@ impl Store<'_> {
             .query(
                 "SELECT schema, name, target_schema, target_name, start_lsn::text, state = 'done', ranges, append_only,
                         estimated_bytes, count(*) OVER (PARTITION BY target_schema, target_name) > 1,
-                        definition::text, conflicts
+                        definition::text, conflicts, added
                    FROM atalaya.tables WHERE migration = $1
                   ORDER BY estimated_bytes DESC, schema, name",
                 &[&self.name],
@@ -129,6 +197,7 @@ impl Store<'_> {
                             "use the version of atalaya that began this migration",
                         )
                     })?,
+                    added: row.get(12),
                 })
             })
             .collect()

@@ -138,6 +138,7 @@ pub(crate) async fn open_archive(plan: &Plan, connected: &Connected, migration: 
         Dump {
             source: &plan.source,
             snapshot: migration.snapshot.as_ref().map(|held| held.name.as_str()),
+            only: &[],
             excluded: &excluded,
             // Named by the slot: an earlier migration of the same name had another schema.
             path: folder.join(format!("{}.dump", migration.slot)),
@@ -169,7 +170,7 @@ async fn list_roles(plan: &Plan, connected: &Connected, observer: &dyn Observer)
 }
 
 /// Sees to it that a snapshot is held while tables are left to copy; a dead holder's tables begin anew.
-async fn ensure_snapshot(
+pub(super) async fn ensure_snapshot(
     plan: &Plan,
     connected: &Connected,
     store: &Store<'_>,
@@ -184,10 +185,12 @@ async fn ensure_snapshot(
     {
         return Ok(());
     }
-    observer.observe(&Event::Warning {
-        text: "the snapshot's holder is gone: tables that are not finished are copied anew from a new snapshot"
-            .to_owned(),
-    });
+    if migration.snapshot.is_some() {
+        observer.observe(&Event::Warning {
+            text: "the snapshot's holder is gone: tables that are not finished are copied anew from a new snapshot"
+                .to_owned(),
+        });
+    }
     snapshot::end_holders(&connected.source, &plan.name, None).await?;
     store.write_definitions(&connected.source).await?;
     let request = HoldRequest::new(&plan.source, &plan.name, None, plan.options.slot_timeout);
@@ -199,7 +202,7 @@ async fn ensure_snapshot(
 }
 
 /// Without the replica role, triggers and foreign keys of tables that exist already would fire on our rows.
-async fn refuse_firing_triggers(connected: &Connected, store: &Store<'_>) -> Result<(), Error> {
+pub(super) async fn refuse_firing_triggers(connected: &Connected, store: &Store<'_>) -> Result<(), Error> {
     if may_be_replica(&connected.target).await? {
         return Ok(());
     }

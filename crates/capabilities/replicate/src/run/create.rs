@@ -126,7 +126,7 @@ async fn refuse_filled_target(target: &Session, tables: &[Relation]) -> Result<(
 }
 
 /// The copy empties the tables that it fills: rows that stand there would be lost.
-async fn refuse_rows(target: &Session, tables: &[Relation]) -> Result<(), Error> {
+pub(crate) async fn refuse_rows(target: &Session, tables: &[Relation]) -> Result<(), Error> {
     let relations = read_relations(target).await?;
     let mapped: BTreeSet<RelationName> = map_to_existing(tables, &relations)?.into_values().collect();
     let mut filled = Vec::new();
@@ -197,7 +197,10 @@ pub(super) async fn open_slot(
 }
 
 /// The target's relation of each table: of the same name, else the root of its partition tree.
-fn map_to_existing(tables: &[Relation], target: &[Relation]) -> Result<HashMap<RelationName, RelationName>, Error> {
+pub(crate) fn map_to_existing(
+    tables: &[Relation],
+    target: &[Relation],
+) -> Result<HashMap<RelationName, RelationName>, Error> {
     let has = |name: &RelationName| target.iter().any(|relation| relation.name == *name);
     let mut mapped = HashMap::new();
     for table in tables {

@@ -35,6 +35,8 @@ pub(crate) struct Dump<'a> {
     pub(crate) source: &'a ConnectionUrl,
     /// The snapshot to see the schema in; none for the schema as it is.
     pub(crate) snapshot: Option<&'a str>,
+    /// The tables alone that are dumped, with what belongs to them; everything where none is named.
+    pub(crate) only: &'a [RelationName],
     /// Tables that stay.
     pub(crate) excluded: &'a [RelationName],
     pub(crate) path: PathBuf,
@@ -44,7 +46,7 @@ pub(crate) struct Dump<'a> {
 impl Archive {
     /// Dumps the source's schema as the snapshot sees it, unless the dump is there already.
     pub(crate) async fn dump(tools: ClientTools, dump: Dump<'_>) -> Result<Self, Error> {
-        let Dump { source, snapshot, excluded, path, ownership } = dump;
+        let Dump { source, snapshot, only, excluded, path, ownership } = dump;
         if !path.exists() {
             if let Some(folder) = path.parent() {
                 // Nobody else's: a dump holds what the schema's authors wrote, passwords of user mappings among it.
@@ -78,6 +80,7 @@ impl Archive {
             }
             // Quoted, a pattern is the name itself.
             arguments.extend(excluded.iter().map(|name| format!("--exclude-table={}", name.to_sql()).into()));
+            arguments.extend(only.iter().map(|name| format!("--table={}", name.to_sql()).into()));
             tools.run("pg_dump", &arguments, Some(source)).await?;
             // Only what can be read is kept: the next run would take it for good.
             tools.run("pg_restore", &["--list".into(), partial.clone().into()], None).await?;

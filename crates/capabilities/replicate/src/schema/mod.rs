@@ -3,6 +3,7 @@
 //! pg_restore only writes SQL; the statements run on our own session, each with the row in `atalaya.steps`
 //! that says it is done, in one transaction. So a killed run goes on exactly after the last one.
 
+mod addition;
 mod archive;
 mod entry;
 mod foreign_key;
@@ -13,6 +14,7 @@ mod program;
 mod roles;
 mod sections;
 
+pub(crate) use addition::Addition;
 pub use archive::Ownership;
 pub(crate) use archive::{Archive, Dump};
 pub(crate) use index_build::{Announcing, IndexBuild};

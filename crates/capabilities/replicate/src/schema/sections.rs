@@ -72,7 +72,7 @@ pub(super) async fn run_once(
 }
 
 /// The same of a script that is there.
-async fn run_script(store: &Store<'_>, step: &str, sql: &str, lock_timeout: &str) -> Result<(), Error> {
+pub(super) async fn run_script(store: &Store<'_>, step: &str, sql: &str, lock_timeout: &str) -> Result<(), Error> {
     if store.has_step(step).await? {
         return Ok(());
     }

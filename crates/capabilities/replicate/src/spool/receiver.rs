@@ -251,7 +251,8 @@ impl Task {
             }
             tokio::select! {
                 event = stream.next(), if !self.is_full => self.take(event?, &mut stream).await?,
-                _ = status.tick() => stream.send_status(self.acknowledged(), false).await?,
+                // The answer says how far the source is, which it does not say by itself while it has nothing to send.
+                _ = status.tick() => stream.send_status(self.acknowledged(), true).await?,
                 _ = sync.tick() => self.on_tick(&mut stream, &target).await?,
                 Ok(()) = self.applied.changed() => {
                     let applied = *self.applied.borrow_and_update();

@@ -52,6 +52,8 @@ CREATE TABLE IF NOT EXISTS atalaya.tables (
     estimated_rows  double precision NOT NULL DEFAULT 0,
     estimated_bytes bigint NOT NULL DEFAULT 0,
     append_only     boolean NOT NULL DEFAULT false,
+    -- For one that was added later: which addition it came with.
+    added           text,
     -- What the source's table was before the snapshot: OID, file, columns.
     definition      jsonb,
     -- What is done with rows that somebody else wrote to the target.
@@ -80,7 +82,7 @@ CREATE TABLE IF NOT EXISTS atalaya.steps (
     PRIMARY KEY (migration, step)
 );
 
--- What others ask of the running replicator: kinds `fence`, `repair`, `stop`. A fence is asked for without
+-- What others ask of the running replicator: kinds `fence`, `repair`, `stop`, `add`. A fence is asked for without
 -- its position; the replicator holds, and the requester then says where it lies.
 CREATE TABLE IF NOT EXISTS atalaya.control (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,5 +1,7 @@
 //! `atalaya migrate abort`.
 
+use std::path::PathBuf;
+
 use atalaya_data::MigrationName;
 use atalaya_replicate::AbortOptions;
 
@@ -40,7 +42,11 @@ pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, F
     let report =
         runtime::block_on(atalaya_replicate::abort(&endpoints.source, &endpoints.target, &endpoints.name, options))??;
     if !report.dry_run {
-        remove_folder(&endpoints.name, context);
+        match report.unknown && !arguments.target_gone {
+            // It may belong to a migration of the same name into another target, and hold what only it has.
+            true => keep_folder(&endpoints.name, context),
+            false => remove_folder(&endpoints.name, context),
+        }
     }
     let mut text = format!(
         "{}: {} {} slots and {} publications from the source, {} tables from the target",
@@ -70,9 +76,20 @@ pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, F
     Ok(exit::DONE)
 }
 
-/// The dump belongs to the migration; a new one makes its own.
+fn folder(name: &MigrationName, context: &Context) -> PathBuf {
+    context.state.join("migrations").join(name.as_str())
+}
+
+fn keep_folder(name: &MigrationName, context: &Context) {
+    let folder = folder(name, context);
+    if folder.exists() {
+        context.note(&format!("`{}` is left as it is: the target knows no such migration", folder.display()));
+    }
+}
+
+/// Dump and spool belong to the migration; a new one makes its own.
 fn remove_folder(name: &MigrationName, context: &Context) {
-    let folder = context.state.join("migrations").join(name.as_str());
+    let folder = folder(name, context);
     match std::fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             context.note(&format!("warning: `{}` could not be removed: {error}", folder.display()));

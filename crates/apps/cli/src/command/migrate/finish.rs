@@ -1,5 +1,7 @@
 //! `atalaya migrate finish`.
 
+mod certified;
+
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -30,6 +32,8 @@ last fence stays there.")]
 pub(crate) struct FinishArguments {
     #[command(flatten)]
     run: RunArguments,
+    #[command(flatten)]
+    certificate: certified::CertifiedArguments,
     /// Tables whose rows may differ, by decision of their conflict policy: nobody makes them equal. May be repeated.
     #[arg(long, value_name = "PATTERN")]
     accept_differences: Vec<String>,
@@ -166,13 +170,16 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
             ),
         });
     }
-    let (removed, conflicts) = runtime::block_on(async {
+    let (removed, conflicts, certified) = runtime::block_on(async {
         atalaya_replicate::complete_schema(&plan).await?;
         refuse_late_writes(&plan, context).await?;
         // Told here, since the list goes with everything else of ours.
         let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
         let conflicts = status.map(|status| status.conflicts).unwrap_or_default();
-        Ok::<_, Failure>((atalaya_replicate::clean_up(&plan).await?, conflicts))
+        let draft = arguments.certificate.draft(&endpoints, plan.options.workers, &report, &accepted).await?;
+        let removed = atalaya_replicate::clean_up(&plan).await?;
+        let certified = arguments.certificate.certify(&endpoints, draft, context).await;
+        Ok::<_, Failure>((removed, conflicts, certified))
     })??;
     let accepted: Vec<String> = accepted.iter().map(ToString::to_string).collect();
     let mut text = atalaya_validate::render_text(&report);
@@ -182,10 +189,11 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
     if !accepted.is_empty() {
         let _infallible = writeln!(text, "differences accepted: {}", accepted.join(", "));
     }
-    context.print(
-        &format!("{text}{}: finished", endpoints.name),
-        &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": removed,
-                             "proof": validate::json(&report)?, "accepted": accepted, "conflicts": conflicts }),
-    );
-    Ok(exit::DONE)
+    let _infallible = write!(text, "{}: finished", endpoints.name);
+    let mut json = serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished",
+                                       "removed": removed, "proof": validate::json(&report)?, "accepted": accepted,
+                                       "conflicts": conflicts });
+    let code = certified.tell(context, &mut text, &mut json);
+    context.print(&text, &json);
+    Ok(code)
 }

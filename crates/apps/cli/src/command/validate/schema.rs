@@ -11,7 +11,7 @@ use crate::global::Context;
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArguments {
     /// Compare the schemas instead of the rows: every object, with the SQL that mends what differs.
-    #[arg(long, conflicts_with_all = ["repair", "quiesced", "show_values", "strict_sequences"])]
+    #[arg(long, conflicts_with_all = ["repair", "quiesced", "show_values", "strict_sequences", "touched", "continuous"])]
     pub(crate) schema: bool,
     /// With --schema: print only the script that mends, for psql.
     #[arg(long, requires = "schema")]

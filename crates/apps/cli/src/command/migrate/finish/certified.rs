@@ -1,0 +1,102 @@
+//! The certificate of a move that ends: begun while nothing writes, completed once the application may go on.
+
+use std::path::PathBuf;
+
+use atalaya_data::RelationName;
+use atalaya_validate::{Certificate, CertificateDraft, Report};
+
+use crate::command::validate::certificate::{self, Written};
+use crate::endpoints::Endpoints;
+use crate::exit::{self, Failure};
+use crate::global::Context;
+
+/// Arguments of `finish` about the certificate.
+#[derive(Debug, clap::Args)]
+pub(super) struct CertifiedArguments {
+    /// Where the move's certificate is written, as FILE.html and FILE.json; unless told otherwise, in the folder
+    /// `certificates` of the local state.
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Make no certificate.
+    #[arg(long, conflicts_with = "certificate")]
+    no_certificate: bool,
+}
+
+/// What became of the certificate of a move that has ended.
+pub(super) enum Certified {
+    /// None was asked for.
+    NotAsked,
+    /// It is written.
+    Written {
+        /// Where.
+        files: Written,
+        /// What it says.
+        certificate: Box<Certificate>,
+    },
+    /// There is none, and the move has ended all the same.
+    Failed(Failure),
+}
+
+impl CertifiedArguments {
+    /// Opens the snapshots while nothing writes; that there can be no certificate is told before anything is removed.
+    pub(super) async fn draft(
+        &self,
+        endpoints: &Endpoints,
+        workers: usize,
+        proof: &Report,
+        accepted: &[RelationName],
+    ) -> Result<Option<CertificateDraft>, Failure> {
+        if self.no_certificate {
+            return Ok(None);
+        }
+        let draft = certificate::draft_at_finish(endpoints, workers, proof, accepted).await;
+        draft.map(Some).map_err(|failure| Failure {
+            message: format!("the certificate cannot be made, so nothing was removed: {}", failure.message),
+            hint: Some("put that right and run the same command again, or finish with --no-certificate".to_owned()),
+            ..failure
+        })
+    }
+
+    /// Hashes every row in the snapshots, and writes the files.
+    pub(super) async fn certify(
+        &self,
+        endpoints: &Endpoints,
+        draft: Option<CertificateDraft>,
+        context: &Context,
+    ) -> Certified {
+        let Some(draft) = draft else { return Certified::NotAsked };
+        context.note("finished: the application may use the target; the certificate is being made");
+        let made = async {
+            let certificate = draft.complete().await?;
+            let path = self.certificate.clone();
+            let path = path.unwrap_or_else(|| certificate::default_path(&certificate, endpoints, context));
+            let files = certificate::write(&certificate, &path)?;
+            Ok::<_, Failure>(Certified::Written { files, certificate: Box::new(certificate) })
+        };
+        made.await.unwrap_or_else(Certified::Failed)
+    }
+}
+
+impl Certified {
+    /// Says it; the answer is the exit code.
+    pub(super) fn tell(&self, context: &Context, text: &mut String, json: &mut serde_json::Value) -> u8 {
+        match self {
+            Self::NotAsked => exit::DONE,
+            Self::Failed(failure) => {
+                context.note(&format!("warning: the move has ended, without its certificate: {}", failure.message));
+                exit::DONE
+            }
+            Self::Written { files, certificate } => {
+                text.push_str(&format!("\ncertificate: {}", files.html.display()));
+                if let Some(members) = json.as_object_mut() {
+                    members.insert("certificate".to_owned(), files.json());
+                }
+                if certificate.rows_are_equal() {
+                    return exit::DONE;
+                }
+                text.push_str("\nDIFFERENT: the certificate found rows or sequences that are not equal");
+                exit::DIFFERENT
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Tables that are copied while the move has come to follow the source already: new ones, and those that are copied
+//! again. Following rests meanwhile; their changes count from their own snapshot on.
+//!
+//! They are published before that snapshot's slot is made. The slot waits for every transaction that is open by then, so
+//! that whatever a transaction does not publish, because it began before, is in the snapshot. A receiver that spools goes
+//! on meanwhile.
+
+use std::collections::BTreeSet;
+
+use atalaya_data::{RelationName, quote_identifier, quote_literal};
+use atalaya_postgres::catalog::read_relations;
+use atalaya_postgres::fence_slot::{FenceSlot, Lifetime};
+use atalaya_postgres::{Session, settings};
+
+use super::connect::Connected;
+use super::copy_phase::{ensure_snapshot, refuse_firing_triggers};
+use crate::control::Requests;
+use crate::follow::may_be_replica;
+use crate::progress::{Migration, Store, TableRow};
+use crate::report::{Event, Observer};
+use crate::schema::{Addition, Archive, ClientTools, Dump, Ownership};
+use crate::{Error, Plan, copy, snapshot};
+
+/// Copies what is not copied yet. New tables that cannot be added are given up, and the move goes on without them.
+pub(super) async fn copy_pending(
+    plan: &Plan,
+    connected: &Connected,
+    store: &Store<'_>,
+    migration: &mut Migration,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    let pending = pending(store, migration).await?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    let copied = copy_tables(plan, connected, store, migration, &pending, observer).await;
+    let Err(error) = copied else { return Ok(()) };
+    // Tables that are part of the move already cannot be left as they are.
+    if error.is_transient() || pending.iter().any(|table| table.added.is_none()) {
+        return Err(error);
+    }
+    give_up(connected, store, migration, &pending).await?;
+    let mut text = atalaya_data::chain(&error);
+    if let Some(hint) = error.hint() {
+        text.push_str(&format!(" ({hint})"));
+    }
+    Requests::end_additions(&connected.target, &plan.name, &text).await?;
+    observer.observe(&Event::Warning { text: format!("tables are not added: {text}") });
+    Ok(())
+}
+
+/// Tables that are not copied, and those that are and whose indexes may not stand yet: the snapshot is kept in mind
+/// until they do.
+async fn pending(store: &Store<'_>, migration: &Migration) -> Result<Vec<TableRow>, Error> {
+    let lsn = migration.snapshot.as_ref().map(|held| held.lsn);
+    let of_snapshot = |table: &TableRow| lsn.is_some() && table.start_lsn == lsn;
+    Ok(store.read_tables().await?.into_iter().filter(|table| !table.done || of_snapshot(table)).collect())
+}
+
+async fn copy_tables(
+    plan: &Plan,
+    connected: &Connected,
+    store: &Store<'_>,
+    migration: &mut Migration,
+    pending: &[TableRow],
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    let (source, target) = (&connected.source, &connected.target);
+    observer.observe(&Event::Phase { phase: "add" });
+    store.forget_proofs(pending).await?;
+    if pending.iter().any(|table| table.added.is_some() && !table.done) {
+        publish(source, migration, pending).await?;
+        forget_unpublished(plan, source, migration).await?;
+    }
+    plan.options.failpoints.reach("addition-published");
+    ensure_snapshot(plan, connected, store, migration, observer).await?;
+    plan.options.failpoints.reach("addition-snapshot");
+    let additions: BTreeSet<&str> = pending.iter().filter_map(|table| table.added.as_deref()).collect();
+    let mut archives = Vec::new();
+    if migration.schema.existing {
+        refuse_firing_triggers(connected, store).await?;
+    } else {
+        for name in additions {
+            archives.push((name, open_addition(plan, connected, migration, store, name).await?));
+        }
+    }
+    for (name, archive) in &archives {
+        Addition { name, archive }.restore_tables(store).await?;
+    }
+    plan.options.failpoints.reach("addition-restored");
+    let Some(held) = migration.snapshot.clone() else { return Err(Error::Broken("a copy has no snapshot")) };
+    let (sources, targets) = (read_relations(source).await?, read_relations(target).await?);
+    let sides = copy::Sides { sources: &sources, targets: &targets, replica: may_be_replica(target).await? };
+    copy::copy_tables(plan, store, source, &held, &sides, observer).await?;
+    plan.options.failpoints.reach("addition-copied");
+    let builder = Session::connect(&plan.target, &format!("atalaya indexes {}", plan.name)).await?;
+    builder.batch(&settings::lock_limit_sql(plan.options.lock_limit)).await?;
+    for (name, archive) in &archives {
+        Addition { name, archive }.restore_keys(store, &plan.options, &builder).await?;
+    }
+    for table in pending {
+        builder.batch(&format!("VACUUM (ANALYZE) {}", table.target.to_sql())).await?;
+    }
+    snapshot::release(source, &held).await?;
+    store.leave_snapshot().await?;
+    migration.snapshot = None;
+    plan.options.failpoints.reach("addition-done");
+    Ok(())
+}
+
+/// The dump of an addition's tables.
+pub(crate) async fn open_addition(
+    plan: &Plan,
+    connected: &Connected,
+    migration: &Migration,
+    store: &Store<'_>,
+    name: &str,
+) -> Result<Archive, Error> {
+    let tools = ClientTools::find(plan.options.client_tools.as_deref(), connected.target.major()).await?;
+    let tables = store.read_tables().await?.into_iter();
+    let only: Vec<RelationName> =
+        tables.filter(|table| table.added.as_deref() == Some(name)).map(|table| table.source).collect();
+    let dump = Dump {
+        source: &plan.source,
+        snapshot: migration.snapshot.as_ref().map(|held| held.name.as_str()),
+        only: &only,
+        excluded: &[],
+        path: plan.options.work_folder.join(format!("{}-added-{name}.dump", migration.slot)),
+        ownership: if migration.schema.no_owner { Ownership::Taken } else { Ownership::Kept },
+    };
+    Archive::dump(tools, dump).await
+}
+
+/// Has the source send changes of the tables; those that are published already stay as they are.
+async fn publish(source: &Session, migration: &Migration, tables: &[TableRow]) -> Result<(), Error> {
+    let comment = quote_literal(&crate::abort::publication_comment(&migration.name));
+    for (publication, append_only) in [(migration.publication.clone(), false), (migration.append_publication(), true)] {
+        let name = quote_identifier(&publication);
+        for table in tables.iter().filter(|table| table.append_only == append_only) {
+            let row = source
+                .query_one(
+                    "SELECT EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = $1),
+                            EXISTS (SELECT FROM pg_catalog.pg_publication_tables
+                                     WHERE pubname = $1 AND schemaname = $2 AND tablename = $3)",
+                    &[&publication, &table.source.schema, &table.source.name],
+                )
+                .await?;
+            let (there, published): (bool, bool) = (row.get(0), row.get(1));
+            let table = table.source.to_sql();
+            let sql = match (there, published) {
+                (_, true) => continue,
+                (true, false) => format!("ALTER PUBLICATION {name} ADD TABLE ONLY {table}"),
+                (false, false) => {
+                    let kinds = if append_only { " WITH (publish = 'insert, truncate')" } else { "" };
+                    format!(
+                        "CREATE PUBLICATION {name} FOR TABLE ONLY {table}{kinds};
+                         COMMENT ON PUBLICATION {name} IS {comment}"
+                    )
+                }
+            };
+            alter(source, &sql).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Changes a publication, without waiting long for a lock that the application's statements would queue behind.
+async fn alter(source: &Session, sql: &str) -> Result<(), atalaya_postgres::Error> {
+    let altered = source.batch(&format!("BEGIN; SET LOCAL lock_timeout = '10s'; {sql}; COMMIT")).await;
+    if altered.is_err() {
+        // The error is what counts; a session that is lost has rolled back already.
+        let _rolled_back = source.batch("ROLLBACK").await;
+    }
+    altered
+}
+
+/// Makes every walsender ask anew what is published. One that decodes a transaction from before may otherwise keep in
+/// mind for good that a table is not (before the minor versions of May 2025), also one that reads the log again. So:
+/// when all that began before have ended, the publications are written once more as they are.
+async fn forget_unpublished(plan: &Plan, source: &Session, migration: &Migration) -> Result<(), Error> {
+    drop(FenceSlot::open(&plan.source, Lifetime::Temporary, plan.options.slot_timeout).await?);
+    for (publication, kinds) in [
+        (migration.publication.clone(), "insert, update, delete, truncate"),
+        (migration.append_publication(), "insert, truncate"),
+    ] {
+        let sql = format!("ALTER PUBLICATION {} SET (publish = '{kinds}')", quote_identifier(&publication));
+        match alter(source, &sql).await {
+            Ok(()) => {}
+            // There is none of that kind.
+            Err(error) if error.sqlstate() == Some("42704") => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Takes an addition back: what was made for it on both sides.
+async fn give_up(
+    connected: &Connected,
+    store: &Store<'_>,
+    migration: &mut Migration,
+    tables: &[TableRow],
+) -> Result<(), Error> {
+    for table in tables {
+        let publication = match table.append_only {
+            false => migration.publication.clone(),
+            true => migration.append_publication(),
+        };
+        let sql =
+            format!("ALTER PUBLICATION {} DROP TABLE ONLY {}", quote_identifier(&publication), table.source.to_sql());
+        match alter(&connected.source, &sql).await {
+            Ok(()) => {}
+            // Not published, or gone.
+            Err(error) if matches!(error.sqlstate(), Some("42704" | "42P01")) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let name = table.added.as_deref().unwrap_or_default();
+        if store.has_step(&format!("added {name}: tables")).await? {
+            let sql = format!("SET lock_timeout = '30s'; DROP TABLE IF EXISTS {}", table.target.to_sql());
+            connected.target.batch(&sql).await?;
+        }
+    }
+    if let Some(held) = &migration.snapshot {
+        snapshot::release(&connected.source, held).await?;
+    }
+    store.forget_added().await?;
+    store.leave_snapshot().await?;
+    migration.snapshot = None;
+    Ok(())
+}

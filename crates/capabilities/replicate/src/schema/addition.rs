@@ -1,0 +1,73 @@
+//! The schema of tables that come later, each addition with a dump of its own.
+//!
+//! A partition is attached when its rows and indexes are there: its parent's indexes then take them as they are, where
+//! an empty one would get indexes of its own beside them.
+
+use atalaya_postgres::Session;
+
+use super::archive::Archive;
+use super::entry::{Entry, Stage};
+use super::foreign_key;
+use super::sections::{LOCK_TIMEOUT, run_once, run_script, step_name};
+use crate::progress::Store;
+use crate::{Error, Options};
+
+/// What the entry that makes a table a partition begins with.
+const ATTACH: &str = "TABLE ATTACH ";
+
+/// An addition's name and its dump.
+pub(crate) struct Addition<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) archive: &'a Archive,
+}
+
+impl Addition<'_> {
+    /// Steps of another addition, or of the first copy, may be of the same object.
+    fn step(&self, step: &str) -> String {
+        format!("added {}: {step}", self.name)
+    }
+
+    fn entries(&self, stage: Stage) -> impl Iterator<Item = &Entry> {
+        self.archive.entries(stage)
+    }
+
+    /// Bare tables with what belongs to them, in one transaction.
+    pub(crate) async fn restore_tables(&self, store: &Store<'_>) -> Result<(), Error> {
+        let entries: Vec<&Entry> =
+            self.entries(Stage::BeforeData).filter(|entry| !entry.label.starts_with(ATTACH)).collect();
+        run_once(self.archive, store, &self.step("tables"), &entries, LOCK_TIMEOUT).await
+    }
+
+    /// Indexes and keys, then the place in a partition tree.
+    pub(crate) async fn restore_keys(
+        &self,
+        store: &Store<'_>,
+        options: &Options,
+        builder: &Session,
+    ) -> Result<(), Error> {
+        builder.batch(&format!("SET maintenance_work_mem = '{}'", options.maintenance_work_mem)).await?;
+        let own = Store { session: builder, name: store.name };
+        for entry in self.entries(Stage::Index) {
+            run_once(self.archive, &own, &self.step(&step_name(entry)), &[entry], "").await?;
+        }
+        let attached: Vec<&Entry> =
+            self.entries(Stage::BeforeData).filter(|entry| entry.label.starts_with(ATTACH)).collect();
+        run_once(self.archive, store, &self.step("partitions"), &attached, LOCK_TIMEOUT).await?;
+        let indexes: Vec<&Entry> = self.entries(Stage::Attach).collect();
+        run_once(self.archive, store, &self.step("index partitions"), &indexes, LOCK_TIMEOUT).await
+    }
+
+    /// What waits for the end of the move: foreign keys, triggers, rules, row security.
+    pub(crate) async fn restore_rest(&self, store: &Store<'_>) -> Result<(), Error> {
+        for entry in self.entries(Stage::ForeignKey) {
+            let step = self.step(&step_name(entry));
+            let script = self.archive.sql(&[entry]).await?;
+            let split = foreign_key::split(&script);
+            let (add, validate) = split.map_or((script, String::new()), |split| (split.add, split.validate));
+            run_script(store, &step, &add, LOCK_TIMEOUT).await?;
+            run_script(store, &format!("VALIDATE {step}"), &validate, LOCK_TIMEOUT).await?;
+        }
+        let last: Vec<&Entry> = self.entries(Stage::Last).collect();
+        run_once(self.archive, store, &self.step("after data"), &last, LOCK_TIMEOUT).await
+    }
+}

@@ -1,0 +1,221 @@
+//! Making a certificate, in two steps: both sides' snapshots are opened while nothing writes, and every row is hashed
+//! in them later, when the application may be using the target already.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use atalaya_data::RelationName;
+use atalaya_postgres::{Session, settings};
+use futures_util::future::try_join_all;
+
+use super::document::{
+    Certificate, CertifiedHash, CertifiedProof, CertifiedSchema, CertifiedSchemaDifference, CertifiedTable, FORMAT,
+    NotCertified, Occasion,
+};
+use super::error::CertificateError;
+use super::{facts, totals};
+use crate::canonical::Encoding;
+use crate::moment::{APPLICATION_NAME, Opened, Pair};
+use crate::survey::{Survey, survey};
+use crate::unit::Unit;
+use crate::{Error, Plan, Report, SchemaReport, Scope, SkipVerdict};
+
+/// What a certificate is made of.
+#[derive(Debug)]
+pub struct CertificatePlan {
+    /// Both sides, their tables, and what makes them comparable.
+    pub rows: Plan,
+    /// When in the life of a move.
+    pub occasion: Occasion,
+    /// How the schemas differ.
+    pub schema: SchemaReport,
+    /// Source tables whose rows may differ.
+    pub accepted: Vec<RelationName>,
+    /// The proof that came before.
+    pub proof: Option<Report>,
+}
+
+/// A certificate whose rows have still to be hashed, in snapshots that are open.
+pub struct CertificateDraft {
+    opened: Opened,
+    survey: Survey,
+    certificate: Certificate,
+}
+
+pub(crate) fn product() -> String {
+    format!("atalaya {}", env!("CARGO_PKG_VERSION"))
+}
+
+const ALGORITHM: &str =
+    "for each row the 64 bits of hashtextextended(ROW(columns)::text COLLATE \"C\", seed), signed; the sum of all rows";
+
+impl CertificateDraft {
+    /// Reads everything but the rows, and opens the snapshots in which these are hashed.
+    ///
+    /// # Errors
+    /// When a side cannot be asked, or no fence holds.
+    pub async fn open(plan: &CertificatePlan) -> Result<Self, CertificateError> {
+        let rows = &plan.rows;
+        let (source, target) = tokio::try_join!(
+            Session::connect_for_control(&rows.source, APPLICATION_NAME),
+            Session::connect_for_control(&rows.target, APPLICATION_NAME)
+        )?;
+        let survey = survey(rows, &source, &target).await?;
+        let opened = Opened::open(rows, None, &[]).await?;
+        let name = match &rows.scope {
+            Scope::Migration { name } | Scope::Drained { name } => Some(name.clone()),
+            Scope::Databases { .. } => None,
+        };
+        let history = match &name {
+            Some(name) => facts::history(&target, name).await?,
+            None => None,
+        };
+        let (began_at, position, conflicts) = match history {
+            Some((began_at, position, conflicts)) => (Some(began_at), Some(position), conflicts),
+            None => (None, None, Vec::new()),
+        };
+        let mut not_certified = facts::not_certified(&source, &survey).await?;
+        not_certified.extend(left_out(&survey));
+        let certificate = Certificate {
+            format: FORMAT,
+            product: product(),
+            migration: name,
+            occasion: plan.occasion,
+            moment: moment(&rows.scope).to_owned(),
+            fence: opened.fence.map(|fence| fence.to_string()),
+            began_at,
+            made_at: facts::now(&target).await?,
+            source: facts::server(&source).await?,
+            target: facts::server(&target).await?,
+            hash: hash(&survey),
+            tables: Vec::new(),
+            accepted: plan.accepted.clone(),
+            not_read: Vec::new(),
+            not_certified,
+            sequences: facts::sequences(rows, &survey, &source, &target).await?,
+            schema: schema(&plan.schema),
+            conflicts,
+            position,
+            proof: plan.proof.as_ref().map(proof),
+        };
+        Ok(Self { opened, survey, certificate })
+    }
+
+    /// Hashes every row on both sides.
+    ///
+    /// # Errors
+    /// When a side goes away, or the snapshots' age limit ends it.
+    pub async fn complete(mut self) -> Result<Certificate, CertificateError> {
+        let queue: Mutex<VecDeque<&Unit>> = Mutex::new(self.survey.units.iter().collect());
+        let worked = try_join_all(self.opened.pairs.iter().map(|pair| work(pair, &queue))).await?;
+        let (tables, unread): (Vec<_>, Vec<_>) = worked.into_iter().unzip();
+        let mut tables: Vec<CertifiedTable> = tables.into_iter().flatten().collect();
+        self.certificate.not_read = unread.into_iter().flatten().collect();
+        tables.sort_by(|one, other| one.name.cmp(&other.name));
+        self.certificate.tables = tables;
+        Ok(self.certificate)
+    }
+}
+
+async fn work(pair: &Pair, queue: &Mutex<VecDeque<&Unit>>) -> Result<(Vec<CertifiedTable>, Vec<NotCertified>), Error> {
+    let (mut tables, mut unread) = (Vec::new(), Vec::new());
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some(unit) = next else { return Ok((tables, unread)) };
+        pair.set_savepoint().await?;
+        pair.limit_statements().await?;
+        let totals = tokio::join!(totals::total(&pair.source, &unit.source), totals::total(&pair.target, &unit.target));
+        pair.roll_back().await?;
+        let (source, target) = match totals {
+            (Ok(source), Ok(target)) => (source, target),
+            (Err(error), _) | (_, Err(error)) => {
+                // As by row security that is forced on the role: the others are none the worse for it.
+                let what = format!("table {}", unit.target_name);
+                unread.push(NotCertified { what, reason: totals::refusal(error)? });
+                continue;
+            }
+        };
+        tables.push(CertifiedTable {
+            sources: unit.source_names().cloned().collect(),
+            name: unit.target_name.clone(),
+            columns: unit.columns.clone(),
+            source,
+            target,
+            source_sql: unit.source.total(),
+            target_sql: unit.target.total(),
+        });
+    }
+}
+
+fn moment(scope: &Scope) -> &'static str {
+    match scope {
+        Scope::Migration { .. } => "fence",
+        scope if scope.is_quiesced() => "quiesced",
+        _ => "snapshots",
+    }
+}
+
+/// What is in scope and stands on one side only, and columns that are not on both.
+fn left_out(survey: &Survey) -> Vec<NotCertified> {
+    let skipped = survey.skipped.iter().filter(|skipped| skipped.verdict != SkipVerdict::Irrelevant);
+    let mut left: Vec<NotCertified> = skipped
+        .map(|skipped| NotCertified { what: format!("table {}", skipped.table), reason: skipped.reason.clone() })
+        .collect();
+    for unit in &survey.units {
+        for (columns, side) in [(&unit.missing_columns, "source"), (&unit.extra_columns, "target")] {
+            left.extend(columns.iter().map(|column| NotCertified {
+                what: format!("column {column} of {}", unit.target_name),
+                reason: format!("only the {side} has it"),
+            }));
+        }
+    }
+    left
+}
+
+fn hash(survey: &Survey) -> CertifiedHash {
+    let settings = settings::as_pairs().into_iter().collect::<BTreeMap<_, _>>();
+    CertifiedHash {
+        algorithm: ALGORITHM.to_owned(),
+        seed: survey.hashing.seed.to_string(),
+        converted: survey.hashing.encoding == Encoding::Converted,
+        settings,
+    }
+}
+
+/// Without definitions and values: they may hold what is nobody's business.
+fn schema(report: &SchemaReport) -> CertifiedSchema {
+    CertifiedSchema {
+        differences: report
+            .differences
+            .iter()
+            .map(|difference| CertifiedSchemaDifference {
+                kind: difference.kind.to_owned(),
+                identity: difference.identity.clone(),
+                problem: difference.problem,
+                attribute: difference.attribute.clone(),
+                severity: difference.severity,
+            })
+            .collect(),
+        pending: report.pending.len(),
+        compared: report.compared.iter().cloned().collect(),
+        // The first says that a comparison of schemas looks at no rows; a certificate does.
+        not_compared: report.not_compared.iter().skip(1).cloned().collect(),
+    }
+}
+
+fn proof(report: &Report) -> CertifiedProof {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a duration; a cast from float saturates"
+    )]
+    let duration_ms = (report.seconds * 1000.0) as u64;
+    CertifiedProof {
+        method: report.method.clone(),
+        moment: report.moment.to_owned(),
+        fences: report.fences.iter().map(ToString::to_string).collect(),
+        tables: report.totals.tables,
+        equal: report.totals.equal,
+        duration_ms,
+    }
+}
