@@ -41,7 +41,13 @@ pub(crate) fn watch(command: &mut Command, program: &Path) -> Result<Peak, Error
     Ok(peak)
 }
 
-struct Running {
+/// Runs a program beside others; ended when dropped.
+pub(crate) fn background(command: &mut Command) -> Result<Running, Error> {
+    Running::start(command)
+}
+
+/// A program that runs.
+pub(crate) struct Running {
     child: Child,
     name: String,
     output: File,

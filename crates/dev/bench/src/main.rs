@@ -28,7 +28,7 @@ struct Arguments {
     /// Alternating pairs of each.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
-    /// pgbench's scale: 100,000 rows each.
+    /// pgbench's scale: 100,000 rows each, and as many changes in the large transaction.
     #[arg(long, default_value_t = 50)]
     scale: u32,
     /// Transactions of the backlog.

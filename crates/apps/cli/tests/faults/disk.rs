@@ -135,6 +135,40 @@ fn a_source_whose_log_fills_its_disk_ends_the_run_and_the_same_command_goes_on_o
     shop.assert_equal();
 }
 
+/// About 12 MB, more than is kept in memory.
+const LARGE: &str = "INSERT INTO item SELECT i, repeat(md5(i::text), 16) FROM generate_series(10, 20000) i";
+
+#[test]
+fn transactions_in_progress_end_the_run_before_they_fill_the_state_folders_disk_and_it_goes_on_once_there_is_room() {
+    let volume = Volume::mount("8m");
+    let mut shop =
+        Move::with(ServerOptions::new(16).setting("logical_decoding_work_mem", "64kB"), ServerOptions::new(18));
+    shop.state = volume.path().join("state");
+    shop.source
+        .run_sql("shop", "CREATE TABLE item (id int PRIMARY KEY, pad text); INSERT INTO item VALUES (1)")
+        .unwrap();
+    let mut run = shop.follow(&[]);
+    let open = Held::open(&shop.source_url, &format!("SET search_path = public; BEGIN; {LARGE}"));
+    eventually("the run ends", || !run.is_running());
+    assert_failed(&run.wait(), 4, "leave no room on the disk", "make room");
+    shop.source.run_sql("shop", "INSERT INTO item VALUES (2)").unwrap();
+    // The same for a limit of one's own, above which a source keeps it where it is told to.
+    volume.resize("64m");
+    let limited = shop.run("start", &["--stop-when", "caught-up", "--spill-limit", "5MB"]);
+    assert_failed(&limited, 4, "take more than 5.0 MB", "--spill-limit");
+    let sent = "SELECT stream_txns FROM pg_stat_replication_slots";
+    let before = shop.source.run_sql("shop", sent).unwrap();
+    shop.done("start", &["--stop-when", "caught-up", "--spill-limit", "0MB"]);
+    assert_eq!(shop.source.run_sql("shop", sent).unwrap(), before);
+    let count = |wanted: &str| assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM item").unwrap(), wanted);
+    count("2");
+    shop.done("start", CAUGHT_UP);
+    open.run("COMMIT").unwrap();
+    shop.done("start", CAUGHT_UP);
+    count("19993");
+    shop.assert_equal();
+}
+
 #[test]
 fn a_state_folder_without_room_fails_before_anything_is_copied_and_goes_on_once_there_is_some() {
     let volume = Volume::mount("64k");

@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::field::{Field, number};
+use crate::busy::Busy;
 use crate::support::{Move, eventually};
+use crate::writes::Writes;
 
 #[test]
 fn changes_of_the_copys_time_wait_on_disk_and_the_source_keeps_its_log() {
@@ -65,4 +67,36 @@ fn with_ack_spool_the_source_frees_its_log_while_rows_are_copied() {
     field.shop.done("stop", &[]);
     assert_eq!(run.wait().code, Some(0));
     field.finish(&[]);
+}
+
+#[test]
+fn a_ledger_that_is_written_to_all_the_time_reconciles_over_a_kill_in_the_copy() {
+    const OPTIONS: &[&str] = &["--ack-spool", "--spool-limit", "3MB"];
+    let field = Field::new(Move::between(16, 18));
+    let writes = Writes::start(&field.shop.source_url, 3, 300);
+    Busy::prepare(&field.shop.target_url, None);
+    let empty = "DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(oid::regclass::text, ', ') FROM pg_class
+                  WHERE relkind = 'r' AND relnamespace = 'ledger'::regnamespace); END $$";
+    field.shop.target.run_sql("shop", empty).unwrap();
+    let (mut run, lock) = field.copying(OPTIONS);
+    writes.wait_for_more(200);
+    let received = field.confirmed();
+    field.wait_until_received(&mut run, received + 1);
+    drop(run);
+    writes.wait_for_more(100);
+    let mut run = field.start(OPTIONS, "");
+    let before = field.stored("received");
+    field.wait_until_received(&mut run, before + 1);
+    writes.wait_for_more(200);
+    drop(lock);
+    eventually("following", || {
+        run.assert_alive();
+        field.shop.follows()
+    });
+    writes.wait_for_more(50);
+    let written = writes.stop();
+    field.shop.done("stop", &[]);
+    assert_eq!(run.wait().code, Some(0));
+    field.finish(&[]);
+    written.assert_reconciled(&field.shop.target_url);
 }

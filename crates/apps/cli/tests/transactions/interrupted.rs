@@ -99,9 +99,23 @@ fn a_transaction_that_is_open_from_the_copy_on_arrives_once_over_lost_connection
     assert_eq!(count(&shop, "item"), 0);
     shop.done("start", CAUGHT_UP);
     assert_eq!(count(&shop, "plain WHERE v = 'changed'"), 9);
+    // A stop that comes while it is played ends the run after it.
+    let mut running = shop.spawn_with("start", &[], &[("ATALAYA_FAILPOINT", "spill-read:2:stop")]);
+    eventually("following", || {
+        running.assert_alive();
+        shop.follows()
+    });
+    insert(30_001);
+    insert(40_001);
     open.run("COMMIT").unwrap();
-    shop.done("start", CAUGHT_UP);
-    assert_eq!(count(&shop, "item"), 30_000);
+    running.wait_for_halt();
+    let stop = shop.spawn("stop", &[]);
+    let asked = "SELECT count(*) FROM atalaya.control WHERE kind = 'stop' AND state = 'requested'";
+    eventually("a stop is asked for", || shop.target.run_sql("shop", asked).unwrap() == "1");
+    assert_eq!(count(&shop, "item"), 0);
+    running.go_on();
+    assert_eq!((stop.wait().code, running.wait().code), (Some(0), Some(0)));
+    assert_eq!(count(&shop, "item"), 50_000);
     shop.done("finish", &[]);
     shop.assert_equal();
 }

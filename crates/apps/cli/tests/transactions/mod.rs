@@ -1,5 +1,6 @@
 //! Transactions that are large, long, prepared, or rolled back in parts.
 
+mod fences;
 mod interrupted;
 mod prepared;
 mod streamed;

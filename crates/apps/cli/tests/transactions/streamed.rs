@@ -14,6 +14,7 @@ INSERT INTO plain SELECT 'equal', i % 3 FROM generate_series(1, 60) i;
 CREATE TABLE emptied (id int PRIMARY KEY, v text);
 CREATE TABLE beside (id int PRIMARY KEY);
 CREATE TABLE late (id int PRIMARY KEY, v text);
+CREATE TABLE altered (id int PRIMARY KEY, v text); INSERT INTO altered VALUES (0, 'first');
 CREATE TABLE done (id int PRIMARY KEY);
 ";
 
@@ -30,6 +31,11 @@ SAVEPOINT one;
   RELEASE two;
   DELETE FROM item WHERE id > 20500;
 ROLLBACK TO one;
+SAVEPOINT altered;
+  ALTER TABLE altered ADD COLUMN extra int DEFAULT 1;
+  INSERT INTO altered SELECT i, 'of another form', 2 FROM generate_series(1, 1500) i;
+ROLLBACK TO altered;
+INSERT INTO altered SELECT i, 'stays' FROM generate_series(1, 1500) i;
 INSERT INTO late SELECT i, 'stays' FROM generate_series(1, 1500) i;
 SAVEPOINT three;
   UPDATE item SET id = id + 100000 WHERE id BETWEEN 20001 AND 20700;
@@ -49,6 +55,14 @@ DO $$ BEGIN FOR i IN 1..400 LOOP
   EXCEPTION WHEN division_by_zero THEN NULL; END;
 END LOOP; END $$;
 COMMIT;
+";
+
+/// A column that comes within a large transaction.
+const ALTERED: &str = "
+BEGIN; INSERT INTO altered SELECT i, 'before' FROM generate_series(2000, 3500) i;
+ALTER TABLE altered ADD COLUMN more int DEFAULT 7;
+INSERT INTO altered SELECT i, 'after', i FROM generate_series(4000, 5500) i; UPDATE altered SET more = 1 WHERE id < 9;
+COMMIT; INSERT INTO altered VALUES (6000, 'small', 2);
 ";
 
 /// Tables emptied between changes of the same transaction, and many small transactions.
@@ -72,6 +86,17 @@ fn settle(shop: &Move, running: &mut Running, number: u64) {
     });
 }
 
+/// What is in progress is in the status, where the source sends it.
+fn assert_told(shop: &Move) {
+    let early = shop.source.version() >= 14;
+    let (transactions, text) = if early { (2, "2 large transactions") } else { (0, "applied") };
+    eventually("status tells", || {
+        let activity = &shop.status()["activity"];
+        activity["open_transactions"] == transactions && (activity["open_bytes"].as_u64() > Some(100_000)) == early
+    });
+    assert!(shop.done("status", &[]).contains(text));
+}
+
 fn every_kind(from: u16, to: u16) -> Move {
     let shop = between(from, to);
     shop.source.run_sql("shop", SCHEMA).unwrap();
@@ -83,10 +108,12 @@ fn every_kind(from: u16, to: u16) -> Move {
     }
     other.run(EMPTIED).unwrap();
     settle(&shop, &mut running, 1);
+    assert_told(&shop);
     assert_eq!(count(&shop, "item"), 300, "what is in progress is on the target");
     one.run("ROLLBACK").unwrap();
     shop.source.run_sql("shop", SAVEPOINTS).unwrap();
     settle(&shop, &mut running, 2);
+    shop.source.run_sql("shop", ALTERED).unwrap();
     other.run("COMMIT").unwrap();
     shop.source.run_sql("shop", SMALL_ONES).unwrap();
     settle(&shop, &mut running, 3);

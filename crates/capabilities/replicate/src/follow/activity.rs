@@ -25,12 +25,15 @@ impl Follower<'_> {
         let changes = u64::try_from(row.get::<_, i64>(0)).unwrap_or_default();
         // With nothing behind, the age of the last commit says how idle the source is, not how late we are.
         let lag_seconds = if lag_bytes == 0 { 0.0 } else { row.get::<_, f64>(2).max(0.0) };
+        let held = self.reader.held();
         let report = serde_json::json!({
             "source_lsn": self.source_lsn.to_string(),
             "applied_lsn": reached.to_string(),
             "lag_bytes": lag_bytes,
             "lag_seconds": lag_seconds,
             "caught_up": self.caught_up,
+            "open_transactions": held.transactions,
+            "open_bytes": held.bytes,
             "sequences_age_seconds": self.sequences.age().map(|age| age.as_secs_f64()),
         });
         Store { session: self.opened.target, name }.write_activity(&report).await?;

@@ -53,6 +53,14 @@ async fn drop_slot(plan: &Plan, slot: &str) -> Result<(), Error> {
 
 async fn drop_slot_on(source: &Session, migration: &str, slot: &str) -> Result<(), Error> {
     snapshot::end_holders(source, migration, Some(slot)).await?;
+    // A backend that waits for a table's lock does not notice that its client has gone.
+    source
+        .query(
+            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+              WHERE application_name = $1 AND datname = pg_catalog.current_database() AND usename = current_user",
+            &[&format!("atalaya copy {migration}")],
+        )
+        .await?;
     source
         .query(
             "SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::StreamOpener;
-use super::assembly::{Assembly, Play, SpillOptions, Taken};
+use super::assembly::{Assembly, Held, Play, SpillOptions, Taken};
 use super::line::Line;
 use crate::Error;
 use crate::spool::{self, Next};
@@ -42,6 +42,7 @@ pub(crate) struct Reader {
     acknowledged: watch::Sender<Lsn>,
     /// The same for whoever deletes from a spool what is applied; the source may have been told more there.
     applied: Option<watch::Sender<Lsn>>,
+    held: watch::Receiver<Held>,
     task: JoinHandle<Result<(), Error>>,
 }
 
@@ -50,8 +51,10 @@ impl Reader {
     pub(crate) fn start(stream: ReplicationStream, start: Lsn, queue_bytes: usize, spill: SpillOptions) -> Self {
         let (queue, batches) = Queue::new(queue_bytes);
         let (acknowledged, acknowledgement) = watch::channel(start);
-        let reading = Reading { line: Line::new(stream, acknowledgement), assembly: Assembly::new(spill), queue };
-        Self { batches, acknowledged, applied: None, task: tokio::spawn(reading.run()) }
+        let assembly = Assembly::new(spill);
+        let held = assembly.held();
+        let reading = Reading { line: Line::new(stream, acknowledgement), assembly, queue };
+        Self { batches, acknowledged, applied: None, held, task: tokio::spawn(reading.run()) }
     }
 
     /// Starts reading from a spool, and goes over to the source where the spool ends.
@@ -65,15 +68,22 @@ impl Reader {
         let (mut queue, batches) = Queue::new(queue_bytes);
         let acknowledged = watch::Sender::new(start);
         let (applied, told) = (Some(spool.applied()), acknowledged.clone());
+        let assembly = Assembly::new(spill);
+        let held = assembly.held();
         let task = tokio::spawn(async move {
             let Some((position, received)) = read_spool(spool, &mut queue).await? else { return Ok(()) };
             // What the source was told once is never taken back.
             advance(&told, received);
             let line = Line::new(opener.open(position).await?, told.subscribe());
             // The assembly has seen nothing yet: a spool holds whole transactions.
-            Reading { line, assembly: Assembly::new(spill), queue }.run().await
+            Reading { line, assembly, queue }.run().await
         });
-        Self { batches, acknowledged, applied, task }
+        Self { batches, acknowledged, applied, held, task }
+    }
+
+    /// What is kept of transactions that are not committed yet.
+    pub(crate) fn held(&self) -> Held {
+        *self.held.borrow()
     }
 
     /// The next batch; waits for one.

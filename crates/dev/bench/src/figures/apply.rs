@@ -91,7 +91,7 @@ fn prepare(lab: &Lab, size: Size) -> Result<(), Error> {
 }
 
 /// Writes on the source while nobody follows; the end of the log.
-fn write_backlog(lab: &Lab, size: Size) -> Result<String, Error> {
+pub(super) fn write_backlog(lab: &Lab, size: Size) -> Result<String, Error> {
     let mut pgbench = lab.tool_at("pgbench", &lab.source, DATABASE);
     pgbench
         // Only the time to make the backlog depends on it.
@@ -125,7 +125,7 @@ fn decode(lab: &Lab, goal: &str) -> Result<Duration, Error> {
 }
 
 /// Waits inside the source, in steps of 10 ms, so that waiting costs neither side anything.
-fn wait_until(lab: &Lab, condition: &str) -> Result<(), Error> {
+pub(super) fn wait_until(lab: &Lab, condition: &str) -> Result<(), Error> {
     let sql = format!(
         "DO $$ BEGIN
              FOR step IN 1..60000 LOOP

@@ -1,7 +1,5 @@
 //! From a transaction's commit on the source to its commit on the target, by both servers' own times, on one clock.
 
-use std::process::{Child, Stdio};
-
 use super::Size;
 use crate::child;
 use crate::error::Error;
@@ -15,17 +13,6 @@ const CLIENTS: u32 = 8;
 const COMMITTED: &str =
     "SELECT id, extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000 FROM pgbench_history ORDER BY id";
 
-/// A run that follows; ended when dropped.
-struct Following(Child);
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ended = self.0.kill();
-        let _reaped = self.0.wait();
-    }
-}
-
 pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
     child::time(lab.tool_at("pgbench", &lab.source, DATABASE).args(["-i", "-q", "-s", &size.scale.to_string()]))?;
     // A key of its own tells which row of the target is which of the source.
@@ -33,10 +20,7 @@ pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
         .run_sql(DATABASE, "ALTER TABLE pgbench_history ADD id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY")?;
     child::time(&mut lab.migrate("start", NAME, DATABASE, &["--stop-when", "caught-up"]))?;
     lab.checkpoint()?;
-    let mut start = lab.migrate("start", NAME, DATABASE, &[]);
-    let failed = |source| Error::Run { program: lab.program.display().to_string(), source };
-    let following = start.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(failed)?;
-    let following = Following(following);
+    let following = child::background(&mut lab.migrate("start", NAME, DATABASE, &[]))?;
     // The first transactions meet a run that is still starting.
     write(lab, 5)?;
     let from = lab.source.run_sql(DATABASE, "SELECT coalesce(max(id), 0) FROM pgbench_history")?;

@@ -2,6 +2,7 @@
 
 mod apply;
 mod by_hand;
+mod continuous;
 mod copy;
 mod lag;
 mod memory;
@@ -16,7 +17,7 @@ use crate::report::Figure;
 pub(crate) struct Size {
     /// Alternating pairs.
     pub(crate) rounds: usize,
-    /// pgbench's scale: 100,000 rows each.
+    /// pgbench's scale: 100,000 rows each; as many changes in the large transaction.
     pub(crate) scale: u32,
     /// Transactions of a backlog.
     pub(crate) transactions: u32,
@@ -39,14 +40,16 @@ pub(crate) enum Kind {
     Lag,
     /// Comparison of equal tables; beside a hashed count of both sides, and reladiff.
     Validate,
+    /// What continuous proof costs apply.
+    Continuous,
     /// Peak memory of copying large rows and of applying a large transaction.
     Memory,
 }
 
 impl Kind {
     /// Every figure, in the order of the report.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Copy, Self::CopyShop, Self::Apply, Self::Lag, Self::Validate, Self::Memory];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Copy, Self::CopyShop, Self::Apply, Self::Lag, Self::Validate, Self::Continuous, Self::Memory];
 
     /// Measures.
     pub(crate) fn measure(self, lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
@@ -56,7 +59,8 @@ impl Kind {
             Self::Lag => lag::measure(lab, size),
             Self::Apply => apply::measure(lab, size),
             Self::Validate => validate::measure(lab, size),
-            Self::Memory => memory::measure(lab),
+            Self::Continuous => continuous::measure(lab, size),
+            Self::Memory => memory::measure(lab, size),
         }
     }
 }

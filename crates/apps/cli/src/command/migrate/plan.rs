@@ -45,7 +45,8 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) slot_timeout: u64,
     /// Give up the slot, and with it the move, rather than let it keep more of the source's log than this (`50GB`).
-    /// Steps towards it are told. Without it nothing is given up: only the DBA knows how much room the disk has.
+    /// Steps towards it are told; a run that begins beyond it gives up at once. Without it nothing is given up: only the
+    /// DBA knows how much room the disk has.
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub(crate) wal_limit: Option<u64>,
     /// Tries in a row without any progress between them, after which the run gives up: lost connections, deadlocks,

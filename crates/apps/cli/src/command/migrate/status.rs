@@ -60,6 +60,7 @@ fn text(status: &Status) -> String {
             status.changes, status.transactions
         );
     }
+    open_transactions(&mut out, status);
     let age = status.activity.as_ref().and_then(|activity| activity.get("sequences_age_seconds")?.as_f64());
     if let Some(age) = age.filter(|_| status.running) {
         let _infallible = writeln!(out, "  numbers  sequences stand where the source's stood {age:.1} s ago");
@@ -100,6 +101,16 @@ fn text(status: &Status) -> String {
         let _infallible = writeln!(out, "  conflict {}", super::conflicts::line_of(count));
     }
     out
+}
+
+/// What a run keeps of the source's large transactions until they are committed.
+fn open_transactions(out: &mut String, status: &Status) {
+    let figure = |name: &str| status.activity.as_ref().and_then(|activity| activity.get(name)?.as_u64());
+    let (Some(count), Some(held)) = (figure("open_transactions"), figure("open_bytes")) else { return };
+    if status.running && count > 0 {
+        let _infallible =
+            writeln!(out, "  open     {count} large transactions of the source, {} kept here", bytes(held));
+    }
 }
 
 /// What waits on the disk of the machine that the move runs on.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use atalaya_pgwire::pgoutput::{Decoder, Message, StreamAbort, StreamCommit};
 use bytes::Bytes;
+use tokio::sync::watch;
 
 use super::kept::Kept;
 use super::play::Play;
@@ -22,6 +23,15 @@ pub(crate) enum Taken {
     Committed(Box<Play>),
 }
 
+/// How much is in progress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Transactions.
+    pub(crate) transactions: usize,
+    /// Bytes of all of them, in memory and on disk.
+    pub(crate) bytes: u64,
+}
+
 /// The transactions in progress on one replication connection.
 #[derive(Debug)]
 pub(crate) struct Assembly {
@@ -32,6 +42,7 @@ pub(crate) struct Assembly {
     block: Option<u32>,
     relations: Relations,
     memory_bytes: usize,
+    held: watch::Sender<Held>,
 }
 
 impl Assembly {
@@ -44,7 +55,13 @@ impl Assembly {
             block: None,
             relations: Relations::default(),
             memory_bytes: 0,
+            held: watch::Sender::default(),
         }
+    }
+
+    /// How much is in progress, as of the last block.
+    pub(crate) fn held(&self) -> watch::Receiver<Held> {
+        self.held.subscribe()
     }
 
     /// Takes the next message; copies what it keeps, so that the read buffer's memory is free.
@@ -68,9 +85,19 @@ impl Assembly {
                 }
                 self.transactions.entry(xid).or_default();
             }
-            Message::StreamStop => self.block = None,
-            Message::StreamAbort(abort) => self.abort(abort).await?,
-            Message::StreamCommit(commit) => return self.commit(commit).map(Taken::Committed),
+            Message::StreamStop => {
+                self.block = None;
+                self.tell();
+            }
+            Message::StreamAbort(abort) => {
+                self.abort(abort).await?;
+                self.tell();
+            }
+            Message::StreamCommit(commit) => {
+                let play = self.commit(commit)?;
+                self.tell();
+                return Ok(Taken::Committed(play));
+            }
             message => {
                 if let Message::Relation(relation) = &message {
                     self.relations.say(relation);
@@ -128,6 +155,11 @@ impl Assembly {
             self.memory_bytes += kept.tail_bytes();
         }
         Ok(())
+    }
+
+    fn tell(&self) {
+        let bytes = self.transactions.values().map(|kept| kept.length()).sum();
+        self.held.send_replace(Held { transactions: self.transactions.len(), bytes });
     }
 
     fn commit(&mut self, commit: StreamCommit) -> Result<Box<Play>, Error> {

@@ -52,7 +52,8 @@ impl Kept {
         &self.relations
     }
 
-    fn length(&self) -> u64 {
+    /// Bytes in all.
+    pub(super) fn length(&self) -> u64 {
         self.written + to_u64(self.tail.len())
     }
 

@@ -17,6 +17,6 @@ mod spill;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use assembled::{Assembly, Taken};
+pub(crate) use assembled::{Assembly, Held, Taken};
 pub(crate) use play::Play;
 pub(crate) use spill::SpillOptions;
