@@ -64,3 +64,36 @@ fn a_sequence_that_others_draw_from_is_never_set_back() {
     shop.done("finish", &[]);
     assert_eq!(shop.target.run_sql("shop", stands).unwrap(), "5000");
 }
+
+#[test]
+fn deferrable_unique_values_pass_from_row_to_row_in_large_groups_and_a_taken_one_is_found_by_the_proof() {
+    let shop = Move::between(15, 18);
+    shop.source
+        .run_sql(
+            "shop",
+            "CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE DEFERRABLE INITIALLY DEFERRED, w int UNIQUE);
+             INSERT INTO t SELECT n, n, n FROM generate_series(1, 500) n",
+        )
+        .unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    // Values of both keys go round, one of them in an order that no set of rows could be written in.
+    shop.source
+        .run_sql(
+            "shop",
+            "BEGIN; UPDATE t SET u = CASE WHEN id = 500 THEN 1 ELSE id + 1 END;
+             UPDATE t SET w = -1 WHERE id = 1; UPDATE t SET w = 1 WHERE id = 2; UPDATE t SET w = 2 WHERE id = 1; COMMIT",
+        )
+        .unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop.assert_equal();
+    shop.target.run_sql("shop", "INSERT INTO t VALUES (900, 900, 900)").unwrap();
+    shop.source.run_sql("shop", "INSERT INTO t VALUES (901, 900, 901)").unwrap();
+    // A replica checks no deferrable constraint: what stands in its way is found by the proof, and `finish` refuses.
+    assert_eq!(caught_up(&shop).code, Some(0));
+    let proof = shop.validate(&["--quiesced"]);
+    assert_eq!(proof.code, Some(3), "{}", proof.stdout);
+    assert_eq!(shop.run("finish", &[]).code, Some(3));
+    shop.target.run_sql("shop", "DELETE FROM t WHERE id = 900").unwrap();
+    shop.done("finish", &[]);
+    shop.assert_equal();
+}

@@ -201,29 +201,47 @@ pub(super) async fn ensure_snapshot(
     Ok(())
 }
 
-/// Without the replica role, triggers and foreign keys of tables that exist already would fire on our rows.
+/// Triggers, foreign keys and rules of tables that exist already would act on our rows: without the replica role all that
+/// are enabled, with it those that are ENABLE ALWAYS or REPLICA, which nothing of ours can silence.
 pub(super) async fn refuse_firing_triggers(connected: &Connected, store: &Store<'_>) -> Result<(), Error> {
-    if may_be_replica(&connected.target).await? {
-        return Ok(());
-    }
-    let firing: i64 = store
+    let replica = may_be_replica(&connected.target).await?;
+    let enabled = if replica { "'{A,R}'" } else { "'{O,A}'" };
+    let of_ours = "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                   JOIN atalaya.tables t ON t.target_schema = n.nspname AND t.target_name = c.relname AND t.migration = $1";
+    let rows = store
         .session
-        .query_one(
-            "SELECT count(*) FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
-               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-               JOIN atalaya.tables t ON t.target_schema = n.nspname AND t.target_name = c.relname
-              WHERE t.migration = $1 AND g.tgenabled <> 'D'",
+        .query(
+            &format!(
+                "SELECT DISTINCT format('trigger %I of %I.%I', g.tgname, n.nspname, c.relname)
+                   FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid {of_ours}
+                  WHERE g.tgenabled = ANY ({enabled}::\"char\"[])
+                  UNION
+                 SELECT format('rule %I of %I.%I', r.rulename, n.nspname, c.relname)
+                   FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class {of_ours}
+                  WHERE r.ev_type <> '1' AND r.ev_enabled = ANY ({enabled}::\"char\"[])
+                  ORDER BY 1"
+            ),
             &[&store.name],
         )
-        .await?
-        .get(0);
-    if firing == 0 {
+        .await?;
+    if rows.is_empty() {
         return Ok(());
     }
+    let names: Vec<String> = rows.iter().take(5).map(|row| row.get(0)).collect();
+    let hint = if replica {
+        "make them ENABLE (origin) with `ALTER TABLE ... ENABLE TRIGGER` or `ENABLE RULE`, or disable them, and set them back \
+         when the move is finished"
+    } else {
+        "let the role set session_replication_role, or drop triggers and foreign keys until the move is finished"
+    };
     Err(Error::refused(
         "triggers-would-fire",
-        format!("{firing} triggers or foreign keys of the target's tables would fire on copied rows"),
-        "let the role set session_replication_role, or drop triggers and foreign keys until the move is finished",
+        format!(
+            "{} triggers, foreign keys or rules of the target's tables would act on our rows: {}",
+            rows.len(),
+            names.join(", ")
+        ),
+        hint,
     ))
 }
 
