@@ -108,31 +108,39 @@ impl EndpointArguments {
     }
 }
 
-fn from_estate(name: &str, context: &Context) -> Result<Endpoints, Failure> {
+/// Reads the estate file, and tells its warnings.
+pub(crate) fn read_estate(context: &Context) -> Result<Estate, Failure> {
     let path = &context.estate;
     let text = std::fs::read_to_string(path).map_err(|error| Failure {
         code: exit::USAGE,
         message: format!("cannot read the estate file `{}`: {error}", path.display()),
-        hint: Some("name it with --estate FILE, or give --source URL and --target URL".to_owned()),
+        hint: Some("name it with --estate FILE, or give URLs".to_owned()),
     })?;
     let estate = Estate::parse(&text, path, &Context::lookup).map_err(|errors| Failure::usage(errors.listing()))?;
     for warning in estate.warnings() {
         context.note(&format!("warning: {warning}"));
     }
+    Ok(estate)
+}
+
+/// A URL of the estate file with the password that a passfile holds.
+pub(crate) fn with_passfile(url: &ConnectionUrl) -> Result<ConnectionUrl, Failure> {
+    url.with_passfile(&Context::lookup)
+        .map(|resolved| resolved.url)
+        .map_err(|error| Failure::new(exit::USAGE, &error, error.hint().map(str::to_owned)))
+}
+
+fn from_estate(name: &str, context: &Context) -> Result<Endpoints, Failure> {
+    let estate = read_estate(context)?;
     let found = estate.migration(name).ok_or_else(|| Failure {
         code: exit::USAGE,
         message: format!("the estate file has no migration `{name}`"),
         hint: Some(format!("it has: {}", estate.migrations.keys().cloned().collect::<Vec<_>>().join(", "))),
     })?;
-    let complete = |url: &ConnectionUrl| {
-        url.with_passfile(&Context::lookup)
-            .map(|resolved| resolved.url)
-            .map_err(|error| Failure::new(exit::USAGE, &error, error.hint().map(str::to_owned)))
-    };
     Ok(Endpoints {
         name: name_of(found.name)?,
-        source: complete(found.source_url)?,
-        target: complete(found.target_url)?,
+        source: with_passfile(found.source_url)?,
+        target: with_passfile(found.target_url)?,
         tables: found.migration.tables.clone(),
         append_only: found.migration.append_only.clone(),
         conflicts: found.migration.conflicts.clone(),

@@ -126,6 +126,13 @@ fn a_partition_detached_on_the_source_is_detached_on_the_target_before_the_end()
     shop.done("start", &["--stop-when", "caught-up"]);
     let detach = "ALTER TABLE event DETACH PARTITION event_1";
     shop.source.run_sql("shop", detach).unwrap();
+    let told = shop.run("start", &["--stop-when", "caught-up"]);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    assert!(
+        told.stderr.contains("table public.event_1 was attached to a partitioned table or detached"),
+        "{}",
+        told.stderr
+    );
     let refused = shop.run("finish", &[]);
     assert_eq!(refused.code, Some(4), "{}", refused.stderr);
     assert!(refused.stderr.contains("on one side only: public.event_1"), "{}", refused.stderr);

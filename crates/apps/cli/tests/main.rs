@@ -15,6 +15,7 @@ mod checks;
 mod chinook;
 mod conflict;
 mod demo;
+mod drill;
 mod ends;
 mod environment;
 mod faults;

@@ -42,6 +42,7 @@ pub use plan::{LargeObjects, Options, Plan, RelationFilter, StopWhen};
 pub use progress::GivenUp;
 pub use report::{Event, Observer};
 pub use run::{Outcome, start};
+pub use schema::{Ownership, schema_as_sql};
 pub use snapshot::{HoldRequest, HolderCommand, hold};
 pub use spool::{Acknowledgement, SpoolOptions};
 pub use status::{SlotHealth, SpoolStatus, Status, TableStatus, status};

@@ -49,6 +49,7 @@ struct Shared {
 struct Connection {
     client: TcpStream,
     server: TcpStream,
+    epoch: u64,
 }
 
 impl Connection {
@@ -123,9 +124,13 @@ impl Proxy {
     /// Ends every connection that there is, frozen ones too; the number of them.
     pub fn hang_up(&self) -> usize {
         self.shared.has_struck.store(true, Ordering::SeqCst);
-        let connections = std::mem::take(&mut *self.shared.connections());
-        connections.values().for_each(Connection::end);
-        connections.len()
+        self.shared.end(|_| true)
+    }
+
+    /// Ends the frozen connections, as a network does that comes back and knows them no more; the number of them.
+    pub fn reset_frozen(&self) -> usize {
+        let epoch = self.shared.epoch.load(Ordering::SeqCst);
+        self.shared.end(|connection| connection.epoch < epoch)
     }
 }
 
@@ -143,6 +148,19 @@ impl Shared {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn end(&self, which: impl Fn(&Connection) -> bool) -> usize {
+        let mut connections = self.connections();
+        let before = connections.len();
+        connections.retain(|_, connection| {
+            let ends = which(connection);
+            if ends {
+                connection.end();
+            }
+            !ends
+        });
+        before - connections.len()
+    }
+
     fn freeze(&self) {
         self.has_struck.store(true, Ordering::SeqCst);
         self.epoch.fetch_add(1, Ordering::SeqCst);
@@ -156,7 +174,7 @@ impl Shared {
         }
         let epoch = self.epoch.load(Ordering::SeqCst);
         let (up, down) = ((client.try_clone()?, server.try_clone()?), (server.try_clone()?, client.try_clone()?));
-        self.connections().insert(number, Connection { client: client.try_clone()?, server });
+        self.connections().insert(number, Connection { client: client.try_clone()?, server, epoch });
         for ((from, to), is_answer) in [(up, false), (down, true)] {
             let shared = Arc::clone(self);
             thread::spawn(move || {

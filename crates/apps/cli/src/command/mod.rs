@@ -2,6 +2,7 @@
 
 mod assess;
 mod demo;
+mod drill;
 mod hold_snapshot;
 mod migrate;
 mod reference;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Sandbox(sandbox::SandboxCommand),
     /// Watch a live move of a generated shop, from start to proof.
     Demo(demo::DemoArguments),
+    /// Move a clone of your own schema under kills and other faults.
+    Drill(drill::DrillArguments),
     /// Hold a copy's snapshot; started by `migrate start`.
     #[command(hide = true)]
     HoldSnapshot,
@@ -42,6 +45,7 @@ pub(crate) fn dispatch(command: Command, context: &Context) -> Result<u8, Failur
         Command::Validate(arguments) => validate::run(&arguments, context),
         Command::Sandbox(command) => sandbox::run(command, context),
         Command::Demo(arguments) => demo::run(&arguments, context),
+        Command::Drill(arguments) => drill::run(&arguments, context),
         Command::HoldSnapshot => hold_snapshot::run(),
         Command::Reference => reference::run(context),
     }

@@ -8,7 +8,7 @@ use crate::support::{Move, eventually, signal};
 use crate::writes::Writes;
 
 /// The process that holds this migration's snapshot, known by the source's URL in its environment.
-fn holder(field: &Field) -> Option<i32> {
+pub(super) fn holder(field: &Field) -> Option<i32> {
     let wanted = format!("SOURCE_URL={}", field.shop.source_url);
     std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
         let pid: i32 = entry.file_name().to_str()?.parse().ok()?;

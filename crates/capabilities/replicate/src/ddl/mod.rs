@@ -22,4 +22,4 @@ pub(crate) use enums::{enum_signature, follow_enums};
 pub(crate) use judge::{Remedy, Unfollowed, gained, is_described_by};
 pub(crate) use partitions::refuse_other_trees;
 pub(crate) use published::refuse_unpublished;
-pub(crate) use table_watch::{TableWatch, refuse_unmoved};
+pub(crate) use table_watch::{TableWatch, Trees, refuse_unmoved};

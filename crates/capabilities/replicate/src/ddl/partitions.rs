@@ -14,8 +14,26 @@ type Place = (String, String);
 
 /// Refuses to end a move whose tables stand elsewhere in their trees than on the source.
 pub(crate) async fn refuse_other_trees(source: &Session, target: &Session, tables: &[TableRow]) -> Result<(), Error> {
+    let differing = other_places(source, target, tables).await?;
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = differing.iter().map(ToString::to_string).collect();
+    Err(Error::refused(
+        "trees-differ",
+        format!("partitions were attached or detached on one side only: {}", names.join(", ")),
+        "attach or detach the same on the target, then run the same command again",
+    ))
+}
+
+/// Tables that stand elsewhere in their trees than on the source.
+pub(super) async fn other_places(
+    source: &Session,
+    target: &Session,
+    tables: &[TableRow],
+) -> Result<Vec<RelationName>, Error> {
     let (ours, theirs) = (places(source).await?, places(target).await?);
-    let differing: Vec<String> = tables
+    Ok(tables
         .iter()
         // Where the target is divided in another way on purpose, the names differ.
         .filter(|table| table.source == table.target)
@@ -23,16 +41,8 @@ pub(crate) async fn refuse_other_trees(source: &Session, target: &Session, table
             (Some(here), Some(there)) => here != there,
             _ => false,
         })
-        .map(|table| table.source.to_string())
-        .collect();
-    if differing.is_empty() {
-        return Ok(());
-    }
-    Err(Error::refused(
-        "trees-differ",
-        format!("partitions were attached or detached on one side only: {}", differing.join(", ")),
-        "attach or detach the same on the target, then run the same command again",
-    ))
+        .map(|table| table.source.clone())
+        .collect())
 }
 
 async fn places(session: &Session) -> Result<BTreeMap<RelationName, Place>, Error> {

@@ -9,15 +9,29 @@ use atalaya_data::RelationName;
 use atalaya_postgres::Session;
 use atalaya_postgres::catalog::read_relations;
 
+use super::partitions::other_places;
 use crate::progress::Store;
 use crate::run::chosen_tables;
 use crate::{Error, Plan};
+
+/// How the target's partition trees were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trees {
+    /// By the move, like the source's.
+    Alike,
+    /// By somebody, perhaps in another way on purpose.
+    Apart,
+    /// By the move; but they cannot be read now. A group that is open may have a partition locked, and we would wait for
+    /// ourselves.
+    Locked,
+}
 
 /// What a run has seen of them.
 #[derive(Default)]
 pub(crate) struct TableWatch {
     signature: Option<String>,
     said: BTreeSet<RelationName>,
+    moved: BTreeSet<RelationName>,
 }
 
 impl TableWatch {
@@ -27,6 +41,7 @@ impl TableWatch {
         plan: &Plan,
         source: &Session,
         store: &Store<'_>,
+        trees: Trees,
     ) -> Result<Vec<String>, Error> {
         // Attaching a table moves it into a tree that may have been chosen by its root.
         let signature: String = source
@@ -42,7 +57,11 @@ impl TableWatch {
             return Ok(Vec::new());
         }
         let (came, went) = (unmoved(plan, source, store).await?, gone(source, store).await?);
-        self.signature = Some(signature);
+        let moved = match trees {
+            Trees::Alike => other_places(source, store.session, &store.read_tables().await?).await?,
+            Trees::Apart | Trees::Locked => Vec::new(),
+        };
+        self.signature = Some(signature).filter(|_| trees != Trees::Locked);
         let mut first = |name: &RelationName| self.said.insert(name.clone());
         let came = came.iter().filter(|name| first(name)).map(|name| {
             format!(
@@ -51,6 +70,12 @@ impl TableWatch {
             )
         });
         let mut told: Vec<String> = came.collect();
+        told.extend(moved.into_iter().filter(|name| self.moved.insert(name.clone())).map(|name| {
+            format!(
+                "table {name} was attached to a partitioned table or detached from one on the source: do the same on the \
+                 target before `finish`; a row that its place there does not allow would stop the run"
+            )
+        }));
         told.extend(went.iter().filter(|name| first(name)).map(|name| {
             format!(
                 "table {name} is gone from the source; drop it on the target, too, if that was meant, before `finish`"

@@ -17,7 +17,7 @@ use super::redefined::DefinitionWatch;
 use crate::apply::{Applier, ApplySettings, GroupPosition, Mapping, TableSet};
 use crate::conflict::{Recorder, Values};
 use crate::control::Requests;
-use crate::ddl::{TableWatch, refuse_unpublished};
+use crate::ddl::{TableWatch, Trees, refuse_unpublished};
 use crate::progress::{Migration, Store, TableRow, check_position, check_source};
 use crate::report::{Event, Observer};
 use crate::spool::{Kept, Receiver};
@@ -221,8 +221,14 @@ impl<'a> Follower<'a> {
     }
 
     async fn watch_tables(&mut self) -> Result<(), Error> {
-        let Opened { plan, source, target, observer, .. } = &self.opened;
-        for text in self.table_watch.look(plan, source, &Store { session: target, name: &plan.name }).await? {
+        let Opened { plan, migration, source, target, observer } = &self.opened;
+        let trees = match (migration.schema.existing, self.applier.is_open()) {
+            (true, _) => Trees::Apart,
+            (false, true) => Trees::Locked,
+            (false, false) => Trees::Alike,
+        };
+        let store = Store { session: target, name: &plan.name };
+        for text in self.table_watch.look(plan, source, &store, trees).await? {
             observer.observe(&Event::Warning { text });
         }
         Ok(())

@@ -23,7 +23,7 @@ pub(crate) struct Archive {
 
 /// Whether owners and privileges are restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ownership {
+pub enum Ownership {
     /// As on the source: the role may act as every owner.
     Kept,
     /// Everything belongs to the role that restores; privileges are left out.

@@ -8,14 +8,17 @@ mod archive;
 mod entry;
 mod foreign_key;
 mod index_build;
+mod plain;
 mod private_file;
 mod program;
 mod roles;
 mod sections;
 
 pub(crate) use addition::Addition;
-pub(crate) use archive::{Archive, Dump, Ownership};
+pub use archive::Ownership;
+pub(crate) use archive::{Archive, Dump};
 pub(crate) use index_build::{Announcing, IndexBuild};
+pub use plain::schema_as_sql;
 pub(crate) use private_file::create_private;
 pub(crate) use program::ClientTools;
 pub(crate) use roles::{lost_owners, roles_as_sql};

@@ -85,6 +85,11 @@ impl ClientTools {
         Self::checked(Some(packaged), target_major).await.map_err(|_| refused)
     }
 
+    /// The programs of a folder, whatever their version.
+    pub(super) fn in_folder(folder: &Path) -> Self {
+        Self { folder: Some(folder.to_owned()) }
+    }
+
     async fn checked(folder: Option<PathBuf>, target_major: u32) -> Result<Self, Error> {
         let tools = Self { folder };
         for program in ["pg_dump", "pg_restore"] {

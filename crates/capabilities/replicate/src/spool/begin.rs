@@ -117,7 +117,7 @@ fn open(
 ) -> Result<Writer, Error> {
     let Some(promise) = promise else {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.map_err(|error| file_error("create", path, error))?;
+        made.and_then(|()| sync_folders_above(path)).map_err(|error| file_error("create", path, error))?;
         let lock = lock(path)?;
         for sequence in segment::list(path).map_err(|error| file_error("read", path, error))? {
             let file = segment::path(path, sequence);
@@ -131,6 +131,22 @@ fn open(
     let start = start(lock(path)?);
     let (shared, mark) = verify(path, &promise, start.failpoints.clone())?;
     Writer::resume(start, shared, mark)
+}
+
+/// A folder that was just made is there after a power cut only once the ones above are on disk: the migration's, that of
+/// all migrations, the state folder and where it stands.
+fn sync_folders_above(path: &Path) -> std::io::Result<()> {
+    const LEVELS: usize = 4;
+    for folder in path.ancestors().skip(1).take(LEVELS) {
+        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        match File::open(here) {
+            Ok(open) => open.sync_all()?,
+            // One that may be passed but not read was not made by us.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn lock(path: &Path) -> Result<File, Error> {
