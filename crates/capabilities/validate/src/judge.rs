@@ -11,6 +11,7 @@ use crate::moment::{Opened, Pair};
 use crate::outcome::Outcome;
 use crate::proof::{Decision, KeyedOutcome, NotedKeys, Verdict, compare_keys, decide};
 use crate::repair::RowIdentity;
+use crate::rewritten::is_rewritten;
 use crate::survey::Survey;
 use crate::unit::Unit;
 use crate::{Error, Method, Moment, Plan, Scope, Shown, TableReport, TableStatus};
@@ -37,6 +38,8 @@ pub(crate) struct Judged {
     pub(crate) cut: bool,
     /// Whether the snapshot's age limit ended it.
     pub(crate) out_of_time: bool,
+    /// Whether it was emptied or rewritten before it was looked at, so that the look says nothing.
+    pub(crate) rewritten: bool,
     /// What is known of the table from here on, where a proof of it came to an end.
     pub(crate) verdict: Option<Verdict>,
 }
@@ -63,6 +66,7 @@ pub(crate) async fn judge(
         identities: Vec::new(),
         cut: false,
         out_of_time: false,
+        rewritten: false,
         verdict: None,
     };
     let standing = opened.standing.as_ref();
@@ -81,7 +85,12 @@ pub(crate) async fn judge(
     pair.set_savepoint().await?;
     let work = Work { plan, survey, pair, unit };
     match work.compare_and_describe(&decision, &mut judged).await {
-        Ok(()) => {}
+        Ok(()) => {
+            judged.rewritten = is_rewritten(pair, unit).await?;
+            if judged.rewritten {
+                say_rewritten(&mut judged);
+            }
+        }
         Err(Error::Postgres(error)) if error.sqlstate().is_some() => {
             fail(plan, &mut judged, &error);
         }
@@ -213,6 +222,19 @@ pub(crate) fn fail(plan: &Plan, judged: &mut Judged, error: &atalaya_postgres::E
             report.hint = error.hint();
         }
     }
+}
+
+/// Takes back what was found in a table that the snapshot no longer shows.
+fn say_rewritten(judged: &mut Judged) {
+    set_tally(&mut judged.report, Tally::default());
+    (judged.open, judged.verdict) = (false, None);
+    judged.groups.clear();
+    judged.identities.clear();
+    let report = &mut judged.report;
+    report.findings.clear();
+    report.status = TableStatus::NotProven;
+    report.note = Some("it was emptied or rewritten each time before it could be looked at".to_owned());
+    report.hint = Some("compare it again when nobody truncates or rewrites it".to_owned());
 }
 
 fn empty_report(unit: &Unit) -> TableReport {

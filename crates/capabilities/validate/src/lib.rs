@@ -23,6 +23,7 @@ mod record;
 mod render;
 mod repair;
 mod report;
+mod rewritten;
 mod run;
 mod schema;
 mod sequences;

@@ -94,7 +94,12 @@ struct Task {
     unit: usize,
     /// Whether it has been tried in a snapshot that was not young any more.
     tried: bool,
+    /// How often it was found emptied or rewritten under its snapshot.
+    rewritten: u32,
 }
+
+/// Tries with a table that is emptied again and again.
+const REWRITTEN_MAX: u32 = 5;
 
 struct Run<'all> {
     plan: &'all Plan,
@@ -105,6 +110,8 @@ struct Run<'all> {
     ledger: Option<&'all Ledger>,
     progress: &'all dyn Progress,
     queue: Mutex<VecDeque<Task>>,
+    /// What needs newer snapshots than those that are open.
+    later: Mutex<Vec<Task>>,
     judged: Mutex<Vec<Judged>>,
     fences: Mutex<Vec<Lsn>>,
 }
@@ -120,7 +127,7 @@ impl<'all> Run<'all> {
         let mut units: Vec<usize> = (0..survey.units.len()).collect();
         // Largest first: the last worker is then not left alone with a long one.
         units.sort_by_key(|unit| std::cmp::Reverse(survey.units.get(*unit).map_or(0, |unit| unit.bytes)));
-        let queue = units.into_iter().map(|unit| Task { unit, tried: false });
+        let queue = units.into_iter().map(|unit| Task { unit, tried: false, rewritten: 0 });
         Self {
             plan,
             source,
@@ -129,6 +136,7 @@ impl<'all> Run<'all> {
             ledger,
             progress,
             queue: Mutex::new(queue.collect()),
+            later: Mutex::default(),
             judged: Mutex::default(),
             fences: Mutex::default(),
         }
@@ -155,6 +163,7 @@ impl<'all> Run<'all> {
             self.progress.tell(&Event::Opened { fence: opened.fence });
             lock(&self.fences).extend(opened.fence);
             try_join_all(opened.pairs.iter().map(|pair| self.work(&opened, pair))).await?;
+            lock(&self.queue).extend(lock(&self.later).drain(..));
         }
         Ok(first)
     }
@@ -189,6 +198,10 @@ impl<'all> Run<'all> {
             if judged.out_of_time && !young && !task.tried {
                 lock(&self.queue).push_back(Task { tried: true, ..task });
                 return Ok(());
+            }
+            if judged.rewritten && task.rewritten + 1 < REWRITTEN_MAX {
+                lock(&self.later).push(Task { rewritten: task.rewritten + 1, ..task });
+                continue;
             }
             if let (Some(ledger), Some(standing), Some(fence), Some(verdict)) =
                 (self.ledger, &opened.standing, opened.fence, &judged.verdict)

@@ -11,6 +11,7 @@
 mod looks;
 mod methods;
 mod planted;
+mod rewritten;
 mod shapes;
 mod support;
 mod types;

@@ -61,9 +61,8 @@ fn a_sequence_that_others_draw_from_is_never_set_back() {
     assert_eq!(caught_up(&shop).code, Some(0));
     let stands = "SELECT last_value FROM child_id_seq";
     assert_eq!(shop.target.run_sql("shop", stands).unwrap(), "5000");
-    // The move is finished; its certificate says that the sequence stands elsewhere.
-    let finished = shop.run("finish", &[]);
-    assert!(finished.stdout.contains("shop: finished"), "{}\n{}", finished.stdout, finished.stderr);
+    let finished = shop.done("finish", &[]);
+    assert!(finished.contains("the certificate lists what differs by decision"), "{finished}");
     assert_eq!(shop.target.run_sql("shop", stands).unwrap(), "5000");
 }
 

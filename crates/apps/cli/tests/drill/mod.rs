@@ -158,16 +158,8 @@ fn a_script_is_drilled_without_what_cannot_be_restored_and_without_any_database(
     let arguments = ["--schema-file", path, "--to", "15", "--faults", "0", "--seed", "5", "--rows", "50", "--tamper"];
     let failed = ran(&mut drill("", folder.path(), &arguments));
     assert_eq!(failed.code, Some(3), "{}\n{}", failed.stdout, failed.stderr);
-    let told: Value = serde_json::from_str(&failed.stdout).unwrap();
-    assert_eq!(told["comparison"]["different"].as_array().unwrap().len(), 1, "{told}");
-    assert!(
-        told["complaints"].as_array().unwrap().iter().all(|complaint| complaint["is_difference"] == true),
-        "{told}"
-    );
-    assert!(
-        texts(&told, "/complaints", "text").iter().any(|text| text.contains("1 different; missing public.")),
-        "{told}"
-    );
+    assert!(failed.stderr.contains("by `migrate finish`"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("1 different; missing public."), "{}", failed.stderr);
     // Rows are none of its business.
     std::fs::write(file.path(), format!("{script}\nCOPY public.artist (artist_id, name) FROM stdin;\n1\tx\n\\.\n"))
         .unwrap();

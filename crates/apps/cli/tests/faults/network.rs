@@ -44,7 +44,7 @@ fn a_copy_whose_connection_is_closed_in_good_order_is_begun_again_by_the_same_ru
 fn a_source_that_says_nothing_any_more_in_the_copy_is_noticed() {
     let (shop, proxy) = through_proxy(Fault::Freeze, 3 << 20);
     // The source finds out by its own clock that nobody reads the slot any more.
-    shop.source.configure("wal_sender_timeout", "2s").unwrap();
+    shop.source.configure("wal_sender_timeout", "10s").unwrap();
     shop.source.reload();
     let ran = shop.run("start", &["--stop-when", "caught-up", "--silence-timeout", "2"]);
     assert!(proxy.has_struck(), "{}", ran.stderr);

@@ -23,9 +23,8 @@ fn fences_among_large_transactions_find_no_difference_and_repairs_put_one_right(
                     let insert =
                         format!("INSERT INTO item (writer, v) SELECT {writer}, 'new' FROM generate_series(1, 1000)");
                     session.run(&insert).unwrap();
-                    session
-                        .run("SAVEPOINT s; UPDATE item SET v = 'rolled back' WHERE id % 3 = 0 AND writer = 9")
-                        .unwrap();
+                    let update = format!("UPDATE item SET v = 'rolled back' WHERE id % 3 = 0 AND writer = {writer}");
+                    session.run(&format!("SAVEPOINT s; {update}")).unwrap();
                     session.run(&format!("{insert}; ROLLBACK TO s; {insert}")).unwrap();
                     session
                         .run(&format!("DELETE FROM item WHERE writer = {writer} AND id % 2 = 0; COMMIT; BEGIN"))
@@ -34,7 +33,6 @@ fn fences_among_large_transactions_find_no_difference_and_repairs_put_one_right(
                 }
             });
         }
-        let mut proven = 0;
         let more = |than: u32| eventually("more commits", || committed.load(Ordering::Relaxed) > than);
         for _ in 0..3 {
             more(committed.load(Ordering::Relaxed));
@@ -43,14 +41,12 @@ fn fences_among_large_transactions_find_no_difference_and_repairs_put_one_right(
                 ended.store(true, Ordering::Relaxed);
             }
             assert_eq!(proof.code, Some(0), "{}\n{}", proof.stdout, proof.stderr);
-            proven += 1;
         }
         let wrong = "UPDATE item SET v = 'wrong' WHERE id = (SELECT min(id) FROM item)";
         shop.target.run_sql("shop", wrong).unwrap();
         let repaired = shop.validate(&["--repair"]);
         ended.store(true, Ordering::Relaxed);
-        assert!(repaired.stdout.contains("repair"), "{}\n{}", repaired.stdout, repaired.stderr);
-        assert_eq!(proven, 3);
+        assert_eq!(repaired.code, Some(0), "{}\n{}", repaired.stdout, repaired.stderr);
     });
     running.assert_alive();
     shop.source.run_sql("shop", "INSERT INTO done VALUES (1)").unwrap();

@@ -29,6 +29,8 @@ const HOLDER_POLL: Duration = Duration::from_millis(10);
 const PAUSE: Duration = Duration::from_millis(100);
 pub(super) const FAILED: i32 = 1;
 const REFUSED: i32 = 4;
+/// Refusals that the end of a dead run's sessions mends, as the program shows their codes.
+const KEPT: [&str; 3] = ["(already-running)", "(earlier-run-ending)", "(slot-active)"];
 pub(super) const SIGKILL: i32 = 9;
 
 /// What is read of `migrate status`.
@@ -230,13 +232,14 @@ impl<'a> Supervisor<'a> {
         self.start()
     }
 
-    /// Killed, or failed from outside. Refused is only what a dead run's session, which its server has not missed yet,
-    /// keeps locked.
+    /// Killed, or failed from outside. Refused is only what sessions of a dead run, which their servers have not missed
+    /// yet, keep to themselves.
     pub(super) fn expect_may_run_again(&self, ended: Ended, runs: u32) -> Result<(), Error> {
         let (code, signal) = (ended.status.code(), ended.status.signal());
         let source = ended.into_error();
-        let is_locked = code == Some(REFUSED) && source.to_string().contains("is running");
-        let may = signal == Some(SIGKILL) || code == Some(FAILED) || is_locked;
+        let said = source.to_string();
+        let is_kept = code == Some(REFUSED) && KEPT.iter().any(|code| said.contains(code));
+        let may = signal == Some(SIGKILL) || code == Some(FAILED) || is_kept;
         if may && runs <= RUNS_MAX { Ok(()) } else { Err(Error::Run { after: self.after.clone(), source }) }
     }
 

@@ -10,6 +10,7 @@ use atalaya_estate::TablePattern;
 use atalaya_replicate::{Plan, StopWhen};
 use atalaya_validate::{Report, SequenceReport, SequenceStatus, SkipVerdict, TableReport, TableStatus};
 
+use self::certified::Decided;
 use super::plan::RunArguments;
 use crate::command::validate::{self, LastProof};
 use crate::endpoints::Endpoints;
@@ -193,7 +194,8 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
     let mut json = serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished",
                                        "removed": removed, "proof": validate::json(&report)?, "accepted": accepted,
                                        "conflicts": conflicts });
-    let code = certified.tell(context, &mut text, &mut json);
+    let decided = if report.is_clean() { Decided::Equal } else { Decided::Differences };
+    let code = certified.tell(context, decided, &mut text, &mut json);
     context.print(&text, &json);
     Ok(code)
 }

@@ -77,9 +77,24 @@ impl CertifiedArguments {
     }
 }
 
+/// What the proof before the end has left to stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decided {
+    /// Nothing differs.
+    Equal,
+    /// Rows or sequences differ, and that was accepted.
+    Differences,
+}
+
 impl Certified {
     /// Says it; the answer is the exit code.
-    pub(super) fn tell(&self, context: &Context, text: &mut String, json: &mut serde_json::Value) -> u8 {
+    pub(super) fn tell(
+        &self,
+        context: &Context,
+        decided: Decided,
+        text: &mut String,
+        json: &mut serde_json::Value,
+    ) -> u8 {
         match self {
             Self::NotAsked => exit::DONE,
             Self::Failed(failure) => {
@@ -92,6 +107,10 @@ impl Certified {
                     members.insert("certificate".to_owned(), files.json());
                 }
                 if certificate.rows_are_equal() {
+                    return exit::DONE;
+                }
+                if decided == Decided::Differences {
+                    text.push_str("\nthe certificate lists what differs by decision");
                     return exit::DONE;
                 }
                 text.push_str("\nDIFFERENT: the certificate found rows or sequences that are not equal");
