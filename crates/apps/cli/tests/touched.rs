@@ -267,7 +267,7 @@ fn no_kill_forgets_a_key_that_was_written() {
 }
 
 #[test]
-fn finish_proves_what_was_written_since_and_every_row_where_it_is_told_to() {
+fn finish_proves_every_row_and_only_what_was_written_since_where_it_is_told_to() {
     let shop = Move::between(15, 18);
     shop.source.run_sql("shop", TABLES).unwrap();
     let running = shop.follow(&[]);
@@ -281,18 +281,18 @@ fn finish_proves_what_was_written_since_and_every_row_where_it_is_told_to() {
     assert!(status["proof"]["proven_seconds"].as_f64().unwrap() >= 0.0, "{status}");
 
     shop.target.run_sql("shop", "UPDATE quiet SET v = 'planted' WHERE id = 5").unwrap();
-    let full = shop.run("finish", &["--full-proof", "--output", "json"]);
+    let full = shop.run("finish", &["--output", "json"]);
     assert_eq!(full.code, Some(3), "{}\n{}", full.stdout, full.stderr);
     assert_eq!(findings(&json(&full)), ["quiet different 5"]);
     assert_eq!(running.wait().code, Some(0));
     shop.target
         .run_sql("shop", "UPDATE quiet SET v = md5('5') WHERE id = 5; UPDATE cells SET n = 0 WHERE id = 2")
         .unwrap();
-    let touched = shop.run("finish", &["--output", "json"]);
+    let touched = shop.run("finish", &["--touched-proof", "--output", "json"]);
     assert_eq!(touched.code, Some(3), "{}\n{}", touched.stdout, touched.stderr);
     assert_eq!(findings(&json(&touched)), ["cells different 2"]);
     shop.target.run_sql("shop", "UPDATE cells SET n = 2 / 7.0 WHERE id = 2").unwrap();
-    let done = shop.run("finish", &["--output", "json"]);
+    let done = shop.run("finish", &["--touched-proof", "--output", "json"]);
     assert_eq!(done.code, Some(0), "{}\n{}", done.stdout, done.stderr);
     let report = &json(&done)["proof"];
     assert_eq!(shown(report), ["cells keys 3", "pairs untouched 0", "plain untouched 0", "quiet untouched 0"]);

@@ -130,6 +130,7 @@ pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
     let store = Store { session: &target, name: &plan.name };
     let slot = store.read().await?.map(|migration| migration.slot);
     let mut report = AbortReport::default();
+    large_objects::refuse_different(&source, &store).await?;
     // From here on the slot may be gone, so nothing can be followed any more: the same command goes on here.
     if let Some(slot) = slot {
         store.enter_finished().await?;

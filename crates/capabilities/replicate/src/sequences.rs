@@ -35,7 +35,7 @@ pub(crate) async fn follow(plan: &Plan, source: &Session, target: &Session) -> R
         }
         match there.get(&state.name) {
             Some(stands) if *stands == (state.last_value, state.is_called) => {}
-            Some((last_value, _)) if shared && state.ascends && *last_value >= state.last_value => {}
+            Some(stands) if shared && state.ascends && *stands >= (state.last_value, state.is_called) => {}
             Some(_) => moved.push(state),
             None => missing.push(state.name),
         }

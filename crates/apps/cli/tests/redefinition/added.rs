@@ -3,7 +3,8 @@
 use atalaya_sandbox::Server;
 
 use super::{caught_up, columns, done, refused};
-use crate::support::{Move, eventually};
+use crate::held::Held;
+use crate::support::{Move, eventually, ran};
 
 const BEFORE: &str = "
 CREATE TABLE item (id int PRIMARY KEY, what text); INSERT INTO item SELECT n, 'w' || n FROM generate_series(1, 100) n;
@@ -32,6 +33,13 @@ fn objects(server: &Server) -> String {
     server.run_sql("shop", sql).unwrap()
 }
 
+/// Indexes as each server says them.
+fn objects_of(server: &Server) -> String {
+    let sql =
+        "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid::regclass::text IN ('a', 'u') ORDER BY 1";
+    server.run_sql("shop", sql).unwrap()
+}
+
 fn tables_are_added(from: u16, to: u16) {
     let shop = Move::between(from, to);
     shop.source.run_sql("shop", BEFORE).unwrap();
@@ -43,17 +51,15 @@ fn tables_are_added(from: u16, to: u16) {
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|threads| {
         // Open before the table is published, and written to after: no row of it may get lost between copy and stream.
-        let (begun, is_begun) = std::sync::mpsc::channel();
         let source = &shop.source;
+        let writer = Held::open(&shop.source_url, "SET search_path = public");
+        writer.run("BEGIN; INSERT INTO line (v) VALUES ('open'); INSERT INTO item VALUES (999, 'open')").unwrap();
         threads.spawn(move || {
-            let sql = "BEGIN; INSERT INTO line (v) VALUES ('open'); INSERT INTO item VALUES (999, 'open');
-                       SELECT pg_sleep(4); INSERT INTO line (v) VALUES ('late'); UPDATE line SET v = 'later' WHERE id = 1; COMMIT";
-            begun.send(()).unwrap();
-            source.run_sql("shop", sql).unwrap();
+            let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted";
+            eventually("somebody waits for the writer's end", || source.run_sql("shop", waits).unwrap() != "0");
+            let late = "INSERT INTO line (v) VALUES ('late'); UPDATE line SET v = 'later' WHERE id = 1; COMMIT";
+            writer.run(late).unwrap();
         });
-        is_begun.recv().unwrap();
-        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-        eventually("the writer's transaction is open", || source.run_sql("shop", waits).unwrap() == "1");
         let stop = &stop;
         threads.spawn(move || {
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
@@ -132,6 +138,30 @@ fn a_table_whose_rows_were_rewritten_is_copied_again() {
     assert_eq!(running.wait().code, Some(0));
     shop.done("finish", &[]);
     shop.assert_equal();
+}
+
+#[test]
+fn a_table_asked_for_again_while_another_additions_snapshot_is_held_gets_one_of_its_own() {
+    let shop = Move::between(16, 18);
+    let tables =
+        "CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT n, 'v' || n FROM generate_series(1, 500) n";
+    shop.source.run_sql("shop", tables).unwrap();
+    done(&caught_up(&shop));
+    shop.source.run_sql("shop", &tables.replace(" a ", " u ")).unwrap();
+    shop.done("add-table", &["--table", "public.u"]);
+    let words = Move::migrate("start", &["--stop-when", "caught-up"]);
+    let killed = ran(shop.command(&words).env("ATALAYA_FAILPOINT", "addition-snapshot:1"));
+    assert_eq!(killed.signal, Some(9), "{:?} {}", killed.code, killed.stderr);
+    // The snapshot's holder lives on; `a` is written to after it, and asked for.
+    shop.source.run_sql("shop", "UPDATE a SET v = 'since' WHERE id < 9; INSERT INTO u VALUES (900, 'since')").unwrap();
+    shop.done("add-table", &["--table", "public.a", "--again"]);
+    done(&caught_up(&shop));
+    shop.source.run_sql("shop", "UPDATE a SET v = 'later' WHERE id > 490; DELETE FROM u WHERE id = 1").unwrap();
+    done(&caught_up(&shop));
+    shop.assert_equal();
+    shop.done("finish", &[]);
+    shop.assert_equal();
+    assert_eq!(objects_of(&shop.source), objects_of(&shop.target));
 }
 
 #[test]

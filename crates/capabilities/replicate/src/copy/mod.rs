@@ -124,7 +124,9 @@ pub(crate) async fn copy_tables(
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     store.ensure_writers(plan.options.workers).await?;
-    let tables = store.read_tables().await?;
+    let mut tables = store.read_tables().await?;
+    // What another snapshot has to be made for waits: in this one it is not at its own position.
+    tables.retain(|table| table.done || table.start_lsn == Some(snapshot.lsn));
     let referenced = referenced(store.session).await?;
     let bytes_expected = tables.iter().filter(|table| !table.done).map(|table| table.estimated_bytes).sum();
     let mut jobs = std::collections::VecDeque::new();

@@ -70,15 +70,17 @@ async fn load(
     source.simple_query("ROLLBACK TO SAVEPOINT job").await?;
     let table = &job.source.name;
     let (schema, name) = (quote_literal(&table.schema), quote_literal(&table.name));
+    // One that was asked for again meanwhile has no position: it is copied once more, whatever was loaded.
     let of_table = format!("migration = {migration} AND schema = {schema} AND name = {name}");
+    let of_snapshot = format!("{of_table} AND start_lsn = '{}'", shared.snapshot.lsn);
     let added = format!("copied_rows = copied_rows + {}, copied_bytes = copied_bytes + {}", totals.rows, totals.bytes);
     let finished = match &job.range {
-        None => format!("UPDATE atalaya.tables SET state = 'done', ranges = 1, {added} WHERE {of_table}"),
+        None => format!("UPDATE atalaya.tables SET state = 'done', ranges = 1, {added} WHERE {of_snapshot}"),
         // Ranges end in any order: whoever finds all of them done closes the table, on the row's lock.
         Some(range) => format!(
             "UPDATE atalaya.tables SET {added} WHERE {of_table};
              UPDATE atalaya.copy_ranges SET done = true WHERE {of_table} AND range = {};
-             UPDATE atalaya.tables SET state = 'done' WHERE {of_table}
+             UPDATE atalaya.tables SET state = 'done' WHERE {of_snapshot}
                 AND NOT EXISTS (SELECT FROM atalaya.copy_ranges WHERE {of_table} AND NOT done)",
             range.number
         ),

@@ -11,6 +11,7 @@ use crate::apply::GroupPosition;
 use crate::ddl::{
     Remedy, SourceColumn, SourceTable, Unfollowed, Which, describe, enum_signature, follow_enums, gained,
 };
+use crate::progress::{Store, TableRow};
 use crate::report::Event;
 use crate::{Error, sequences};
 
@@ -162,9 +163,21 @@ impl Follower<'_> {
         let on_target = |column: &SourceColumn| target.columns.iter().any(|other| other.name == column.name());
         let came = gained(was, now, target).map_err(|change| change.refusal(name, None))?;
         let missing: Vec<SourceColumn> = came.into_iter().filter(|column| !on_target(column)).cloned().collect();
+        let rewritten = was.filenode != now.definition.filenode;
         self.add_columns(name, now, &missing).await?;
         self.check_made(name, now)?;
+        if rewritten {
+            self.forget_proof(name).await?;
+        }
         self.write_definition(name, now).await
+    }
+
+    /// A statement that rewrote the table may have changed its rows: only a comparison of every one can tell.
+    async fn forget_proof(&self, name: &RelationName) -> Result<(), Error> {
+        let store = Store { session: self.opened.target, name: &self.opened.plan.name };
+        let tables = store.read_tables().await?;
+        let rewritten: Vec<TableRow> = tables.into_iter().filter(|table| table.source == *name).collect();
+        store.forget_proofs(&rewritten).await
     }
 }
 

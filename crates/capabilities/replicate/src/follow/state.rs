@@ -239,7 +239,13 @@ async fn table_set(store: &Store<'_>) -> Result<TableSet, Error> {
     let mut mappings: HashMap<RelationName, Mapping> = HashMap::new();
     for table in store.read_tables().await? {
         // One that was added this moment: whatever comes before its copy will be in it.
-        let start_lsn = table.start_lsn.unwrap_or(Lsn(u64::MAX));
+        let start_lsn = match table.start_lsn {
+            Some(start_lsn) => start_lsn,
+            None if table.done => {
+                return Err(Error::Broken("a copied table has no position that its changes count from"));
+            }
+            None => Lsn(u64::MAX),
+        };
         let TableRow { source, target, definition, append_only, conflicts, .. } = table;
         mappings.insert(source, Mapping { target, start_lsn, definition, append_only, conflicts });
     }

@@ -29,17 +29,31 @@ pub(super) async fn copy_pending(
     migration: &mut Migration,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    let pending = pending(store, migration).await?;
-    if pending.is_empty() {
-        return Ok(());
+    // A snapshot that is held comes to its end first; what was asked for since has one of its own.
+    loop {
+        let pending = pending(connected, store, migration).await?;
+        if pending.is_empty() {
+            return Ok(());
+        }
+        copy_these(plan, connected, store, migration, &pending, observer).await?;
     }
-    let copied = copy_tables(plan, connected, store, migration, &pending, observer).await;
+}
+
+async fn copy_these(
+    plan: &Plan,
+    connected: &Connected,
+    store: &Store<'_>,
+    migration: &mut Migration,
+    pending: &[TableRow],
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    let copied = copy_tables(plan, connected, store, migration, pending, observer).await;
     let Err(error) = copied else { return Ok(()) };
     // Tables that are part of the move already cannot be left as they are.
     if error.is_transient() || pending.iter().any(|table| table.added.is_none()) {
         return Err(error);
     }
-    give_up(connected, store, migration, &pending).await?;
+    give_up(connected, store, migration, pending).await?;
     let mut text = atalaya_data::chain(&error);
     if let Some(hint) = error.hint() {
         text.push_str(&format!(" ({hint})"));
@@ -50,11 +64,15 @@ pub(super) async fn copy_pending(
 }
 
 /// Tables that are not copied, and those that are and whose indexes may not stand yet: the snapshot is kept in mind
-/// until they do.
-async fn pending(store: &Store<'_>, migration: &Migration) -> Result<Vec<TableRow>, Error> {
-    let lsn = migration.snapshot.as_ref().map(|held| held.lsn);
-    let of_snapshot = |table: &TableRow| lsn.is_some() && table.start_lsn == lsn;
-    Ok(store.read_tables().await?.into_iter().filter(|table| !table.done || of_snapshot(table)).collect())
+/// until they do. Of a snapshot that is held, its own only: others' rows at it are none of their positions.
+async fn pending(connected: &Connected, store: &Store<'_>, migration: &Migration) -> Result<Vec<TableRow>, Error> {
+    let tables = store.read_tables().await?;
+    let Some(held) = &migration.snapshot else {
+        return Ok(tables.into_iter().filter(|table| !table.done).collect());
+    };
+    let of_snapshot = |table: &TableRow| table.start_lsn == Some(held.lsn);
+    let is_needed = tables.iter().any(of_snapshot) && snapshot::is_held(&connected.source, held).await?;
+    Ok(tables.into_iter().filter(|table| of_snapshot(table) || (!is_needed && !table.done)).collect())
 }
 
 async fn copy_tables(

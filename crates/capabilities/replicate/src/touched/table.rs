@@ -139,6 +139,8 @@ impl TableNotes {
         if self.columns.iter().map(String::as_str).eq(columns.clone()) {
             return;
         }
+        // Whoever binds a table to these notes has to say its columns again.
+        self.bound = None;
         // Equal values of other columns are other keys.
         self.columns = columns.map(str::to_owned).collect();
         self.pending.clear();

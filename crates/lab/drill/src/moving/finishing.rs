@@ -28,9 +28,7 @@ impl Supervisor<'_> {
         let mut planned = planned.iter();
         let mut runs = 0;
         loop {
-            // A drill is to see what only a look at every row can find.
-            let verb = ["migrate", "finish", "--full-proof"];
-            let arguments = self.program.arguments(&verb, &self.extra.of_run());
+            let arguments = self.program.arguments(&["migrate", "finish"], &self.extra.of_run());
             let mut run = Run::start(&self.program, &arguments)?;
             let fault = match planned.next().filter(|_| self.has_time()) {
                 Some(planned) => self.strike_finish(&mut run, *planned).await?,

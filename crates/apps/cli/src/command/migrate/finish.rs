@@ -23,10 +23,11 @@ use crate::runtime;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   atalaya migrate finish orders-to-18
-  atalaya migrate finish orders-to-18 --full-proof
+  atalaya migrate finish orders-to-18 --touched-proof
 
-Tables whose rows were all proven equal within the last day (`atalaya validate`) are proven by the keys that were written
-since; all others, and every table with --full-proof, row by row.
+Every row of every table is compared once more, while the application stands still. With --touched-proof only the keys
+that were written since, for tables whose rows were all proven equal within the last day (`atalaya validate`): quicker, and
+blind to what anything but the move has changed meanwhile.
 
 A run that follows the source is stopped first. Nothing may write to the source any more: what it commits after the
 last fence stays there.")]
@@ -38,9 +39,9 @@ pub(crate) struct FinishArguments {
     /// Tables whose rows may differ, by decision of their conflict policy: nobody makes them equal. May be repeated.
     #[arg(long, value_name = "PATTERN")]
     accept_differences: Vec<String>,
-    /// Compare every row of every table once more, however lately that was done.
+    /// Compare only the keys written since, where every row was proven equal within the last day.
     #[arg(long)]
-    full_proof: bool,
+    touched_proof: bool,
 }
 
 /// The tables whose differences are accepted; refuses those where no policy has decided any.
@@ -155,7 +156,7 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
     })??;
     progress.finish();
     // What others wrote, no change of the source has touched.
-    let full = arguments.full_proof || shared;
+    let full = !arguments.touched_proof || shared;
     let extent = if full { LastProof::Full } else { LastProof::Touched };
     let report = runtime::block_on(validate::last_proof(&endpoints, extent, context))??;
     if !report.is_clean() && !is_accepted(&report, &accepted, shared) {
