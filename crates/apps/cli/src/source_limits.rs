@@ -7,7 +7,7 @@ use atalaya_postgres::load::LoadLimit;
 /// Limits that keep the source's own work going.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct SourceLimits {
-    /// Sessions that this command may have on the source at once; fewer workers run where more would be needed.
+    /// Sessions that this command may have on the source at once, 6 or more; fewer workers run where more would be needed.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(6..=1000))]
     pub(crate) source_connections: Option<u16>,
     /// While more than N client sessions of others are active on the source, no new table or range is begun.

@@ -105,5 +105,8 @@ fn status_of_a_migration_that_is_not_there_says_how_to_begin() {
     assert_eq!(ran.code, Some(1));
     let error: Value = serde_json::from_str(ran.stderr.trim()).unwrap();
     assert_eq!(error["error"], "the target knows no migration `shop`");
-    assert_eq!(error["hint"], "begin it with `atalaya migrate start`");
+    assert_eq!(
+        error["hint"],
+        "a finished migration leaves nothing behind, not even its name; `atalaya migrate start` begins one"
+    );
 }

@@ -178,7 +178,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::SchemaChange { .. } => Some(
-                "nothing of this transaction was applied; make the same change on the target, then start again"
+                "nothing of this transaction was applied; make the target's table what the source's is by now, then start again"
                     .to_owned(),
             ),
             Self::Unfilled { .. } => Some(

@@ -44,11 +44,12 @@ fn assert_went_through(report: &Value, faults: usize) {
             "{fault}"
         );
     }
-    let kills =
-        ["kill -9 of the run", "kill -9 of the snapshot's holder", "kill -9 of the source", "kill -9 of the target"];
-    for kill in kills {
-        assert!(came.iter().any(|fault| fault["kind"] == kill), "{kill}: {report}");
+    let times = |kind: &str| came.iter().filter(|fault| fault["kind"] == kind).count();
+    for kill in ["kill -9 of the run", "kill -9 of the source", "kill -9 of the target"] {
+        assert!(times(kill) >= 1, "{kill}: {report}");
     }
+    // Where the copy was quicker than the fault, there is no holder left, and the run is killed instead.
+    assert!(times("kill -9 of the snapshot's holder") + times("kill -9 of the run") >= 2, "{report}");
     let of_runs = came.iter().filter(|fault| fault["kind"] == "kill -9 of the run");
     for fault in of_runs {
         assert!(fault["evidence"].as_str().unwrap().ends_with("ended by signal 9"), "{fault}");

@@ -41,7 +41,10 @@ pub(crate) fn run(arguments: &ConflictsArguments, context: &Context) -> Result<u
         return Err(Failure {
             code: exit::FAILED,
             message: format!("the target knows no migration `{}`", endpoints.name),
-            hint: Some("begin it with `atalaya migrate start`".to_owned()),
+            hint: Some(
+                "a finished migration leaves nothing behind, not even its name; `atalaya migrate start` begins one"
+                    .to_owned(),
+            ),
         });
     };
     let json = serde_json::json!({ "version": 1, "migration": endpoints.name, "counts": counts, "conflicts": rows });

@@ -44,7 +44,8 @@ pub(crate) struct RunArguments {
     /// Seconds a new slot may wait for transactions that are open on the source.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) slot_timeout: u64,
-    /// Give up the slot, and with it the move, rather than let it keep more of the source's log than this (`50GB`).
+    /// Give up the slot, and with it the move, rather than let it keep more of the source's log than this: a
+    /// whole number with kB, MB, GB or TB, given to each `start` anew.
     /// Steps towards it are told; a run that begins beyond it gives up at once. Without it nothing is given up: only the
     /// DBA knows how much room the disk has.
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]

@@ -27,7 +27,10 @@ pub(crate) fn run(arguments: &StatusArguments, context: &Context) -> Result<u8, 
         return Err(Failure {
             code: exit::FAILED,
             message: format!("the target knows no migration `{}`", endpoints.name),
-            hint: Some("begin it with `atalaya migrate start`".to_owned()),
+            hint: Some(
+                "a finished migration leaves nothing behind, not even its name; `atalaya migrate start` begins one"
+                    .to_owned(),
+            ),
         });
     };
     context.print(&text(&status), &serde_json::json!(status));
