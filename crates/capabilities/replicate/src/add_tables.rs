@@ -13,7 +13,7 @@ use rand::RngExt;
 use tokio::time::Instant;
 
 use crate::progress::{Migration, Phase, Store};
-use crate::run::{map_to_existing, refuse_rows};
+use crate::run::{map_to_existing, refuse_rows, refuse_unidentified};
 use crate::{Error, Plan, RelationFilter};
 
 /// What becomes of tables that are named.
@@ -113,19 +113,8 @@ async fn choose<'all>(
         };
         return Err(Error::refused("nothing-selected", seen, hint));
     }
-    let lost: Vec<String> = chosen
-        .iter()
-        .filter(|relation| !relation.followable && !relation.chosen_by(&plan.append_only))
-        .map(|relation| relation.name.to_string())
-        .collect();
-    if lost.is_empty() {
-        return Ok(chosen);
-    }
-    Err(Error::refused(
-        "identity-missing",
-        format!("updates and deletes of {} could not be followed", lost.join(", ")),
-        "give each a primary key or `ALTER TABLE ... REPLICA IDENTITY FULL`, or declare it with `--append-only`",
-    ))
+    refuse_unidentified(plan, chosen.iter().copied())?;
+    Ok(chosen)
 }
 
 /// Writes the tables down; from then on the next run copies them.

@@ -20,7 +20,7 @@ use crate::{Error, LargeObjects, Plan, large_objects};
 pub(crate) use added::open_addition;
 pub(crate) use connect::{Connected, is_running, lock as run_lock};
 pub(crate) use copy_phase::open_archive;
-pub(crate) use create::{chosen_tables, map_to_existing, refuse_rows};
+pub(crate) use create::{chosen_tables, map_to_existing, refuse_rows, refuse_unidentified};
 
 /// How a run ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::report::Complaint;
-
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -32,12 +30,6 @@ pub enum Error {
     /// There is nothing to move.
     #[error("the schema has no table that could be filled and moved")]
     NothingToMove,
-    /// The schema has something of the drill's own name.
-    #[error("the schema has `{name}`, which the drill would make itself")]
-    NameTaken {
-        /// What it is.
-        name: &'static str,
-    },
     /// The assessment forbids the move.
     #[error("the assessment of the clone forbids the move:{checks}")]
     Forbidden {
@@ -45,7 +37,7 @@ pub enum Error {
         checks: String,
     },
     /// A run of the program ended as none may.
-    #[error("after {after}: {source}")]
+    #[error("after {after} the program ended as it may not")]
     Run {
         /// The last fault, or the start.
         after: String,
@@ -62,12 +54,6 @@ pub enum Error {
         seconds: u64,
         /// How often the same command was run again.
         runs: u32,
-    },
-    /// Something is not as it must be; differences first.
-    #[error("{}", first(complaints))]
-    Failed {
-        /// What, in order.
-        complaints: Vec<Complaint>,
     },
     /// A server could not be started, stopped or asked.
     #[error(transparent)]
@@ -103,10 +89,6 @@ pub enum Error {
     Ended,
 }
 
-fn first(complaints: &[Complaint]) -> String {
-    complaints.iter().map(|complaint| complaint.text.clone()).collect::<Vec<_>>().join("; ")
-}
-
 impl Error {
     /// The next step, where there is one.
     #[must_use]
@@ -116,12 +98,11 @@ impl Error {
             Self::NoVersion { .. } => "give the source's major version with --from",
             Self::Script { .. } => "write it with `pg_dump --schema-only --file FILE`",
             Self::NothingToMove => "see what was left out above; --tables says which tables take part",
-            Self::NameTaken { .. } => "leave that schema out of the script that --schema-file names",
             Self::Forbidden { .. } => {
                 "a real move of this schema would be refused, too: `atalaya assess` says of each what to do; \
                  --set-replica-identity, --append-only and --exclude are options of the drill as well"
             }
-            Self::Run { .. } | Self::Stuck { .. } | Self::Failed { .. } => {
+            Self::Run { .. } | Self::Stuck { .. } => {
                 "if nobody else has written to the drill's servers, this is a defect of the program: please report it \
                  with the seed and the command's output"
             }

@@ -88,9 +88,7 @@ pub(crate) struct DrillArguments {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = match &error {
-            Error::Downgrade { .. } | Error::Script { .. } | Error::Forbidden { .. } | Error::NameTaken { .. } => {
-                exit::REFUSED
-            }
+            Error::Downgrade { .. } | Error::Script { .. } | Error::Forbidden { .. } => exit::REFUSED,
             Error::NoVersion { .. } => exit::USAGE,
             Error::Verb(atalaya_verbs::Error::Different { .. }) => exit::DIFFERENT,
             _ => exit::FAILED,

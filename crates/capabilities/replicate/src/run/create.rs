@@ -94,13 +94,22 @@ async fn select_tables(plan: &Plan, source: &Session) -> Result<Vec<Relation>, E
             "see the tables with `\\dt *.*` in psql, and the patterns in the estate file or `--tables`",
         ));
     }
-    let lost: Vec<String> = selected
-        .iter()
+    refuse_unidentified(plan, &selected)?;
+    Ok(selected)
+}
+
+/// Refuses tables whose updates and deletes could not be followed.
+pub(crate) fn refuse_unidentified<'a>(
+    plan: &Plan,
+    tables: impl IntoIterator<Item = &'a Relation>,
+) -> Result<(), Error> {
+    let lost: Vec<String> = tables
+        .into_iter()
         .filter(|relation| !relation.followable && !relation.chosen_by(&plan.append_only))
         .map(|relation| relation.name.to_string())
         .collect();
     if lost.is_empty() {
-        return Ok(selected);
+        return Ok(());
     }
     Err(Error::refused(
         "identity-missing",
