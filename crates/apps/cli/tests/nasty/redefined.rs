@@ -90,6 +90,28 @@ fn a_table_that_is_published_no_more() {
 }
 
 #[test]
+fn a_table_that_was_not_published_for_a_while_or_is_published_in_part() {
+    for (name, meddled) in [
+        (
+            "out and in again",
+            "ALTER PUBLICATION {p} DROP TABLE a; INSERT INTO a VALUES (2); ALTER PUBLICATION {p} ADD TABLE ONLY a",
+        ),
+        ("a row filter", "ALTER PUBLICATION {p} SET TABLE ONLY a WHERE (id > 5), ONLY b; INSERT INTO a VALUES (3)"),
+    ] {
+        let shop = Move::between(15, 18);
+        shop.source
+            .run_sql("shop", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)")
+            .unwrap();
+        assert_eq!(caught_up(&shop, &[]).code, Some(0), "{name}");
+        shop.source.run_sql("shop", "INSERT INTO a VALUES (1)").unwrap();
+        assert_eq!(caught_up(&shop, &[]).code, Some(0), "{name}");
+        let publication = shop.status()["slot"]["name"].as_str().unwrap().to_owned();
+        shop.source.run_sql("shop", &meddled.replace("{p}", &publication)).unwrap();
+        refused(&caught_up(&shop, &[]), "or did not for a while");
+    }
+}
+
+#[test]
 fn a_table_dropped_on_both_sides_does_not_keep_the_move_from_its_end() {
     let shop = moved();
     shop.source.run_sql("shop", "DROP TABLE b").unwrap();

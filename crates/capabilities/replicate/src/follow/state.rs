@@ -97,7 +97,7 @@ impl<'a> Follower<'a> {
             check_position(opened.source, migration, applied).await?;
         }
         let tables = table_set(&store).await?;
-        refuse_unpublished(opened.source, migration, &store.read_tables().await?).await?;
+        refuse_unpublished(opened.source, migration, &store).await?;
         let append_only = AppendOnly::read(&store).await?;
         let application = format!("atalaya apply {}", plan.name);
         let session = Session::connect(&plan.target, &application).await?;
@@ -216,7 +216,7 @@ impl<'a> Follower<'a> {
             self.opened.observer.observe(&Event::Warning { text: text.to_owned() });
         }
         self.watch_tables().await?;
-        refuse_unpublished(self.opened.source, self.opened.migration, &store.read_tables().await?).await?;
+        refuse_unpublished(self.opened.source, self.opened.migration, &store).await?;
         self.report().await
     }
 

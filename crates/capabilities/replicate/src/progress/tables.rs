@@ -24,6 +24,8 @@ pub(crate) struct TableRow {
     pub(crate) shares_target: bool,
     /// What the source's table was before the snapshot.
     pub(crate) definition: Option<Definition>,
+    /// Its entry in the source's publication, as it was seen first.
+    pub(crate) publication_entry: Option<u32>,
     /// The addition it came with, if it was not there from the beginning.
     pub(crate) added: Option<String>,
     /// What is done with rows that somebody else wrote to the target's table.
@@ -55,6 +57,17 @@ impl Store<'_> {
                 )
                 .await?;
         }
+        Ok(())
+    }
+
+    /// Writes down which entry of the publication a table is known by.
+    pub(crate) async fn write_publication_entry(&self, table: &RelationName, entry: u32) -> Result<(), Error> {
+        self.session
+            .execute(
+                "UPDATE atalaya.tables SET publication_entry = $4 WHERE migration = $1 AND schema = $2 AND name = $3",
+                &[&self.name, &table.schema, &table.name, &entry],
+            )
+            .await?;
         Ok(())
     }
 
@@ -168,7 +181,7 @@ impl Store<'_> {
             .query(
                 "SELECT schema, name, target_schema, target_name, start_lsn::text, state = 'done', ranges, append_only,
                         estimated_bytes, count(*) OVER (PARTITION BY target_schema, target_name) > 1,
-                        definition::text, conflicts, added
+                        definition::text, conflicts, added, publication_entry
                    FROM atalaya.tables WHERE migration = $1
                   ORDER BY estimated_bytes DESC, schema, name",
                 &[&self.name],
@@ -198,6 +211,7 @@ impl Store<'_> {
                         )
                     })?,
                     added: row.get(12),
+                    publication_entry: row.get(13),
                 })
             })
             .collect()

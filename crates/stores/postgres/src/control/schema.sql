@@ -56,6 +56,8 @@ CREATE TABLE IF NOT EXISTS atalaya.tables (
     added           text,
     -- What the source's table was before the snapshot: OID, file, columns.
     definition      jsonb,
+    -- Its row of pg_publication_rel on the source: another one means that it was not published for a while.
+    publication_entry oid,
     -- What is done with rows that somebody else wrote to the target.
     conflicts       text NOT NULL DEFAULT 'stop',
     PRIMARY KEY (migration, schema, name)
