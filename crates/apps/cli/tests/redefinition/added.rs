@@ -182,6 +182,14 @@ fn an_addition_that_fails_is_taken_back_and_the_move_goes_on() {
     assert_eq!(shop.target.run_sql("shop", "SELECT to_regclass('b') IS NULL").unwrap(), "t");
     refused(&shop.run("add-table", &["--table", "public.c"]), "could not be followed");
     refused(&shop.run("add-table", &["--table", "public.nowhere"]), "no table of the source");
+    // Its rows are there already when its index cannot be made.
+    let made = "CREATE FUNCTION half(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 2'";
+    let indexed = "CREATE TABLE d (id int PRIMARY KEY); INSERT INTO d VALUES (8); CREATE INDEX ON d (half(id))";
+    shop.source.run_sql("shop", &format!("{made}; {indexed}")).unwrap();
+    refused(&shop.run("add-table", &["--table", "public.d"]), "half(integer) does not exist");
+    assert_eq!(shop.source.run_sql("shop", published).unwrap(), "0");
+    shop.target.run_sql("shop", made).unwrap();
+    shop.done("add-table", &["--table", "public.d"]);
     // The move lives on, and takes the table when what it needs is there.
     shop.target.run_sql("shop", "CREATE TYPE fresh AS ENUM ('a')").unwrap();
     shop.source.run_sql("shop", "INSERT INTO a VALUES (1); INSERT INTO b VALUES (1, 'a')").unwrap();

@@ -157,12 +157,15 @@ impl Store<'_> {
         Ok(())
     }
 
-    /// Forgets tables of an addition that came to nothing.
-    pub(crate) async fn forget_added(&self) -> Result<(), Error> {
+    /// Forgets tables of an addition that came to nothing, also those whose rows were there already.
+    pub(crate) async fn forget_added(&self, tables: &[TableRow]) -> Result<(), Error> {
+        let (schemas, names): (Vec<&str>, Vec<&str>) =
+            tables.iter().map(|table| (table.source.schema.as_str(), table.source.name.as_str())).unzip();
         self.session
             .execute(
-                "DELETE FROM atalaya.tables WHERE migration = $1 AND state <> 'done' AND added IS NOT NULL",
-                &[&self.name],
+                "DELETE FROM atalaya.tables WHERE migration = $1 AND added IS NOT NULL
+                    AND (schema, name) IN (SELECT * FROM unnest($2::text[], $3::text[]))",
+                &[&self.name, &schemas, &names],
             )
             .await?;
         Ok(())

@@ -241,7 +241,7 @@ async fn give_up(
     if let Some(held) = &migration.snapshot {
         snapshot::release(&connected.source, held).await?;
     }
-    store.forget_added().await?;
+    store.forget_added(tables).await?;
     store.leave_snapshot().await?;
     migration.snapshot = None;
     Ok(())
