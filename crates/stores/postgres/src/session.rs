@@ -4,6 +4,7 @@
 //! peer is gone notices by TCP keepalive and user timeout, so that no call waits for ever on a dead network.
 
 use std::future::poll_fn;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use atalaya_estate::{ConnectionUrl, TlsMode};
@@ -222,6 +223,29 @@ impl Session {
             count += 1;
         }
         Ok(count)
+    }
+
+    /// Runs a prepared statement and calls `each` for its rows as they come, until it says that it has enough; the rows
+    /// that were still to come are then on their way nevertheless, and the session is better dropped.
+    ///
+    /// # Errors
+    /// The server's, a lost connection, or the first error of `each`.
+    pub async fn query_prepared_while<E: From<Error>>(
+        &self,
+        statement: &tokio_postgres::Statement,
+        parameters: &[&(dyn ToSql + Sync)],
+        mut each: impl FnMut(&Row) -> Result<ControlFlow<()>, E>,
+    ) -> Result<ControlFlow<()>, E> {
+        use futures_util::TryStreamExt;
+        let failed = |error| Error::from_driver("running a prepared statement", error);
+        let rows = self.client.query_raw(statement, parameters.iter().copied()).await.map_err(failed)?;
+        tokio::pin!(rows);
+        while let Some(row) = rows.try_next().await.map_err(failed)? {
+            if each(&row)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// The next notification on any channel this session listens to; waits for one. `None` when the
