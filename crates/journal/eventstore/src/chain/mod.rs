@@ -8,4 +8,4 @@ mod link;
 pub(crate) use canonical::Canonical;
 pub use digest::Digest;
 pub use frontier::Frontier;
-pub(crate) use link::{Link, data_digest};
+pub(crate) use link::Link;

@@ -1,0 +1,125 @@
+//! The journal in a file of SQLite, for one machine and any number of processes.
+//!
+//! One connection writes, on a thread of its own, and takes the write lock before it reads anything (`BEGIN
+//! IMMEDIATE`): a transaction that began as a reader could not become a writer beside another one. Readers never wait
+//! for it (WAL). A caller never sees that the file is busy; waiting ends at the limit of the options.
+
+mod checkpoint;
+mod connection;
+mod failure;
+mod file;
+mod read;
+mod row;
+mod schema;
+mod snapshot;
+mod watch;
+mod workers;
+mod write;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::{Answers, Backend};
+use crate::commit::Head;
+use crate::subscription::{Checkpoint, CheckpointKey};
+use crate::{Append, Error, Options, Page, Position, Read, Snapshot, StreamName};
+
+use watch::Watch;
+use workers::Workers;
+
+/// A journal in a file.
+pub(crate) struct Sqlite {
+    writer: Workers,
+    readers: Workers,
+    watch: Watch,
+    lock_limit: Duration,
+}
+
+impl Sqlite {
+    /// Opens a journal, and makes it where there is none.
+    pub(crate) async fn open(path: &Path, options: &Options) -> Result<Self, Error> {
+        let (path, lock_limit, readers) = (path.to_owned(), options.lock_limit, options.readers);
+        let opening = move || {
+            file::prepare(&path)?;
+            let writer = connection::open(&path, lock_limit)?;
+            schema::ensure(&writer, lock_limit)?;
+            let mut reading = Vec::new();
+            for _ in 0..readers.max(1) {
+                reading.push(connection::open_to_read(&path, lock_limit)?);
+            }
+            let watching = connection::open_to_read(&path, lock_limit)?;
+            Ok(Self {
+                writer: Workers::start("journal writer", vec![writer])?,
+                readers: Workers::start("journal reader", reading)?,
+                watch: Watch::start(watching)?,
+                lock_limit,
+            })
+        };
+        tokio::task::spawn_blocking(opening).await.map_err(|_| Error::Closed)?
+    }
+}
+
+impl Backend for Sqlite {
+    fn commit(&self, appends: Arc<Vec<Append>>) -> BoxFuture<'_, Result<Answers, Error>> {
+        let limit = self.lock_limit;
+        async move {
+            let (answers, end) = self.writer.run(move |connection| write::commit(connection, &appends, limit)).await?;
+            self.watch.publish(end);
+            Ok(answers)
+        }
+        .boxed()
+    }
+
+    fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, Error>> {
+        self.readers.run(move |connection| read::page(connection, &read)).boxed()
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<Head, Error>> {
+        self.readers.run(|connection| read::head(connection)).boxed()
+    }
+
+    fn version(&self, stream: StreamName) -> BoxFuture<'_, Result<u64, Error>> {
+        self.readers.run(move |connection| read::version(connection, &stream)).boxed()
+    }
+
+    fn grown(&self, beyond: Position) -> BoxFuture<'_, Result<(), Error>> {
+        self.watch.grown(beyond).boxed()
+    }
+
+    fn checkpoint(&self, key: CheckpointKey) -> BoxFuture<'_, Result<Option<Checkpoint>, Error>> {
+        self.readers.run(move |connection| checkpoint::load(connection, &key)).boxed()
+    }
+
+    fn move_checkpoint(
+        &self,
+        key: CheckpointKey,
+        from: Position,
+        to: Position,
+    ) -> BoxFuture<'_, Result<Result<(), Position>, Error>> {
+        let limit = self.lock_limit;
+        self.writer.run(move |connection| checkpoint::advance(connection, &key, (from, to), limit)).boxed()
+    }
+
+    fn snapshot(&self, stream: StreamName) -> BoxFuture<'_, Result<Option<Snapshot>, Error>> {
+        self.readers.run(move |connection| snapshot::load(connection, &stream)).boxed()
+    }
+
+    fn save_snapshot(&self, snapshot: Snapshot) -> BoxFuture<'_, Result<bool, Error>> {
+        let limit = self.lock_limit;
+        self.writer.run(move |connection| snapshot::save(connection, &snapshot, limit)).boxed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        async move {
+            self.watch.stop();
+            self.readers.stop().await;
+            // Last, so that it empties the log into the file and removes it.
+            self.writer.stop().await;
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,8 @@
+//! What every backend promises.
+
+mod appending;
+mod idempotency;
+mod opening;
+mod reading;
+mod snapshots;
+mod subscribing;
