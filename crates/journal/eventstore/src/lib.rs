@@ -16,7 +16,7 @@ mod read;
 mod store;
 
 pub use append::{Append, Appended, Expected, Guard, StreamAppend};
-pub use chain::{Digest, Frontier};
+pub use chain::{ConsistencyProof, Digest, Frontier, InclusionProof, NotADigest};
 pub use error::{Conflict, Error};
 pub use event::{AppendId, Event, EventId, NewEvent};
 pub use name::{EventType, NameError, StreamName};
