@@ -7,12 +7,15 @@
 pub mod append;
 mod backend;
 mod chain;
+pub mod checkpoint;
 mod commit;
+pub mod erase;
 mod error;
 mod event;
 mod name;
 mod position;
 mod read;
+pub mod secret;
 mod store;
 
 pub use append::{Append, Appended, Expected, Guard, StreamAppend};

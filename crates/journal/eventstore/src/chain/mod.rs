@@ -10,6 +10,8 @@ mod subtree;
 pub(crate) use canonical::Canonical;
 pub use digest::{Digest, NotADigest};
 pub use frontier::Frontier;
+#[cfg(test)]
+pub(crate) use frontier::node_of;
 pub(crate) use link::{Link, data_digest};
 pub use proof::{ConsistencyProof, InclusionProof};
 pub(crate) use subtree::{Range, Span, Tile, consistency, inclusion};

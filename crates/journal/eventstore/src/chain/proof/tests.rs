@@ -1,3 +1,5 @@
+//! Proofs of small trees against the definition of RFC 6962, of larger ones through stored subtrees.
+
 use proptest::prelude::*;
 
 use super::super::frontier::tests::root_by_definition;
