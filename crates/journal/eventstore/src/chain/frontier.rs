@@ -42,7 +42,7 @@ impl Frontier {
             node = node_of(&left, &node);
             carry >>= 1;
             level += 1;
-            if level % TILE_LEVELS == 0 {
+            if level.is_multiple_of(TILE_LEVELS) {
                 completed(Tile { level: level / TILE_LEVELS, index: carry, root: node });
             }
         }
