@@ -1,6 +1,7 @@
 //! What is asked of the journal when events are appended, and its answer.
 
 use crate::chain::{Canonical, Digest};
+use crate::erase::holds_unsealed;
 use crate::{AppendId, Error, NewEvent, Position, StreamName};
 
 /// The most bytes of one event's data, and of its metadata.
@@ -120,6 +121,9 @@ impl Append {
         }
         if self.events().any(|event| event.data.len() > DATA_BYTES_MAX || event.metadata.len() > DATA_BYTES_MAX) {
             return refuse("the data of one event is larger than 1 MiB");
+        }
+        if self.events().any(|event| holds_unsealed(&event.data)) {
+            return refuse("it holds personal data that was not sealed");
         }
         if self.bytes() > APPEND_BYTES_MAX {
             return refuse("it is larger than 8 MiB");

@@ -63,7 +63,9 @@
 pub mod append;
 mod backend;
 mod chain;
+pub mod checkpoint;
 mod commit;
+pub mod erase;
 mod error;
 mod event;
 mod name;
@@ -71,6 +73,7 @@ mod options;
 mod pages;
 mod position;
 mod read;
+pub mod secret;
 mod snapshot;
 mod store;
 mod subscription;
@@ -78,7 +81,7 @@ mod upcast;
 mod writer;
 
 pub use append::{Append, Appended, Expected, Guard, StreamAppend};
-pub use chain::{Digest, Frontier};
+pub use chain::{ConsistencyProof, Digest, Frontier, InclusionProof, NotADigest};
 pub use error::{Conflict, Error};
 pub use event::{AppendId, Event, EventId, NewEvent};
 pub use name::{EventType, NameError, StreamName};

@@ -2,8 +2,13 @@
 
 use std::fmt;
 
-/// 32 bytes of SHA-256.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+
+/// 32 bytes of SHA-256. Shown as 64 hexadecimal digits; in JSON and in notes as standard base64.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -28,6 +33,18 @@ impl Digest {
         bytes.try_into().ok().map(Self)
     }
 
+    /// As standard base64 with padding, 44 letters.
+    #[must_use]
+    pub fn to_base64(&self) -> String {
+        BASE64_STANDARD.encode(self.0)
+    }
+
+    /// The digest with this standard base64; none where it is another text.
+    #[must_use]
+    pub fn from_base64(text: &str) -> Option<Self> {
+        Self::from_slice(&BASE64_STANDARD.decode(text).ok()?)
+    }
+
     /// The SHA-256 of parts, one after the other.
     #[must_use]
     pub fn of(parts: &[&[u8]]) -> Self {
@@ -37,6 +54,25 @@ impl Digest {
         }
         // SHA-256 has 32 bytes; the other case cannot be.
         Self::from_slice(context.finish().as_ref()).unwrap_or(Self::ZERO)
+    }
+}
+
+/// A text that is not the standard base64 of 32 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is not the standard base64 of a SHA-256")]
+pub struct NotADigest;
+
+impl TryFrom<String> for Digest {
+    type Error = NotADigest;
+
+    fn try_from(text: String) -> Result<Self, NotADigest> {
+        Self::from_base64(&text).ok_or(NotADigest)
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_base64()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The right edge of the Merkle tree over all leaves: enough to add one and to say the root (RFC 6962, section 2.1).
 
 use super::Digest;
+use super::subtree::{TILE_LEVELS, Tile};
 
 const NODE: u8 = 1;
 
@@ -26,14 +27,24 @@ impl Frontier {
 
     /// Adds a leaf.
     pub fn push(&mut self, leaf: Digest) {
+        self.push_completing(leaf, |_| ());
+    }
+
+    /// Adds a leaf, and names the subtrees whose roots are to be stored that are complete with it.
+    pub(crate) fn push_completing(&mut self, leaf: Digest, mut completed: impl FnMut(Tile)) {
         let mut node = leaf;
         // Each complete pair of equal size becomes one subtree, as a carry does in a sum.
         let mut carry = self.size;
+        let mut level: u8 = 0;
         while carry & 1 == 1
             && let Some(left) = self.roots.pop()
         {
             node = node_of(&left, &node);
             carry >>= 1;
+            level += 1;
+            if level.is_multiple_of(TILE_LEVELS) {
+                completed(Tile { level: level / TILE_LEVELS, index: carry, root: node });
+            }
         }
         self.roots.push(node);
         self.size = self.size.saturating_add(1);
@@ -72,11 +83,11 @@ pub(crate) fn node_of(left: &Digest, right: &Digest) -> Digest {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// The definition of RFC 6962, word by word.
-    fn root_by_definition(leaves: &[Digest]) -> Digest {
+    pub(in super::super) fn root_by_definition(leaves: &[Digest]) -> Digest {
         match leaves {
             [] => Digest::of(&[]),
             [leaf] => *leaf,

@@ -81,3 +81,50 @@ impl<'a> Link<'a> {
         Digest::of(&[&[LINK], before.as_bytes(), leaf.as_bytes()])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::EventType;
+
+    /// An event with something in every part.
+    fn event() -> NewEvent {
+        NewEvent {
+            id: EventId::from_uuid(Uuid::from_u128(1)),
+            event_type: EventType::new("OrderPlaced").unwrap(),
+            schema: 2,
+            data: Bytes::from_static(b"{\"total\":7}"),
+            metadata: Bytes::from_static(b"{}"),
+            correlation: Some(Uuid::from_u128(3)),
+            causation: None,
+        }
+    }
+
+    /// These digests stand in journals: a change of the form needs a new domain text, never other bytes under this one.
+    #[test]
+    fn the_digests_of_an_event_are_as_they_ever_were() {
+        let (event, stream) = (event(), StreamName::new("order-1").unwrap());
+        let append = AppendId::from_uuid(Uuid::from_u128(2));
+        let link = Link::of_new(&event, &stream, append, (Position::new(5), 4), 1_700_000_000_000_001);
+        let leaf = link.leaf();
+        assert_eq!(link.data_digest.to_string(), "d9cb32508f0bc02642564432579b9d8500addac3f20583c1fcca7b9211498150");
+        assert_eq!(leaf.to_string(), "b2ac9b2a0a9d1efe254d6cd7eac6c509bf533bab1f2c46ec0e10e0851a4c52fa");
+        assert_eq!(
+            Link::chained(&Digest::ZERO, &leaf).to_string(),
+            "d8f668ac19f7e7c54d38a5c53a408c8a0c308fcdfd1fe65ab0b04a7545235174"
+        );
+    }
+
+    #[test]
+    fn the_canonical_bytes_have_every_length_before_its_part() {
+        let mut canonical = Canonical::new("a");
+        canonical.text("bc");
+        canonical.number(1);
+        canonical.uuid(None);
+        let expected = b"\0\0\0\0\0\0\0\x01a\0\0\0\0\0\0\0\x02bc\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0";
+        assert_eq!(canonical.as_slice(), expected);
+    }
+}

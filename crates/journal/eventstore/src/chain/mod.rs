@@ -4,8 +4,14 @@ mod canonical;
 mod digest;
 mod frontier;
 mod link;
+mod proof;
+mod subtree;
 
 pub(crate) use canonical::Canonical;
-pub use digest::Digest;
+pub use digest::{Digest, NotADigest};
 pub use frontier::Frontier;
-pub(crate) use link::Link;
+#[cfg(test)]
+pub(crate) use frontier::node_of;
+pub(crate) use link::{Link, data_digest};
+pub use proof::{ConsistencyProof, InclusionProof};
+pub(crate) use subtree::{Range, Span, Tile, consistency, inclusion};

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::chain::{Digest, Frontier, Link};
+use super::super::chain::{Digest, Frontier, Link, Tile};
 use crate::{Append, AppendId, Appended, Conflict, EventId, NewEvent, Position, StreamName};
 
 /// Where the journal ends.
@@ -61,6 +61,8 @@ pub(crate) struct Planned<'a> {
     pub(crate) head: Head,
     /// Events, in the order of their positions.
     pub(crate) rows: Vec<Row<'a>>,
+    /// Roots of subtrees that are complete now, for proofs that read little.
+    pub(crate) tiles: Vec<Tile>,
     /// New appends with their bodies' digests.
     pub(crate) appends: Vec<(AppendId, StoredAppend)>,
     /// The versions of the streams that are written.
@@ -75,6 +77,7 @@ pub(crate) fn plan<'a>(known: Known, appends: &'a [Append]) -> Planned<'a> {
     let mut planned = Planned {
         head,
         rows: Vec::new(),
+        tiles: Vec::new(),
         appends: Vec::new(),
         versions: HashMap::new(),
         answers: Vec::with_capacity(appends.len()),
@@ -146,7 +149,7 @@ fn place<'a>(
             let chain = Link::chained(&planned.head.chain, &leaf);
             planned.head.position = position;
             planned.head.chain = chain;
-            planned.head.frontier.push(leaf);
+            planned.head.frontier.push_completing(leaf, |tile| planned.tiles.push(tile));
             planned.rows.push(Row {
                 position,
                 stream: &of.stream,
