@@ -9,5 +9,7 @@
 
 #[macro_use]
 mod ground;
+mod child;
 mod contract;
+mod faults;
 mod making;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::chain::Digest;
 use crate::commit::Head;
 use crate::subscription::{Checkpoint, CheckpointKey};
 use crate::{Append, Appended, Conflict, Error, Page, Position, Read, Snapshot, StreamName};
@@ -31,6 +32,9 @@ pub(crate) trait Backend: Send + Sync + 'static {
 
     /// The version of a stream's last event; 0 for none.
     fn version(&self, stream: StreamName) -> BoxFuture<'_, Result<u64, Error>>;
+
+    /// The chain at an event's position; none where there is none.
+    fn chain_at(&self, position: Position) -> BoxFuture<'_, Result<Option<Digest>, Error>>;
 
     /// Returns when the journal may have grown beyond a position, by whatever process, or after a while anyhow.
     fn grown(&self, beyond: Position) -> BoxFuture<'_, Result<(), Error>>;

@@ -24,6 +24,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::{Answers, Backend};
+use crate::chain::Digest;
 use crate::commit::Head;
 use crate::subscription::{Checkpoint, CheckpointKey};
 use crate::{Append, Error, Options, Page, Position, Read, Snapshot, StreamName};
@@ -79,6 +80,10 @@ impl Backend for Postgres {
             let stream = stream.clone();
             async move { read::version(connection, &stream).await }.boxed()
         })
+    }
+
+    fn chain_at(&self, position: Position) -> BoxFuture<'_, Result<Option<Digest>, Error>> {
+        pooled(&self.pool, "reading events", move |connection| read::chain_at(connection, position).boxed())
     }
 
     fn grown(&self, beyond: Position) -> BoxFuture<'_, Result<(), Error>> {

@@ -47,6 +47,15 @@ pub(super) async fn version(connection: &mut Connection, stream: &StreamName) ->
     unstored(rows.first().map_or(0, |row| row.get(0)), Position::START)
 }
 
+/// The chain at an event's position.
+pub(super) async fn chain_at(connection: &mut Connection, position: Position) -> Result<Option<Digest>, Error> {
+    let statement = connection.statement("SELECT chain FROM atalaya_journal.events WHERE position = $1").await?;
+    let rows = connection.session.query_prepared(&statement, &[&stored(position.number())]).await;
+    let damaged = Error::Damaged { position, seen: "a digest has another length" };
+    let digest = |row: &Row| Digest::from_slice(row.get(0)).ok_or(damaged);
+    rows.map_err(failed(READING))?.first().map(digest).transpose()
+}
+
 /// One page.
 pub(super) async fn page(connection: &mut Connection, read: &Read) -> Result<Page, Error> {
     let (from, limit) = (stored(read.start()), i64::from(read.limit));

@@ -24,6 +24,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::{Answers, Backend};
+use crate::chain::Digest;
 use crate::commit::Head;
 use crate::subscription::{Checkpoint, CheckpointKey};
 use crate::{Append, Error, Options, Page, Position, Read, Snapshot, StreamName};
@@ -84,6 +85,10 @@ impl Backend for Sqlite {
 
     fn version(&self, stream: StreamName) -> BoxFuture<'_, Result<u64, Error>> {
         self.readers.run(move |connection| read::version(connection, &stream)).boxed()
+    }
+
+    fn chain_at(&self, position: Position) -> BoxFuture<'_, Result<Option<Digest>, Error>> {
+        self.readers.run(move |connection| read::chain_at(connection, position)).boxed()
     }
 
     fn grown(&self, beyond: Position) -> BoxFuture<'_, Result<(), Error>> {
