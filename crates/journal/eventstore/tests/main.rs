@@ -11,3 +11,4 @@
 mod ground;
 mod contract;
 mod making;
+mod proofs;
