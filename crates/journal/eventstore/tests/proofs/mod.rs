@@ -1,5 +1,6 @@
 //! Tamper evidence and erasure, on every backend.
 
+mod erasing;
 mod exporting;
 mod forging;
 mod tampering;
