@@ -78,6 +78,7 @@ mod snapshot;
 mod store;
 mod subscription;
 mod upcast;
+pub mod verify;
 mod writer;
 
 pub use append::{Append, Appended, Expected, Guard, StreamAppend};

@@ -54,6 +54,11 @@ impl Store {
         Ok(Self::over(Arc::new(backend), &options))
     }
 
+    /// What proofs, verification and erasing work on.
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        &*self.inner.backend
+    }
+
     fn over(backend: Arc<dyn Backend>, options: &Options) -> Self {
         let writer = Arc::new(Writer::start(backend.clone(), options));
         Self { inner: Arc::new(Inner { backend, upcasters: options.upcasters.clone() }), writer }

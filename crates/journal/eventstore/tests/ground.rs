@@ -102,6 +102,23 @@ impl Ground {
         }
     }
 
+    /// Bytes as they stand in SQL.
+    pub(crate) fn blob(&self, bytes: &[u8]) -> String {
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        match self {
+            Self::Sqlite(_) => format!("x'{digits}'"),
+            Self::Postgres { .. } => format!("'\\x{digits}'::bytea"),
+        }
+    }
+
+    /// An identity as it stands in SQL.
+    pub(crate) fn uuid(&self, uuid: &uuid::Uuid) -> String {
+        match self {
+            Self::Sqlite(_) => self.blob(uuid.as_bytes()),
+            Self::Postgres { .. } => format!("'{uuid}'::uuid"),
+        }
+    }
+
     /// What a statement answers, as text.
     pub(crate) fn ask(&self, sql: &str) -> String {
         match self {

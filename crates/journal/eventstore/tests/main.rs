@@ -13,3 +13,4 @@ mod child;
 mod contract;
 mod faults;
 mod making;
+mod proofs;

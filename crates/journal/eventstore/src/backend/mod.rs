@@ -1,5 +1,6 @@
 //! What a database has to do for the journal. Everything that can be decided without one stands elsewhere.
 
+mod audit;
 mod postgres;
 mod sqlite;
 
@@ -7,11 +8,11 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::chain::Digest;
 use crate::commit::Head;
 use crate::subscription::{Checkpoint, CheckpointKey};
 use crate::{Append, Appended, Conflict, Error, Page, Position, Read, Snapshot, StreamName};
 
+pub(crate) use audit::{Audit, Ends, StoredRow, Unreadable};
 pub(crate) use postgres::Postgres;
 pub(crate) use sqlite::Sqlite;
 
@@ -19,7 +20,7 @@ pub(crate) use sqlite::Sqlite;
 pub(crate) type Answers = Vec<Result<Appended, Conflict>>;
 
 /// One place where a journal is kept. All of it may be used from several tasks at once, and by several processes.
-pub(crate) trait Backend: Send + Sync + 'static {
+pub(crate) trait Backend: Audit + Send + Sync + 'static {
     /// Decides and writes appends in one durable transaction, under the head's lock; an answer for each. Called by the
     /// store's writer alone, one call at a time.
     fn commit(&self, appends: Arc<Vec<Append>>) -> BoxFuture<'_, Result<Answers, Error>>;
@@ -32,9 +33,6 @@ pub(crate) trait Backend: Send + Sync + 'static {
 
     /// The version of a stream's last event; 0 for none.
     fn version(&self, stream: StreamName) -> BoxFuture<'_, Result<u64, Error>>;
-
-    /// The chain at an event's position; none where there is none.
-    fn chain_at(&self, position: Position) -> BoxFuture<'_, Result<Option<Digest>, Error>>;
 
     /// Returns when the journal may have grown beyond a position, by whatever process, or after a while anyhow.
     fn grown(&self, beyond: Position) -> BoxFuture<'_, Result<(), Error>>;

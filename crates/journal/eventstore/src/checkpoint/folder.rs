@@ -169,7 +169,11 @@ impl Folder {
 }
 
 /// Whether a checkpoint continues another one.
-fn extends(last: &Checkpoint, next: &Checkpoint, proof: Option<&ConsistencyProof>) -> Result<(), CheckpointError> {
+pub(super) fn extends(
+    last: &Checkpoint,
+    next: &Checkpoint,
+    proof: Option<&ConsistencyProof>,
+) -> Result<(), CheckpointError> {
     if last.origin != next.origin {
         return Err(CheckpointError::OtherJournal { found: last.origin.clone(), expected: next.origin.clone() });
     }

@@ -9,6 +9,7 @@ mod error;
 mod folder;
 mod key;
 mod note;
+mod prove;
 mod tlog_proof;
 
 pub use body::{Checkpoint, DroppedDigest};

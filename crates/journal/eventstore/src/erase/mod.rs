@@ -47,6 +47,7 @@ mod master;
 mod personal;
 mod sealed;
 mod sealer;
+mod vault;
 
 pub use error::ErasureError;
 pub use key_id::KeyId;
@@ -55,6 +56,7 @@ pub(crate) use markers::holds_unsealed;
 pub use personal::Personal;
 pub use sealed::SealedField;
 pub use sealer::Sealer;
+pub use vault::{Erased, Vault};
 
 /// The type of the event that says that keys were dropped: `{"keys": [ids]}`, and never whose.
 pub const TOMBSTONE: &str = "SubjectErased";

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::super::stored;
 use super::connection::Connection;
-use super::failure::held;
+use super::failure::{failed, held};
 use super::listen::CHANNEL;
 use crate::Error;
 use crate::commit::{Planned, Row};
@@ -24,6 +24,26 @@ const APPENDS: &str = "
 const HEAD: &str = "INSERT INTO atalaya_journal.head (position, chain, frontier) VALUES ($1, $2, $3)";
 const OLD_HEAD: &str = "DELETE FROM atalaya_journal.head WHERE position = $1";
 const NOTIFY: &str = "SELECT pg_notify($1, $2)";
+
+const TILES: &str = "
+    INSERT INTO atalaya_journal.tiles (level, number, root)
+    SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bytea[])";
+
+/// Writes roots of subtrees, where there are any: once in 256 events.
+pub(super) async fn tiles(connection: &mut Connection, planned: &Planned<'_>) -> Result<(), Error> {
+    if planned.tiles.is_empty() {
+        return Ok(());
+    }
+    let statement = connection.statement(TILES).await?;
+    let tiles = &planned.tiles;
+    let (levels, numbers, roots): (Vec<i16>, Vec<i64>, Vec<&[u8]>) = (
+        tiles.iter().map(|tile| i16::from(tile.level)).collect(),
+        tiles.iter().map(|tile| stored(tile.index)).collect(),
+        tiles.iter().map(|tile| tile.root.as_bytes().as_slice()).collect(),
+    );
+    let written = connection.session.execute_prepared(&statement, &[&levels, &numbers, &roots]).await;
+    written.map(drop).map_err(failed("writing events"))
+}
 
 /// The statements of a commit, prepared.
 pub(super) struct Steps {

@@ -5,6 +5,7 @@
 //! all before it. Sequences have neither property. A connection that is lost is made anew within a limit, and what was
 //! to be committed is committed again under its identity, which does nothing where it had been.
 
+mod audit;
 mod checkpoint;
 mod connection;
 mod failure;
@@ -22,9 +23,10 @@ use std::sync::Arc;
 use atalaya_estate::ConnectionUrl;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use uuid::Uuid;
 
-use super::{Answers, Backend};
-use crate::chain::Digest;
+use super::{Answers, Audit, Backend, Ends, StoredRow};
+use crate::chain::{Digest, Span};
 use crate::commit::Head;
 use crate::subscription::{Checkpoint, CheckpointKey};
 use crate::{Append, Error, Options, Page, Position, Read, Snapshot, StreamName};
@@ -82,10 +84,6 @@ impl Backend for Postgres {
         })
     }
 
-    fn chain_at(&self, position: Position) -> BoxFuture<'_, Result<Option<Digest>, Error>> {
-        pooled(&self.pool, "reading events", move |connection| read::chain_at(connection, position).boxed())
-    }
-
     fn grown(&self, beyond: Position) -> BoxFuture<'_, Result<(), Error>> {
         self.listener.grown(beyond).boxed()
     }
@@ -130,6 +128,40 @@ impl Backend for Postgres {
             self.writer.close().await;
         }
         .boxed()
+    }
+}
+
+impl Audit for Postgres {
+    fn identity(&self) -> BoxFuture<'_, Result<Uuid, Error>> {
+        pooled(&self.pool, "reading which it is", |connection| audit::identity(connection).boxed())
+    }
+
+    fn ends(&self) -> BoxFuture<'_, Result<Ends, Error>> {
+        pooled(&self.pool, "reading its end", |connection| audit::ends(connection).boxed())
+    }
+
+    fn stored(&self, after: Position, up_to: Position) -> BoxFuture<'_, Result<Vec<StoredRow>, Error>> {
+        pooled(&self.pool, "reading events", move |connection| audit::page(connection, after, up_to).boxed())
+    }
+
+    fn digests(&self, span: Span) -> BoxFuture<'_, Result<Vec<Digest>, Error>> {
+        pooled(&self.pool, "reading digests", move |connection| audit::digests(connection, span).boxed())
+    }
+
+    fn chain_at(&self, position: Position) -> BoxFuture<'_, Result<Option<Digest>, Error>> {
+        pooled(&self.pool, "reading digests", move |connection| audit::chain_at(connection, position).boxed())
+    }
+
+    fn append_without_events(&self) -> BoxFuture<'_, Result<Option<i64>, Error>> {
+        pooled(&self.pool, "reading appends", |connection| audit::append_without_events(connection).boxed())
+    }
+
+    fn erase_data(&self, position: Position) -> BoxFuture<'_, Result<bool, Error>> {
+        pooled(&self.pool, "erasing data", move |connection| audit::erase_data(connection, position).boxed())
+    }
+
+    fn remove_snapshots(&self) -> BoxFuture<'_, Result<(), Error>> {
+        pooled(&self.pool, "removing snapshots", |connection| audit::remove_snapshots(connection).boxed())
     }
 }
 

@@ -21,12 +21,17 @@ pub(super) const HEAD: &str =
 /// Where the journal ends, as [`HEAD`] says.
 pub(super) fn head_of(rows: &[Row]) -> Result<Head, Error> {
     let row = rows.first().ok_or(Error::Damaged { position: Position::START, seen: "it has no head" })?;
-    let position = Position::new(unstored(row.get(0), Position::START)?);
+    head_from(row.get(0), row.get(1), row.get(2))
+}
+
+/// The head of a row's values.
+pub(super) fn head_from(position: i64, chain: &[u8], frontier: &[u8]) -> Result<Head, Error> {
+    let position = Position::new(unstored(position, Position::START)?);
     let damaged = |seen| Error::Damaged { position, seen };
     Ok(Head {
         position,
-        chain: Digest::from_slice(row.get(1)).ok_or_else(|| damaged("the chain's end has another length"))?,
-        frontier: Frontier::from_bytes(row.get(2))
+        chain: Digest::from_slice(chain).ok_or_else(|| damaged("the chain's end has another length"))?,
+        frontier: Frontier::from_bytes(frontier)
             .filter(|frontier| frontier.size() == position.number())
             .ok_or_else(|| damaged("the tree's edge is none"))?,
     })
@@ -45,15 +50,6 @@ pub(super) async fn version(connection: &mut Connection, stream: &StreamName) ->
     let statement = connection.statement(sql).await?;
     let rows = connection.session.query_prepared(&statement, &[&stream.as_str()]).await.map_err(failed(READING))?;
     unstored(rows.first().map_or(0, |row| row.get(0)), Position::START)
-}
-
-/// The chain at an event's position.
-pub(super) async fn chain_at(connection: &mut Connection, position: Position) -> Result<Option<Digest>, Error> {
-    let statement = connection.statement("SELECT chain FROM atalaya_journal.events WHERE position = $1").await?;
-    let rows = connection.session.query_prepared(&statement, &[&stored(position.number())]).await;
-    let damaged = Error::Damaged { position, seen: "a digest has another length" };
-    let digest = |row: &Row| Digest::from_slice(row.get(0)).ok_or(damaged);
-    rows.map_err(failed(READING))?.first().map(digest).transpose()
 }
 
 /// One page.
@@ -119,13 +115,13 @@ async fn collect(
 }
 
 /// The server's error, or what a row holds.
-enum Failure {
+pub(super) enum Failure {
     Server(atalaya_postgres::Error),
     Row(Error),
 }
 
 impl Failure {
-    fn into_error(self) -> Error {
+    pub(super) fn into_error(self) -> Error {
         match self {
             Self::Server(error) => failed(READING)(error),
             Self::Row(error) => error,

@@ -2,6 +2,8 @@ CREATE SCHEMA atalaya_journal;
 
 CREATE TABLE atalaya_journal.format (version int NOT NULL);
 
+CREATE TABLE atalaya_journal.identity (id uuid NOT NULL);
+
 -- Locked by whoever appends, and never changed: a lock leaves no old version of a row behind.
 CREATE TABLE atalaya_journal.writer (only_one boolean PRIMARY KEY CHECK (only_one));
 
@@ -11,6 +13,14 @@ CREATE TABLE atalaya_journal.head (
     position bigint PRIMARY KEY,
     chain    bytea NOT NULL,
     frontier bytea NOT NULL
+);
+
+-- Roots of complete subtrees of 256, 65536, ... leaves: proofs read few of them instead of many leaves.
+CREATE TABLE atalaya_journal.tiles (
+    level  smallint NOT NULL,
+    number bigint NOT NULL,
+    root   bytea NOT NULL,
+    PRIMARY KEY (level, number)
 );
 
 -- Names are compared byte by byte: an index by a collation breaks when the system's library changes it.
@@ -65,5 +75,6 @@ CREATE TABLE atalaya_journal.snapshots (
 );
 
 INSERT INTO atalaya_journal.format VALUES (1);
+INSERT INTO atalaya_journal.identity VALUES (gen_random_uuid());
 INSERT INTO atalaya_journal.writer VALUES (true);
 INSERT INTO atalaya_journal.head VALUES (0, decode(repeat('00', 32), 'hex'), decode(repeat('00', 8), 'hex'));

@@ -110,6 +110,7 @@ impl Writer {
             return Ok((planned.answers, end));
         }
         let steps = insert::prepare(connection).await?;
+        insert::tiles(connection, &planned).await?;
         progress.committing = Some(planned.answers.clone());
         steps.run(connection, &planned, self.lock_limit).await?;
         let Planned { answers, .. } = planned;

@@ -4,6 +4,7 @@
 //! IMMEDIATE`): a transaction that began as a reader could not become a writer beside another one. Readers never wait
 //! for it (WAL). A caller never sees that the file is busy; waiting ends at the limit of the options.
 
+mod audit;
 mod checkpoint;
 mod connection;
 mod failure;
@@ -22,9 +23,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use uuid::Uuid;
 
-use super::{Answers, Backend};
-use crate::chain::Digest;
+use super::{Answers, Audit, Backend, Ends, StoredRow};
+use crate::chain::{Digest, Span};
 use crate::commit::Head;
 use crate::subscription::{Checkpoint, CheckpointKey};
 use crate::{Append, Error, Options, Page, Position, Read, Snapshot, StreamName};
@@ -87,10 +89,6 @@ impl Backend for Sqlite {
         self.readers.run(move |connection| read::version(connection, &stream)).boxed()
     }
 
-    fn chain_at(&self, position: Position) -> BoxFuture<'_, Result<Option<Digest>, Error>> {
-        self.readers.run(move |connection| read::chain_at(connection, position)).boxed()
-    }
-
     fn grown(&self, beyond: Position) -> BoxFuture<'_, Result<(), Error>> {
         self.watch.grown(beyond).boxed()
     }
@@ -126,5 +124,41 @@ impl Backend for Sqlite {
             self.writer.stop().await;
         }
         .boxed()
+    }
+}
+
+impl Audit for Sqlite {
+    fn identity(&self) -> BoxFuture<'_, Result<Uuid, Error>> {
+        self.readers.run(|connection| audit::identity(connection)).boxed()
+    }
+
+    fn ends(&self) -> BoxFuture<'_, Result<Ends, Error>> {
+        self.readers.run(audit::ends).boxed()
+    }
+
+    fn stored(&self, after: Position, up_to: Position) -> BoxFuture<'_, Result<Vec<StoredRow>, Error>> {
+        self.readers.run(move |connection| audit::page(connection, after, up_to)).boxed()
+    }
+
+    fn digests(&self, span: Span) -> BoxFuture<'_, Result<Vec<Digest>, Error>> {
+        self.readers.run(move |connection| audit::digests(connection, span)).boxed()
+    }
+
+    fn chain_at(&self, position: Position) -> BoxFuture<'_, Result<Option<Digest>, Error>> {
+        self.readers.run(move |connection| audit::chain_at(connection, position)).boxed()
+    }
+
+    fn append_without_events(&self) -> BoxFuture<'_, Result<Option<i64>, Error>> {
+        self.readers.run(|connection| audit::append_without_events(connection)).boxed()
+    }
+
+    fn erase_data(&self, position: Position) -> BoxFuture<'_, Result<bool, Error>> {
+        let limit = self.lock_limit;
+        self.writer.run(move |connection| audit::erase_data(connection, position, limit)).boxed()
+    }
+
+    fn remove_snapshots(&self) -> BoxFuture<'_, Result<(), Error>> {
+        let limit = self.lock_limit;
+        self.writer.run(move |connection| audit::remove_snapshots(connection, limit)).boxed()
     }
 }

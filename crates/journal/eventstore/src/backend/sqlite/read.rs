@@ -39,18 +39,6 @@ pub(super) fn version(connection: &Connection, stream: &StreamName) -> Result<u6
     unstored(version.map_err(failed(READING))?.unwrap_or(0), Position::START)
 }
 
-/// The chain at an event's position.
-pub(super) fn chain_at(connection: &Connection, position: Position) -> Result<Option<Digest>, Error> {
-    let mut statement =
-        connection.prepare_cached("SELECT chain FROM events WHERE position = ?1").map_err(failed(READING))?;
-    let found = statement.query_row([stored(position.number())], |row| row.get::<_, Vec<u8>>(0)).optional();
-    found.map_err(failed(READING))?.map(|chain| digest(&chain, position)).transpose()
-}
-
-fn digest(bytes: &[u8], position: Position) -> Result<Digest, Error> {
-    Digest::from_slice(bytes).ok_or(Error::Damaged { position, seen: "a digest has another length" })
-}
-
 /// One page.
 pub(super) fn page(connection: &mut Connection, read: &Read) -> Result<Page, Error> {
     let (from, limit) = (stored(read.start()), i64::from(read.limit));

@@ -5,6 +5,19 @@ CREATE TABLE head (
     frontier BLOB    NOT NULL
 ) STRICT;
 
+CREATE TABLE identity (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    id   BLOB    NOT NULL
+) STRICT;
+
+-- Roots of complete subtrees of 256, 65536, ... leaves: proofs read few of them instead of many leaves.
+CREATE TABLE tiles (
+    level  INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    root   BLOB    NOT NULL,
+    PRIMARY KEY (level, number)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE events (
     position       INTEGER PRIMARY KEY,
     stream         TEXT    NOT NULL,
@@ -54,3 +67,5 @@ CREATE TABLE snapshots (
     stored_at_us   INTEGER NOT NULL,
     data           BLOB    NOT NULL
 ) STRICT;
+
+INSERT INTO identity (only, id) VALUES (1, randomblob(16));

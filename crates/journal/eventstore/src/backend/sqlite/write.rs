@@ -127,6 +127,11 @@ fn write(transaction: &Transaction<'_>, planned: &Planned<'_>) -> Result<(), Err
         let (first, last) = (stored(made.answer.first.number()), stored(made.answer.last.number()));
         insert.execute(params![id.as_uuid().as_bytes(), made.body.as_bytes(), first, last]).map_err(failed(WRITING))?;
     }
+    let sql = "INSERT INTO tiles (level, number, root) VALUES (?1, ?2, ?3)";
+    let mut insert = transaction.prepare_cached(sql).map_err(failed(WRITING))?;
+    for tile in &planned.tiles {
+        insert.execute(params![tile.level, stored(tile.index), tile.root.as_bytes()]).map_err(failed(WRITING))?;
+    }
     write_head(transaction, &planned.head)
 }
 

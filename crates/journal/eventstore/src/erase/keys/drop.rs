@@ -31,7 +31,7 @@ pub(in crate::erase) struct Pending {
 }
 
 /// Which keys go.
-enum Doomed<'a> {
+pub(super) enum Doomed<'a> {
     /// Those of a person.
     Of(&'a str),
     /// Those of a list, whether they are here or not.
@@ -62,11 +62,7 @@ impl KeyStore {
     }
 
     /// Steps 1 and 2.
-    pub(super) fn replace_master_for(&self, subject: &str) -> Result<bool, ErasureError> {
-        self.replace_master(&Doomed::Of(subject))
-    }
-
-    fn replace_master(&self, doomed: &Doomed<'_>) -> Result<bool, ErasureError> {
+    pub(super) fn replace_master(&self, doomed: &Doomed<'_>) -> Result<bool, ErasureError> {
         let mut open = self.lock();
         let Open { connection, master } = &mut *open;
         let transaction = begin(connection)?;

@@ -4,6 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
+use super::drop::Doomed;
 use super::*;
 use crate::secret::SecretFileError;
 
@@ -102,23 +103,27 @@ const NONCE: usize = crate::erase::crypt::NONCE_BYTES;
 fn an_erasure_that_ends_at_any_step_is_done_again_and_loses_nobody_elses_key() {
     type Crash = fn(&Lab, KeyStore);
     let crashes: [(&str, Crash); 6] = [
-        ("after the next master key was laid down", |_, store| drop(store.master_file.prepare().unwrap())),
+        ("after the next master key was laid down", |_, store| {
+            store.master_file.prepare().unwrap();
+        }),
         ("in the middle of that", |lab, store| {
             let next = store.master_file.prepare().unwrap();
             let path = lab.folder.path().join("master/master.key.next");
             fs::write(path, &next.to_text().as_bytes()[..30]).unwrap();
         }),
-        ("after the store named it", |_, store| drop(store.replace_master_for("eve").unwrap())),
+        ("after the store named it", |_, store| {
+            store.replace_master(&Doomed::Of("eve")).unwrap();
+        }),
         ("while the old one was overwritten", |lab, store| {
-            store.replace_master_for("eve").unwrap();
+            store.replace_master(&Doomed::Of("eve")).unwrap();
             fs::write(&lab.files.master, [0xa5; 98]).unwrap();
         }),
         ("after the old one was removed", |lab, store| {
-            store.replace_master_for("eve").unwrap();
+            store.replace_master(&Doomed::Of("eve")).unwrap();
             fs::remove_file(&lab.files.master).unwrap();
         }),
         ("before the old pages were removed", |_, store| {
-            store.replace_master_for("eve").unwrap();
+            store.replace_master(&Doomed::Of("eve")).unwrap();
             store.destroy_old_master().unwrap();
         }),
     ];
