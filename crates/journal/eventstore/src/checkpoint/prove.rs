@@ -78,7 +78,8 @@ impl Store {
         })
     }
 
-    /// Signs what the journal is now and exports it, if it continues what was exported last.
+    /// Signs what the journal is now and exports it, if it continues what was exported last. Blocks for the time that some
+    /// small files take to be read and written.
     ///
     /// # Errors
     /// [`CheckpointError::NotAnExtension`] when the journal was cut, edited, forked or restored since; nothing is
