@@ -14,9 +14,6 @@
 //! - **A subscriber gets every event at least once and in order**, from where its checkpoint was stored; a journal that
 //!   is not the one its checkpoint was stored in, restored from an older backup for instance, is refused.
 //! - **A slow store is felt**: the writer's queue is bounded, appends wait for a place in it and are then refused.
-//! - **A change of the stored journal is found** by [`verify::verify`], with its first position; one that was written anew
-//!   as a whole, or cut, by checkpoints that [`Store::export`] signs and lays in another trust domain: [`checkpoint`].
-//! - **A person can be erased** from events that never change, with every proof as before: [`erase`].
 //!
 //! # Using it
 //!

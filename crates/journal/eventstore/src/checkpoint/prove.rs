@@ -78,8 +78,7 @@ impl Store {
         })
     }
 
-    /// Signs what the journal is now and exports it, if it continues what was exported last. Blocks for the time that some
-    /// small files take to be read and written.
+    /// Signs what the journal is now and exports it, if it continues what was exported last.
     ///
     /// # Errors
     /// [`CheckpointError::NotAnExtension`] when the journal was cut, edited, forked or restored since; nothing is

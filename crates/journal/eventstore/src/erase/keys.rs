@@ -39,7 +39,7 @@ pub struct KeyFiles {
     pub apart_from: Vec<PathBuf>,
 }
 
-/// The key store of one journal. Several processes may have it open.
+/// A key store. Several processes may have it open.
 ///
 /// After an erasure older backups of it open nothing, those of everybody else's keys neither: back it up anew, and its
 /// master key elsewhere, whenever somebody was erased.

@@ -29,35 +29,10 @@
 //! # }
 //! ```
 //!
-//! A [`Sealer`] comes of a [`Vault`], which refuses keys or a journal from before an erasure:
-//!
-//! ```no_run
-//! # use atalaya_eventstore::Store;
-//! # use atalaya_eventstore::checkpoint::{Folder, SigningKey};
-//! # use atalaya_eventstore::erase::{KeyFiles, KeyStore, Vault};
-//! # async fn example(store: Store, folder: &Folder, key: &SigningKey) -> Result<(), Box<dyn std::error::Error>> {
-//! let files = KeyFiles {
-//!     store: "/var/lib/atalaya-keys/keys.db".into(),
-//!     master: "/etc/atalaya/master.key".into(),
-//!     apart_from: vec!["/var/lib/atalaya".into()],
-//! };
-//! KeyStore::create(&files)?; // once
-//!
-//! let vault = Vault::open(store, KeyStore::open(&files)?, &folder.dropped()?).await?;
-//! let sealer = vault.sealer();
-//! vault.erase("customer-7").await?;
-//! vault.store().export(folder, key, &vault.dropped().await?).await?; // the list goes where no restored backup lacks it
-//! # Ok(())
-//! # }
-//! ```
-//!
 //! A [`Personal`] that was opened is written sealed again, wherever it is serialised: a snapshot or a projection's row
 //! that holds one keeps no plain text. A projection stores it as it is and opens it with [`Sealer::open_one`] when it is
 //! read. One that is keyed by the person, or holds what it computed from the plain text, removes that when it sees the
 //! tombstone event [`TOMBSTONE`].
-//!
-//! A tombstone counts whoever appended it: an application that lets others choose types of events must not let them
-//! choose this one.
 //!
 //! What this cannot do: memory that held a key or a plain text is not wiped; the old master key's file is overwritten,
 //! which an SSD, a copy-on-write file system or a snapshot of the volume may keep nevertheless; a copy of both the key

@@ -42,13 +42,7 @@ struct Progress {
 pub async fn verify(store: &Store, against: Option<&Folder>) -> Result<Report, VerifyError> {
     let backend = store.backend();
     let origin = store.origin().await?;
-    let checkpoints = match against.cloned() {
-        None => None,
-        Some(folder) => {
-            let reading = tokio::task::spawn_blocking(move || folder.checkpoints());
-            Some(reading.await.map_err(|_| VerifyError::Interrupted)??)
-        }
-    };
+    let checkpoints = against.map(Folder::checkpoints).transpose()?;
     if let Some(other) = checkpoints.iter().flatten().find(|checkpoint| checkpoint.origin != origin) {
         let found = other.origin.clone();
         return Err(CheckpointError::OtherJournal { found, expected: origin }.into());

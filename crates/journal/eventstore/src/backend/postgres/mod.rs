@@ -77,6 +77,10 @@ impl Backend for Postgres {
         pooled(&self.pool, "reading its end", |connection| read::head(connection).boxed())
     }
 
+    fn now_us(&self) -> BoxFuture<'_, Result<i64, Error>> {
+        pooled(&self.pool, "reading its clock", |connection| read::now_us(connection).boxed())
+    }
+
     fn version(&self, stream: StreamName) -> BoxFuture<'_, Result<u64, Error>> {
         pooled(&self.pool, "reading events", move |connection| {
             let stream = stream.clone();

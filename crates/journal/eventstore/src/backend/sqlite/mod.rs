@@ -85,6 +85,10 @@ impl Backend for Sqlite {
         self.readers.run(|connection| read::head(connection)).boxed()
     }
 
+    fn now_us(&self) -> BoxFuture<'_, Result<i64, Error>> {
+        std::future::ready(Ok(write::now_us())).boxed()
+    }
+
     fn version(&self, stream: StreamName) -> BoxFuture<'_, Result<u64, Error>> {
         self.readers.run(move |connection| read::version(connection, &stream)).boxed()
     }
