@@ -10,6 +10,23 @@ use super::forging::events;
 use crate::ground::Ground;
 use crate::making::stream;
 
+#[tokio::test]
+async fn keys_in_the_folder_of_the_journals_file_are_refused() {
+    let (ground, outside) = (Ground::sqlite(), Outside::new());
+    let store = ground.open().await;
+    let beside = ground.file().with_file_name("keys.db");
+    for files in [
+        KeyFiles { store: beside.clone(), ..outside.key_files() },
+        KeyFiles { store: outside.path("keys/other.db"), master: beside.clone(), ..outside.key_files() },
+    ] {
+        drop(std::fs::remove_file(&files.master));
+        KeyStore::create(&files).unwrap();
+        let refused = Vault::open(store.clone(), KeyStore::open(&files).unwrap(), &[]).await;
+        assert!(matches!(refused, Err(ErasureError::Place(_))));
+        std::fs::remove_file(&files.store).unwrap();
+    }
+}
+
 on_every_backend! {
     an_erased_person_is_gone_and_every_proof_holds
     an_erasure_that_the_journal_did_not_hear_of_is_announced_later

@@ -18,6 +18,7 @@ mod schema;
 mod snapshot;
 mod write;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use atalaya_estate::ConnectionUrl;
@@ -136,6 +137,10 @@ impl Backend for Postgres {
 }
 
 impl Audit for Postgres {
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
+
     fn identity(&self) -> BoxFuture<'_, Result<Uuid, Error>> {
         pooled(&self.pool, "reading which it is", |connection| audit::identity(connection).boxed())
     }
