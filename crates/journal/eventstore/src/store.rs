@@ -108,6 +108,15 @@ impl Store {
         self.inner.backend.chain_at(position).await
     }
 
+    /// The database's clock, in microseconds since 1970 UTC: what events are stamped with. For waits that outlive a
+    /// process, never for order.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn now_us(&self) -> Result<i64, Error> {
+        self.inner.backend.now_us().await
+    }
+
     /// The version of a stream's last event; 0 for none.
     ///
     /// # Errors

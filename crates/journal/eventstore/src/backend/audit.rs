@@ -1,6 +1,8 @@
 //! What a database has to do for proofs, for verification and for erasing: reads that believe nothing of what they read,
 //! and the two writes that take something away.
 
+use std::path::Path;
+
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
@@ -34,6 +36,9 @@ pub(crate) struct Unreadable {
 
 /// What proofs, verification and erasing need of a backend.
 pub(crate) trait Audit: Send + Sync {
+    /// The folder of its file, which no key may lie in; none where it is in a server.
+    fn folder(&self) -> Option<&Path>;
+
     /// Which journal it is: random, made with it.
     fn identity(&self) -> BoxFuture<'_, Result<Uuid, Error>>;
 

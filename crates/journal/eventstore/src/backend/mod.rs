@@ -31,6 +31,9 @@ pub(crate) trait Backend: Audit + Send + Sync + 'static {
     /// Where the journal ends.
     fn head(&self) -> BoxFuture<'_, Result<Head, Error>>;
 
+    /// The database's clock, in microseconds since 1970 UTC.
+    fn now_us(&self) -> BoxFuture<'_, Result<i64, Error>>;
+
     /// The version of a stream's last event; 0 for none.
     fn version(&self, stream: StreamName) -> BoxFuture<'_, Result<u64, Error>>;
 

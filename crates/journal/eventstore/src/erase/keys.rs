@@ -46,6 +46,7 @@ pub struct KeyFiles {
 #[derive(Debug)]
 pub struct KeyStore {
     id: Uuid,
+    files: KeyFiles,
     master_file: MasterFile,
     open: Mutex<Open>,
 }
@@ -92,9 +93,15 @@ impl KeyStore {
         let id = file::identity(&transaction)?;
         let master = master_file.settled(&file::master_id(&transaction)?)?;
         transaction.commit().map_err(failed("opening"))?;
-        let store = Self { id, master_file, open: Mutex::new(Open { connection, master }) };
+        let store = Self { id, files: files.clone(), master_file, open: Mutex::new(Open { connection, master }) };
         store.clean_if_needed()?;
         Ok(store)
+    }
+
+    /// Refuses keys that lie in a folder.
+    pub(super) fn outside(&self, folder: &Path) -> Result<(), ErasureError> {
+        secret::outside(&self.files.store, folder)?;
+        Ok(secret::outside(&self.files.master, folder)?)
     }
 
     /// The key of a person, made when there is none.

@@ -40,6 +40,7 @@ impl Vault {
     /// that an interrupted erasure owes are appended.
     ///
     /// # Errors
+    /// [`ErasureError::Place`] when keys lie in the folder of the journal's file,
     /// [`ErasureError::DroppedKeysAlive`] when the key store was restored from an older backup,
     /// [`ErasureError::TombstonesMissing`] when the journal was; [`Self::apply`] brings them up to date.
     pub async fn open(store: Store, keys: KeyStore, exported: &[KeyId]) -> Result<Self, ErasureError> {
@@ -108,6 +109,9 @@ impl Vault {
 
     /// The vault, if nothing of it is older than the erasures that are known.
     async fn admitted(self, exported: &[KeyId]) -> Result<Self, ErasureError> {
+        if let Some(folder) = self.store.backend().folder() {
+            self.keys.outside(folder)?;
+        }
         let list = longest(exported, &self.buried().await?)?;
         self.keys(move |keys| keys.check(&list)).await?;
         self.announce().await?;

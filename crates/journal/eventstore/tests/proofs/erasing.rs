@@ -10,6 +10,23 @@ use super::forging::events;
 use crate::ground::Ground;
 use crate::making::stream;
 
+#[tokio::test]
+async fn keys_in_the_folder_of_the_journals_file_are_refused() {
+    let (ground, outside) = (Ground::sqlite(), Outside::new());
+    let store = ground.open().await;
+    let beside = ground.file().with_file_name("keys.db");
+    for files in [
+        KeyFiles { store: beside.clone(), ..outside.key_files() },
+        KeyFiles { store: outside.path("keys/other.db"), master: beside.clone(), ..outside.key_files() },
+    ] {
+        drop(std::fs::remove_file(&files.master));
+        KeyStore::create(&files).unwrap();
+        let refused = Vault::open(store.clone(), KeyStore::open(&files).unwrap(), &[]).await;
+        assert!(matches!(refused, Err(ErasureError::Place(_))));
+        std::fs::remove_file(&files.store).unwrap();
+    }
+}
+
 on_every_backend! {
     an_erased_person_is_gone_and_every_proof_holds
     an_erasure_that_the_journal_did_not_hear_of_is_announced_later
@@ -25,10 +42,19 @@ struct Registered {
 
 impl Outside {
     fn key_files(&self) -> KeyFiles {
-        KeyFiles { store: self.path("keys/keys.db"), master: self.path("master/master.key"), apart_from: Vec::new() }
+        Self::files_in(&self.path(""))
     }
 
-    fn keys(&self) -> KeyStore {
+    /// The key files in such a folder.
+    pub(super) fn files_in(folder: &std::path::Path) -> KeyFiles {
+        KeyFiles {
+            store: folder.join("keys/keys.db"),
+            master: folder.join("master/master.key"),
+            apart_from: Vec::new(),
+        }
+    }
+
+    pub(super) fn keys(&self) -> KeyStore {
         let files = self.key_files();
         if !files.store.exists() {
             KeyStore::create(&files).unwrap();
@@ -37,7 +63,7 @@ impl Outside {
     }
 }
 
-fn registered(subject: &str, email: &str) -> NewEvent {
+pub(super) fn registered(subject: &str, email: &str) -> NewEvent {
     let fact = Registered { email: Personal::new(subject, email.into()) };
     NewEvent::new(EventType::new("Registered").unwrap(), serde_json::to_vec(&fact).unwrap())
 }
@@ -51,7 +77,7 @@ async fn register(vault: &Vault) {
 }
 
 /// What is known of both.
-async fn emails(vault: &Vault) -> Vec<Option<String>> {
+pub(super) async fn emails(vault: &Vault) -> Vec<Option<String>> {
     let (sealer, mut emails) = (vault.sealer(), Vec::new());
     for event in events(vault.store()).await.iter().filter(|event| event.event_type.as_str() == "Registered") {
         let fact: Registered = serde_json::from_slice(&sealer.open(event).unwrap().unwrap()).unwrap();
@@ -61,7 +87,7 @@ async fn emails(vault: &Vault) -> Vec<Option<String>> {
     emails
 }
 
-async fn tombstones(store: &Store) -> usize {
+pub(super) async fn tombstones(store: &Store) -> usize {
     let selection = Selection::Types(vec![EventType::new(TOMBSTONE).unwrap()]);
     store.read(Read { selection, ..Read::all_after(Position::START, 100) }).await.unwrap().events.len()
 }

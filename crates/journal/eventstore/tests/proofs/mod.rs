@@ -3,6 +3,7 @@
 mod erasing;
 mod exporting;
 mod forging;
+mod killed;
 mod tampering;
 
 use std::path::{Path, PathBuf};

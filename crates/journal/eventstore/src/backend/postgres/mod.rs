@@ -18,6 +18,7 @@ mod schema;
 mod snapshot;
 mod write;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use atalaya_estate::ConnectionUrl;
@@ -77,6 +78,10 @@ impl Backend for Postgres {
         pooled(&self.pool, "reading its end", |connection| read::head(connection).boxed())
     }
 
+    fn now_us(&self) -> BoxFuture<'_, Result<i64, Error>> {
+        pooled(&self.pool, "reading its clock", |connection| read::now_us(connection).boxed())
+    }
+
     fn version(&self, stream: StreamName) -> BoxFuture<'_, Result<u64, Error>> {
         pooled(&self.pool, "reading events", move |connection| {
             let stream = stream.clone();
@@ -132,6 +137,10 @@ impl Backend for Postgres {
 }
 
 impl Audit for Postgres {
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
+
     fn identity(&self) -> BoxFuture<'_, Result<Uuid, Error>> {
         pooled(&self.pool, "reading which it is", |connection| audit::identity(connection).boxed())
     }

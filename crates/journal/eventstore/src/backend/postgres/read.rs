@@ -44,6 +44,13 @@ pub(super) async fn head(connection: &mut Connection) -> Result<Head, Error> {
     head_of(&rows.map_err(failed("reading its end"))?)
 }
 
+/// The server's clock.
+pub(super) async fn now_us(connection: &mut Connection) -> Result<i64, Error> {
+    let statement = connection.statement(super::write::CLOCK).await?;
+    let rows = connection.session.query_prepared(&statement, &[]).await.map_err(failed("reading its clock"))?;
+    rows.first().map(|row| row.get(0)).ok_or(Error::Damaged { position: Position::START, seen: "it has no clock" })
+}
+
 /// The version of a stream's last event.
 pub(super) async fn version(connection: &mut Connection, stream: &StreamName) -> Result<u64, Error> {
     let sql = "SELECT version FROM atalaya_journal.events WHERE stream = $1 ORDER BY version DESC LIMIT 1";

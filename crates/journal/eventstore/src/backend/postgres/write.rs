@@ -18,7 +18,7 @@ use crate::{Append, AppendId, Appended, Conflict, Error, EventId, Options, Posit
 
 const LOCK: &str = "SELECT 1 FROM atalaya_journal.writer FOR UPDATE";
 /// By a statement of its own: it is evaluated once the lock is had.
-const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+pub(super) const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 const VERSIONS: &str = "
     SELECT of.name, (SELECT version FROM atalaya_journal.events WHERE stream = of.name ORDER BY version DESC LIMIT 1)
       FROM unnest($1::text[]) AS of (name)";

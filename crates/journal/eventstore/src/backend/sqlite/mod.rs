@@ -17,7 +17,7 @@ mod watch;
 mod workers;
 mod write;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +36,7 @@ use workers::Workers;
 
 /// A journal in a file.
 pub(crate) struct Sqlite {
+    path: PathBuf,
     writer: Workers,
     readers: Workers,
     watch: Watch,
@@ -56,6 +57,7 @@ impl Sqlite {
             }
             let watching = connection::open_to_read(&path, lock_limit)?;
             Ok(Self {
+                path,
                 writer: Workers::start("journal writer", vec![writer])?,
                 readers: Workers::start("journal reader", reading)?,
                 watch: Watch::start(watching)?,
@@ -83,6 +85,10 @@ impl Backend for Sqlite {
 
     fn head(&self) -> BoxFuture<'_, Result<Head, Error>> {
         self.readers.run(|connection| read::head(connection)).boxed()
+    }
+
+    fn now_us(&self) -> BoxFuture<'_, Result<i64, Error>> {
+        std::future::ready(Ok(write::now_us())).boxed()
     }
 
     fn version(&self, stream: StreamName) -> BoxFuture<'_, Result<u64, Error>> {
@@ -128,6 +134,10 @@ impl Backend for Sqlite {
 }
 
 impl Audit for Sqlite {
+    fn folder(&self) -> Option<&Path> {
+        self.path.parent()
+    }
+
     fn identity(&self) -> BoxFuture<'_, Result<Uuid, Error>> {
         self.readers.run(|connection| audit::identity(connection)).boxed()
     }

@@ -1,0 +1,235 @@
+//! The handle by which sagas are started, answered, looked at and decided about.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use atalaya_eventstore::{Conflict, Expected, Store};
+use serde_json::Value;
+
+use crate::decide::is_past_pivot;
+use crate::definition::Definition;
+use crate::driver::{Driven, Driver, Owner};
+use crate::event::{Answer, SagaEvent, Way};
+use crate::state::{End, Phase, State};
+use crate::stream::{Added, Loaded, add, add_known, load};
+use crate::view::View;
+use crate::{DefinitionError, Error, SagaId};
+
+/// How often an operator's word is tried on top of what others write.
+const WORD_ATTEMPTS: u32 = 20;
+
+/// How sagas are driven.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long a coordinator may be silent before another one takes its sagas.
+    pub lease: Duration,
+    /// The most sagas that are driven at once; those that wait do not count.
+    pub at_once: usize,
+    /// How long to wait before a saga is tried again whose journal or program failed.
+    pub pause: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { lease: Duration::from_secs(30), at_once: 64, pause: Duration::from_secs(1) }
+    }
+}
+
+/// Sagas of some kinds in one journal. Cheap to clone.
+#[derive(Clone)]
+pub struct Sagas {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    /// By name and hash: several revisions of a kind may be there, for sagas that were started by them.
+    definitions: HashMap<(String, String), Definition>,
+    /// By name: what new sagas are started by.
+    latest: HashMap<String, Definition>,
+    pub(crate) owner: Owner,
+    pub(crate) options: Options,
+}
+
+impl Inner {
+    pub(crate) fn definition_of(&self, state: &State) -> Option<Definition> {
+        self.definitions.get(&(state.definition.clone(), state.hash.clone())).cloned()
+    }
+
+    pub(crate) async fn drive(&self, id: &SagaId) -> Result<Driven, Error> {
+        let find = |state: &State| self.definition_of(state);
+        Driver { store: &self.store, id, owner: &self.owner, find: &find }.drive().await
+    }
+}
+
+impl Sagas {
+    /// Sagas of these kinds; of several revisions of a kind the one with the highest number is what new ones are started by.
+    ///
+    /// # Errors
+    /// When two definitions are the same.
+    pub fn new(store: Store, definitions: Vec<Definition>, options: Options) -> Result<Self, DefinitionError> {
+        let mut by_hash = HashMap::new();
+        let mut latest: HashMap<String, Definition> = HashMap::new();
+        for definition in definitions {
+            let name = definition.name().to_owned();
+            let key = (name.clone(), definition.hash().to_string());
+            if by_hash.insert(key, definition.clone()).is_some() {
+                return Err(DefinitionError::Known { name });
+            }
+            let newest = latest.entry(name).or_insert_with(|| definition.clone());
+            if definition.revision() > newest.revision() {
+                *newest = definition;
+            }
+        }
+        // One a coordinator: a process that comes back under the same number is another one.
+        let name = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
+        let owner = Owner { name, lease: options.lease };
+        Ok(Self { inner: Arc::new(Inner { store, definitions: by_hash, latest, owner, options }) })
+    }
+
+    /// Starts a saga; true where it was not started before. Whoever runs these sagas drives it.
+    ///
+    /// # Errors
+    /// When there is no such kind, or another saga was started under this identity.
+    pub async fn start(&self, definition: &str, id: &SagaId, input: Value) -> Result<bool, Error> {
+        let unknown = || Error::UnknownDefinition { name: definition.to_owned() };
+        let definition = self.inner.latest.get(definition).ok_or_else(unknown)?;
+        let started = SagaEvent::Started {
+            definition: definition.name().to_owned(),
+            revision: definition.revision(),
+            hash: definition.hash().to_string(),
+            input: input.clone(),
+        };
+        match add_known(&self.inner.store, id, Expected::None, &["start"], &started).await {
+            Ok(added) => Ok(added),
+            Err(atalaya_eventstore::Error::Conflict(Conflict::OtherBody { .. } | Conflict::Version { .. })) => {
+                // The same saga by an earlier revision of its kind is the same saga.
+                let state = load(&self.inner.store, id).await?.state;
+                let same = state.definition == definition.name() && state.input == input;
+                if same { Ok(false) } else { Err(Error::OtherSaga { id: id.clone() }) }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Drives one saga here and now, until it has ended or waits for a person.
+    ///
+    /// # Errors
+    /// When the journal fails, or the saga is bound to a definition that is not here.
+    pub async fn drive_to_end(&self, id: &SagaId) -> Result<Phase, Error> {
+        // Signals come from elsewhere; a saga that waits for one is looked at this often.
+        const LOOK: Duration = Duration::from_millis(500);
+        loop {
+            match self.inner.drive(id).await? {
+                Driven::Over(phase) => return Ok(phase),
+                Driven::Parked(wait) | Driven::Owned(wait) => tokio::time::sleep(wait.min(LOOK)).await,
+                Driven::Signal => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Brings the answer to a step whose request is made. `known_by` says which answer it is: a message's identity, so that
+    /// the same message twice is one answer. The first answer counts, and may come before the step is written down; false
+    /// where it was there already.
+    ///
+    /// # Errors
+    /// When there is no such saga, or it has ended.
+    pub async fn signal(&self, id: &SagaId, step: &str, known_by: &str, answer: Answer) -> Result<bool, Error> {
+        let loaded = load(&self.inner.store, id).await?;
+        if matches!(loaded.state.phase, Phase::Ended { .. }) {
+            return Err(Error::Ended { id: id.clone() });
+        }
+        self.known_step(&loaded.state, id, step)?;
+        let event = SagaEvent::Signalled { step: step.to_owned(), answer };
+        match add_known(&self.inner.store, id, Expected::Exists, &["signal", step, known_by], &event).await {
+            Ok(added) => Ok(added),
+            // The same message with other words: the first one counts.
+            Err(atalaya_eventstore::Error::Conflict(Conflict::OtherBody { .. })) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Has the step of a stuck saga tried again, with all its attempts.
+    ///
+    /// # Errors
+    /// When it is not stuck.
+    pub async fn retry(&self, id: &SagaId, by: &str) -> Result<(), Error> {
+        self.say(id, |loaded| match &loaded.state.phase {
+            Phase::Stuck { .. } => Ok(SagaEvent::RetriedBy { by: by.to_owned() }),
+            _ => Err(Error::NotStuck { id: id.clone() }),
+        })
+        .await
+    }
+
+    /// Takes the step that a saga is stuck at for done, or for undone on the way back.
+    ///
+    /// # Errors
+    /// When it is not stuck.
+    pub async fn skip(&self, id: &SagaId, by: &str, reason: &str) -> Result<(), Error> {
+        self.say(id, |loaded| match &loaded.state.phase {
+            Phase::Stuck { step, .. } => {
+                Ok(SagaEvent::SkippedBy { step: step.clone(), by: by.to_owned(), reason: reason.to_owned() })
+            }
+            _ => Err(Error::NotStuck { id: id.clone() }),
+        })
+        .await
+    }
+
+    /// Gives a saga up as it is: nothing more is done or undone. For one that is stuck, or that nobody is at work on.
+    ///
+    /// # Errors
+    /// When it has ended, or somebody is at work on it.
+    pub async fn abandon(&self, id: &SagaId, by: &str, reason: &str) -> Result<(), Error> {
+        let now_us = self.inner.store.now_us().await?;
+        self.say(id, |loaded| match &loaded.state.phase {
+            Phase::Ended { .. } => Err(Error::Ended { id: id.clone() }),
+            Phase::Going { .. } if loaded.state.leased_until_us().is_some_and(|until_us| now_us < until_us) => {
+                Err(Error::Owned { id: id.clone() })
+            }
+            _ => Ok(SagaEvent::AbandonedBy { by: by.to_owned(), reason: reason.to_owned() }),
+        })
+        .await
+    }
+
+    /// One saga as it stands.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub async fn show(&self, id: &SagaId) -> Result<View, Error> {
+        let state = load(&self.inner.store, id).await?.state;
+        let definition = self.inner.definition_of(&state);
+        let past_pivot = definition.as_ref().is_some_and(|definition| is_past_pivot(definition, &state));
+        Ok(View::of(id, &state, definition.as_ref(), past_pivot))
+    }
+
+    fn known_step(&self, state: &State, id: &SagaId, step: &str) -> Result<(), Error> {
+        match self.inner.definition_of(state) {
+            Some(definition) if definition.step(step).is_none() => {
+                Err(Error::UnknownStep { id: id.clone(), step: step.to_owned() })
+            }
+            // One that this program does not have may have the step.
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds a person's word on top of what it was said of.
+    async fn say(&self, id: &SagaId, word: impl Fn(&Loaded) -> Result<SagaEvent, Error>) -> Result<(), Error> {
+        for _ in 0..WORD_ATTEMPTS {
+            let loaded = load(&self.inner.store, id).await?;
+            let event = word(&loaded)?;
+            if let Added::At(_) = add(&self.inner.store, id, loaded.version, &[event]).await? {
+                return Ok(());
+            }
+        }
+        Err(Error::Contended { id: id.clone(), attempts: WORD_ATTEMPTS })
+    }
+}
+
+/// Whether nothing more comes of a saga by itself.
+pub(crate) fn is_over(phase: &Phase) -> bool {
+    match phase {
+        Phase::Ended { end: End::Completed | End::Compensated | End::Abandoned } => true,
+        Phase::Stuck { .. } | Phase::Going { way: Way::Forward | Way::Back } => false,
+    }
+}

@@ -1,0 +1,70 @@
+//! What a step does, and what it may answer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use crate::SagaId;
+
+/// What a step is told.
+#[derive(Clone, Debug)]
+pub struct StepContext {
+    /// The saga.
+    pub saga: SagaId,
+    /// The step's name.
+    pub step: String,
+    /// What the target has to be told with the request: the same for every attempt, and for no other step. A target that
+    /// has seen it before answers as it did then.
+    pub key: String,
+    /// Which attempt this is, from 1. For people to read; never part of what the target is told.
+    pub attempt: u32,
+    /// What the saga was started with.
+    pub input: Arc<Value>,
+    /// What earlier steps have answered, by their names.
+    pub outputs: Arc<BTreeMap<String, Value>>,
+}
+
+impl StepContext {
+    /// What an earlier step has answered.
+    #[must_use]
+    pub fn output(&self, step: &str) -> Option<&Value> {
+        self.outputs.get(step)
+    }
+}
+
+/// What an action answers when it went well.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It is done; what later steps and its compensation should know of it, at most 64 KiB of JSON. Never personal data.
+    Done(Value),
+    /// The request is made; the answer comes by [`crate::Sagas::signal`].
+    Awaiting,
+}
+
+/// What an action or a compensation answers when it did not go well. The text reaches the journal and people: it says
+/// what to do, and never a value of anybody's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// The target said no, and nothing has happened.
+    #[error("{0}")]
+    Refused(String),
+    /// It may have happened or not; the same request again, by its key, finds out.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+/// What a compensation answers when it went well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// What the step did is undone.
+    Undone,
+    /// The step had never happened, and by this request's key never will.
+    NeverHappened,
+}
+
+/// What a step does.
+pub(crate) type Action = Arc<dyn Fn(StepContext) -> BoxFuture<'static, Result<Outcome, StepError>> + Send + Sync>;
+/// What undoes it.
+pub(crate) type Compensation = Arc<dyn Fn(StepContext) -> BoxFuture<'static, Result<Undone, StepError>> + Send + Sync>;

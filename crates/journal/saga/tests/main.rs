@@ -1,0 +1,19 @@
+//! Sagas over both backends, with real kills of real processes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+#[macro_use]
+mod ground;
+mod answers;
+mod child;
+mod definitions;
+mod forward;
+mod kills;
+mod operators;
+mod target;
+mod undone;

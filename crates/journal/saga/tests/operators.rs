@@ -1,0 +1,72 @@
+//! What a person says of a stuck saga, and that others go on meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use atalaya_saga::{Definition, End, Error, Outcome, Phase, Sagas, Step, StepContext, StepError, Undone};
+use serde_json::json;
+
+use crate::ground::{Ground, at_work, failing, over, retry, start};
+use crate::target::Target;
+
+/// A saga whose first step's compensation does not work until it is mended.
+async fn broken_undo(ground: &Ground, target: &Target, mended: &Arc<AtomicBool>) -> Sagas {
+    let mended = Arc::clone(mended);
+    let first = Step::new("a", |_: StepContext| std::future::ready(Ok(Outcome::Done(json!(1)))))
+        .retried(retry(2))
+        .undone_by(move |_: StepContext| {
+            let mended = mended.load(Ordering::SeqCst);
+            std::future::ready(if mended { Ok(Undone::Undone) } else { Err(StepError::Unknown("still down".into())) })
+        });
+    let refusing = Step::new("pay", |context: StepContext| {
+        let good = context.saga.as_str().starts_with("good");
+        std::future::ready(if good { Ok(Outcome::Done(json!(1))) } else { Err(StepError::Refused("no money".into())) })
+    });
+    ground.sagas(Definition::new("order", 1, vec![target.step("z"), first, refusing]).unwrap()).await
+}
+
+async fn one_that_is_stuck_leaves_others_alone_and_goes_on_when_it_is_told_to(ground: &Ground) {
+    let target = Target::at(&ground.target_folder());
+    let mended = Arc::new(AtomicBool::new(false));
+    let sagas = broken_undo(ground, &target, &mended).await;
+    let working = at_work(&sagas).await;
+    let bad = start(&sagas, "order", "bad").await;
+    assert!(matches!(over(&sagas, &bad).await, Phase::Stuck { .. }));
+    let good = start(&sagas, "order", "good").await;
+    assert_eq!(over(&sagas, &good).await, Phase::Ended { end: End::Completed });
+    assert!(matches!(sagas.retry(&good, "ann").await, Err(Error::NotStuck { .. })));
+    mended.store(true, Ordering::SeqCst);
+    sagas.retry(&bad, "ann").await.unwrap();
+    assert_eq!(over(&sagas, &bad).await, Phase::Ended { end: End::Compensated });
+    assert!(target.has("bad/z/undo"));
+    assert!(ground.history(&bad).await.contains(&"SagaRetried".to_owned()));
+    working.stop().await;
+}
+
+async fn a_step_that_is_skipped_with_a_reason_counts_as_undone(ground: &Ground) {
+    let target = Target::at(&ground.target_folder());
+    let sagas = broken_undo(ground, &target, &Arc::new(AtomicBool::new(false))).await;
+    let id = start(&sagas, "order", "bad").await;
+    assert!(matches!(sagas.drive_to_end(&id).await.unwrap(), Phase::Stuck { .. }));
+    sagas.skip(&id, "ann", "undone by hand").await.unwrap();
+    assert_eq!(sagas.drive_to_end(&id).await.unwrap(), Phase::Ended { end: End::Compensated });
+    assert!(target.has("bad/z/undo"));
+}
+
+async fn one_that_is_given_up_stays_as_it_is(ground: &Ground) {
+    let target = Target::at(&ground.target_folder());
+    let steps = vec![target.step("pay").pivot(), failing("ship", StepError::Refused("no".into())).retried(retry(1))];
+    let sagas = ground.sagas(Definition::new("order", 1, steps).unwrap()).await;
+    let id = start(&sagas, "order", "o1").await;
+    assert!(matches!(sagas.drive_to_end(&id).await.unwrap(), Phase::Stuck { .. }));
+    sagas.abandon(&id, "ann", "the shop is closed").await.unwrap();
+    assert_eq!(sagas.drive_to_end(&id).await.unwrap(), Phase::Ended { end: End::Abandoned });
+    assert!(matches!(sagas.abandon(&id, "ann", "again").await, Err(Error::Ended { .. })));
+    assert_eq!(target.requests(), ["o1/pay"]);
+}
+
+on_every_backend! {
+    one_that_is_stuck_leaves_others_alone_and_goes_on_when_it_is_told_to
+    a_step_that_is_skipped_with_a_reason_counts_as_undone
+    one_that_is_given_up_stays_as_it_is
+}
