@@ -108,6 +108,14 @@ impl Store {
         self.inner.backend.chain_at(position).await
     }
 
+    /// Returns when the journal may have grown beyond a position, by whatever process, or after a while anyhow: look again.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn grown(&self, beyond: Position) -> Result<(), Error> {
+        self.inner.backend.grown(beyond).await
+    }
+
     /// The database's clock, in microseconds since 1970 UTC: what events are stamped with. For waits that outlive a
     /// process, never for order.
     ///

@@ -1,8 +1,8 @@
 //! What a database has to do for the journal. Everything that can be decided without one stands elsewhere.
 
 mod audit;
-mod postgres;
-mod sqlite;
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
 
 use std::sync::Arc;
 

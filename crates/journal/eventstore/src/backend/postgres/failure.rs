@@ -8,7 +8,7 @@ use atalaya_postgres::Retry;
 use crate::Error;
 
 /// For `map_err` on what waits for no other writer.
-pub(super) fn failed(action: &'static str) -> impl Fn(atalaya_postgres::Error) -> Error {
+pub(crate) fn failed(action: &'static str) -> impl Fn(atalaya_postgres::Error) -> Error {
     move |source| {
         let full = source.sqlstate() == Some("53100");
         let error = Error::Postgres { action, source: Arc::new(source) };
@@ -17,12 +17,12 @@ pub(super) fn failed(action: &'static str) -> impl Fn(atalaya_postgres::Error) -
 }
 
 /// For `map_err` on what waits for other writers.
-pub(super) fn held(action: &'static str, limit: Duration) -> impl Fn(atalaya_postgres::Error) -> Error {
+pub(crate) fn held(action: &'static str, limit: Duration) -> impl Fn(atalaya_postgres::Error) -> Error {
     move |source| if source.sqlstate() == Some("55P03") { Error::Held { limit } } else { failed(action)(source) }
 }
 
 /// Whether the same again, on a new connection, can end better.
-pub(super) fn is_passing(error: &Error) -> bool {
+pub(crate) fn is_passing(error: &Error) -> bool {
     match error {
         Error::Slow { .. } => true,
         Error::Postgres { source, .. } => {

@@ -37,6 +37,8 @@ use listen::Listener;
 use pool::Pool;
 use write::Writer;
 
+pub(crate) use failure::{failed, held, is_passing};
+
 /// A journal in a database.
 pub(crate) struct Postgres {
     writer: Writer,

@@ -23,7 +23,7 @@ const LOG_BYTES: i64 = 64 << 20;
 const STATEMENTS: usize = 64;
 
 /// A connection that writes.
-pub(super) fn open(path: &Path, lock_limit: Duration) -> Result<Connection, Error> {
+pub(crate) fn open(path: &Path, lock_limit: Duration) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed("opening"))?;
     patient(&mut connection, lock_limit)?;

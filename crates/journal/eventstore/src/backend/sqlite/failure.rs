@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 use crate::Error;
 
 /// For `map_err` on what cannot meet a lock.
-pub(super) fn failed(action: &'static str) -> impl Fn(rusqlite::Error) -> Error {
+pub(crate) fn failed(action: &'static str) -> impl Fn(rusqlite::Error) -> Error {
     move |source| {
         let full = is_full(&source);
         let error = Error::Sqlite { action, source: Arc::new(source) };
@@ -17,7 +17,7 @@ pub(super) fn failed(action: &'static str) -> impl Fn(rusqlite::Error) -> Error 
 }
 
 /// For `map_err` on what waits for other writers.
-pub(super) fn held(action: &'static str, limit: Duration) -> impl Fn(rusqlite::Error) -> Error {
+pub(crate) fn held(action: &'static str, limit: Duration) -> impl Fn(rusqlite::Error) -> Error {
     move |source| match source.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Held { limit },
         _ => failed(action)(source),

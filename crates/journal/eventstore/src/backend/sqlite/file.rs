@@ -19,7 +19,7 @@ const OVER_A_NETWORK: [i64; 6] = [
 ];
 
 /// Makes the folder (mode 0700) and an empty file (mode 0600) where they are missing.
-pub(super) fn prepare(path: &Path) -> Result<(), Error> {
+pub(crate) fn prepare(path: &Path) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.exists() {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);

@@ -31,8 +31,11 @@ use crate::commit::Head;
 use crate::subscription::{Checkpoint, CheckpointKey};
 use crate::{Append, Error, Options, Page, Position, Read, Snapshot, StreamName};
 
+pub(crate) use connection::open as open_connection;
+pub(crate) use failure::{failed, held};
+pub(crate) use file::prepare as prepare_file;
 use watch::Watch;
-use workers::Workers;
+pub(crate) use workers::Workers;
 
 /// A journal in a file.
 pub(crate) struct Sqlite {

@@ -14,14 +14,14 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 const QUEUE: usize = 64;
 
 /// Threads of one kind, with one queue.
-pub(super) struct Workers {
+pub(crate) struct Workers {
     queue: Mutex<Option<mpsc::Sender<Job>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Workers {
     /// Starts a thread for each connection.
-    pub(super) fn start(name: &'static str, connections: Vec<Connection>) -> Result<Self, Error> {
+    pub(crate) fn start(name: &'static str, connections: Vec<Connection>) -> Result<Self, Error> {
         let (sender, receiver) = mpsc::channel::<Job>(QUEUE);
         let receiver = Arc::new(Mutex::new(receiver));
         let mut threads = Vec::new();
@@ -45,7 +45,7 @@ impl Workers {
     }
 
     /// Runs something on the next free thread. It is run to its end even when nobody waits for it any more.
-    pub(super) async fn run<T, F>(&self, work: F) -> Result<T, Error>
+    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
@@ -61,7 +61,7 @@ impl Workers {
     }
 
     /// Ends the threads once the queue is empty, and waits for that.
-    pub(super) async fn stop(&self) {
+    pub(crate) async fn stop(&self) {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let joining = move || threads.into_iter().for_each(|thread| drop(thread.join()));

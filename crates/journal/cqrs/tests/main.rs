@@ -1,0 +1,16 @@
+//! Commands and projections over both backends.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+#[macro_use]
+mod ground;
+mod account;
+mod commands;
+mod exactly_once;
+mod poison;
+mod rebuilt;
