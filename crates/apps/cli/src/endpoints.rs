@@ -49,6 +49,8 @@ pub(crate) struct Endpoints {
     pub(crate) conflicts: Option<ConflictRules>,
     /// Workers that the estate asks for.
     pub(crate) workers: Option<usize>,
+    /// Whether the estate file asks for an event trigger on the source.
+    pub(crate) ddl_trigger: bool,
 }
 
 impl Endpoints {
@@ -78,6 +80,7 @@ impl EndpointArguments {
                 append_only: Vec::new(),
                 conflicts: None,
                 workers: None,
+                ddl_trigger: false,
             },
             (None, Some(_), None) | (None, None, Some(_)) => {
                 return Err(Failure {
@@ -145,6 +148,7 @@ fn from_estate(name: &str, context: &Context) -> Result<Endpoints, Failure> {
         append_only: found.migration.append_only.clone(),
         conflicts: found.migration.conflicts.clone(),
         workers: found.migration.workers.map(|workers| usize::from(workers.get())),
+        ddl_trigger: found.migration.ddl_trigger,
     })
 }
 

@@ -135,7 +135,7 @@ pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
     if let Some(slot) = slot {
         store.enter_finished().await?;
         plan.options.failpoints.reach("finish-stored");
-        clean_source(&source, &plan.name, std::slice::from_ref(&slot), &mut report).await?;
+        clean_source(&source, &plan.name, std::slice::from_ref(&slot), &plan.options.failpoints, &mut report).await?;
         plan.options.failpoints.reach("source-cleaned");
         crate::spool::discard(&plan.options.work_folder, &slot)?;
     }
