@@ -11,6 +11,7 @@ pub mod fence_slot;
 pub mod load;
 mod notification;
 mod pipeline;
+mod running_transactions;
 mod session;
 pub mod settings;
 mod tls;
