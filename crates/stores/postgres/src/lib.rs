@@ -14,6 +14,7 @@ mod pipeline;
 mod running_transactions;
 mod session;
 pub mod settings;
+pub mod standby;
 mod tls;
 pub mod wire;
 

@@ -3,9 +3,7 @@
 mod relations;
 mod sequences;
 mod server;
-mod standby;
 
 pub use relations::read_relations;
 pub use sequences::{SequenceState, read_sequences, set_sequences};
 pub use server::{ServerIdentity, read_identity};
-pub use standby::{StandbyState, read_replay, read_standby};

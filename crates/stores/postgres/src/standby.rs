@@ -1,8 +1,16 @@
-//! What a physical standby says of itself.
+//! A physical standby as a place to read its primary's rows from: what it is, and waiting until it has what the primary
+//! has written.
+
+use std::time::Duration;
 
 use atalaya_data::Lsn;
+use atalaya_estate::ConnectionUrl;
+use tokio::time::Instant;
 
-use crate::{Error, Session};
+use crate::{Error, Session, running_transactions};
+
+/// Between two looks at how far it is.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A server as a place to read a primary's rows from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,18 +55,50 @@ pub async fn read_standby(session: &Session) -> Result<StandbyState, Error> {
     })
 }
 
-/// How far a standby has come in its primary's log, and whether somebody paused it.
+/// Waits until a standby has replayed all that its primary has written by now; answers with that position.
+///
+/// The primary is asked for a record meanwhile: the end of its log may be a place that no record ends at.
 ///
 /// # Errors
-/// The server's, also where it is no standby any more.
-pub async fn read_replay(session: &Session) -> Result<(Lsn, bool), Error> {
-    let row = session
+/// [`Error::StandbyBehind`] after `limit`; either server's, also where the standby is none any more.
+pub async fn catch_up(
+    standby: &Session,
+    primary: &ConnectionUrl,
+    session: &Session,
+    limit: Duration,
+) -> Result<Lsn, Error> {
+    let row = session.query_one("SELECT pg_catalog.pg_current_wal_insert_lsn()::text", &[]).await?;
+    let wanted = parse(row.get(0))?;
+    let deadline = Instant::now() + limit;
+    let waiting = async {
+        loop {
+            let (replayed, paused) = replay(standby).await?;
+            if replayed >= wanted {
+                return Ok(wanted);
+            }
+            if Instant::now() >= deadline {
+                return Err(Error::StandbyBehind { limit, bytes: wanted.bytes_since(replayed), paused });
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    tokio::select! {
+        reached = waiting => reached,
+        never = running_transactions::tell(primary, session) => match never {},
+    }
+}
+
+/// How far it has come in its primary's log, and whether somebody paused it.
+async fn replay(standby: &Session) -> Result<(Lsn, bool), Error> {
+    let row = standby
         .query_one(
             "SELECT coalesce(pg_catalog.pg_last_wal_replay_lsn(), '0/0')::text, pg_catalog.pg_is_wal_replay_paused()",
             &[],
         )
         .await?;
-    let replayed: String = row.get(0);
-    let replayed = replayed.parse().map_err(|_| Error::Shape { action: "asking how far replay is".to_owned() })?;
-    Ok((replayed, row.get(1)))
+    Ok((parse(row.get(0))?, row.get(1)))
+}
+
+fn parse(lsn: String) -> Result<Lsn, Error> {
+    lsn.parse().map_err(|_| Error::Shape { action: "asking for a position of the log".to_owned() })
 }
