@@ -46,6 +46,7 @@ mod settings;
 mod shops;
 mod snapshot_age;
 mod spool;
+mod standby;
 mod status;
 mod stopping;
 mod stored;
