@@ -10,7 +10,8 @@ use crate::ddl::{refuse_other_trees, refuse_unmoved};
 use crate::progress::{Migration, Phase, Store};
 use crate::report::Observer;
 use crate::run::{Connected, open_addition, open_archive};
-use crate::schema::Addition;
+use crate::schema::{Addition, ForeignKeyRestore};
+use crate::snapshot::Reading;
 use crate::{Error, LargeObjects, Plan, large_objects, run_lock, schema, sequences};
 
 /// Whether an earlier `finish` has proven and completed the move, and was cut off before everything of ours was
@@ -102,15 +103,18 @@ pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
     let store = Store { session: &connected.target, name: &plan.name };
     let Some(migration) = store.read().await? else { return Ok(()) };
     if !migration.schema.existing {
-        let archive = open_archive(plan, &connected, &migration).await?;
+        let reading = Reading::source(plan, &connected.source);
+        let archive = open_archive(plan, &connected, &reading, &migration).await?;
         let additions: BTreeSet<String> =
             store.read_tables().await?.into_iter().filter_map(|table| table.added).collect();
-        schema::restore_foreign_keys(&archive, &store).await?;
+        let workers = plan.options.index_workers;
+        let keys = ForeignKeyRestore { archive: &archive, store: &store, target: &plan.target, workers, prefix: "" };
+        schema::restore_foreign_keys(&keys).await?;
         plan.options.failpoints.reach("foreign-keys-restored");
         schema::restore_rest(&archive, &store).await?;
         for name in &additions {
-            let archive = &open_addition(plan, &connected, &migration, &store, name).await?;
-            Addition { name, archive }.restore_rest(&store).await?;
+            let archive = &open_addition(plan, &connected, &reading, &migration, &store, name).await?;
+            Addition { name, archive }.restore_rest(&store, &plan.target, workers).await?;
         }
         schema::fill_materialized_views(&archive, &store).await?;
     }
@@ -135,7 +139,7 @@ pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
     if let Some(slot) = slot {
         store.enter_finished().await?;
         plan.options.failpoints.reach("finish-stored");
-        clean_source(&source, &plan.name, std::slice::from_ref(&slot), &mut report).await?;
+        clean_source(&source, &plan.name, std::slice::from_ref(&slot), &plan.options.failpoints, &mut report).await?;
         plan.options.failpoints.reach("source-cleaned");
         crate::spool::discard(&plan.options.work_folder, &slot)?;
     }

@@ -11,6 +11,7 @@ use atalaya_postgres::settings;
 use tokio::time::Instant;
 
 use super::acknowledge::Acknowledger;
+use super::announced::Announced;
 use super::append_only::AppendOnly;
 use super::numbers::SequenceClock;
 use super::redefined::DefinitionWatch;
@@ -52,6 +53,7 @@ pub(crate) struct Opened<'a> {
 /// The transaction of the source that is arriving.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arriving {
+    pub(crate) xid: u32,
     pub(crate) commit_lsn: Lsn,
     pub(crate) committed_at_micros: i64,
     /// Whether the target has it already.
@@ -69,7 +71,8 @@ pub(crate) struct Follower<'a> {
     pub(crate) requests: Requests,
     pub(crate) acknowledger: Acknowledger,
     pub(crate) append_only: AppendOnly,
-    table_watch: TableWatch,
+    pub(super) table_watch: TableWatch,
+    pub(super) announced: Announced,
     pub(super) definitions: DefinitionWatch,
     pub(super) sequences: SequenceClock,
     pub(crate) arriving: Option<Arriving>,
@@ -132,6 +135,7 @@ impl<'a> Follower<'a> {
             acknowledger: Acknowledger::new(applied, plan.options.synchronous_commit),
             append_only,
             table_watch: TableWatch::default(),
+            announced: Announced::default(),
             definitions: DefinitionWatch::default(),
             sequences: SequenceClock::default(),
             arriving: None,
@@ -216,6 +220,7 @@ impl<'a> Follower<'a> {
             self.opened.observer.observe(&Event::Warning { text: text.to_owned() });
         }
         self.watch_tables().await?;
+        self.watch_trigger().await?;
         refuse_unpublished(self.opened.source, self.opened.migration, &store).await?;
         self.report().await
     }

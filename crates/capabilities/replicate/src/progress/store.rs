@@ -45,17 +45,30 @@ impl Phase {
     }
 }
 
-/// A snapshot that a holder keeps open on the source.
+/// A backend of a server.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct StoredBackend {
+    /// Its process.
+    #[serde(rename = "backend_pid")]
+    pub(crate) pid: i32,
+    /// When it started, as its server writes it: a pid alone can be another's later.
+    #[serde(rename = "backend_start")]
+    pub(crate) start: String,
+}
+
+/// A snapshot that a holder keeps open.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct StoredSnapshot {
     /// The name to import.
     pub(crate) name: String,
     /// The position it stands for.
     pub(crate) lsn: Lsn,
-    /// The holder's backend on the source.
-    pub(crate) backend_pid: i32,
-    /// When that backend started, as the source writes it: a pid alone can be another's later.
-    pub(crate) backend_start: String,
+    /// The holder's backend on the source: the snapshot ends with it, also one that a standby keeps.
+    #[serde(flatten)]
+    pub(crate) holder: StoredBackend,
+    /// The backend on the standby that keeps the snapshot; none where the source does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) standby: Option<StoredBackend>,
 }
 
 /// One row of `atalaya.migration`.
@@ -70,6 +83,8 @@ pub(crate) struct Migration {
     pub(crate) schema: SchemaChoice,
     /// Why the slot was given up, where it was.
     pub(crate) given_up: Option<GivenUp>,
+    /// Whether an event trigger on the source tells of statements.
+    pub(crate) ddl_trigger: bool,
 }
 
 /// A slot that was dropped so that the source's disk does not fill: the move has to begin anew.
@@ -126,7 +141,8 @@ impl Store<'_> {
             .session
             .query_opt(
                 "SELECT system_identifier, timeline, source_database, slot, publication, phase, snapshot::text,
-                        (options ->> 'database_oid')::oid, (options -> 'schema')::text, (options -> 'given_up')::text
+                        (options ->> 'database_oid')::oid, (options -> 'schema')::text, (options -> 'given_up')::text,
+                        coalesce((options ->> 'ddl_trigger')::boolean, false)
                    FROM atalaya.migration WHERE name = $1",
                 &[&self.name],
             )
@@ -149,6 +165,7 @@ impl Store<'_> {
             // Always written with the row: without it, nobody knows whether there is a schema to be completed.
             schema: read_json("options.schema", schema.as_deref().unwrap_or("null"))?,
             given_up: given_up.as_deref().map(|text| read_json("options.given_up", text)).transpose()?,
+            ddl_trigger: row.get(10),
         }))
     }
 

@@ -11,12 +11,13 @@ use rand::RngExt;
 
 use super::connect::Connected;
 use crate::conflict::refuse_policies;
+use crate::ddl::trigger;
 use crate::follow::store_counts;
 use crate::progress::{Migration, Phase, SchemaChoice, Store, wait_for_slot};
 use crate::report::{Event, Observer};
 use crate::schema::ClientTools;
-use crate::snapshot::{self, HoldRequest};
-use crate::{Error, Plan};
+use crate::snapshot::{self, HoldRequest, Reading};
+use crate::{DdlTrigger, Error, Plan};
 
 /// How long the backend that made a slot for a killed run may take to leave it.
 const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
@@ -24,6 +25,7 @@ const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 /// Writes the migration's row, after everything that can be refused without touching anything.
 pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>) -> Result<Migration, Error> {
     refuse_same_database(connected).await?;
+    Reading::open(plan, &connected.source).await?;
     let tables = select_tables(plan, &connected.source).await?;
     if let Some(rules) = &plan.options.conflicts {
         refuse_policies(rules, tables.iter())?;
@@ -41,6 +43,9 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
     }
     let suffix: u32 = rand::rng().random();
     let slot = slot_name(&plan.name, suffix);
+    if plan.options.ddl_trigger == DdlTrigger::Made {
+        trigger::try_out(&connected.source, &slot, &plan.name).await?;
+    }
     let migration = Migration {
         name: plan.name.to_string(),
         identity: read_identity(&connected.source).await?,
@@ -50,6 +55,7 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
         snapshot: None,
         schema,
         given_up: None,
+        ddl_trigger: false,
     };
     store.create(&migration).await?;
     plan.options.failpoints.reach("migration-written");
@@ -177,6 +183,8 @@ pub(super) async fn open_slot(
     migration: &mut Migration,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
+    let reading = Reading::open(plan, &connected.source).await?;
+    reading.catch_up(plan, &connected.source, observer).await?;
     let tables = select_tables(plan, &connected.source).await?;
     let targets = match migration.schema.existing {
         true => map_to_existing(&tables, &read_relations(&connected.target).await?)?,
@@ -194,8 +202,12 @@ pub(super) async fn open_slot(
     store.write_definitions(&connected.source).await?;
     drop_leftovers(&connected.source, migration).await?;
     publish(&connected.source, migration, &tables).await?;
+    if let Err(error) = reading.prove(plan, &connected.source, migration).await {
+        drop_leftovers(&connected.source, migration).await?;
+        return Err(error);
+    }
     warn_of_open_transactions(&connected.source, observer).await?;
-    let request = HoldRequest::new(&plan.source, &plan.name, Some(&migration.slot), plan.options.slot_timeout);
+    let request = HoldRequest::new(plan, &reading, Some(&migration.slot));
     let held = snapshot::start_holder(&plan.options.holder, &request).await?;
     plan.options.failpoints.reach("slot-made");
     store.enter_copy(&held, plan.options.workers).await?;
@@ -255,7 +267,7 @@ async fn publish(source: &Session, migration: &Migration, tables: &[Relation]) -
     };
     let mut sql = "BEGIN; SET LOCAL lock_timeout = '10s';".to_owned();
     let (followed, appended) = (of(true), of(false));
-    let comment = quote_literal(&crate::abort::publication_comment(&migration.name));
+    let comment = quote_literal(&crate::abort::comment_of(&migration.name));
     if !followed.is_empty() {
         sql.push_str(&format!(
             "CREATE PUBLICATION {name} FOR TABLE ONLY {}; COMMENT ON PUBLICATION {name} IS {comment};",
