@@ -11,7 +11,7 @@ use crate::progress::{Migration, Phase, Store};
 use crate::report::Observer;
 use crate::run::{Connected, open_addition, open_archive};
 use crate::schema::Addition;
-use crate::{Error, LargeObjects, Plan, large_objects, run_lock, schema, sequences};
+use crate::{Error, LargeObjects, Plan, large_objects, run_lock, schema, sequences, silence};
 
 /// Whether an earlier `finish` has proven and completed the move, and was cut off before everything of ours was
 /// removed; then only [`clean_up`] is left to do.
@@ -125,6 +125,19 @@ pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
 pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
     let name = format!("atalaya finish {}", plan.name);
     let target = Session::connect_for_control(&plan.target, &name).await?;
+/// Sets back triggers and rules of the target that were off for the time of the move, when nothing is applied any more.
+/// What could not be set back, since somebody else has changed it, is returned for people.
+///
+/// # Errors
+/// When the migration is running, or a table is in use for too long; it can be repeated.
+pub async fn set_back_triggers(plan: &Plan) -> Result<Vec<String>, Error> {
+    let target = Session::connect_for_control(&plan.target, &format!("atalaya finish {}", plan.name)).await?;
+    run_lock(&target, &plan.name).await?;
+    let told = silence::set_back(&Store { session: &target, name: &plan.name }).await?.told;
+    plan.options.failpoints.reach("triggers-set-back");
+    Ok(told)
+}
+
     let source = Session::connect_for_control(&plan.source, &name).await?;
     run_lock(&target, &plan.name).await?;
     let store = Store { session: &target, name: &plan.name };
@@ -142,6 +155,7 @@ pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
     if atalaya_postgres::control::is_installed(&target).await? {
         forget(&target, &plan.name).await?;
     }
+        report.take(silence::set_back(&store).await?);
     report.schema_removed = !atalaya_postgres::control::is_installed(&target).await?;
     Ok(report)
 }

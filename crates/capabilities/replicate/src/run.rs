@@ -14,6 +14,7 @@ use crate::follow::{Ended, Follower, Opened};
 use crate::progress::{Migration, Phase, Store};
 use crate::protect::{self, SlotName, TooMuch};
 use crate::report::{Event, Observer};
+use crate::silence::{self, ForeignKeys};
 use crate::spool::{self, Begun};
 use crate::{Error, LargeObjects, Plan, large_objects};
 
@@ -156,6 +157,7 @@ impl Turn<'_> {
                 failed = failing => return Err(failed),
             }
             observer.observe(&Event::Phase { phase: "stream" });
+            silence::switch_off(store, ForeignKeys::of(migration.schema), observer).await?;
             let (source, target) = (&connected.source, &connected.target);
             let opened = Opened { plan, migration, source, target, observer };
             Follower::open(opened, receiver).await?.run().await

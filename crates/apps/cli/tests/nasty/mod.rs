@@ -6,6 +6,7 @@ mod inheritance;
 mod redefined;
 mod rewritten;
 mod sequences;
+mod silenced;
 mod triggers;
 
 use crate::support::{Move, Ran};

@@ -13,6 +13,7 @@ mod roles;
 mod support;
 mod tables;
 mod target;
+mod triggers;
 mod versions;
 mod wal;
 

@@ -4,7 +4,7 @@ use crate::Check;
 
 use super::{
     activity, capacity, collations, conflicts, extensions, identity, objects, privileges, roles, tables, target,
-    versions, wal,
+    triggers, versions, wal,
 };
 
 const FAMILIES: &[&[Check]] = &[
@@ -15,6 +15,7 @@ const FAMILIES: &[&[Check]] = &[
     tables::CHECKS,
     identity::CHECKS,
     conflicts::CHECKS,
+    triggers::CHECKS,
     objects::CHECKS,
     extensions::CHECKS,
     collations::CHECKS,

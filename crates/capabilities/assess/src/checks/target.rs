@@ -110,7 +110,7 @@ async fn schema(facts: &Facts) -> Result<Outcome, Error> {
 }
 
 /// The target's table for a source's one: the same name, else the root of its partition tree.
-fn counterpart<'a>(facts: &'a Facts, relation: &Relation) -> Option<&'a Relation> {
+pub(super) fn counterpart<'a>(facts: &'a Facts, relation: &Relation) -> Option<&'a Relation> {
     facts
         .target
         .relation(&relation.name)

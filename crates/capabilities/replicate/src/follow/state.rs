@@ -21,6 +21,7 @@ use crate::ddl::{TableWatch, Trees, refuse_unpublished};
 use crate::progress::{Migration, Store, TableRow, check_position, check_source};
 use crate::report::{Event, Observer};
 use crate::spool::{Kept, Receiver};
+use crate::silence::{ForeignKeys, SilenceWatch, Writers};
 use crate::stream::{Batch, Reader, StreamOpener};
 use crate::{Error, Plan, StopWhen, sequences};
 
@@ -71,6 +72,7 @@ pub(crate) struct Follower<'a> {
     pub(crate) append_only: AppendOnly,
     table_watch: TableWatch,
     pub(super) definitions: DefinitionWatch,
+    silence: SilenceWatch,
     pub(super) sequences: SequenceClock,
     pub(crate) arriving: Option<Arriving>,
     pub(crate) group: GroupPosition,
@@ -134,6 +136,7 @@ impl<'a> Follower<'a> {
             table_watch: TableWatch::default(),
             definitions: DefinitionWatch::default(),
             sequences: SequenceClock::default(),
+            silence: SilenceWatch::new(Writers::of(settings.replica_role), ForeignKeys::of(migration.schema)),
             arriving: None,
             group: GroupPosition { applied, committed_at_micros: None, transactions: 0 },
             applied,
@@ -224,6 +227,7 @@ impl<'a> Follower<'a> {
         let Opened { plan, migration, source, target, observer } = &self.opened;
         let trees = match (migration.schema.existing, self.applier.is_open()) {
             (true, _) => Trees::Apart,
+        self.silence.look(&store).await?;
             (false, true) => Trees::Locked,
             (false, false) => Trees::Alike,
         };
