@@ -5,6 +5,7 @@ mod identity;
 mod inheritance;
 mod redefined;
 mod rewritten;
+mod row_security;
 mod sequences;
 mod silenced;
 mod triggers;

@@ -10,6 +10,7 @@ mod objects;
 mod privileges;
 mod registry;
 mod roles;
+mod row_security;
 mod support;
 mod tables;
 mod target;

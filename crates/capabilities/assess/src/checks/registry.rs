@@ -3,8 +3,8 @@
 use crate::Check;
 
 use super::{
-    activity, capacity, collations, conflicts, extensions, identity, objects, privileges, roles, tables, target,
-    triggers, versions, wal,
+    activity, capacity, collations, conflicts, extensions, identity, objects, privileges, roles, row_security, tables,
+    target, triggers, versions, wal,
 };
 
 const FAMILIES: &[&[Check]] = &[
@@ -13,6 +13,7 @@ const FAMILIES: &[&[Check]] = &[
     capacity::CHECKS,
     privileges::CHECKS,
     tables::CHECKS,
+    row_security::CHECKS,
     identity::CHECKS,
     conflicts::CHECKS,
     triggers::CHECKS,
