@@ -4,6 +4,7 @@ mod added;
 mod connect;
 mod copy_phase;
 mod create;
+mod mapping;
 mod pulse;
 
 use std::time::Duration;
@@ -21,7 +22,8 @@ use crate::{Error, LargeObjects, Plan, large_objects};
 pub(crate) use added::open_addition;
 pub(crate) use connect::{Connected, is_running, lock as run_lock};
 pub(crate) use copy_phase::open_archive;
-pub(crate) use create::{chosen_tables, map_to_existing, refuse_rows, refuse_unidentified};
+pub(crate) use create::{chosen_tables, refuse_rows, refuse_unidentified};
+pub(crate) use mapping::Mapper;
 
 /// How a run ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

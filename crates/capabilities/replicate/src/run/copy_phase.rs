@@ -198,7 +198,7 @@ pub(super) async fn ensure_snapshot(
     let request = HoldRequest::new(&plan.source, &plan.name, None, plan.options.slot_timeout);
     let held = snapshot::start_holder(&plan.options.holder, &request).await?;
     plan.options.failpoints.reach("snapshot-made");
-    store.replace_snapshot(&held).await?;
+    store.replace_snapshot(&held, &copy::referenced(store.session).await?).await?;
     migration.snapshot = Some(held);
     Ok(())
 }
