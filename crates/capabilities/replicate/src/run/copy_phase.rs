@@ -10,7 +10,7 @@ use super::connect::Connected;
 use crate::follow::may_be_replica;
 use crate::progress::{Migration, Phase, Store, StoredSnapshot, TableRow};
 use crate::report::{Event, Observer};
-use crate::schema::{self, Archive, ClientTools, Dump, Ownership};
+use crate::schema::{self, Archive, ClientTools, Dump, ForeignKeyRestore, Ownership};
 use crate::silence::{self, ForeignKeys};
 use crate::snapshot::{self, HoldRequest};
 use crate::{Error, Plan, copy};
@@ -71,7 +71,9 @@ pub(crate) async fn copy(
         });
         // Tables of different snapshots agree with each other only once the stream has brought them together.
         if uniform && may_be_replica(&connected.target).await? {
-            schema::restore_foreign_keys(archive, store).await?;
+            let workers = plan.options.index_workers;
+            let keys = ForeignKeyRestore { archive, store, target: &plan.target, workers, prefix: "" };
+            schema::restore_foreign_keys(&keys).await?;
             plan.options.failpoints.reach("foreign-keys-restored");
         }
     }
