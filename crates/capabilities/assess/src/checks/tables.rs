@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use atalaya_catalog::{Generated, Relation, RelationKind};
-use atalaya_data::{RelationName, quote_identifier};
+use atalaya_data::RelationName;
 
-use crate::{Check, Error, Facts, Finding, LargeObjects, Outcome, Severity, SideName};
+use crate::{Check, Error, Facts, Finding, LargeObjects, Outcome, Severity};
 
 use super::support::{by_table, bytes, listed, name_of, ready};
 
