@@ -47,6 +47,8 @@ pub(crate) struct Endpoints {
     pub(crate) append_only: Vec<TablePattern>,
     /// What the estate file says is done with rows of the target that somebody else wrote.
     pub(crate) conflicts: Option<ConflictRules>,
+    /// The standby that the estate file has rows read from.
+    pub(crate) snapshot_from: Option<ConnectionUrl>,
     /// Workers that the estate asks for.
     pub(crate) workers: Option<usize>,
 }
@@ -77,6 +79,7 @@ impl EndpointArguments {
                 tables: TablePatterns::everything(),
                 append_only: Vec::new(),
                 conflicts: None,
+                snapshot_from: None,
                 workers: None,
             },
             (None, Some(_), None) | (None, None, Some(_)) => {
@@ -144,6 +147,7 @@ fn from_estate(name: &str, context: &Context) -> Result<Endpoints, Failure> {
         tables: found.migration.tables.clone(),
         append_only: found.migration.append_only.clone(),
         conflicts: found.migration.conflicts.clone(),
+        snapshot_from: found.snapshot_url.map(with_passfile).transpose()?,
         workers: found.migration.workers.map(|workers| usize::from(workers.get())),
     })
 }

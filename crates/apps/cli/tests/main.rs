@@ -45,6 +45,7 @@ mod settings;
 mod shops;
 mod snapshot_age;
 mod spool;
+mod standby;
 mod status;
 mod stopping;
 mod stored;

@@ -19,6 +19,15 @@ pub enum Error {
         #[source]
         source: Box<atalaya_postgres::Error>,
     },
+    /// The standby that rows are read from has ended a copy that was in the way of what it replays.
+    #[error("table {relation} could not be copied: the standby has ended its session")]
+    RecoveryConflict {
+        /// The source's table.
+        relation: RelationName,
+        /// What the standby said.
+        #[source]
+        source: Box<atalaya_postgres::Error>,
+    },
     /// What only the target knows is needed, and it cannot be asked.
     #[error("the target cannot be reached")]
     TargetUnreached(#[source] Box<atalaya_postgres::Error>),
@@ -89,7 +98,7 @@ pub enum Error {
     /// A server says nothing, on a connection that seems to be open.
     #[error("the {side} has given no answer for {} s", .limit.as_secs())]
     Silent {
-        /// `source` or `target`.
+        /// `source`, `target` or `standby`.
         side: &'static str,
         /// How long.
         limit: std::time::Duration,
@@ -126,7 +135,7 @@ impl Error {
         match self {
             Self::Postgres(error) => error.retry() != Retry::Never,
             Self::Copy { source, .. } => source.retry() != Retry::Never,
-            Self::SnapshotLost | Self::Interrupted(_) | Self::Silent { .. } => true,
+            Self::SnapshotLost | Self::RecoveryConflict { .. } | Self::Interrupted(_) | Self::Silent { .. } => true,
             _ => false,
         }
     }
@@ -169,6 +178,11 @@ impl Error {
         match self {
             Self::Postgres(error) => error.hint(),
             Self::Copy { source, .. } => source.hint(),
+            Self::RecoveryConflict { .. } => Some(
+                "the standby replays a vacuum or a lock of the source that the copy is in the way of: set \
+                 hot_standby_feedback = on there, or raise its max_standby_streaming_delay, then start again"
+                    .to_owned(),
+            ),
             Self::TargetUnreached(_) => Some(
                 "try again when it is back; if it is gone for good, `--target-gone` removes what the source has under \
                  this name"

@@ -11,6 +11,7 @@ use crate::progress::{Migration, Phase, Store, TableRow};
 use crate::report::Observer;
 use crate::run::{Connected, open_addition, open_archive};
 use crate::schema::{Addition, ForeignKeyRestore};
+use crate::snapshot::Reading;
 use crate::{Error, LargeObjects, Plan, large_objects, run_lock, schema, sequences, silence};
 
 /// Whether an earlier `finish` has proven and completed the move, and was cut off before everything of ours was
@@ -111,7 +112,8 @@ pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
     let store = Store { session: &connected.target, name: &plan.name };
     let Some(migration) = store.read().await? else { return Ok(()) };
     if !migration.schema.existing {
-        let archive = open_archive(plan, &connected, &migration).await?;
+        let reading = Reading::source(plan, &connected.source);
+        let archive = open_archive(plan, &connected, &reading, &migration).await?;
         let additions: BTreeSet<String> =
             store.read_tables().await?.into_iter().filter_map(|table| table.added).collect();
         let workers = plan.options.index_workers;
@@ -120,7 +122,7 @@ pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
         plan.options.failpoints.reach("foreign-keys-restored");
         schema::restore_rest(&archive, &store).await?;
         for name in &additions {
-            let archive = &open_addition(plan, &connected, &migration, &store, name).await?;
+            let archive = &open_addition(plan, &connected, &reading, &migration, &store, name).await?;
             Addition { name, archive }.restore_rest(&store, &plan.target, workers).await?;
         }
         schema::fill_materialized_views(&archive, &store).await?;

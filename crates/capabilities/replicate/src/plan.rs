@@ -88,9 +88,11 @@ pub struct Options {
     pub reconnects: u32,
     /// How long a server may leave a question without an answer before its connections count as lost.
     pub silence_timeout: Duration,
+    /// A physical standby of the source that rows and schema are read from; none to read them from the source itself.
+    pub snapshot_from: Option<ConnectionUrl>,
     /// Sessions that a run may have on the source at once; none for no limit.
     pub source_connections: Option<usize>,
-    /// How busy the source may be with others for a new table or range to begin; none for no limit.
+    /// How busy the server that rows are read from may be with others for a new table or range to begin; none for no limit.
     pub source_load: Option<LoadLimit>,
     /// Bytes of log that the slot may keep on the source's disk, after which it is given up; none for no limit.
     pub wal_limit: Option<u64>,
@@ -130,6 +132,7 @@ impl Options {
             slot_timeout: Duration::from_secs(60),
             reconnects: 8,
             silence_timeout: Duration::from_secs(60),
+            snapshot_from: None,
             source_connections: None,
             source_load: None,
             wal_limit: None,

@@ -17,6 +17,7 @@ mod process;
 mod proxy;
 mod server;
 mod sql;
+mod standby;
 mod template;
 mod watchdog;
 

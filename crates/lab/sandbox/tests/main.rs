@@ -4,6 +4,7 @@
 mod access;
 mod life;
 mod owner;
+mod standby;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};

@@ -45,17 +45,30 @@ impl Phase {
     }
 }
 
-/// A snapshot that a holder keeps open on the source.
+/// A backend of a server.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct StoredBackend {
+    /// Its process.
+    #[serde(rename = "backend_pid")]
+    pub(crate) pid: i32,
+    /// When it started, as its server writes it: a pid alone can be another's later.
+    #[serde(rename = "backend_start")]
+    pub(crate) start: String,
+}
+
+/// A snapshot that a holder keeps open.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct StoredSnapshot {
     /// The name to import.
     pub(crate) name: String,
     /// The position it stands for.
     pub(crate) lsn: Lsn,
-    /// The holder's backend on the source.
-    pub(crate) backend_pid: i32,
-    /// When that backend started, as the source writes it: a pid alone can be another's later.
-    pub(crate) backend_start: String,
+    /// The holder's backend on the source: the snapshot ends with it, also one that a standby keeps.
+    #[serde(flatten)]
+    pub(crate) holder: StoredBackend,
+    /// The backend on the standby that keeps the snapshot; none where the source does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) standby: Option<StoredBackend>,
 }
 
 /// One row of `atalaya.migration`.

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use atalaya_data::RelationName;
-use atalaya_postgres::Session;
 use atalaya_postgres::catalog::{read_relations, read_sequences};
 
 use super::connect::Connected;
@@ -12,7 +11,7 @@ use crate::progress::{Migration, Phase, Store, StoredSnapshot, TableRow};
 use crate::report::{Event, Observer};
 use crate::schema::{self, Archive, ClientTools, Dump, ForeignKeyRestore, Ownership};
 use crate::silence::{self, ForeignKeys};
-use crate::snapshot::{self, HoldRequest};
+use crate::snapshot::{self, HoldRequest, Reading};
 use crate::{Error, Plan, copy};
 
 /// Restores the schema, copies every table, builds keys and indexes; each step only where it is not done.
@@ -23,10 +22,15 @@ pub(crate) async fn copy(
     migration: &mut Migration,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    ensure_snapshot(plan, connected, store, migration, observer).await?;
+    // A standby is asked for nothing but rows: without any left, one that is gone keeps nobody from the rest.
+    let reading = match store.read_tables().await?.iter().all(|table| table.done) {
+        true => Reading::source(plan, &connected.source),
+        false => Reading::open(plan, &connected.source).await?,
+    };
+    ensure_snapshot(plan, connected, &reading, store, migration, observer).await?;
     let archive = match migration.schema.existing {
         true => None,
-        false => Some(open_archive(plan, connected, migration).await?),
+        false => Some(open_archive(plan, connected, &reading, migration).await?),
     };
     if let Some(archive) = &archive {
         observer.observe(&Event::Phase { phase: "schema" });
@@ -49,10 +53,15 @@ pub(crate) async fn copy(
             return Err(Error::Broken("a copy has no snapshot"));
         };
         observer.observe(&Event::Phase { phase: "copy" });
-        let (sources, targets) = (read_relations(&connected.source).await?, read_relations(&connected.target).await?);
-        let sides =
-            copy::Sides { sources: &sources, targets: &targets, replica: may_be_replica(&connected.target).await? };
-        let rows = Rows { plan, store, source: &connected.source, held: &held, sides };
+        let (sources, targets) = (read_relations(reading.session()).await?, read_relations(&connected.target).await?);
+        let sides = copy::Sides {
+            source: &connected.source,
+            reading: &reading,
+            sources: &sources,
+            targets: &targets,
+            replica: may_be_replica(&connected.target).await?,
+        };
+        let rows = Rows { plan, store, held: &held, sides };
         match &indexes {
             None => rows.copy(observer).await?,
             Some(indexes) => rows.copy_while_building(indexes, &tables, observer).await?,
@@ -90,14 +99,13 @@ pub(crate) async fn copy(
 struct Rows<'a> {
     plan: &'a Plan,
     store: &'a Store<'a>,
-    source: &'a Session,
     held: &'a StoredSnapshot,
     sides: copy::Sides<'a>,
 }
 
 impl Rows<'_> {
     async fn copy(&self, observer: &dyn Observer) -> Result<(), Error> {
-        copy::copy_tables(self.plan, self.store, self.source, self.held, &self.sides, observer).await
+        copy::copy_tables(self.plan, self.store, self.held, &self.sides, observer).await
     }
 
     /// The same, while indexes of tables that are copied are built beside.
@@ -121,7 +129,12 @@ impl Rows<'_> {
 }
 
 /// The dump of this migration's schema, made at the snapshot where one is held.
-pub(crate) async fn open_archive(plan: &Plan, connected: &Connected, migration: &Migration) -> Result<Archive, Error> {
+pub(crate) async fn open_archive(
+    plan: &Plan,
+    connected: &Connected,
+    reading: &Reading<'_>,
+    migration: &Migration,
+) -> Result<Archive, Error> {
     let tools = ClientTools::find(plan.options.client_tools.as_deref(), connected.target.major()).await?;
     let tables = read_relations(&connected.source).await?.into_iter();
     // A serial column's sequence is an object of its own to pg_dump, and stays behind with its table.
@@ -140,8 +153,8 @@ pub(crate) async fn open_archive(plan: &Plan, connected: &Connected, migration: 
     let archive = Archive::dump(
         tools,
         Dump {
-            source: &plan.source,
-            snapshot: migration.snapshot.as_ref().map(|held| held.name.as_str()),
+            source: reading.url(),
+            snapshot: reading.seen_by(migration),
             only: &[],
             excluded: &excluded,
             // Named by the slot: an earlier migration of the same name had another schema.
@@ -177,6 +190,7 @@ async fn list_roles(plan: &Plan, connected: &Connected, observer: &dyn Observer)
 pub(super) async fn ensure_snapshot(
     plan: &Plan,
     connected: &Connected,
+    reading: &Reading<'_>,
     store: &Store<'_>,
     migration: &mut Migration,
     observer: &dyn Observer,
@@ -185,19 +199,24 @@ pub(super) async fn ensure_snapshot(
         return Ok(());
     }
     if let Some(held) = &migration.snapshot
-        && snapshot::is_held(&connected.source, held).await?
+        && snapshot::is_held(reading, held).await?
     {
         return Ok(());
     }
-    if migration.snapshot.is_some() {
+    if let Some(held) = &migration.snapshot {
+        let why = match reading.is_place_of(held) {
+            true => "the snapshot's holder is gone",
+            false => "the snapshot is held on another server than rows are read from now",
+        };
         observer.observe(&Event::Warning {
-            text: "the snapshot's holder is gone: tables that are not finished are copied anew from a new snapshot"
-                .to_owned(),
+            text: format!("{why}: tables that are not finished are copied anew from a new snapshot"),
         });
     }
+    reading.catch_up(plan, &connected.source, observer).await?;
+    reading.prove(plan, &connected.source, migration).await?;
     snapshot::end_holders(&connected.source, &plan.name, None).await?;
     store.write_definitions(&connected.source).await?;
-    let request = HoldRequest::new(&plan.source, &plan.name, None, plan.options.slot_timeout);
+    let request = HoldRequest::new(plan, reading, None);
     let held = snapshot::start_holder(&plan.options.holder, &request).await?;
     plan.options.failpoints.reach("snapshot-made");
     store.replace_snapshot(&held, &copy::referenced(store.session).await?).await?;

@@ -16,7 +16,7 @@ use crate::follow::store_counts;
 use crate::progress::{Migration, Phase, SchemaChoice, Store, wait_for_slot};
 use crate::report::{Event, Observer};
 use crate::schema::ClientTools;
-use crate::snapshot::{self, HoldRequest};
+use crate::snapshot::{self, HoldRequest, Reading};
 use crate::{Error, Plan};
 
 /// How long the backend that made a slot for a killed run may take to leave it.
@@ -25,6 +25,7 @@ const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 /// Writes the migration's row, after everything that can be refused without touching anything.
 pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>) -> Result<Migration, Error> {
     refuse_same_database(connected).await?;
+    Reading::open(plan, &connected.source).await?;
     let tables = select_tables(plan, &connected.source).await?;
     if let Some(rules) = &plan.options.conflicts {
         refuse_policies(rules, tables.iter())?;
@@ -180,6 +181,8 @@ pub(super) async fn open_slot(
     migration: &mut Migration,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
+    let reading = Reading::open(plan, &connected.source).await?;
+    reading.catch_up(plan, &connected.source, observer).await?;
     let tables = select_tables(plan, &connected.source).await?;
     let targets = match migration.schema.existing {
         true => Mapper::read(&connected.source, &connected.target, &[]).await?.map(&tables)?,
@@ -197,8 +200,12 @@ pub(super) async fn open_slot(
     store.write_definitions(&connected.source).await?;
     drop_leftovers(&connected.source, migration).await?;
     publish(&connected.source, migration, &tables).await?;
+    if let Err(error) = reading.prove(plan, &connected.source, migration).await {
+        drop_leftovers(&connected.source, migration).await?;
+        return Err(error);
+    }
     warn_of_open_transactions(&connected.source, observer).await?;
-    let request = HoldRequest::new(&plan.source, &plan.name, Some(&migration.slot), plan.options.slot_timeout);
+    let request = HoldRequest::new(plan, &reading, Some(&migration.slot));
     let held = snapshot::start_holder(&plan.options.holder, &request).await?;
     plan.options.failpoints.reach("slot-made");
     store.enter_copy(&held, plan.options.workers).await?;
