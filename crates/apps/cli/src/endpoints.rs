@@ -51,6 +51,8 @@ pub(crate) struct Endpoints {
     pub(crate) snapshot_from: Option<ConnectionUrl>,
     /// Workers that the estate asks for.
     pub(crate) workers: Option<usize>,
+    /// Whether the estate file asks for an event trigger on the source.
+    pub(crate) ddl_trigger: bool,
 }
 
 impl Endpoints {
@@ -81,6 +83,7 @@ impl EndpointArguments {
                 conflicts: None,
                 snapshot_from: None,
                 workers: None,
+                ddl_trigger: false,
             },
             (None, Some(_), None) | (None, None, Some(_)) => {
                 return Err(Failure {
@@ -149,6 +152,7 @@ fn from_estate(name: &str, context: &Context) -> Result<Endpoints, Failure> {
         conflicts: found.migration.conflicts.clone(),
         snapshot_from: found.snapshot_url.map(with_passfile).transpose()?,
         workers: found.migration.workers.map(|workers| usize::from(workers.get())),
+        ddl_trigger: found.migration.ddl_trigger,
     })
 }
 

@@ -8,6 +8,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod announced;
 mod append_only;
 mod busy;
 mod certificates;

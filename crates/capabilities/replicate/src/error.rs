@@ -216,7 +216,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::Interrupted(_) => {
-                Some("look at the target's log; the same command resumes where this one stopped".to_owned())
+                Some("look at the logs of both servers; the same command resumes where this one stopped".to_owned())
             }
             Self::File { .. } => Some("check the folder's permissions and that its disk has room".to_owned()),
             Self::Decode(_) | Self::Broken(_) | Self::StopReached | Self::TablesPending => {

@@ -162,7 +162,7 @@ pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
         store.enter_finished().await?;
         plan.options.failpoints.reach("finish-stored");
         report.take(silence::set_back(&store).await?);
-        clean_source(&source, &plan.name, std::slice::from_ref(&slot), &mut report).await?;
+        clean_source(&source, &plan.name, std::slice::from_ref(&slot), &plan.options.failpoints, &mut report).await?;
         plan.options.failpoints.reach("source-cleaned");
         crate::spool::discard(&plan.options.work_folder, &slot)?;
     }

@@ -29,6 +29,15 @@ pub enum LargeObjects {
     Copied,
 }
 
+/// Whether this run makes an event trigger on the source, which tells of each statement that touches a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DdlTrigger {
+    /// No; one that an earlier run has made stays.
+    Left,
+    /// Yes, anew where one stands.
+    Made,
+}
+
 /// Decides whether a relation takes part.
 pub type RelationFilter = Box<dyn Fn(&RelationName) -> bool + Send + Sync>;
 
@@ -102,6 +111,8 @@ pub struct Options {
     pub work_folder: PathBuf,
     /// How to start the process that holds the copy's snapshot.
     pub holder: HolderCommand,
+    /// Whether an event trigger is made on the source.
+    pub ddl_trigger: DdlTrigger,
     /// What is done with rows that somebody else wrote to the target; none leaves what is stored, at first `stop`.
     pub conflicts: Option<ConflictRules>,
     /// Whether `atalaya.conflicts` keeps the values of rows.
@@ -139,6 +150,7 @@ impl Options {
             client_tools: None,
             work_folder,
             holder,
+            ddl_trigger: DdlTrigger::Left,
             conflicts: None,
             conflict_values: false,
             failpoints: Failpoints::none(),

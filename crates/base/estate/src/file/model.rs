@@ -69,6 +69,8 @@ pub struct Migration {
     pub conflicts: Option<ConflictRules>,
     /// Parallel workers, from 1 to 64; `None` leaves the choice to the command.
     pub workers: Option<NonZeroU16>,
+    /// Whether an event trigger on the source tells of each statement about its tables.
+    pub ddl_trigger: bool,
 }
 
 impl Migration {

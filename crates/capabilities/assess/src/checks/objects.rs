@@ -80,7 +80,10 @@ async fn event_triggers(facts: &Facts) -> Result<Outcome, Error> {
             .query(
                 "SELECT e.evtname::text, e.evtevent::text, e.evtenabled IN ('A', 'R')
                    FROM pg_catalog.pg_event_trigger e
-                  WHERE e.evtenabled <> 'D' AND NOT EXISTS (
+                  WHERE e.evtenabled <> 'D' AND e.evtfoid NOT IN (
+                        SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.pronamespace = (
+                               SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = 'atalaya'))
+                    AND NOT EXISTS (
                         SELECT FROM pg_catalog.pg_depend d
                          WHERE d.classid = 'pg_catalog.pg_event_trigger'::regclass AND d.objid = e.oid
                            AND d.deptype = 'e')

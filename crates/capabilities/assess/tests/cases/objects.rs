@@ -35,6 +35,12 @@ super::cases! {
                      ALTER EVENT TRIGGER watch ENABLE ALWAYS",
         ..case("event-triggers", name, Fires(Warn, "ENABLE ALWAYS"))
     };
+    an_event_trigger_of_a_migration_is_not_the_applications: |name| Case {
+        source_sql: "CREATE SCHEMA atalaya; CREATE FUNCTION atalaya.f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+                     CREATE EVENT TRIGGER atalaya_shop_end ON ddl_command_end EXECUTE FUNCTION atalaya.f();
+                     ALTER EVENT TRIGGER atalaya_shop_end ENABLE ALWAYS",
+        ..case("event-triggers", name, Quiet)
+    };
     a_rewrite_rule_is_named: |name| Case {
         source_sql: "CREATE TABLE t (id int PRIMARY KEY); CREATE RULE hush AS ON DELETE TO t DO INSTEAD NOTHING",
         ..case("rules", name, Fires(Warn, "hush"))

@@ -21,6 +21,11 @@ pub(crate) struct TableWatch {
 }
 
 impl TableWatch {
+    /// Takes a table for told of.
+    pub(crate) fn told(&mut self, name: &RelationName) {
+        self.said.insert(name.clone());
+    }
+
     /// What was not told before. Looks closely only when the source has other tables than at the last look.
     pub(crate) async fn look(
         &mut self,

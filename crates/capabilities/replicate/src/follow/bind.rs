@@ -36,9 +36,11 @@ impl Follower<'_> {
                 return Ok(None);
             }
             if let Some(now) = &now {
-                self.take_gained(&message, now).await?;
+                let taken = self.take_gained(&message, now).await;
+                taken.map_err(|error| self.announced.naming(relation_id, error))?;
             }
-            self.tables.bind(&message, now.as_ref())?;
+            let bound = self.tables.bind(&message, now.as_ref());
+            bound.map_err(|error| self.announced.naming(relation_id, error))?;
         }
         self.tables.get(relation_id).map(|table| Some(Arc::clone(table)))
     }

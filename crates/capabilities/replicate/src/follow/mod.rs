@@ -2,6 +2,7 @@
 
 mod acknowledge;
 mod activity;
+mod announced;
 mod append_only;
 mod bind;
 mod numbers;

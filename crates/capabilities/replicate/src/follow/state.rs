@@ -11,6 +11,7 @@ use atalaya_postgres::settings;
 use tokio::time::Instant;
 
 use super::acknowledge::Acknowledger;
+use super::announced::Announced;
 use super::append_only::AppendOnly;
 use super::numbers::SequenceClock;
 use super::redefined::DefinitionWatch;
@@ -54,6 +55,7 @@ pub(crate) struct Opened<'a> {
 /// The transaction of the source that is arriving.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arriving {
+    pub(crate) xid: u32,
     pub(crate) commit_lsn: Lsn,
     pub(crate) committed_at_micros: i64,
     /// Whether the target has it already.
@@ -71,7 +73,8 @@ pub(crate) struct Follower<'a> {
     pub(crate) requests: Requests,
     pub(crate) acknowledger: Acknowledger,
     pub(crate) append_only: AppendOnly,
-    table_watch: TableWatch,
+    pub(super) table_watch: TableWatch,
+    pub(super) announced: Announced,
     silence: SilenceWatch,
     pub(super) definitions: DefinitionWatch,
     pub(super) trees: TreeWatch,
@@ -137,6 +140,7 @@ impl<'a> Follower<'a> {
             append_only,
             table_watch: TableWatch::default(),
             silence: SilenceWatch::new(Writers::of(settings.replica_role), ForeignKeys::of(migration.schema)),
+            announced: Announced::default(),
             definitions: DefinitionWatch::default(),
             trees: TreeWatch::default(),
             sequences: SequenceClock::default(),
@@ -228,6 +232,7 @@ impl<'a> Follower<'a> {
         }
         self.watch_tables().await?;
         self.silence.look(&store).await?;
+        self.watch_trigger().await?;
         refuse_unpublished(self.opened.source, self.opened.migration, &store).await?;
         self.report().await
     }

@@ -83,6 +83,8 @@ pub(crate) struct Migration {
     pub(crate) schema: SchemaChoice,
     /// Why the slot was given up, where it was.
     pub(crate) given_up: Option<GivenUp>,
+    /// Whether an event trigger on the source tells of statements.
+    pub(crate) ddl_trigger: bool,
 }
 
 /// A slot that was dropped so that the source's disk does not fill: the move has to begin anew.
@@ -139,7 +141,8 @@ impl Store<'_> {
             .session
             .query_opt(
                 "SELECT system_identifier, timeline, source_database, slot, publication, phase, snapshot::text,
-                        (options ->> 'database_oid')::oid, (options -> 'schema')::text, (options -> 'given_up')::text
+                        (options ->> 'database_oid')::oid, (options -> 'schema')::text, (options -> 'given_up')::text,
+                        coalesce((options ->> 'ddl_trigger')::boolean, false)
                    FROM atalaya.migration WHERE name = $1",
                 &[&self.name],
             )
@@ -162,6 +165,7 @@ impl Store<'_> {
             // Always written with the row: without it, nobody knows whether there is a schema to be completed.
             schema: read_json("options.schema", schema.as_deref().unwrap_or("null"))?,
             given_up: given_up.as_deref().map(|text| read_json("options.given_up", text)).transpose()?,
+            ddl_trigger: row.get(10),
         }))
     }
 

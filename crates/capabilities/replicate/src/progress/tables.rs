@@ -173,7 +173,7 @@ impl Store<'_> {
                 "WITH again AS (
                      UPDATE atalaya.tables t
                         SET state = 'pending', start_lsn = NULL, ranges = NULL, copied_rows = 0, copied_bytes = 0,
-                            definition = NULL
+                            definition = NULL, publication_entry = NULL
                       WHERE migration = $1
                         AND (target_schema, target_name) IN (SELECT * FROM unnest($2::text[], $3::text[]))
                   RETURNING migration, schema, name)
@@ -201,6 +201,19 @@ impl Store<'_> {
                 .await?;
         }
         Ok(())
+    }
+
+    /// The statements that forget what was proven of one table of the target.
+    pub(crate) fn forget_proof_sql(&self, target: &RelationName) -> Vec<String> {
+        let of = |proof: &str| {
+            format!(
+                "DELETE FROM atalaya.{proof} WHERE migration = {} AND schema = {} AND name = {}",
+                quote_literal(self.name),
+                quote_literal(&target.schema),
+                quote_literal(&target.name)
+            )
+        };
+        ["proof_tables", "touched"].map(of).into()
     }
 
     /// Forgets tables of an addition that came to nothing, also those whose rows were there already.

@@ -94,7 +94,9 @@ async fn copy_tables(
     let (source, target) = (&connected.source, &connected.target);
     observer.observe(&Event::Phase { phase: "add" });
     store.forget_proofs(pending).await?;
-    if pending.iter().any(|table| table.added.is_some() && !table.done) {
+    // One that is copied again may have been made anew on the source, and is published no more then.
+    let unpublished = |table: &TableRow| table.added.is_some() || table.publication_entry.is_none();
+    if pending.iter().any(|table| unpublished(table) && !table.done) {
         publish(source, migration, pending).await?;
         forget_unpublished(plan, source, migration).await?;
     }
@@ -161,7 +163,7 @@ pub(crate) async fn open_addition(
 
 /// Has the source send changes of the tables; those that are published already stay as they are.
 async fn publish(source: &Session, migration: &Migration, tables: &[TableRow]) -> Result<(), Error> {
-    let comment = quote_literal(&crate::abort::publication_comment(&migration.name));
+    let comment = quote_literal(&crate::abort::comment_of(&migration.name));
     for (publication, append_only) in [(migration.publication.clone(), false), (migration.append_publication(), true)] {
         let name = quote_identifier(&publication);
         for table in tables.iter().filter(|table| table.append_only == append_only) {

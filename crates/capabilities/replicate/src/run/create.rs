@@ -12,12 +12,13 @@ use rand::RngExt;
 use super::connect::Connected;
 use super::mapping::Mapper;
 use crate::conflict::refuse_policies;
+use crate::ddl::trigger;
 use crate::follow::store_counts;
 use crate::progress::{Migration, Phase, SchemaChoice, Store, wait_for_slot};
 use crate::report::{Event, Observer};
 use crate::schema::ClientTools;
 use crate::snapshot::{self, HoldRequest, Reading};
-use crate::{Error, Plan};
+use crate::{DdlTrigger, Error, Plan};
 
 /// How long the backend that made a slot for a killed run may take to leave it.
 const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
@@ -46,6 +47,9 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
     }
     let suffix: u32 = rand::rng().random();
     let slot = slot_name(&plan.name, suffix);
+    if plan.options.ddl_trigger == DdlTrigger::Made {
+        trigger::try_out(&connected.source, &slot, &plan.name).await?;
+    }
     let migration = Migration {
         name: plan.name.to_string(),
         identity: read_identity(&connected.source).await?,
@@ -55,6 +59,7 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
         snapshot: None,
         schema,
         given_up: None,
+        ddl_trigger: false,
     };
     store.create(&migration).await?;
     plan.options.failpoints.reach("migration-written");
@@ -244,7 +249,7 @@ async fn publish(source: &Session, migration: &Migration, tables: &[Relation]) -
     };
     let mut sql = "BEGIN; SET LOCAL lock_timeout = '10s';".to_owned();
     let (followed, appended) = (of(true), of(false));
-    let comment = quote_literal(&crate::abort::publication_comment(&migration.name));
+    let comment = quote_literal(&crate::abort::comment_of(&migration.name));
     if !followed.is_empty() {
         sql.push_str(&format!(
             "CREATE PUBLICATION {name} FOR TABLE ONLY {}; COMMENT ON PUBLICATION {name} IS {comment};",

@@ -1,6 +1,6 @@
 //! `atalaya migrate start`.
 
-use atalaya_replicate::{Outcome, StopWhen};
+use atalaya_replicate::{DdlTrigger, Outcome, StopWhen};
 
 use super::plan::RunArguments;
 use super::spool::SpoolArguments;
@@ -26,6 +26,12 @@ pub(crate) struct StartArguments {
     run: RunArguments,
     #[command(flatten)]
     spool: SpoolArguments,
+    /// Make an event trigger on the source, which tells of each statement about a table within its own transaction: a
+    /// refusal names the statement and who ran it, and rewrites with other values are seen, too. From version 14 of the
+    /// source on; needs a superuser of the source, or the role that a managed service allows it to. It stays until `finish`
+    /// or `abort`, also for runs without this option.
+    #[arg(long)]
+    ddl_trigger: bool,
     /// Read the rows of the copy, and the schema, from a physical standby of the source, to spare the source: a URL,
     /// `env:VARIABLE`, or `source` for the source itself, whatever the estate file says.
     ///
@@ -65,6 +71,9 @@ pub(crate) fn run(arguments: &StartArguments, context: &Context) -> Result<u8, F
     let spool = arguments.spool.options()?;
     let (mut plan, endpoints) = arguments.run.plan(stop_when, context)?;
     plan.options.spool = spool;
+    if arguments.ddl_trigger || endpoints.ddl_trigger {
+        plan.options.ddl_trigger = DdlTrigger::Made;
+    }
     plan.options.snapshot_from = match arguments.snapshot_from.as_deref() {
         None => endpoints.snapshot_from.clone(),
         Some("source") => None,
