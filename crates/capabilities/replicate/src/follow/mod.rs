@@ -8,6 +8,7 @@ mod bind;
 mod numbers;
 mod redefined;
 mod state;
+mod trees;
 mod turn;
 
 pub(crate) use append_only::store_counts;
