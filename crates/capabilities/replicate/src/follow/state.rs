@@ -73,6 +73,8 @@ pub(crate) struct Follower<'a> {
     pub(crate) append_only: AppendOnly,
     pub(super) table_watch: TableWatch,
     pub(super) announced: Announced,
+    /// The last transaction that the source's catalog is known to show.
+    pub(super) seen: Option<u32>,
     pub(super) definitions: DefinitionWatch,
     pub(super) sequences: SequenceClock,
     pub(crate) arriving: Option<Arriving>,
@@ -136,6 +138,7 @@ impl<'a> Follower<'a> {
             append_only,
             table_watch: TableWatch::default(),
             announced: Announced::default(),
+            seen: None,
             definitions: DefinitionWatch::default(),
             sequences: SequenceClock::default(),
             arriving: None,
