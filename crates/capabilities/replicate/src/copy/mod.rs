@@ -158,7 +158,11 @@ pub(crate) async fn copy_tables(
         left.insert(table.source.clone(), counters);
         jobs.extend(of_table);
     }
-    let workers = workers_within(&plan.options).min(jobs.len().max(1));
+    // Whoever comes here with every row loaded may have no snapshot any more, and needs none.
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let workers = workers_within(&plan.options).min(jobs.len());
     let shared = Shared {
         plan,
         reading: sides.reading,

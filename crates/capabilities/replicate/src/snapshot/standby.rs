@@ -3,7 +3,9 @@
 //! A standby's vacuum is its primary's: what is replayed may remove rows that a snapshot still has to show. A session
 //! that holds one knows it, and is ended by the standby, but the slot comes to its position before anybody holds its
 //! snapshot. So a guard holds an older one from before the slot until the slot's is taken over: while it lives, nothing
-//! was removed that the later one shows, with and without `hot_standby_feedback`.
+//! was removed that the later one shows, with and without `hot_standby_feedback`. Nor was a page declared visible to all
+//! that holds rows which it does not show: a scan believes that of a slot's snapshot, which does not know that it is on a
+//! standby, and replaying the declaration ends older snapshots just as replaying a vacuum does.
 
 use std::time::Duration;
 
