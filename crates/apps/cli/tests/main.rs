@@ -54,5 +54,6 @@ mod support;
 mod terminal;
 mod touched;
 mod transactions;
+mod trees;
 mod values;
 mod writes;

@@ -9,6 +9,7 @@ use atalaya_postgres::{Session, control};
 
 use crate::ddl::trigger;
 use crate::progress::{Store, wait_for_slot};
+use crate::silence::{SetBack, set_back};
 use crate::{Error, Failpoints, run_lock, snapshot};
 
 /// How long the backend of a run that ended may take to leave its slot.
@@ -38,6 +39,10 @@ pub struct AbortReport {
     pub event_triggers: Vec<String>,
     /// Tables dropped on the target.
     pub tables: Vec<String>,
+    /// Triggers and rules of the target that were off for the time of the move, and are as before.
+    pub triggers: Vec<String>,
+    /// What somebody should look at.
+    pub notices: Vec<String>,
     /// Whether our schema was removed from the target.
     pub schema_removed: bool,
     /// Why the target was left as it is, when it could not be reached.
@@ -46,6 +51,14 @@ pub struct AbortReport {
     pub unknown: bool,
     /// Whether all of this is only what would be removed.
     pub dry_run: bool,
+}
+
+impl AbortReport {
+    /// Adds what was set back.
+    pub(crate) fn take(&mut self, set_back: SetBack) {
+        self.triggers.extend(set_back.restored);
+        self.notices.extend(set_back.told);
+    }
 }
 
 /// Removes slots, publications and our schema; can be repeated, also after a kill between any two steps.
@@ -99,6 +112,7 @@ pub async fn abort(
     let source = Session::connect_for_control(source, &name).await?;
     // The target's row goes last: while it stands, the same command knows what is left.
     clean_source(&source, migration, &[found.slot], &options.failpoints, &mut report).await?;
+    report.take(set_back(&Store { session: target, name: migration }).await?);
     if options.drop_target {
         report.tables = drop_tables(target, migration).await?;
     }

@@ -145,6 +145,11 @@ impl Error {
         matches!(self, Self::Postgres(error) if error.sqlstate() == Some("22P02"))
     }
 
+    /// Whether a row is outside of what its partition, or another condition, allows.
+    pub(crate) fn is_outside(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.sqlstate() == Some("23514"))
+    }
+
     /// Whether another session has the migration's lock.
     pub(crate) fn is_lock(&self) -> bool {
         matches!(self, Self::Refused { code: "already-running", .. })

@@ -4,6 +4,7 @@ mod added;
 mod connect;
 mod copy_phase;
 mod create;
+mod mapping;
 mod pulse;
 
 use std::time::Duration;
@@ -15,13 +16,15 @@ use crate::follow::{Ended, Follower, Opened};
 use crate::progress::{Migration, Phase, Store};
 use crate::protect::{self, SlotName, TooMuch};
 use crate::report::{Event, Observer};
+use crate::silence::{self, ForeignKeys};
 use crate::spool::{self, Begun};
 use crate::{DdlTrigger, Error, LargeObjects, Plan, large_objects};
 
 pub(crate) use added::open_addition;
 pub(crate) use connect::{Connected, is_running, lock as run_lock};
 pub(crate) use copy_phase::open_archive;
-pub(crate) use create::{chosen_tables, map_to_existing, refuse_rows, refuse_unidentified};
+pub(crate) use create::{chosen_tables, refuse_rows, refuse_unidentified};
+pub(crate) use mapping::Mapper;
 
 /// How a run ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,6 +190,7 @@ impl Turn<'_> {
                 silent = pulse::watch_standby(plan) => return Err(silent),
             }
             observer.observe(&Event::Phase { phase: "stream" });
+            silence::switch_off(store, ForeignKeys::of(migration.schema), observer).await?;
             let (source, target) = (&connected.source, &connected.target);
             let opened = Opened { plan, migration, source, target, observer };
             Follower::open(opened, receiver).await?.run().await

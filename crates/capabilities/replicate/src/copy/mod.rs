@@ -199,7 +199,7 @@ pub(crate) async fn copy_tables(
 }
 
 /// Tables of the target that foreign keys of other tables refer to; there are some only in a schema that was there.
-async fn referenced(target: &Session) -> Result<HashSet<RelationName>, Error> {
+pub(crate) async fn referenced(target: &Session) -> Result<HashSet<RelationName>, Error> {
     let rows = target
         .query(
             "SELECT DISTINCT n.nspname::text, c.relname::text FROM pg_catalog.pg_constraint k

@@ -35,6 +35,11 @@ impl Follower<'_> {
                 self.wait_until_seen(arriving.xid).await?;
                 now = describe_one(self.opened.source, relation_id).await?;
             }
+            let name = RelationName::new(message.schema.clone(), message.name.clone());
+            // One that the move has given up since it is gone from the source: no row of it is anywhere any more.
+            if now.is_none() && !self.tables.mappings().contains_key(&name) {
+                return Ok(None);
+            }
             if let Some(now) = &now {
                 let taken = self.take_gained(&message, now).await;
                 taken.map_err(|error| self.announced.naming(relation_id, error))?;

@@ -9,6 +9,7 @@ mod numbers;
 mod redefined;
 mod seen;
 mod state;
+mod trees;
 mod turn;
 
 pub(crate) use append_only::store_counts;

@@ -22,9 +22,9 @@ impl Follower<'_> {
                              FROM (SELECT now, pg_catalog.pg_snapshot_xmax(now)::text::int8 AS ended
                                      FROM pg_catalog.pg_current_snapshot() AS now) AS s) AS s";
         let deadline = Instant::now() + SEEN_LIMIT;
-        while self.seen != Some(xid) {
+        while self.announced.seen != Some(xid) {
             if self.opened.source.query_one(sql, &[&i64::from(xid)]).await?.get(0) {
-                self.seen = Some(xid);
+                self.announced.seen = Some(xid);
             } else if Instant::now() >= deadline {
                 return Err(Error::Interrupted(
                     "a statement's transaction is in the source's log, and nobody sees it yet",

@@ -1,6 +1,6 @@
 //! Rows of `atalaya.migration`, `atalaya.progress` and `atalaya.steps`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use atalaya_data::{Lsn, RelationName, quote_literal};
 use atalaya_postgres::catalog::ServerIdentity;
@@ -228,7 +228,12 @@ impl Store<'_> {
     }
 
     /// Replaces a snapshot whose holder died: unfinished tables begin anew at the new one's position.
-    pub(crate) async fn replace_snapshot(&self, snapshot: &StoredSnapshot) -> Result<(), Error> {
+    /// Tables that foreign keys refer to are emptied row by row.
+    pub(crate) async fn replace_snapshot(
+        &self,
+        snapshot: &StoredSnapshot,
+        referenced: &HashSet<RelationName>,
+    ) -> Result<(), Error> {
         let name = quote_literal(self.name);
         let lsn = snapshot.lsn;
         let json = quote_literal(&serde_json::json!(snapshot).to_string());
@@ -237,7 +242,13 @@ impl Store<'_> {
         // emptied where their copy begins.
         let shared: BTreeSet<&RelationName> =
             tables.iter().filter(|table| table.shares_target && !table.done).map(|table| &table.target).collect();
-        let truncate: String = shared.iter().map(|target| format!("TRUNCATE {};", target.to_sql())).collect();
+        let truncate: String = shared
+            .iter()
+            .map(|target| match referenced.contains(*target) {
+                false => format!("TRUNCATE {};", target.to_sql()),
+                true => format!("SET LOCAL session_replication_role = replica; DELETE FROM {};", target.to_sql()),
+            })
+            .collect();
         let unfinished = "EXISTS (SELECT FROM atalaya.tables o WHERE o.migration = t.migration AND o.state <> 'done'
                                      AND o.target_schema = t.target_schema AND o.target_name = t.target_name)";
         self.session

@@ -13,12 +13,13 @@ use atalaya_postgres::fence_slot::{FenceSlot, Lifetime};
 use atalaya_postgres::{Session, settings};
 
 use super::connect::Connected;
-use super::copy_phase::{ensure_snapshot, refuse_firing_triggers};
+use super::copy_phase::ensure_snapshot;
 use crate::control::Requests;
 use crate::follow::may_be_replica;
 use crate::progress::{Migration, Store, TableRow};
 use crate::report::{Event, Observer};
 use crate::schema::{Addition, Archive, ClientTools, Dump, Ownership};
+use crate::silence::{self, ForeignKeys};
 use crate::snapshot::Reading;
 use crate::{Error, Plan, copy, snapshot};
 
@@ -105,7 +106,7 @@ async fn copy_tables(
     let additions: BTreeSet<&str> = pending.iter().filter_map(|table| table.added.as_deref()).collect();
     let mut archives = Vec::new();
     if migration.schema.existing {
-        refuse_firing_triggers(connected, store).await?;
+        silence::switch_off(store, ForeignKeys::Refused, observer).await?;
     } else {
         for name in additions {
             archives.push((name, open_addition(plan, connected, reading, migration, store, name).await?));

@@ -10,6 +10,7 @@ use crate::follow::may_be_replica;
 use crate::progress::{Migration, Phase, Store, StoredSnapshot, TableRow};
 use crate::report::{Event, Observer};
 use crate::schema::{self, Archive, ClientTools, Dump, ForeignKeyRestore, Ownership};
+use crate::silence::{self, ForeignKeys};
 use crate::snapshot::{self, HoldRequest, Reading};
 use crate::{Error, Plan, copy};
 
@@ -37,7 +38,8 @@ pub(crate) async fn copy(
         schema::restore_before_data(archive, store).await?;
         plan.options.failpoints.reach("schema-restored");
     } else {
-        refuse_firing_triggers(connected, store).await?;
+        silence::switch_off(store, ForeignKeys::Refused, observer).await?;
+        plan.options.failpoints.reach("triggers-off");
     }
     let indexes = match &archive {
         None => None,
@@ -217,53 +219,9 @@ pub(super) async fn ensure_snapshot(
     let request = HoldRequest::new(plan, reading, None);
     let held = snapshot::start_holder(&plan.options.holder, &request).await?;
     plan.options.failpoints.reach("snapshot-made");
-    store.replace_snapshot(&held).await?;
+    store.replace_snapshot(&held, &copy::referenced(store.session).await?).await?;
     migration.snapshot = Some(held);
     Ok(())
-}
-
-/// Triggers, foreign keys and rules of tables that exist already would act on our rows: without the replica role all that
-/// are enabled, with it those that are ENABLE ALWAYS or REPLICA, which nothing of ours can silence.
-pub(super) async fn refuse_firing_triggers(connected: &Connected, store: &Store<'_>) -> Result<(), Error> {
-    let replica = may_be_replica(&connected.target).await?;
-    let enabled = if replica { "'{A,R}'" } else { "'{O,A}'" };
-    let of_ours = "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                   JOIN atalaya.tables t ON t.target_schema = n.nspname AND t.target_name = c.relname AND t.migration = $1";
-    let rows = store
-        .session
-        .query(
-            &format!(
-                "SELECT DISTINCT format('trigger %I of %I.%I', g.tgname, n.nspname, c.relname)
-                   FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid {of_ours}
-                  WHERE g.tgenabled = ANY ({enabled}::\"char\"[])
-                  UNION
-                 SELECT format('rule %I of %I.%I', r.rulename, n.nspname, c.relname)
-                   FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class {of_ours}
-                  WHERE r.ev_type <> '1' AND r.ev_enabled = ANY ({enabled}::\"char\"[])
-                  ORDER BY 1"
-            ),
-            &[&store.name],
-        )
-        .await?;
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<String> = rows.iter().take(5).map(|row| row.get(0)).collect();
-    let hint = if replica {
-        "make them ENABLE (origin) with `ALTER TABLE ... ENABLE TRIGGER` or `ENABLE RULE`, or disable them, and set them back \
-         when the move is finished"
-    } else {
-        "let the role set session_replication_role, or drop triggers and foreign keys until the move is finished"
-    };
-    Err(Error::refused(
-        "triggers-would-fire",
-        format!(
-            "{} triggers, foreign keys or rules of the target's tables would act on our rows: {}",
-            rows.len(),
-            names.join(", ")
-        ),
-        hint,
-    ))
 }
 
 /// Statistics and visibility map, before anybody plans a query on the new tables.

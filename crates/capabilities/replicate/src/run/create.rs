@@ -10,6 +10,7 @@ use atalaya_postgres::catalog::{read_identity, read_relations};
 use rand::RngExt;
 
 use super::connect::Connected;
+use super::mapping::Mapper;
 use crate::conflict::refuse_policies;
 use crate::ddl::trigger;
 use crate::follow::store_counts;
@@ -32,7 +33,10 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
     }
     let schema = SchemaChoice { existing: plan.options.existing_schema, no_owner: plan.options.no_owner };
     if schema.existing {
-        refuse_rows(&connected.target, &tables).await?;
+        let mapper = Mapper::read(&connected.source, &connected.target, &[]).await?;
+        let mapped = mapper.map(&tables)?;
+        mapper.refuse_unfit(&mapped)?;
+        refuse_rows(&connected.target, mapped.into_values()).await?;
     } else {
         // Before anything is made on the source: without them the move could not go on after the slot.
         ClientTools::find(plan.options.client_tools.as_deref(), connected.target.major()).await?;
@@ -141,11 +145,10 @@ async fn refuse_filled_target(target: &Session, tables: &[Relation]) -> Result<(
 }
 
 /// The copy empties the tables that it fills: rows that stand there would be lost.
-pub(crate) async fn refuse_rows(target: &Session, tables: &[Relation]) -> Result<(), Error> {
-    let relations = read_relations(target).await?;
-    let mapped: BTreeSet<RelationName> = map_to_existing(tables, &relations)?.into_values().collect();
+pub(crate) async fn refuse_rows(target: &Session, tables: impl IntoIterator<Item = RelationName>) -> Result<(), Error> {
+    let tables: BTreeSet<RelationName> = tables.into_iter().collect();
     let mut filled = Vec::new();
-    for name in mapped {
+    for name in tables {
         let sql = format!("SELECT EXISTS (SELECT FROM {})", name.to_sql());
         if target.query_one(&sql, &[]).await?.get(0) {
             filled.push(name.to_string());
@@ -187,7 +190,7 @@ pub(super) async fn open_slot(
     reading.catch_up(plan, &connected.source, observer).await?;
     let tables = select_tables(plan, &connected.source).await?;
     let targets = match migration.schema.existing {
-        true => map_to_existing(&tables, &read_relations(&connected.target).await?)?,
+        true => Mapper::read(&connected.source, &connected.target, &[]).await?.map(&tables)?,
         false => HashMap::new(),
     };
     let rows: Vec<(&Relation, RelationName, bool)> = tables
@@ -215,27 +218,6 @@ pub(super) async fn open_slot(
     migration.phase = Phase::Copy;
     migration.snapshot = Some(held);
     Ok(())
-}
-
-/// The target's relation of each table: of the same name, else the root of its partition tree.
-pub(crate) fn map_to_existing(
-    tables: &[Relation],
-    target: &[Relation],
-) -> Result<HashMap<RelationName, RelationName>, Error> {
-    let has = |name: &RelationName| target.iter().any(|relation| relation.name == *name);
-    let mut mapped = HashMap::new();
-    for table in tables {
-        let found = [Some(&table.name), table.partition_root.as_ref()].into_iter().flatten().find(|name| has(name));
-        let Some(found) = found else {
-            return Err(Error::refused(
-                "table-missing",
-                format!("the target has no table {}", table.name),
-                "create it there, or move without `--existing-schema`",
-            ));
-        };
-        mapped.insert(table.name.clone(), found.clone());
-    }
-    Ok(mapped)
 }
 
 async fn drop_leftovers(source: &Session, migration: &Migration) -> Result<(), Error> {

@@ -64,6 +64,12 @@ pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, F
             text.push_str(&format!("\n  {name}"));
         }
     }
+    for name in &report.triggers {
+        text.push_str(&format!("\nset back: {name}"));
+    }
+    for told in &report.notices {
+        text.push_str(&format!("\nwarning: {told}"));
+    }
     match &report.target_unreached {
         Some(reason) => text.push_str(&format!("\nthe target was left as it is: {reason}")),
         None if report.unknown => text.push_str(

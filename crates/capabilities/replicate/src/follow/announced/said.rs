@@ -23,6 +23,8 @@ pub(crate) struct Announced {
     pub(super) shapes: HashMap<u32, i64>,
     pub(super) told: usize,
     pub(super) unreadable: bool,
+    /// The last transaction that the source's catalog is known to show.
+    pub(in crate::follow) seen: Option<u32>,
     /// How the trigger was found last, where that was told.
     pub(super) trigger: Option<TriggerState>,
 }
