@@ -98,6 +98,12 @@ fn one_that_somebody_changed_is_told_and_the_catalog_goes_on_telling() {
     let mut running = shop.follow(&["--ddl-trigger"]);
     let name = slot(&shop);
     let told = |running: &crate::support::Running, what: &str| running.stderr().matches(what).count();
+    // Met, it is not the one that what comes later is laid to.
+    shop.source.run_sql("shop", "ALTER TABLE a ADD u int").unwrap();
+    eventually("the column has come", || {
+        let column = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'a'::regclass AND attname = 'u'";
+        shop.target.run_sql("shop", column).unwrap() == "1"
+    });
     shop.source.run_sql("shop", &format!("ALTER EVENT TRIGGER {name}_end DISABLE")).unwrap();
     eventually("a disabled trigger is told", || {
         running.assert_alive();

@@ -2,7 +2,7 @@
 
 use super::{TRIGGER, caught_up, done, refused, with_trigger};
 use crate::held::Held;
-use crate::support::{Move, eventually};
+use crate::support::{Move, Running, eventually};
 
 const TABLES: &str = "
 CREATE TABLE a (id int PRIMARY KEY, x int, v text); INSERT INTO a SELECT n, n, 'v' || n FROM generate_series(1, 20) n;
@@ -196,9 +196,8 @@ fn a_run_that_follows_stops_at_the_statement_and_leaves_what_was_committed_befor
     eventually("nothing after it", || shop.target.run_sql("shop", rows).unwrap() == "0");
 }
 
-#[test]
-fn a_statement_that_nobody_sees_yet_is_waited_for() {
-    let shop = Move::between(18, 18);
+/// A run that follows, and a change whose commit it has been sent while nobody sees it; then it is seen.
+fn sent_before_it_is_seen(shop: &Move, more: &[&str], change: &str, meanwhile: impl FnOnce()) -> Running {
     shop.source
         .run_sql(
             "shop",
@@ -206,7 +205,7 @@ fn a_statement_that_nobody_sees_yet_is_waited_for() {
              ALTER DATABASE shop SET synchronous_commit = local",
         )
         .unwrap();
-    let mut running = shop.follow(&["--ddl-trigger"]);
+    let mut running = shop.follow(more);
     let source = &shop.source;
     // A standby that is not there: a commit that waits for it is in the log, and in nobody's snapshot.
     let wait_for = |standby: &str| {
@@ -215,21 +214,43 @@ fn a_statement_that_nobody_sees_yet_is_waited_for() {
         eventually("reloaded", || source.run_sql("shop", "SHOW synchronous_standby_names").unwrap() == standby);
     };
     wait_for("nowhere");
-    let change = "SET synchronous_commit = on; ALTER TABLE public.a ALTER v TYPE int USING v + 1";
-    let writer = Held::open(&shop.source_url, "SELECT 1");
+    let writer = Held::open(&shop.source_url, "SET synchronous_commit = on");
     std::thread::scope(|threads| {
         threads.spawn(move || writer.run(change).unwrap());
         let waits =
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'somebody else'";
         eventually("the commit waits", || source.run_sql("shop", waits).unwrap() == "1");
         source.run_sql("shop", "INSERT INTO b VALUES (1)").unwrap();
-        let sent = "SELECT sent_lsn >= pg_current_wal_insert_lsn() FROM pg_stat_replication";
+        let sent = "SELECT bool_and(sent_lsn >= pg_current_wal_insert_lsn()) FROM pg_stat_replication";
         eventually("it is sent", || source.run_sql("shop", sent).unwrap() == "t");
         running.assert_alive();
-        assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM b").unwrap(), "0");
+        meanwhile();
         wait_for("");
     });
+    running
+}
+
+#[test]
+fn a_statement_that_nobody_sees_yet_is_waited_for() {
+    let shop = Move::between(18, 18);
+    let nothing_after_it = || assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM b").unwrap(), "0");
+    let rewrite = "ALTER TABLE public.a ALTER v TYPE int USING v + 1";
+    let running = sent_before_it_is_seen(&shop, &["--ddl-trigger"], rewrite, nothing_after_it);
     refused(running.wait(), &["its rows were rewritten with other values"]);
+}
+
+#[test]
+fn a_column_with_a_row_that_nobody_sees_yet_is_followed_without_a_trigger_too() {
+    let shop = Move::between(16, 18);
+    let change = "BEGIN; ALTER TABLE public.a ADD w int DEFAULT 5; INSERT INTO public.a VALUES (2, 2, 2); COMMIT";
+    let mut running = sent_before_it_is_seen(&shop, &[], change, || {});
+    eventually("the row has come", || {
+        running.assert_alive();
+        shop.target.run_sql("shop", "SELECT count(*) FROM a").unwrap() == "2"
+    });
+    shop.done("stop", &[]);
+    assert_eq!(running.wait().code, Some(0));
+    shop.assert_equal();
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod append_only;
 mod bind;
 mod numbers;
 mod redefined;
+mod seen;
 mod state;
 mod trees;
 mod turn;

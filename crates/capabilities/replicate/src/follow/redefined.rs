@@ -148,6 +148,7 @@ impl Follower<'_> {
         for (name, table) in &seen.tables {
             let met = self.meet_one(name, table).await;
             met.map_err(|error| self.announced.naming(table.definition.oid, error))?;
+            self.announced.forget(table.definition.oid);
         }
         let applied = self.reached();
         self.applier.commit(GroupPosition { applied, committed_at_micros: None, transactions: 0 }).await?;

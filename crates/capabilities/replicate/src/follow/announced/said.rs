@@ -15,7 +15,7 @@ const TOLD: usize = 100;
 /// What a run was told of statements on the source.
 #[derive(Default)]
 pub(crate) struct Announced {
-    /// The last statement that touched a table of the move.
+    /// The last statement that touched a table of the move, until it is met.
     pub(super) statements: HashMap<u32, String>,
     /// How many columns a table of the move has ever had, as its last statement left it.
     pub(super) attributes: HashMap<u32, i16>,
@@ -24,15 +24,20 @@ pub(crate) struct Announced {
     pub(super) told: usize,
     pub(super) unreadable: bool,
     /// The last transaction that the source's catalog is known to show.
-    pub(super) seen: Option<u32>,
+    pub(in crate::follow) seen: Option<u32>,
     /// How the trigger was found last, where that was told.
     pub(super) trigger: Option<TriggerState>,
 }
 
 impl Announced {
-    /// The last statement that touched the table of that OID.
+    /// The last statement that touched the table of that OID and is not met.
     pub(in crate::follow) fn statement_of(&self, oid: u32) -> Option<&str> {
         self.statements.get(&oid).map(String::as_str)
+    }
+
+    /// Forgets the statement once everything that it did is met: what comes later is another's doing.
+    pub(in crate::follow) fn forget(&mut self, oid: u32) {
+        self.statements.remove(&oid);
     }
 
     /// An error about that table, with the statement that led to it.

@@ -1,10 +1,7 @@
 //! A message's way to the tables that it names.
 
-use std::time::Duration;
-
 use atalaya_data::RelationName;
 use atalaya_pgwire::pgoutput::LogicalMessage;
-use tokio::time::Instant;
 
 use super::meet::Met;
 use crate::Error;
@@ -12,10 +9,6 @@ use crate::ddl::{Announcement, Moment, trigger};
 use crate::follow::Follower;
 use crate::follow::state::Arriving;
 use crate::report::Event;
-
-/// How long a commit may take to be seen; a standby that it waits for may be away.
-const SEEN_LIMIT: Duration = Duration::from_secs(30);
-const SEEN_PAUSE: Duration = Duration::from_millis(20);
 
 impl Follower<'_> {
     /// Takes a message that somebody has sent; all but the trigger's own are none of ours.
@@ -66,35 +59,14 @@ impl Follower<'_> {
                 Moment::Rewriting => self.meet_rewrite(&moved, table, announcement).await?,
                 Moment::Ended | Moment::Dropped => self.meet_touched(&moved, table).await?,
             };
+            if followed != Met::Later {
+                self.announced.forget(table.oid);
+            }
             if followed == Met::Nothing && announcement.moment == Moment::Ended {
                 untold.push(moved);
             }
         }
         self.tell_unfollowed(&untold, &statement);
-        Ok(())
-    }
-
-    /// Waits until the source's catalog shows what a transaction has done: its commit comes in the stream before others
-    /// see it, a good while before where it waits for a standby.
-    async fn wait_until_seen(&mut self, xid: u32) -> Result<(), Error> {
-        // The stream's number has lost its epoch; one that is ahead of every transaction that has ended is under way.
-        let sql = "SELECT CASE WHEN back < 2147483648
-                               THEN pg_catalog.pg_visible_in_snapshot((ended - back)::text::xid8, now) ELSE false END
-                     FROM (SELECT now, ended, (ended - $1) & 4294967295 AS back
-                             FROM (SELECT now, pg_catalog.pg_snapshot_xmax(now)::text::int8 AS ended
-                                     FROM pg_catalog.pg_current_snapshot() AS now) AS s) AS s";
-        let deadline = Instant::now() + SEEN_LIMIT;
-        while self.announced.seen != Some(xid) {
-            if self.opened.source.query_one(sql, &[&i64::from(xid)]).await?.get(0) {
-                self.announced.seen = Some(xid);
-            } else if Instant::now() >= deadline {
-                return Err(Error::Interrupted(
-                    "a statement's transaction is in the source's log, and nobody sees it yet",
-                ));
-            } else {
-                tokio::time::sleep(SEEN_PAUSE).await;
-            }
-        }
         Ok(())
     }
 }
