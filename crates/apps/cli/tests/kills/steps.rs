@@ -90,6 +90,35 @@ fn an_index_build_that_outlives_its_killed_run_is_ended_before_it_is_begun_again
 }
 
 #[test]
+fn a_validation_that_outlives_its_killed_run_is_ended_before_it_is_begun_again() {
+    let field = Field::prepare(Move::between(15, 18));
+    field.kill_at("rows-copied:1");
+    let target = &field.shop.target;
+    // A validation has its locks by the time that its step is written.
+    let wait = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+                    'BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NEW; END';
+                CREATE TRIGGER wait BEFORE INSERT ON atalaya.steps FOR EACH ROW
+                    WHEN (NEW.step LIKE 'VALIDATE %') EXECUTE FUNCTION wait()";
+    target.run_sql("shop", wait).unwrap();
+    let held = Held::open(&field.shop.target_url, "SELECT pg_advisory_lock(42)");
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'atalaya foreign keys shop'
+                      AND wait_event_type = 'Lock'";
+    let first = field.shop.spawn("start", &["--stop-when", "caught-up"]);
+    eventually("a validation that waits", || target.run_sql("shop", waiting).unwrap() == "1");
+    let zombie = target.run_sql("shop", &waiting.replace("count(*)", "pid")).unwrap();
+    drop(first);
+    assert_eq!(target.run_sql("shop", waiting).unwrap(), "1", "the killed run's validation is gone by itself");
+    let second = field.shop.spawn("start", &["--stop-when", "caught-up"]);
+    let other = format!("{waiting} AND pid <> {zombie}");
+    eventually("the second run's own validation", || target.run_sql("shop", &other).unwrap() == "1");
+    assert_eq!(target.run_sql("shop", waiting).unwrap(), "1", "the killed run's validation stands in its way");
+    drop(held);
+    let ran = second.wait();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    field.finish();
+}
+
+#[test]
 fn a_commit_that_outlives_its_killed_run_counts_once() {
     let mut field = Field::prepare(Move::between(15, 18));
     field.go_on();

@@ -42,14 +42,15 @@ const LEFTOVER_PAUSE: Duration = Duration::from_millis(100);
 /// which the next run would begin again beside it; worse, a commit on its way may store a position after the next
 /// run has read the one before.
 async fn end_leftovers(target: &Session, migration: &str) -> Result<(), Error> {
+    const PARTS: &[&str] = &["copy", "apply", "control", "indexes", "foreign keys", "vacuum", "spool"];
     const LEFT: &str = "FROM pg_catalog.pg_stat_activity
         WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()
           AND application_name = ANY (SELECT ('atalaya ' || part || ' ' || $1)::name::text
-                                        FROM pg_catalog.unnest('{copy,apply,control,indexes,vacuum,spool}'::text[]) AS part)";
+                                        FROM pg_catalog.unnest($2::text[]) AS part)";
     let terminate = format!("SELECT pg_catalog.pg_terminate_backend(pid) {LEFT} AND usename = current_user");
-    target.query(&terminate, &[&migration]).await?;
+    target.query(&terminate, &[&migration, &PARTS]).await?;
     for _ in 0..LEFTOVER_TRIES {
-        if target.query_one(&format!("SELECT count(*) {LEFT}"), &[&migration]).await?.get::<_, i64>(0) == 0 {
+        if target.query_one(&format!("SELECT count(*) {LEFT}"), &[&migration, &PARTS]).await?.get::<_, i64>(0) == 0 {
             return Ok(());
         }
         tokio::time::sleep(LEFTOVER_PAUSE).await;
