@@ -2,5 +2,6 @@
 
 mod clear_text;
 mod connecting;
+mod control;
 mod errors;
 mod fence_slot;
