@@ -92,6 +92,17 @@ fn two_migrations_of_one_source_have_each_their_own() {
 }
 
 #[test]
+fn the_role_that_made_it_need_not_be_on_the_target_of_another_migration() {
+    let mut shop = Move::between(16, 18);
+    shop.source.run_sql("shop", &format!("{TABLE}; CREATE ROLE mover LOGIN SUPERUSER PASSWORD 'mover'")).unwrap();
+    shop.source_url = format!("postgres://mover:mover@127.0.0.1:{}/shop?sslmode=disable", shop.source.port());
+    done(with_trigger(&shop));
+    shop.target.create_database("other").unwrap();
+    let mut second = shop.command(&Move::named("other", "start", &["--stop-when", "caught-up"]));
+    done(ran(second.env("TARGET_URL", shop.target.url("other"))));
+}
+
+#[test]
 fn one_that_somebody_changed_is_told_and_the_catalog_goes_on_telling() {
     let shop = Move::between(18, 18);
     shop.source.run_sql("shop", TABLE).unwrap();

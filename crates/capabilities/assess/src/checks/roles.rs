@@ -51,8 +51,9 @@ struct RoleOnSource {
     reasons: BTreeSet<String>,
 }
 
-/// Roles that objects of the source's database depend on: as owner, in grants, in policies. Objects of tables
-/// that do not move are left out.
+/// Roles that objects of the source's database depend on: as owner, in grants, in policies. What stays
+/// behind is left out: objects of tables that do not move, publications, event triggers, and our own schema, which
+/// another move of this source may have made.
 async fn named(facts: &Facts) -> Result<BTreeMap<String, RoleOnSource>, Error> {
     let left_out: Vec<u32> = facts
         .source
@@ -64,13 +65,24 @@ async fn named(facts: &Facts) -> Result<BTreeMap<String, RoleOnSource>, Error> {
     let rows = facts
         .source
         .query(
-            "WITH named AS (
+            "WITH ours AS (
+                SELECT o.classid, o.objid
+                  FROM pg_catalog.pg_namespace n,
+                       LATERAL (SELECT 'pg_catalog.pg_namespace'::regclass AS classid, n.oid AS objid
+                                UNION ALL SELECT 'pg_catalog.pg_class'::regclass, c.oid
+                                  FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid
+                                UNION ALL SELECT 'pg_catalog.pg_proc'::regclass, p.oid
+                                  FROM pg_catalog.pg_proc p WHERE p.pronamespace = n.oid) AS o
+                 WHERE n.nspname = 'atalaya'),
+             named AS (
                 SELECT s.refobjid AS role, s.deptype::text AS kind
                   FROM pg_catalog.pg_shdepend s
                  WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass
                    AND (s.dbid = (SELECT oid FROM pg_catalog.pg_database
                                    WHERE datname = pg_catalog.current_database())
                         AND NOT (s.classid = 'pg_catalog.pg_class'::regclass AND s.objid = ANY($1))
+                        AND s.classid NOT IN ('pg_catalog.pg_publication'::regclass, 'pg_catalog.pg_event_trigger'::regclass)
+                        AND NOT EXISTS (SELECT FROM ours WHERE ours.classid = s.classid AND ours.objid = s.objid)
                         OR s.dbid = 0 AND s.classid = 'pg_catalog.pg_database'::regclass
                         AND s.objid = (SELECT oid FROM pg_catalog.pg_database
                                         WHERE datname = pg_catalog.current_database()))

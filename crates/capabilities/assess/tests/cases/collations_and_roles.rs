@@ -2,7 +2,7 @@
 
 use atalaya_assess::Status::{Fail, Warn};
 
-use crate::support::Expect::Fires;
+use crate::support::Expect::{Fires, Quiet};
 use crate::support::{Case, Kind, case};
 
 super::cases! {
@@ -47,6 +47,15 @@ super::cases! {
         source_sql: "CREATE TABLE t (id int PRIMARY KEY); DROP ROLE IF EXISTS only_here; CREATE ROLE only_here LOGIN;
                      GRANT SELECT ON t TO only_here",
         ..case("roles-missing", name, Fires(Fail, "CREATE ROLE \"only_here\" LOGIN;"))
+    };
+    a_role_that_made_another_moves_event_trigger_is_not_missed: |name| Case {
+        source_sql: "DROP ROLE IF EXISTS mover; CREATE ROLE mover SUPERUSER; CREATE SCHEMA atalaya AUTHORIZATION mover;
+                     CREATE FUNCTION atalaya.f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+                     ALTER FUNCTION atalaya.f() OWNER TO mover;
+                     CREATE EVENT TRIGGER atalaya_shop_end ON ddl_command_end EXECUTE FUNCTION atalaya.f();
+                     ALTER EVENT TRIGGER atalaya_shop_end OWNER TO mover;
+                     CREATE PUBLICATION p; ALTER PUBLICATION p OWNER TO mover",
+        ..case("roles-missing", name, Quiet)
     };
     a_membership_that_the_target_lacks_is_named: |name| Case {
         source_sql: "CREATE TABLE t (id int PRIMARY KEY); DROP ROLE IF EXISTS crew, sailor; CREATE ROLE crew;

@@ -86,22 +86,24 @@ async fn settings_as_sql(source: &Session, target: &Session) -> Result<Vec<Strin
 }
 
 /// Owners of the source's objects that the target's role may not act as, and roles with privileges that are not
-/// on the target. The schema `public` has its owner from initdb, which no dump restores.
+/// on the target. The schema `public` has its owner from initdb, which no dump restores; nor does one hold our own, which
+/// another move of this source may have made.
 pub(crate) async fn lost_owners(source: &Session, target: &Session) -> Result<Vec<String>, Error> {
     let rows = source
         .query(
             "SELECT pg_catalog.pg_get_userbyid(role)::text, pg_catalog.bool_or(owns) FROM (
                  SELECT c.relowner AS role, true AS owns
                    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                  WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+                  WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'atalaya')
                     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass
                                        AND d.objid = c.oid AND d.deptype = 'e')
                  UNION SELECT nspowner, true FROM pg_catalog.pg_namespace
-                  WHERE nspname NOT LIKE 'pg\\_%' AND nspname NOT IN ('information_schema', 'public')
+                  WHERE nspname NOT LIKE 'pg\\_%' AND nspname NOT IN ('information_schema', 'public', 'atalaya')
                  UNION SELECT a.grantee, false
                    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,
                         pg_catalog.aclexplode(c.relacl) AS a
-                  WHERE a.grantee <> 0 AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+                  WHERE a.grantee <> 0 AND n.nspname NOT LIKE 'pg\\_%'
+                    AND n.nspname NOT IN ('information_schema', 'atalaya')
              ) AS named GROUP BY 1 ORDER BY 1",
             &[],
         )
