@@ -1,6 +1,6 @@
 //! Tables that change between the source's slot and the standby's snapshot, and after it.
 
-use crate::support::eventually;
+use crate::support::{Running, eventually};
 
 use super::field::Spared;
 
@@ -9,12 +9,26 @@ const FEEDBACK: &[(&str, &str)] = &[("hot_standby_feedback", "on")];
 /// Lets the source's slot come about while the standby is held where it is; `changes` then lie between the slot's
 /// position and the snapshot's.
 fn changed_between(spared: &Spared, changes: &str) -> crate::support::Ran {
+    let run = halted_between(spared, &[]);
+    let (shop, standby) = (&spared.field.shop, &spared.standby);
+    shop.source.run_sql("shop", changes).unwrap();
+    let after = spared.field.source_position();
+    standby.run_sql("shop", "SELECT pg_wal_replay_resume()").unwrap();
+    let ran = run.wait();
+    let starts = "SELECT min(start_lsn - '0/0'::pg_lsn) FROM atalaya.tables";
+    let start: u64 = shop.target.run_sql("shop", starts).unwrap().parse().unwrap();
+    assert!(start >= after, "the snapshot is from before the changes: {start} {after}");
+    ran
+}
+
+/// A run whose slot stands on the source, while the standby is held where it is.
+fn halted_between(spared: &Spared, more: &[&str]) -> Running {
     let (shop, standby) = (&spared.field.shop, &spared.standby);
     // Whatever has an xid keeps the slot from its position.
     shop.source
         .run_sql("shop", "BEGIN; INSERT INTO bulk (batch, v) VALUES (0, 'p'); PREPARE TRANSACTION 'open'")
         .unwrap();
-    let run = shop.spawn("start", &spared.field.arguments());
+    let run = shop.spawn("start", &[&spared.field.arguments(), more].concat());
     let slots = |condition: &str| {
         let sql =
             format!("SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE 'atalaya_shop%' AND {condition}");
@@ -27,14 +41,7 @@ fn changed_between(spared: &Spared, changes: &str) -> crate::support::Ran {
     });
     shop.source.run_sql("shop", "COMMIT PREPARED 'open'").unwrap();
     eventually("the slot has its position", || slots("confirmed_flush_lsn IS NOT NULL AND NOT active"));
-    shop.source.run_sql("shop", changes).unwrap();
-    let after = spared.field.source_position();
-    standby.run_sql("shop", "SELECT pg_wal_replay_resume()").unwrap();
-    let ran = run.wait();
-    let starts = "SELECT min(start_lsn - '0/0'::pg_lsn) FROM atalaya.tables";
-    let start: u64 = shop.target.run_sql("shop", starts).unwrap().parse().unwrap();
-    assert!(start >= after, "the snapshot is from before the changes: {start} {after}");
-    ran
+    run
 }
 
 fn prepare() -> Spared {
@@ -45,6 +52,18 @@ fn prepare() -> Spared {
     let standby = super::field::standby_of(&mut field.shop, FEEDBACK);
     field.told = super::field::FROM_STANDBY.to_vec();
     Spared { field, standby }
+}
+
+#[test]
+fn a_snapshot_that_never_comes_about_leaves_no_slot_on_the_source() {
+    let spared = prepare();
+    let ran = halted_between(&spared, &["--slot-timeout", "10"]).wait();
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("its replay is paused"), "{}", ran.stderr);
+    let made = "SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_publication)";
+    assert_eq!(spared.field.shop.source.run_sql("shop", made).unwrap(), "0");
+    spared.standby.run_sql("shop", "SELECT pg_wal_replay_resume()").unwrap();
+    spared.finish();
 }
 
 #[test]

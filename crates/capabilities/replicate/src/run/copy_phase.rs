@@ -217,7 +217,14 @@ pub(super) async fn ensure_snapshot(
     snapshot::end_holders(&connected.source, &plan.name, None).await?;
     store.write_definitions(&connected.source).await?;
     let request = HoldRequest::new(plan, reading, None);
-    let held = snapshot::start_holder(&plan.options.holder, &request).await?;
+    let held = match snapshot::start_holder(&plan.options.holder, &request).await {
+        Ok(held) => held,
+        Err(error) => {
+            // One that has not answered in time may be at it still.
+            snapshot::end_holders(&connected.source, &plan.name, None).await?;
+            return Err(error);
+        }
+    };
     plan.options.failpoints.reach("snapshot-made");
     store.replace_snapshot(&held, &copy::referenced(store.session).await?).await?;
     migration.snapshot = Some(held);

@@ -211,7 +211,14 @@ pub(super) async fn open_slot(
     }
     warn_of_open_transactions(&connected.source, observer).await?;
     let request = HoldRequest::new(plan, &reading, Some(&migration.slot));
-    let held = snapshot::start_holder(&plan.options.holder, &request).await?;
+    let held = match snapshot::start_holder(&plan.options.holder, &request).await {
+        Ok(held) => held,
+        Err(error) => {
+            // The slot may be there already, and would keep the source's log for whoever starts again, or never does.
+            drop_leftovers(&connected.source, migration).await?;
+            return Err(error);
+        }
+    };
     plan.options.failpoints.reach("slot-made");
     store.enter_copy(&held, plan.options.workers).await?;
     plan.options.failpoints.reach("position-stored");

@@ -77,7 +77,7 @@ impl HoldRequest {
 
     /// How long the whole may take: a standby is waited for, too, and has a slot of its own.
     pub(super) fn limit(&self) -> Duration {
-        let waits = if self.is_on_standby() { 4 } else { 1 };
+        let waits = if self.is_on_standby() { 1 + standby::WAITS } else { 1 };
         self.slot_timeout() * waits + Duration::from_secs(30)
     }
 
@@ -169,4 +169,24 @@ async fn backend(session: &Session) -> Result<StoredBackend, Error> {
 fn answer(held: &StoredSnapshot, ready: impl FnOnce(&str)) -> Result<(), Error> {
     ready(&serde_json::to_string(held).map_err(|_| Error::Broken("a snapshot cannot be written"))?);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_on_a_standby_may_take_as_long_as_all_that_it_waits_for() {
+        let login = || Login { url: "postgres://127.0.0.1/shop".to_owned(), password: None };
+        let standby = Some(login());
+        let request = HoldRequest {
+            source: login(),
+            standby,
+            migration: "shop".to_owned(),
+            slot: None,
+            slot_timeout_seconds: 100,
+        };
+        // The source's slot, then three times the standby and a slot of its own.
+        assert!(request.limit() >= request.slot_timeout() * 7);
+    }
 }

@@ -20,6 +20,9 @@ use crate::Error;
 /// How often a standby's own cleaning up may come in between.
 const TRIES: u32 = 3;
 
+/// How often [`take`] may wait for as long as its limit: in each try for the standby itself, then for its slot.
+pub(super) const WAITS: u32 = 2 * TRIES;
+
 /// A snapshot that is held on a standby.
 pub(super) struct Taken {
     pub(super) session: Session,
