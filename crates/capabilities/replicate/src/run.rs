@@ -4,6 +4,7 @@ mod added;
 mod connect;
 mod copy_phase;
 mod create;
+mod given_up;
 mod mapping;
 mod pulse;
 
@@ -187,7 +188,6 @@ impl Turn<'_> {
             tokio::select! {
                 brought = bring_everything(plan, connected, store, migration, observer) => brought?,
                 failed = failing => return Err(failed),
-                silent = pulse::watch_standby(plan) => return Err(silent),
             }
             observer.observe(&Event::Phase { phase: "stream" });
             silence::switch_off(store, ForeignKeys::of(migration.schema), observer).await?;

@@ -2,6 +2,7 @@
 
 use atalaya_sandbox::Server;
 
+use crate::held::Held;
 use crate::kills::holder::{assert_only_unfinished_began_anew, holder, kill_holder};
 use crate::support::eventually;
 use crate::writes::Writes;
@@ -136,4 +137,27 @@ fn aborting_in_mid_copy_ends_the_holder_without_being_told_of_the_standby() {
     spared.field.shop.done("abort", &[]);
     eventually("the standby holds nothing", || Spared::sessions(&spared.standby, "snapshot") == 0);
     assert_eq!(holder(&spared.field), None);
+}
+
+#[test]
+fn a_standby_that_goes_when_all_rows_are_copied_is_missed_by_nobody() {
+    let mut spared = Spared::prepare(16, 18, FEEDBACK);
+    let arguments = spared.field.arguments();
+    let halt = [("ATALAYA_FAILPOINT", "rows-copied:1:stop")];
+    let mut run = spared.field.shop.spawn_with("start", &arguments, &halt);
+    run.wait_for_halt();
+    // No index with a condition is begun: the run now works on the target alone.
+    let target = &spared.field.shop.target;
+    let lock = Held::open(&spared.field.shop.target_url, "BEGIN; LOCK TABLE public.small_9 IN ROW EXCLUSIVE MODE");
+    run.go_on();
+    let building = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'atalaya indexes shop'
+                       AND wait_event_type = 'Lock'";
+    eventually("an index build that waits", || target.run_sql("shop", building).unwrap() == "1");
+    eventually("nobody asks the standby", || Spared::sessions(&spared.standby, "pulse") == 0);
+    spared.standby.kill().unwrap();
+    drop(lock);
+    let ran = run.wait();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    spared.standby.start_again().unwrap();
+    spared.finish();
 }

@@ -89,6 +89,34 @@ fn tables_that_come_later_are_read_from_the_standby_too() {
 }
 
 #[test]
+fn tables_that_a_standby_cannot_serve_are_not_added_and_the_move_goes_on() {
+    let mut spared = Spared::prepare(18, 18, &[("hot_standby_feedback", "on")]);
+    let mut running = spared.field.shop.follow(FROM_STANDBY);
+    let mut assert_not_added = |spared: &Spared, table: &str, because: &str| {
+        let shop = &spared.field.shop;
+        shop.source.run_sql("shop", &format!("CREATE TABLE {table} (id int PRIMARY KEY)")).unwrap();
+        let ran = shop.run("add-table", &["--table", &format!("public.{table}")]);
+        assert_ne!(ran.code, Some(0), "{}", ran.stdout);
+        assert!(ran.stderr.contains(because), "{}", ran.stderr);
+        eventually("following", || {
+            running.assert_alive();
+            shop.follows()
+        });
+        shop.source.run_sql("shop", &format!("DROP TABLE {table}")).unwrap();
+    };
+    spared.standby.kill().unwrap();
+    assert_not_added(&spared, "unreached", "cannot connect");
+    spared.standby.start_again().unwrap();
+    assert_eq!(spared.standby.run_sql("shop", "SELECT pg_promote()").unwrap(), "t");
+    assert_not_added(&spared, "unread", "is no standby, or was promoted");
+    spared.field.change();
+    spared.field.shop.done("stop", &[]);
+    assert_eq!(running.wait().code, Some(0));
+    spared.field.told.clear();
+    spared.finish();
+}
+
+#[test]
 fn the_estate_file_names_the_standby_and_the_command_line_takes_it_back() {
     let mut shop = Move::with(primary(16), ServerOptions::new(16));
     shop.source.run_sql("shop", "CREATE TABLE item (id int PRIMARY KEY); INSERT INTO item VALUES (1), (2)").unwrap();

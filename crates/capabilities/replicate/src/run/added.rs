@@ -14,7 +14,8 @@ use atalaya_postgres::{Session, settings};
 
 use super::connect::Connected;
 use super::copy_phase::ensure_snapshot;
-use crate::control::Requests;
+use super::given_up::{give_up_unread, go_on_without};
+use super::pulse::{beside_standby, open_reading};
 use crate::follow::may_be_replica;
 use crate::progress::{Migration, Store, TableRow};
 use crate::report::{Event, Observer};
@@ -33,11 +34,24 @@ pub(super) async fn copy_pending(
 ) -> Result<(), Error> {
     // A snapshot that is held comes to its end first; what was asked for since has one of its own.
     loop {
-        if migration.snapshot.is_none() && store.read_tables().await?.iter().all(|table| table.done) {
+        let tables = store.read_tables().await?;
+        let are_copied = tables.iter().all(|table| table.done);
+        if migration.snapshot.is_none() && are_copied {
             return Ok(());
         }
-        let reading = Reading::open(plan, &connected.source).await?;
-        let pending = pending(&reading, store, migration).await?;
+        // A standby is asked for nothing but rows.
+        let opened = match are_copied {
+            true => Ok(Reading::source(plan, &connected.source)),
+            false => open_reading(plan, &connected.source).await,
+        };
+        let reading = match opened {
+            Ok(reading) => reading,
+            Err(error) => {
+                give_up_unread(connected, store, migration, tables, error, observer).await?;
+                continue;
+            }
+        };
+        let pending = beside_standby(plan, reading.standby_url(), pending(&reading, store, migration)).await?;
         if pending.is_empty() {
             return Ok(());
         }
@@ -56,18 +70,10 @@ async fn copy_these(
 ) -> Result<(), Error> {
     let copied = copy_tables(plan, connected, reading, store, migration, pending, observer).await;
     let Err(error) = copied else { return Ok(()) };
-    // Tables that are part of the move already cannot be left as they are.
-    if error.is_transient() || pending.iter().any(|table| table.added.is_none()) {
+    if error.is_transient() {
         return Err(error);
     }
-    give_up(connected, store, migration, pending).await?;
-    let mut text = atalaya_data::chain(&error);
-    if let Some(hint) = error.hint() {
-        text.push_str(&format!(" ({hint})"));
-    }
-    Requests::end_additions(&connected.target, &plan.name, &text).await?;
-    observer.observe(&Event::Warning { text: format!("tables are not added: {text}") });
-    Ok(())
+    go_on_without(connected, store, migration, pending, error, observer).await
 }
 
 /// Tables that are not copied, and those that are and whose indexes may not stand yet: the snapshot is kept in mind
@@ -101,7 +107,8 @@ async fn copy_tables(
         forget_unpublished(plan, source, migration).await?;
     }
     plan.options.failpoints.reach("addition-published");
-    ensure_snapshot(plan, connected, reading, store, migration, observer).await?;
+    let standby = reading.standby_url();
+    beside_standby(plan, standby, ensure_snapshot(plan, connected, reading, store, migration, observer)).await?;
     plan.options.failpoints.reach("addition-snapshot");
     let additions: BTreeSet<&str> = pending.iter().filter_map(|table| table.added.as_deref()).collect();
     let mut archives = Vec::new();
@@ -109,7 +116,8 @@ async fn copy_tables(
         silence::switch_off(store, ForeignKeys::Refused, observer).await?;
     } else {
         for name in additions {
-            archives.push((name, open_addition(plan, connected, reading, migration, store, name).await?));
+            let archive = open_addition(plan, connected, reading, migration, store, name);
+            archives.push((name, beside_standby(plan, standby, archive).await?));
         }
     }
     for (name, archive) in &archives {
@@ -117,10 +125,12 @@ async fn copy_tables(
     }
     plan.options.failpoints.reach("addition-restored");
     let Some(held) = migration.snapshot.clone() else { return Err(Error::Broken("a copy has no snapshot")) };
-    let (sources, targets) = (read_relations(reading.session()).await?, read_relations(target).await?);
+    let sources = async { Ok(read_relations(reading.session()).await?) };
+    let sources = beside_standby(plan, standby, sources).await?;
+    let targets = read_relations(target).await?;
     let replica = may_be_replica(target).await?;
     let sides = copy::Sides { source, reading, sources: &sources, targets: &targets, replica };
-    copy::copy_tables(plan, store, &held, &sides, observer).await?;
+    beside_standby(plan, standby, copy::copy_tables(plan, store, &held, &sides, observer)).await?;
     plan.options.failpoints.reach("addition-copied");
     let builder = Session::connect(&plan.target, &format!("atalaya indexes {}", plan.name)).await?;
     builder.batch(&settings::lock_limit_sql(plan.options.lock_limit)).await?;
@@ -195,7 +205,7 @@ async fn publish(source: &Session, migration: &Migration, tables: &[TableRow]) -
 }
 
 /// Changes a publication, without waiting long for a lock that the application's statements would queue behind.
-async fn alter(source: &Session, sql: &str) -> Result<(), atalaya_postgres::Error> {
+pub(super) async fn alter(source: &Session, sql: &str) -> Result<(), atalaya_postgres::Error> {
     let altered = source.batch(&format!("BEGIN; SET LOCAL lock_timeout = '10s'; {sql}; COMMIT")).await;
     if altered.is_err() {
         // The error is what counts; a session that is lost has rolled back already.
@@ -221,40 +231,5 @@ async fn forget_unpublished(plan: &Plan, source: &Session, migration: &Migration
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
-}
-
-/// Takes an addition back: what was made for it on both sides.
-async fn give_up(
-    connected: &Connected,
-    store: &Store<'_>,
-    migration: &mut Migration,
-    tables: &[TableRow],
-) -> Result<(), Error> {
-    for table in tables {
-        let publication = match table.append_only {
-            false => migration.publication.clone(),
-            true => migration.append_publication(),
-        };
-        let sql =
-            format!("ALTER PUBLICATION {} DROP TABLE ONLY {}", quote_identifier(&publication), table.source.to_sql());
-        match alter(&connected.source, &sql).await {
-            Ok(()) => {}
-            // Not published, or gone.
-            Err(error) if matches!(error.sqlstate(), Some("42704" | "42P01")) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let name = table.added.as_deref().unwrap_or_default();
-        if store.has_step(&format!("added {name}: tables")).await? {
-            let sql = format!("SET lock_timeout = '30s'; DROP TABLE IF EXISTS {}", table.target.to_sql());
-            connected.target.batch(&sql).await?;
-        }
-    }
-    if let Some(held) = &migration.snapshot {
-        snapshot::release(&connected.source, held).await?;
-    }
-    store.forget_added(tables).await?;
-    store.leave_snapshot().await?;
-    migration.snapshot = None;
     Ok(())
 }

@@ -6,6 +6,7 @@ use atalaya_data::RelationName;
 use atalaya_postgres::catalog::{read_relations, read_sequences};
 
 use super::connect::Connected;
+use super::pulse::{beside_standby, open_reading};
 use crate::follow::may_be_replica;
 use crate::progress::{Migration, Phase, Store, StoredSnapshot, TableRow};
 use crate::report::{Event, Observer};
@@ -25,12 +26,14 @@ pub(crate) async fn copy(
     // A standby is asked for nothing but rows: without any left, one that is gone keeps nobody from the rest.
     let reading = match store.read_tables().await?.iter().all(|table| table.done) {
         true => Reading::source(plan, &connected.source),
-        false => Reading::open(plan, &connected.source).await?,
+        false => open_reading(plan, &connected.source).await?,
     };
-    ensure_snapshot(plan, connected, &reading, store, migration, observer).await?;
+    let standby = reading.standby_url();
+    let snapshot = ensure_snapshot(plan, connected, &reading, store, migration, observer);
+    beside_standby(plan, standby, snapshot).await?;
     let archive = match migration.schema.existing {
         true => None,
-        false => Some(open_archive(plan, connected, &reading, migration).await?),
+        false => Some(beside_standby(plan, standby, open_archive(plan, connected, &reading, migration)).await?),
     };
     if let Some(archive) = &archive {
         observer.observe(&Event::Phase { phase: "schema" });
@@ -53,7 +56,9 @@ pub(crate) async fn copy(
             return Err(Error::Broken("a copy has no snapshot"));
         };
         observer.observe(&Event::Phase { phase: "copy" });
-        let (sources, targets) = (read_relations(reading.session()).await?, read_relations(&connected.target).await?);
+        let sources = async { Ok(read_relations(reading.session()).await?) };
+        let sources = beside_standby(plan, standby, sources).await?;
+        let targets = read_relations(&connected.target).await?;
         let sides = copy::Sides {
             source: &connected.source,
             reading: &reading,
@@ -105,7 +110,8 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     async fn copy(&self, observer: &dyn Observer) -> Result<(), Error> {
-        copy::copy_tables(self.plan, self.store, self.held, &self.sides, observer).await
+        let copied = copy::copy_tables(self.plan, self.store, self.held, &self.sides, observer);
+        beside_standby(self.plan, self.sides.reading.standby_url(), copied).await
     }
 
     /// The same, while indexes of tables that are copied are built beside.

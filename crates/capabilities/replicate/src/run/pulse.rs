@@ -11,6 +11,7 @@ use atalaya_postgres::{Error, Session};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::Plan;
+use crate::snapshot::Reading;
 
 /// Questions within the limit.
 const QUESTIONS: u32 = 4;
@@ -23,12 +24,23 @@ pub(super) async fn watch(plan: &Plan) -> crate::Error {
     }
 }
 
-/// The same for the standby that rows are read from, as long as they are; for ever where there is none.
-pub(super) async fn watch_standby(plan: &Plan) -> crate::Error {
-    match &plan.options.snapshot_from {
-        Some(url) => ask(plan, url, "standby").await,
-        None => std::future::pending().await,
+/// Does what needs a standby, where there is one, for as long as that one answers. What needs none must not be part of
+/// `work`: it would end with a standby that nobody asks for anything.
+pub(super) async fn beside_standby<T>(
+    plan: &Plan,
+    standby: Option<&ConnectionUrl>,
+    work: impl Future<Output = Result<T, crate::Error>>,
+) -> Result<T, crate::Error> {
+    let Some(url) = standby else { return work.await };
+    tokio::select! {
+        done = work => done,
+        silent = ask(plan, url, "standby") => Err(silent),
     }
+}
+
+/// Opens the server that rows are read from.
+pub(super) async fn open_reading<'a>(plan: &'a Plan, source: &'a Session) -> Result<Reading<'a>, crate::Error> {
+    beside_standby(plan, plan.options.snapshot_from.as_ref(), Reading::open(plan, source)).await
 }
 
 async fn ask(plan: &Plan, url: &ConnectionUrl, side: &'static str) -> crate::Error {
