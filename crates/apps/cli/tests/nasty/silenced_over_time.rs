@@ -2,7 +2,7 @@
 //! before their rows come, partitions that come meanwhile.
 
 use super::caught_up;
-use crate::support::Move;
+use crate::support::{Move, eventually};
 
 const EXISTING: [&str; 1] = ["--existing-schema"];
 
@@ -40,6 +40,41 @@ fn a_move_that_a_version_without_it_began_goes_on_and_ends() {
     let dry = shop.done("abort", &["--dry-run"]);
     assert!(!dry.contains("set back"), "{dry}");
     shop.source.run_sql("shop", "INSERT INTO t VALUES (3)").unwrap();
+    assert_caught_up(&shop);
+    assert_eq!(triggers(&shop), "t D");
+    shop.done("finish", &EXISTING);
+    assert_eq!(triggers(&shop), "t A");
+}
+
+/// One table for many is emptied before the first of them comes, also once more when the snapshot is lost.
+#[test]
+fn a_table_that_is_emptied_for_its_rows_wakes_no_trigger() {
+    let shop = Move::between(15, 18);
+    shop.source
+        .run_sql(
+            "shop",
+            "CREATE TABLE t (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (0) TO (50);
+             CREATE TABLE t_2 PARTITION OF t DEFAULT; INSERT INTO t SELECT generate_series(1, 99)",
+        )
+        .unwrap();
+    shop.target.run_sql("shop", &format!("CREATE TABLE t (id int PRIMARY KEY); {NOTE}")).unwrap();
+    let start: Vec<&str> = [&["--stop-when", "caught-up"], &EXISTING[..]].concat();
+    let killed = shop.spawn_with("start", &start, &[("ATALAYA_FAILPOINT", "position-stored")]).wait();
+    assert_eq!(killed.signal, Some(9), "{}", killed.stderr);
+    let holders = "FROM pg_stat_activity WHERE application_name = 'atalaya snapshot shop'";
+    shop.source.run_sql("shop", &format!("SELECT pg_terminate_backend(pid) {holders}")).unwrap();
+    eventually("the snapshot's end", || {
+        shop.source.run_sql("shop", &format!("SELECT count(*) {holders}")).unwrap() == "0"
+    });
+    let trigger =
+        "CREATE TRIGGER noted BEFORE TRUNCATE ON t EXECUTE FUNCTION note(); ALTER TABLE t ENABLE ALWAYS TRIGGER noted";
+    shop.target.run_sql("shop", trigger).unwrap();
+    assert_caught_up(&shop);
+    assert_eq!(triggers(&shop), "t D");
+    // Copied again, with one that has come since.
+    shop.target.run_sql("shop", &format!("DROP TRIGGER noted ON t; {trigger}")).unwrap();
+    let again: Vec<&str> = [&["--table", "public.t", "--again"], &EXISTING[..]].concat();
+    shop.done("add-table", &again);
     assert_caught_up(&shop);
     assert_eq!(triggers(&shop), "t D");
     shop.done("finish", &EXISTING);
