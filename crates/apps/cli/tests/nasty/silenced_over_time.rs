@@ -80,3 +80,42 @@ fn a_table_that_is_emptied_for_its_rows_wakes_no_trigger() {
     shop.done("finish", &EXISTING);
     assert_eq!(triggers(&shop), "t A");
 }
+
+/// Postgres gives a new partition the trigger of its root as that is at the time: off.
+#[test]
+fn a_partition_that_comes_while_its_roots_trigger_is_off_gets_what_that_was() {
+    let shop = Move::between(13, 14);
+    shop.source.run_sql("shop", "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (60)").unwrap();
+    shop.target
+        .run_sql(
+            "shop",
+            &format!(
+                "{NOTE} CREATE TABLE t (id int PRIMARY KEY) PARTITION BY RANGE (id);
+                 CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (0) TO (50); CREATE TABLE t_2 PARTITION OF t FOR VALUES FROM (50) TO (99);
+                 CREATE TABLE t_3 PARTITION OF t FOR VALUES FROM (99) TO (199);
+                 CREATE TRIGGER noted AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
+                 ALTER TABLE ONLY t ENABLE ALWAYS TRIGGER noted; ALTER TABLE ONLY t_1 DISABLE TRIGGER noted;
+                 ALTER TABLE ONLY t_2 ENABLE REPLICA TRIGGER noted; ALTER TABLE ONLY t_3 ENABLE TRIGGER noted"
+            ),
+        )
+        .unwrap();
+    assert_eq!(triggers(&shop), "t A, t_1 D, t_2 R, t_3 O");
+    assert_caught_up(&shop);
+    shop.target
+        .run_sql(
+            "shop",
+            "CREATE TABLE t_4 PARTITION OF t FOR VALUES FROM (199) TO (299) PARTITION BY RANGE (id);
+             CREATE TABLE t_5 (id int NOT NULL PRIMARY KEY); ALTER TABLE t_4 ATTACH PARTITION t_5 DEFAULT;
+             ALTER TABLE ONLY t_3 DISABLE TRIGGER noted",
+        )
+        .unwrap();
+    assert_eq!(triggers(&shop), "t D, t_1 D, t_2 D, t_3 D, t_4 D, t_5 D");
+    shop.source.run_sql("shop", "INSERT INTO t VALUES (2), (61), (200)").unwrap();
+    assert_caught_up(&shop);
+    let dry = shop.done("abort", &["--dry-run"]);
+    let told = "would set back: trigger `noted` of public.t_5 (ENABLE ALWAYS), which came while that was off";
+    assert!(dry.contains(told), "{dry}");
+    shop.done("finish", &EXISTING);
+    // What somebody has switched off meanwhile, where it was before, stays so.
+    assert_eq!(triggers(&shop), "t A, t_1 D, t_2 R, t_3 D, t_4 A, t_5 A");
+}
