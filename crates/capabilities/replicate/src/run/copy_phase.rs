@@ -28,6 +28,11 @@ pub(crate) async fn copy(
         true => Reading::source(plan, &connected.source),
         false => open_reading(plan, &connected.source).await?,
     };
+    if migration.schema.existing {
+        // Before anything of the target is emptied: TRUNCATE and DELETE wake triggers, too.
+        silence::switch_off(store, ForeignKeys::Refused, observer).await?;
+        plan.options.failpoints.reach("triggers-off");
+    }
     let standby = reading.standby_url();
     let snapshot = ensure_snapshot(plan, connected, &reading, store, migration, observer);
     beside_standby(plan, standby, snapshot).await?;
@@ -40,9 +45,6 @@ pub(crate) async fn copy(
         list_roles(plan, connected, observer).await?;
         schema::restore_before_data(archive, store).await?;
         plan.options.failpoints.reach("schema-restored");
-    } else {
-        silence::switch_off(store, ForeignKeys::Refused, observer).await?;
-        plan.options.failpoints.reach("triggers-off");
     }
     let indexes = match &archive {
         None => None,
