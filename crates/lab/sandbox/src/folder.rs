@@ -27,11 +27,7 @@ impl Folder {
     /// Makes the folder with a fresh data folder in it, configured.
     pub(crate) fn make(options: &ServerOptions, binaries: &Binaries, account: Account) -> Result<Self, Error> {
         let parent = options.parent.clone().unwrap_or_else(std::env::temp_dir);
-        // Without links: processes are known by the real path of their working folder.
-        let parent = parent.canonicalize().map_err(Error::file("find", &parent))?;
-        account.check_can_enter(&parent)?;
-        let path = make_private(&parent, account)?;
-        let mut folder = Self { socket: path.clone(), path, account, keep: false };
+        let mut folder = Self::make_bare(&parent, account)?;
         if folder.path.as_os_str().len() > SOCKET_FOLDER_BYTES_MAX {
             folder.socket = make_private(Path::new("/tmp"), account)?;
         }
@@ -44,6 +40,23 @@ impl Folder {
         folder.write_private("pg_hba.conf", &options.access())?;
         folder.configure(&options.configuration())?;
         Ok(folder)
+    }
+
+    /// Makes the folder with an empty data folder in it.
+    pub(crate) fn make_empty(parent: &Path, account: Account) -> Result<Self, Error> {
+        let folder = Self::make_bare(parent, account)?;
+        let data = folder.data();
+        fs::create_dir(&data).map_err(Error::file("create", &data))?;
+        account.give(&data)?;
+        Ok(folder)
+    }
+
+    fn make_bare(parent: &Path, account: Account) -> Result<Self, Error> {
+        // Without links: processes are known by the real path of their working folder.
+        let parent = parent.canonicalize().map_err(Error::file("find", parent))?;
+        account.check_can_enter(&parent)?;
+        let path = make_private(&parent, account)?;
+        Ok(Self { socket: path.clone(), path, account, keep: false })
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -3,6 +3,7 @@
 
 mod access;
 mod life;
+mod nats;
 mod owner;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
