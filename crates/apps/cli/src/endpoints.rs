@@ -47,8 +47,12 @@ pub(crate) struct Endpoints {
     pub(crate) append_only: Vec<TablePattern>,
     /// What the estate file says is done with rows of the target that somebody else wrote.
     pub(crate) conflicts: Option<ConflictRules>,
+    /// The standby that the estate file has rows read from.
+    pub(crate) snapshot_from: Option<ConnectionUrl>,
     /// Workers that the estate asks for.
     pub(crate) workers: Option<usize>,
+    /// Whether the estate file asks for an event trigger on the source.
+    pub(crate) ddl_trigger: bool,
 }
 
 impl Endpoints {
@@ -77,7 +81,9 @@ impl EndpointArguments {
                 tables: TablePatterns::everything(),
                 append_only: Vec::new(),
                 conflicts: None,
+                snapshot_from: None,
                 workers: None,
+                ddl_trigger: false,
             },
             (None, Some(_), None) | (None, None, Some(_)) => {
                 return Err(Failure {
@@ -144,7 +150,9 @@ fn from_estate(name: &str, context: &Context) -> Result<Endpoints, Failure> {
         tables: found.migration.tables.clone(),
         append_only: found.migration.append_only.clone(),
         conflicts: found.migration.conflicts.clone(),
+        snapshot_from: found.snapshot_url.map(with_passfile).transpose()?,
         workers: found.migration.workers.map(|workers| usize::from(workers.get())),
+        ddl_trigger: found.migration.ddl_trigger,
     })
 }
 

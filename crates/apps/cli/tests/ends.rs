@@ -112,36 +112,6 @@ fn a_table_made_during_the_move_may_be_left_behind_by_name() {
 }
 
 #[test]
-fn a_partition_detached_on_the_source_is_detached_on_the_target_before_the_end() {
-    let shop = Move::between(15, 18);
-    shop.source
-        .run_sql(
-            "shop",
-            "CREATE TABLE event (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
-             CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
-             CREATE TABLE event_2 PARTITION OF event FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
-             INSERT INTO event VALUES (1, '2024-06-01'), (2, '2025-06-01')",
-        )
-        .unwrap();
-    shop.done("start", &["--stop-when", "caught-up"]);
-    let detach = "ALTER TABLE event DETACH PARTITION event_1";
-    shop.source.run_sql("shop", detach).unwrap();
-    let told = shop.run("start", &["--stop-when", "caught-up"]);
-    assert_eq!(told.code, Some(0), "{}", told.stderr);
-    assert!(
-        told.stderr.contains("table public.event_1 was attached to a partitioned table or detached"),
-        "{}",
-        told.stderr
-    );
-    let refused = shop.run("finish", &[]);
-    assert_eq!(refused.code, Some(4), "{}", refused.stderr);
-    assert!(refused.stderr.contains("on one side only: public.event_1"), "{}", refused.stderr);
-    shop.target.run_sql("shop", detach).unwrap();
-    shop.done("finish", &[]);
-    assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM event").unwrap(), "1");
-}
-
-#[test]
 fn rows_written_after_the_proof_are_never_left_behind() {
     let shop = Move::between(15, 18);
     shop.source.run_sql("shop", TABLE).unwrap();

@@ -8,6 +8,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod announced;
 mod append_only;
 mod busy;
 mod certificates;
@@ -45,6 +46,7 @@ mod settings;
 mod shops;
 mod snapshot_age;
 mod spool;
+mod standby;
 mod status;
 mod stopping;
 mod stored;
@@ -52,5 +54,6 @@ mod support;
 mod terminal;
 mod touched;
 mod transactions;
+mod trees;
 mod values;
 mod writes;

@@ -11,6 +11,8 @@ pub(crate) struct Move {
     pub(crate) target: Server,
     pub(crate) source_url: String,
     pub(crate) target_url: String,
+    /// A standby's, for `--snapshot-from env:STANDBY_URL`.
+    pub(crate) standby_url: String,
     /// The folder for local state; in `own_state` unless a test says otherwise.
     pub(crate) state: std::path::PathBuf,
     _own_state: tempfile::TempDir,
@@ -49,7 +51,8 @@ impl Move {
         target.create_database("shop").unwrap();
         let (source_url, target_url) = (source.url("shop"), target.url("shop"));
         let own_state = tempfile::tempdir().unwrap();
-        Self { source, target, source_url, target_url, state: own_state.path().into(), _own_state: own_state }
+        let (standby_url, state) = (String::new(), own_state.path().into());
+        Self { source, target, source_url, target_url, standby_url, state, _own_state: own_state }
     }
 
     /// The folder of the program's local state.
@@ -66,6 +69,7 @@ impl Move {
             .arg(&self.state)
             .env("SOURCE_URL", &self.source_url)
             .env("TARGET_URL", &self.target_url)
+            .env("STANDBY_URL", &self.standby_url)
             .env("ATALAYA_CLIENT_TOOLS", client_tools(self.target.version()).unwrap())
             .env_remove("PGPASSFILE")
             .stdin(Stdio::null());

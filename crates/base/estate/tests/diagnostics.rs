@@ -88,6 +88,7 @@ fn wrong_kinds_of_values_are_named() {
     assert_eq!(places(&in_migration(", tables: x")), ["6:38 wrong_type"]);
     assert_eq!(places(&in_migration(", workers: 0")), ["6:39 wrong_type"]);
     assert_eq!(places(&in_migration(", workers: many")), ["6:39 wrong_type"]);
+    assert_eq!(places(&in_migration(", ddl_trigger: yes")), ["6:43 wrong_type"]);
     assert_eq!(places(&in_migration(", tables: [a b]")), ["6:39 pattern"]);
     assert_eq!(places(&in_migration(", tables: ['']")), ["6:39 pattern"]);
     assert_eq!(places(&in_database("postgres")), ["4:6 wrong_type"]);

@@ -55,13 +55,17 @@ fn conflict_policies_may_differ_by_table() {
 fn every_setting_of_a_migration_is_read() {
     let text = DESIGN.replace(
         "conflicts: source-wins",
-        "exclude: [\"*.audit_*\"], append_only: [\"public.events\"], conflicts: stop, workers: 8",
+        "exclude: [\"*.audit_*\"], append_only: [\"public.events\"], conflicts: stop, workers: 8, \
+         snapshot_from: users, ddl_trigger: true",
     );
     let estate = parse(&text).unwrap();
     let migration = &estate.migrations["orders-to-18"];
     assert!(!migration.tables.matches(&RelationName::new("public", "audit_2024")));
     assert!(migration.is_append_only(&RelationName::new("public", "events")));
     assert_eq!(migration.workers.map(Into::into), Some(8_u16));
+    assert!(migration.ddl_trigger && !parse(DESIGN).unwrap().migrations["orders-to-18"].ddl_trigger);
+    let standby = estate.migration("orders-to-18").unwrap().snapshot_url;
+    assert_eq!(standby, estate.databases["users"].url.as_ref());
 }
 
 #[test]

@@ -1,19 +1,22 @@
 //! `abort`: everything of ours goes from both sides; the target's data only when asked.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use atalaya_data::{quote_identifier, quote_literal};
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::{Session, control};
 
+use crate::ddl::trigger;
 use crate::progress::{Store, wait_for_slot};
-use crate::{Error, run_lock, snapshot};
+use crate::silence::{SetBack, set_back};
+use crate::{Error, Failpoints, run_lock, snapshot};
 
 /// How long the backend of a run that ended may take to leave its slot.
 const SLOT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is to be removed.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct AbortOptions {
     /// The migrated tables on the target too.
     pub drop_target: bool,
@@ -21,6 +24,8 @@ pub struct AbortOptions {
     pub target_gone: bool,
     /// Nothing: what would be removed is only looked up.
     pub dry_run: bool,
+    /// Where a test may end the process.
+    pub failpoints: Failpoints,
 }
 
 /// What was removed, and what could not be reached.
@@ -30,8 +35,14 @@ pub struct AbortReport {
     pub slots: Vec<String>,
     /// Publications dropped on the source.
     pub publications: Vec<String>,
+    /// Event triggers removed from the source, by the name that theirs begin with.
+    pub event_triggers: Vec<String>,
     /// Tables dropped on the target.
     pub tables: Vec<String>,
+    /// Triggers and rules of the target that were off for the time of the move, and are as before.
+    pub triggers: Vec<String>,
+    /// What somebody should look at.
+    pub notices: Vec<String>,
     /// Whether our schema was removed from the target.
     pub schema_removed: bool,
     /// Why the target was left as it is, when it could not be reached.
@@ -40,6 +51,14 @@ pub struct AbortReport {
     pub unknown: bool,
     /// Whether all of this is only what would be removed.
     pub dry_run: bool,
+}
+
+impl AbortReport {
+    /// Adds what was set back.
+    pub(crate) fn take(&mut self, set_back: SetBack) {
+        self.triggers.extend(set_back.restored);
+        self.notices.extend(set_back.told);
+    }
 }
 
 /// Removes slots, publications and our schema; can be repeated, also after a kill between any two steps.
@@ -73,16 +92,16 @@ pub async fn abort(
             refuse_connected(&source, migration).await?;
             let names = names_on_source(&source, migration).await?;
             if options.dry_run {
-                (report.slots, report.publications) = find_on_source(&source, &names).await?;
+                find_on_source(&source, &names).await?.tell(&mut report);
             } else {
-                clean_source(&source, migration, &names, &mut report).await?;
+                clean_source(&source, migration, &names, &options.failpoints, &mut report).await?;
             }
         }
         return Ok(report);
     };
     if options.dry_run {
         let source = Session::connect_for_control(source, &name).await?;
-        (report.slots, report.publications) = find_on_source(&source, &[found.slot]).await?;
+        find_on_source(&source, &[found.slot]).await?.tell(&mut report);
         if options.drop_target {
             let tables = Store { session: target, name: migration }.read_tables().await?;
             report.tables = tables.iter().map(|table| table.target.to_string()).collect();
@@ -92,7 +111,8 @@ pub async fn abort(
     run_lock(target, migration).await?;
     let source = Session::connect_for_control(source, &name).await?;
     // The target's row goes last: while it stands, the same command knows what is left.
-    clean_source(&source, migration, &[found.slot], &mut report).await?;
+    clean_source(&source, migration, &[found.slot], &options.failpoints, &mut report).await?;
+    report.take(set_back(&Store { session: target, name: migration }).await?);
     if options.drop_target {
         report.tables = drop_tables(target, migration).await?;
     }
@@ -131,22 +151,24 @@ async fn refuse_connected(source: &Session, migration: &str) -> Result<(), Error
     ))
 }
 
-/// Slots and publications of a migration have one name; the publication's comment says whose they are.
+/// Slot, publications and event trigger of a migration have one name; the comments of the two latter say whose they are.
 async fn names_on_source(source: &Session, migration: &str) -> Result<Vec<String>, Error> {
     let rows = source
         .query(
             "SELECT pubname::text FROM pg_catalog.pg_publication
               WHERE pg_catalog.obj_description(oid, 'pg_publication') = $1",
-            &[&publication_comment(migration)],
+            &[&comment_of(migration)],
         )
         .await?;
     // The one of append-only tables may stand alone; the slot is named without it.
     let name = |text: String| text.strip_suffix("_append").map(str::to_owned).unwrap_or(text);
-    Ok(rows.iter().map(|row| name(row.get(0))).collect())
+    let mut names: BTreeSet<String> = rows.iter().map(|row| name(row.get(0))).collect();
+    names.extend(trigger::names_of(source, migration).await?);
+    Ok(names.into_iter().collect())
 }
 
-/// What the comment of a migration's publications says.
-pub(crate) fn publication_comment(migration: &str) -> String {
+/// What the comment of a migration's publications and of its trigger's function says.
+pub(crate) fn comment_of(migration: &str) -> String {
     format!("made by atalaya for the migration {migration}")
 }
 
@@ -165,11 +187,12 @@ pub(crate) async fn clean_source(
     source: &Session,
     migration: &str,
     names: &[String],
+    failpoints: &Failpoints,
     report: &mut AbortReport,
 ) -> Result<(), Error> {
     // The slot's own connections and the snapshot's holder first: a slot in use cannot be dropped.
     snapshot::end_holders(source, migration, None).await?;
-    let (slots, publications) = find_on_source(source, names).await?;
+    let OnSource { slots, publications, event_triggers } = find_on_source(source, names).await?;
     for name in slots {
         if !wait_for_slot(source, &name, SLOT_PATIENCE).await? {
             return Err(Error::refused(
@@ -180,6 +203,11 @@ pub(crate) async fn clean_source(
         }
         source.query("SELECT pg_catalog.pg_drop_replication_slot($1)", &[&name]).await?;
         report.slots.push(name);
+    }
+    // Before the publications, by whose comments a migration's names are found, too.
+    for name in event_triggers {
+        trigger::remove(source, &name, failpoints).await?;
+        report.event_triggers.push(name);
     }
     for name in publications {
         source
@@ -192,8 +220,23 @@ pub(crate) async fn clean_source(
     Ok(())
 }
 
-/// Slots and publications of those names that are there.
-async fn find_on_source(source: &Session, names: &[String]) -> Result<(Vec<String>, Vec<String>), Error> {
+/// What stands on a source.
+struct OnSource {
+    slots: Vec<String>,
+    publications: Vec<String>,
+    event_triggers: Vec<String>,
+}
+
+impl OnSource {
+    fn tell(self, report: &mut AbortReport) {
+        let Self { slots, publications, event_triggers } = self;
+        (report.slots, report.publications, report.event_triggers) = (slots, publications, event_triggers);
+    }
+}
+
+/// What is there under those names.
+async fn find_on_source(source: &Session, names: &[String]) -> Result<OnSource, Error> {
+    let event_triggers = trigger::find(source, names).await?;
     let slots = source
         .query(
             "SELECT slot_name::text FROM pg_catalog.pg_replication_slots
@@ -209,5 +252,5 @@ async fn find_on_source(source: &Session, names: &[String]) -> Result<(Vec<Strin
         )
         .await?;
     let names = |rows: &[atalaya_postgres::Row]| rows.iter().map(|row| row.get(0)).collect();
-    Ok((names(&slots), names(&publications)))
+    Ok(OnSource { slots: names(&slots), publications: names(&publications), event_triggers })
 }

@@ -12,8 +12,8 @@ use atalaya_postgres::catalog::read_relations;
 use rand::RngExt;
 use tokio::time::Instant;
 
-use crate::progress::{Migration, Phase, Store};
-use crate::run::{map_to_existing, refuse_rows, refuse_unidentified};
+use crate::progress::{Migration, Phase, Reassigned, Store, TableRow};
+use crate::run::{Mapper, refuse_rows, refuse_unidentified};
 use crate::{Error, Plan, RelationFilter};
 
 /// What becomes of tables that are named.
@@ -48,13 +48,16 @@ pub async fn add_tables(plan: &Plan, wanted: &RelationFilter, adding: Adding, li
     let chosen = choose(plan, wanted, adding, &store, &relations).await?;
     let tables: Vec<RelationName> = chosen.iter().map(|relation| relation.name.clone()).collect();
     match adding {
-        Adding::New => add(&store, &migration, &chosen).await?,
+        Adding::New => add(&source, &store, &migration, &chosen).await?,
+        Adding::Again if migration.schema.existing => {
+            again_where_they_belong(&source, &store, &tables, &relations).await?
+        }
         Adding::Again => {
             let named: BTreeSet<&RelationName> = tables.iter().collect();
             let rows = store.read_tables().await?;
             let targets: Vec<RelationName> =
                 rows.into_iter().filter(|row| named.contains(&row.source)).map(|row| row.target).collect();
-            store.begin_again(&targets).await?;
+            store.begin_again(&targets, &Reassigned::default()).await?;
         }
     }
     if !crate::is_running(&target, &plan.name).await? {
@@ -118,12 +121,16 @@ async fn choose<'all>(
 }
 
 /// Writes the tables down; from then on the next run copies them.
-async fn add(store: &Store<'_>, migration: &Migration, chosen: &[&Relation]) -> Result<(), Error> {
+async fn add(source: &Session, store: &Store<'_>, migration: &Migration, chosen: &[&Relation]) -> Result<(), Error> {
     let there = read_relations(store.session).await?;
     let tables: Vec<Relation> = chosen.iter().map(|relation| (*relation).clone()).collect();
     let targets = if migration.schema.existing {
-        refuse_rows(store.session, &tables).await?;
-        map_to_existing(&tables, &there)?
+        // Rows of one that other tables of the move make up are the move's own: all of them are copied again with this one.
+        let known = store.read_tables().await?;
+        let shared: BTreeSet<&RelationName> = known.iter().map(|row| &row.target).collect();
+        let targets = Mapper::read(source, store.session, &known).await?.map(&tables)?;
+        refuse_rows(store.session, targets.values().filter(|to| !shared.contains(to)).cloned()).await?;
+        targets
     } else {
         let taken: Vec<String> = tables
             .iter()
@@ -149,6 +156,63 @@ async fn add(store: &Store<'_>, migration: &Migration, chosen: &[&Relation]) -> 
     let number: u32 = rand::rng().random();
     let addition = format!("{number:08x}");
     store.insert_tables(&rows, Some(&addition)).await
+}
+
+/// Has tables copied again, each to where it belongs by now in trees that somebody else has made: a partition that was
+/// detached on the source has a table of its own, one that was attached goes with its root. What makes up one table of
+/// the target with them is copied, too; of what is gone from the source nothing stays.
+async fn again_where_they_belong(
+    source: &Session,
+    store: &Store<'_>,
+    tables: &[RelationName],
+    relations: &[Relation],
+) -> Result<(), Error> {
+    let rows = store.read_tables().await?;
+    let mut targets: BTreeSet<RelationName> =
+        rows.iter().filter(|row| tables.contains(&row.source)).map(|row| row.target.clone()).collect();
+    let (again, rest): (Vec<TableRow>, Vec<TableRow>) =
+        rows.iter().cloned().partition(|row| targets.contains(&row.target));
+    let there: Vec<Relation> =
+        relations.iter().filter(|relation| again.iter().any(|row| row.source == relation.name)).cloned().collect();
+    let mapped = Mapper::read(source, store.session, &rest).await?.map(&there)?;
+    let mut reassigned = Reassigned::default();
+    for row in &again {
+        match mapped.get(&row.source) {
+            None => reassigned.gone.push(row.source.clone()),
+            Some(to) if *to != row.target => reassigned.moved.push((row.source.clone(), to.clone())),
+            Some(_) => {}
+        }
+    }
+    let entered: BTreeSet<RelationName> = reassigned.moved.iter().map(|(_, to)| to.clone()).collect();
+    let strange = entered.iter().filter(|to| !rows.iter().any(|row| row.target == **to));
+    refuse_rows(store.session, strange.cloned()).await?;
+    targets.extend(entered);
+    refuse_orphaned_rows(store, &rows, &reassigned).await?;
+    store.begin_again(&Vec::from_iter(targets), &reassigned).await
+}
+
+/// A table of the target that nothing of the source goes into any more would keep the rows that it has.
+async fn refuse_orphaned_rows(store: &Store<'_>, rows: &[TableRow], reassigned: &Reassigned) -> Result<(), Error> {
+    let leaves = |row: &TableRow| {
+        reassigned.gone.contains(&row.source) || reassigned.moved.iter().any(|(source, _)| *source == row.source)
+    };
+    let left: BTreeSet<&RelationName> = rows.iter().filter(|row| leaves(row)).map(|row| &row.target).collect();
+    let there: BTreeSet<RelationName> =
+        read_relations(store.session).await?.into_iter().map(|relation| relation.name).collect();
+    for target in left.into_iter().filter(|target| there.contains(*target)) {
+        if rows.iter().any(|row| row.target == *target && !leaves(row)) {
+            continue;
+        }
+        let sql = format!("SELECT EXISTS (SELECT FROM ONLY {})", target.to_sql());
+        if store.session.query_one(&sql, &[]).await?.get(0) {
+            return Err(Error::refused(
+                "target-holds-rows",
+                format!("table {target} of the target holds rows, and no table of the source goes into it any more"),
+                "empty or drop it on the target, then run the same command again",
+            ));
+        }
+    }
+    Ok(())
 }
 
 async fn wait(target: &mut Session, id: i64, tables: Vec<RelationName>, limit: Duration) -> Result<Added, Error> {

@@ -19,6 +19,15 @@ pub enum Error {
         #[source]
         source: Box<atalaya_postgres::Error>,
     },
+    /// The standby that rows are read from has ended a copy that was in the way of what it replays.
+    #[error("table {relation} could not be copied: the standby has ended its session")]
+    RecoveryConflict {
+        /// The source's table.
+        relation: RelationName,
+        /// What the standby said.
+        #[source]
+        source: Box<atalaya_postgres::Error>,
+    },
     /// What only the target knows is needed, and it cannot be asked.
     #[error("the target cannot be reached")]
     TargetUnreached(#[source] Box<atalaya_postgres::Error>),
@@ -89,7 +98,7 @@ pub enum Error {
     /// A server says nothing, on a connection that seems to be open.
     #[error("the {side} has given no answer for {} s", .limit.as_secs())]
     Silent {
-        /// `source` or `target`.
+        /// `source`, `target` or `standby`.
         side: &'static str,
         /// How long.
         limit: std::time::Duration,
@@ -126,7 +135,7 @@ impl Error {
         match self {
             Self::Postgres(error) => error.retry() != Retry::Never,
             Self::Copy { source, .. } => source.retry() != Retry::Never,
-            Self::SnapshotLost | Self::Interrupted(_) | Self::Silent { .. } => true,
+            Self::SnapshotLost | Self::RecoveryConflict { .. } | Self::Interrupted(_) | Self::Silent { .. } => true,
             _ => false,
         }
     }
@@ -134,6 +143,11 @@ impl Error {
     /// Whether a value could not be read by its type, as an enum's that the target does not know.
     pub(crate) fn is_unknown_label(&self) -> bool {
         matches!(self, Self::Postgres(error) if error.sqlstate() == Some("22P02"))
+    }
+
+    /// Whether a row is outside of what its partition, or another condition, allows.
+    pub(crate) fn is_outside(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.sqlstate() == Some("23514"))
     }
 
     /// Whether another session has the migration's lock.
@@ -164,6 +178,11 @@ impl Error {
         match self {
             Self::Postgres(error) => error.hint(),
             Self::Copy { source, .. } => source.hint(),
+            Self::RecoveryConflict { .. } => Some(
+                "the standby replays a vacuum or a lock of the source that the copy is in the way of: set \
+                 hot_standby_feedback = on there, or raise its max_standby_streaming_delay, then start again"
+                    .to_owned(),
+            ),
             Self::TargetUnreached(_) => Some(
                 "try again when it is back; if it is gone for good, `--target-gone` removes what the source has under \
                  this name"
@@ -197,7 +216,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::Interrupted(_) => {
-                Some("look at the target's log; the same command resumes where this one stopped".to_owned())
+                Some("look at the logs of both servers; the same command resumes where this one stopped".to_owned())
             }
             Self::File { .. } => Some("check the folder's permissions and that its disk has room".to_owned()),
             Self::Decode(_) | Self::Broken(_) | Self::StopReached | Self::TablesPending => {

@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use atalaya_postgres::Session;
 
 use crate::abort::{AbortReport, clean_source, forget};
-use crate::ddl::{refuse_other_trees, refuse_unmoved};
-use crate::progress::{Migration, Phase, Store};
+use crate::ddl::{Places, misplaced, refuse_misplaced, refuse_unmoved, refuse_unseen, unseen};
+use crate::progress::{Migration, Phase, Store, TableRow};
 use crate::report::Observer;
 use crate::run::{Connected, open_addition, open_archive};
-use crate::schema::Addition;
-use crate::{Error, LargeObjects, Plan, large_objects, run_lock, schema, sequences};
+use crate::schema::{Addition, ForeignKeyRestore};
+use crate::snapshot::Reading;
+use crate::{Error, LargeObjects, Plan, large_objects, run_lock, schema, sequences, silence};
 
 /// Whether an earlier `finish` has proven and completed the move, and was cut off before everything of ours was
 /// removed; then only [`clean_up`] is left to do.
@@ -42,24 +43,32 @@ pub async fn may_finish(plan: &Plan) -> Result<(), Error> {
     let store = Store { session: &target, name: &plan.name };
     match store.read().await? {
         Some(migration) if migration.phase == Phase::Stream => {
-            refuse_incomplete(plan, &source, &target, &store, &migration).await
+            refuse_unmoved(plan, &source, &store).await?;
+            match migration.schema.existing {
+                true => refuse_differing_trees(&source, &target, &store, &migration).await,
+                // The last run may follow them.
+                false => Ok(()),
+            }
         }
         _ => Ok(()),
     }
 }
 
-async fn refuse_incomplete(
-    plan: &Plan,
+/// Trees that differ, in a way that the last run could not follow.
+async fn refuse_differing_trees(
     source: &Session,
     target: &Session,
     store: &Store<'_>,
     migration: &Migration,
 ) -> Result<(), Error> {
-    refuse_unmoved(plan, source, store).await?;
+    let tables = store.read_tables().await?;
+    let (source, target) = (Places::read(source).await?, Places::read(target).await?);
     if !migration.schema.existing {
-        refuse_other_trees(source, target, &store.read_tables().await?).await?;
+        let oid = |table: &TableRow| table.definition.as_ref().map(|definition| definition.oid);
+        let moved = tables.iter().map(|table| (table.source.clone(), oid(table)));
+        refuse_misplaced(&misplaced(&source, &target, moved))?;
     }
-    Ok(())
+    refuse_unseen(&unseen(&source, &target, tables.iter().map(|table| (&table.source, &table.target))))
 }
 
 /// Sets the sequences a last time. The replicator has stopped, with everything applied.
@@ -83,7 +92,8 @@ pub async fn last_fence(plan: &Plan, observer: &dyn Observer) -> Result<(), Erro
             "run `atalaya migrate start --stop-when caught-up` first",
         ));
     }
-    refuse_incomplete(plan, &connected.source, &connected.target, &store, &migration).await?;
+    refuse_unmoved(plan, &connected.source, &store).await?;
+    refuse_differing_trees(&connected.source, &connected.target, &store, &migration).await?;
     if plan.options.large_objects == LargeObjects::Copied {
         large_objects::bring(plan, &connected.source, &store, migration.schema.no_owner, observer).await?;
     }
@@ -102,20 +112,36 @@ pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
     let store = Store { session: &connected.target, name: &plan.name };
     let Some(migration) = store.read().await? else { return Ok(()) };
     if !migration.schema.existing {
-        let archive = open_archive(plan, &connected, &migration).await?;
+        let reading = Reading::source(plan, &connected.source);
+        let archive = open_archive(plan, &connected, &reading, &migration).await?;
         let additions: BTreeSet<String> =
             store.read_tables().await?.into_iter().filter_map(|table| table.added).collect();
-        schema::restore_foreign_keys(&archive, &store).await?;
+        let workers = plan.options.index_workers;
+        let keys = ForeignKeyRestore { archive: &archive, store: &store, target: &plan.target, workers, prefix: "" };
+        schema::restore_foreign_keys(&keys).await?;
         plan.options.failpoints.reach("foreign-keys-restored");
         schema::restore_rest(&archive, &store).await?;
         for name in &additions {
-            let archive = &open_addition(plan, &connected, &migration, &store, name).await?;
-            Addition { name, archive }.restore_rest(&store).await?;
+            let archive = &open_addition(plan, &connected, &reading, &migration, &store, name).await?;
+            Addition { name, archive }.restore_rest(&store, &plan.target, workers).await?;
         }
         schema::fill_materialized_views(&archive, &store).await?;
     }
     plan.options.failpoints.reach("schema-completed");
     Ok(())
+}
+
+/// Sets back triggers and rules of the target that were off for the time of the move, when nothing is applied any more.
+/// What could not be set back, since somebody else has changed it, is returned for people.
+///
+/// # Errors
+/// When the migration is running, or a table is in use for too long; it can be repeated.
+pub async fn set_back_triggers(plan: &Plan) -> Result<Vec<String>, Error> {
+    let target = Session::connect_for_control(&plan.target, &format!("atalaya finish {}", plan.name)).await?;
+    run_lock(&target, &plan.name).await?;
+    let told = silence::set_back(&Store { session: &target, name: &plan.name }).await?.told;
+    plan.options.failpoints.reach("triggers-set-back");
+    Ok(told)
 }
 
 /// Removes slot, publications and our schema after a clean proof.
@@ -135,7 +161,8 @@ pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
     if let Some(slot) = slot {
         store.enter_finished().await?;
         plan.options.failpoints.reach("finish-stored");
-        clean_source(&source, &plan.name, std::slice::from_ref(&slot), &mut report).await?;
+        report.take(silence::set_back(&store).await?);
+        clean_source(&source, &plan.name, std::slice::from_ref(&slot), &plan.options.failpoints, &mut report).await?;
         plan.options.failpoints.reach("source-cleaned");
         crate::spool::discard(&plan.options.work_folder, &slot)?;
     }

@@ -29,6 +29,15 @@ pub enum LargeObjects {
     Copied,
 }
 
+/// Whether this run makes an event trigger on the source, which tells of each statement that touches a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DdlTrigger {
+    /// No; one that an earlier run has made stays.
+    Left,
+    /// Yes, anew where one stands.
+    Made,
+}
+
 /// Decides whether a relation takes part.
 pub type RelationFilter = Box<dyn Fn(&RelationName) -> bool + Send + Sync>;
 
@@ -88,9 +97,11 @@ pub struct Options {
     pub reconnects: u32,
     /// How long a server may leave a question without an answer before its connections count as lost.
     pub silence_timeout: Duration,
+    /// A physical standby of the source that rows and schema are read from; none to read them from the source itself.
+    pub snapshot_from: Option<ConnectionUrl>,
     /// Sessions that a run may have on the source at once; none for no limit.
     pub source_connections: Option<usize>,
-    /// How busy the source may be with others for a new table or range to begin; none for no limit.
+    /// How busy the server that rows are read from may be with others for a new table or range to begin; none for no limit.
     pub source_load: Option<LoadLimit>,
     /// Bytes of log that the slot may keep on the source's disk, after which it is given up; none for no limit.
     pub wal_limit: Option<u64>,
@@ -100,6 +111,8 @@ pub struct Options {
     pub work_folder: PathBuf,
     /// How to start the process that holds the copy's snapshot.
     pub holder: HolderCommand,
+    /// Whether an event trigger is made on the source.
+    pub ddl_trigger: DdlTrigger,
     /// What is done with rows that somebody else wrote to the target; none leaves what is stored, at first `stop`.
     pub conflicts: Option<ConflictRules>,
     /// Whether `atalaya.conflicts` keeps the values of rows.
@@ -130,12 +143,14 @@ impl Options {
             slot_timeout: Duration::from_secs(60),
             reconnects: 8,
             silence_timeout: Duration::from_secs(60),
+            snapshot_from: None,
             source_connections: None,
             source_load: None,
             wal_limit: None,
             client_tools: None,
             work_folder,
             holder,
+            ddl_trigger: DdlTrigger::Left,
             conflicts: None,
             conflict_values: false,
             failpoints: Failpoints::none(),

@@ -4,23 +4,27 @@ mod added;
 mod connect;
 mod copy_phase;
 mod create;
+mod mapping;
 mod pulse;
 
 use std::time::Duration;
 
 use crate::conflict::settle_policies;
 use crate::control::Requests;
+use crate::ddl::trigger::{self, TriggerState};
 use crate::follow::{Ended, Follower, Opened};
 use crate::progress::{Migration, Phase, Store};
 use crate::protect::{self, SlotName, TooMuch};
 use crate::report::{Event, Observer};
+use crate::silence::{self, ForeignKeys};
 use crate::spool::{self, Begun};
-use crate::{Error, LargeObjects, Plan, large_objects};
+use crate::{DdlTrigger, Error, LargeObjects, Plan, large_objects};
 
 pub(crate) use added::open_addition;
 pub(crate) use connect::{Connected, is_running, lock as run_lock};
 pub(crate) use copy_phase::open_archive;
-pub(crate) use create::{chosen_tables, map_to_existing, refuse_rows, refuse_unidentified};
+pub(crate) use create::{chosen_tables, refuse_rows, refuse_unidentified};
+pub(crate) use mapping::Mapper;
 
 /// How a run ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,16 +62,16 @@ async fn try_again(plan: &Plan, observer: &dyn Observer, slot: &SlotName) -> Res
     let mut attempt = 0;
     let mut pause = FIRST_PAUSE;
     let mut reached = None;
-    let mut connected = false;
+    let mut seen = Seen::default();
     loop {
         let ended = tokio::select! {
-            ended = run_once(plan, observer, slot, &mut connected) => ended,
+            ended = run_once(plan, observer, slot, &mut seen) => ended,
             silent = pulse::watch(plan) => Err(silent),
         };
         let error = match ended {
             Ok(outcome) => return Ok(outcome),
             // A host that has never been found is a mistake in the URL rather than a failing resolver.
-            Err(error) if error.is_transient() && (connected || !error.is_unknown_host()) => error,
+            Err(error) if error.is_transient() && (seen.connected || !error.is_unknown_host()) => error,
             // The lock may be this very run's: a server that lost us without a word keeps its session for a while.
             Err(error) if attempt > 0 && error.is_lock() => error,
             Err(error) => return Err(error),
@@ -89,15 +93,18 @@ async fn try_again(plan: &Plan, observer: &dyn Observer, slot: &SlotName) -> Res
     }
 }
 
-async fn run_once(
-    plan: &Plan,
-    observer: &dyn Observer,
-    slot: &SlotName,
-    was_connected: &mut bool,
-) -> Result<Outcome, Error> {
+/// What the tries of one run have come to.
+#[derive(Default)]
+struct Seen {
+    connected: bool,
+    /// The event trigger is made once: who disables it while the run goes on means it.
+    trigger: bool,
+}
+
+async fn run_once(plan: &Plan, observer: &dyn Observer, slot: &SlotName, seen: &mut Seen) -> Result<Outcome, Error> {
     let connected = Connected::open(plan).await?;
     let store = Store { session: &connected.target, name: &plan.name };
-    let begins = !std::mem::replace(was_connected, true);
+    let begins = !std::mem::replace(&mut seen.connected, true);
     let mut migration = match store.read().await? {
         Some(migration) => {
             if begins {
@@ -117,6 +124,10 @@ async fn run_once(
     protect::refuse_given_up(plan, &connected.source, &migration).await?;
     store.merge_options(&serde_json::json!({ "wal_limit_bytes": plan.options.wal_limit })).await?;
     slot.send_replace(Some(migration.slot.clone()));
+    if plan.options.ddl_trigger == DdlTrigger::Made && !seen.trigger {
+        make_trigger(plan, &connected, &store, &mut migration).await?;
+        seen.trigger = true;
+    }
     if migration.phase == Phase::Created {
         observer.observe(&Event::Phase { phase: "prepare" });
         create::open_slot(plan, &connected, &store, &mut migration, observer).await?;
@@ -129,6 +140,28 @@ async fn run_once(
             Ended::TablesPending => {}
         }
     }
+}
+
+/// Makes the event trigger before the slot: what is committed after the slot's position is told. It is written down first,
+/// so that whoever cleans up knows of it.
+async fn make_trigger(
+    plan: &Plan,
+    connected: &Connected,
+    store: &Store<'_>,
+    migration: &mut Migration,
+) -> Result<(), Error> {
+    let whole = trigger::look(&connected.source, &migration.slot).await? == TriggerState::Whole;
+    if !whole {
+        trigger::try_out(&connected.source, &migration.slot, &plan.name).await?;
+    }
+    store.merge_options(&serde_json::json!({ "ddl_trigger": true })).await?;
+    migration.ddl_trigger = true;
+    plan.options.failpoints.reach("trigger-noted");
+    if !whole {
+        trigger::install(&connected.source, &migration.slot, &plan.name).await?;
+    }
+    plan.options.failpoints.reach("trigger-made");
+    Ok(())
 }
 
 /// What is copied, then followed; once more after tables were added.
@@ -154,8 +187,10 @@ impl Turn<'_> {
             tokio::select! {
                 brought = bring_everything(plan, connected, store, migration, observer) => brought?,
                 failed = failing => return Err(failed),
+                silent = pulse::watch_standby(plan) => return Err(silent),
             }
             observer.observe(&Event::Phase { phase: "stream" });
+            silence::switch_off(store, ForeignKeys::of(migration.schema), observer).await?;
             let (source, target) = (&connected.source, &connected.target);
             let opened = Opened { plan, migration, source, target, observer };
             Follower::open(opened, receiver).await?.run().await

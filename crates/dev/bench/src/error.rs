@@ -44,12 +44,20 @@ pub(crate) enum Error {
     /// The shop could not be filled.
     #[error("the shop could not be filled")]
     Shop(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The journal, or the loop beside it.
+    #[error("the journal could not be measured")]
+    Journal(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A tool did other work than it was asked for, so its time says nothing.
     #[error("{0}")]
     OtherWork(String),
 }
 
 impl Error {
+    /// Why the journal could not be measured.
+    pub(crate) fn journal(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Journal(Box::new(source))
+    }
+
     /// Why the shop could not be filled.
     pub(crate) fn shop(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Shop(Box::new(source))

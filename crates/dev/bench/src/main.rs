@@ -37,6 +37,9 @@ struct Arguments {
     /// Megabytes of the shop, with its indexes.
     #[arg(long, default_value_t = 600)]
     shop_megabytes: u64,
+    /// Events that the journal's writers append at once, and that are read; a tenth of them in turn.
+    #[arg(long, default_value_t = 1_000_000)]
+    journal_events: usize,
     /// Seconds of writes that the lag is measured over.
     #[arg(long, default_value_t = 30)]
     lag_seconds: u32,
@@ -72,6 +75,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         scale: arguments.scale,
         transactions: arguments.transactions,
         shop_megabytes: arguments.shop_megabytes,
+        journal_events: arguments.journal_events,
         lag_seconds: arguments.lag_seconds,
     };
     let kinds = if arguments.figures.is_empty() { &Kind::ALL[..] } else { &arguments.figures };

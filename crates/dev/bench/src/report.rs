@@ -13,6 +13,8 @@ pub(crate) enum Goal {
     MebibytesUnder(f64),
     /// Milliseconds of one percentile.
     MillisecondsAtMost(f64),
+    /// So many of what is counted, each second.
+    PerSecondAtLeast(f64),
 }
 
 /// One figure, measured.
@@ -44,6 +46,13 @@ pub(crate) enum Measured {
         /// Of how many.
         of: u64,
     },
+    /// So many events in a time.
+    Rate {
+        /// How many.
+        count: u64,
+        /// In how long.
+        seconds: f64,
+    },
 }
 
 impl Figure {
@@ -53,6 +62,7 @@ impl Figure {
             Measured::Seconds(pairs, _) => summary(&pairs.ours).median / summary(&pairs.peer).median,
             Measured::Peak(bytes, _) => *bytes as f64 / f64::from(1 << 20),
             Measured::Percentile { milliseconds, .. } => *milliseconds,
+            Measured::Rate { count, seconds } => *count as f64 / seconds,
         }
     }
 
@@ -60,6 +70,7 @@ impl Figure {
         match self.goal {
             Goal::RatioAtMost(most) | Goal::MillisecondsAtMost(most) => self.value() <= most,
             Goal::MebibytesUnder(most) => self.value() < most,
+            Goal::PerSecondAtLeast(least) => self.value() >= least,
         }
     }
 
@@ -86,6 +97,13 @@ impl Figure {
                 self.value(),
                 goal.text()
             ),
+            (Measured::Rate { count, seconds }, goal) => writeln!(
+                text,
+                "  {:<24} {:>8.0} a second, {count} in {seconds:.1} s; goal {}: {verdict}",
+                "atalaya",
+                self.value(),
+                goal.text()
+            ),
             (Measured::Peak(_, processes), goal) => writeln!(
                 text,
                 "  {:<24} {:>8.0} MiB at the peak, of {}; goal {}: {verdict}",
@@ -107,6 +125,7 @@ impl Figure {
             Measured::Percentile { percent, milliseconds, of } => {
                 serde_json::json!({ "percent": percent, "milliseconds": milliseconds, "of": of })
             }
+            Measured::Rate { count, seconds } => serde_json::json!({ "count": count, "seconds": seconds }),
             Measured::Peak(bytes, processes) => serde_json::json!({ "peak_bytes": bytes, "processes": processes }),
         };
         serde_json::json!({ "id": self.id, "what": self.what, "measured": measured, "value": self.value(),
@@ -120,6 +139,7 @@ impl Goal {
             Self::RatioAtMost(most) => format!("at most {most}"),
             Self::MebibytesUnder(most) => format!("under {most} MiB"),
             Self::MillisecondsAtMost(most) => format!("at most {most} ms"),
+            Self::PerSecondAtLeast(least) => format!("at least {least} a second"),
         }
     }
 }

@@ -8,8 +8,8 @@ use atalaya_estate::ConnectionUrl;
 use crate::backend::{Backend, Postgres, Sqlite};
 use crate::writer::Writer;
 use crate::{
-    Append, Appended, Error, Options, Page, Pages, Position, Read, Snapshot, StreamName, Subscribe, Subscription,
-    Upcasters,
+    Append, Appended, Digest, Error, Options, Page, Pages, Position, Read, Snapshot, StreamName, Subscribe,
+    Subscription, Upcasters,
 };
 
 /// A journal. Cheap to clone; all clones share one writer, which ends with the last of them.
@@ -94,6 +94,18 @@ impl Store {
     /// When the store does not answer.
     pub async fn head(&self) -> Result<Position, Error> {
         self.inner.backend.head().await.map(|head| head.position)
+    }
+
+    /// The chain at a position: kept beside a checkpoint in another place, it tells whether the journal is still the one
+    /// that the checkpoint was made of. None beyond the end.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn chain_at(&self, position: Position) -> Result<Option<Digest>, Error> {
+        if position == Position::START {
+            return Ok(Some(Digest::ZERO));
+        }
+        self.inner.backend.chain_at(position).await
     }
 
     /// Returns when the journal may have grown beyond a position, by whatever process, or after a while anyhow: look again.

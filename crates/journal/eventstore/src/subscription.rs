@@ -43,6 +43,8 @@ pub struct Subscribe {
     pub selection: Selection,
     /// Which part of them.
     pub share: Share,
+    /// Where to begin, for a subscriber that keeps its checkpoint itself; none: where its stored one is.
+    pub after: Option<Position>,
     /// The most events of one batch.
     pub batch: u32,
 }
@@ -51,7 +53,7 @@ impl Subscribe {
     /// The whole journal, by one worker, in batches of 512 events.
     #[must_use]
     pub fn to_all(name: impl Into<String>) -> Self {
-        Self { name: name.into(), selection: Selection::All, share: Share::WHOLE, batch: 512 }
+        Self { name: name.into(), selection: Selection::All, share: Share::WHOLE, after: None, batch: 512 }
     }
 }
 
@@ -112,7 +114,11 @@ impl Subscription {
         }
         let key = CheckpointKey { name: subscribe.name.clone(), worker, workers };
         let found = inner.backend.checkpoint(key.clone()).await?;
-        let cursor = found.map_or(Position::START, |found| found.position);
+        let mut cursor = found.map_or(Position::START, |found| found.position);
+        if let Some(after) = subscribe.after {
+            Checkpoint::judge(after, inner.backend.head().await?.position, true)?;
+            cursor = after;
+        }
         let checkpoint = found.filter(|found| found.own).map_or(Position::START, |found| found.position);
         Ok(Self { inner, key, subscribe, cursor, checkpoint })
     }

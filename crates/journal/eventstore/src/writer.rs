@@ -85,11 +85,26 @@ async fn work(backend: Arc<dyn Backend>, mut requests: mpsc::Receiver<Request>, 
                 None => break,
             },
         };
+        settle(&requests).await;
         let group = gather(next, &mut first, &mut closing, &mut requests, bounds);
         answer(&*backend, group).await;
     }
     if let Some(done) = closing {
         let _gone = done.send(());
+    }
+}
+
+/// Lets those who were just answered append again before the group is closed: otherwise one in two groups would hold
+/// the first of them alone. Costs a lone writer one turn of the runtime.
+async fn settle(requests: &mpsc::Receiver<Request>) {
+    const TURNS: usize = 4;
+    let mut waiting = requests.len();
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
+        if requests.len() == waiting {
+            return;
+        }
+        waiting = requests.len();
     }
 }
 

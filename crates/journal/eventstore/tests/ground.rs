@@ -1,6 +1,7 @@
 //! Where a journal is kept for a test: a folder of SQLite, or a database of its own on a real server.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,6 +17,10 @@ pub(crate) enum Ground {
 
 static SERVERS: [OnceLock<Server>; 2] = [const { OnceLock::new() }; 2];
 static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+/// How another process is told where.
+const FILE: &str = "ATALAYA_TEST_JOURNAL_FILE";
+const URL: &str = "ATALAYA_TEST_JOURNAL_URL";
 
 /// Runs each test on every backend.
 macro_rules! on_every_backend {
@@ -112,5 +117,55 @@ impl Ground {
             Self::Sqlite(_) => self.blob(uuid.as_bytes()),
             Self::Postgres { .. } => format!("'{uuid}'::uuid"),
         }
+    }
+
+    /// What a statement answers, as text.
+    pub(crate) fn ask(&self, sql: &str) -> String {
+        match self {
+            Self::Sqlite(_) => {
+                let connection = rusqlite::Connection::open(self.file()).unwrap();
+                connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap().to_string()
+            }
+            Self::Postgres { .. } => self.run_sql(sql).lines().last().unwrap().to_owned(),
+        }
+    }
+
+    /// A copy of a journal that nobody has open.
+    pub(crate) fn back_up(&self) -> Self {
+        match self {
+            Self::Sqlite(_) => {
+                let copy = Self::sqlite();
+                std::fs::create_dir(copy.file().parent().unwrap()).unwrap();
+                std::fs::copy(self.file(), copy.file()).unwrap();
+                copy
+            }
+            Self::Postgres { server, database } => {
+                let copy = format!("{database}_copy");
+                // Sessions that were closed end a little later.
+                let closed = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'");
+                while server.run_sql("postgres", &closed).unwrap() != "0" {}
+                server.create_database_with(&copy, &format!("TEMPLATE {database}")).unwrap();
+                Self::Postgres { server, database: copy }
+            }
+        }
+    }
+
+    /// For a process that is to use the same journal.
+    pub(crate) fn environment(&self) -> (&'static str, OsString) {
+        match self {
+            Self::Sqlite(_) => (FILE, self.file().into()),
+            Self::Postgres { server, database } => (URL, server.url(database).into()),
+        }
+    }
+}
+
+/// The journal that this process was told of.
+pub(crate) async fn open_as_told() -> Store {
+    match (std::env::var_os(FILE), std::env::var(URL)) {
+        (Some(file), _) => Store::open_sqlite(Path::new(&file), Options::default()).await.unwrap(),
+        (None, Ok(url)) => {
+            Store::open_postgres(&ConnectionUrl::parse(&url).unwrap(), Options::default()).await.unwrap()
+        }
+        (None, Err(_)) => panic!("no journal was named"),
     }
 }

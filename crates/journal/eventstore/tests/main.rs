@@ -9,6 +9,8 @@
 
 #[macro_use]
 mod ground;
+mod child;
 mod contract;
+mod faults;
 mod making;
 mod proofs;

@@ -58,6 +58,7 @@ impl Coordinator {
             name: format!("sagas {}", sagas.inner.owner.name),
             selection: Selection::Types(types),
             share: Share::WHOLE,
+            after: None,
             batch: BATCH,
         };
         let head = sagas.inner.store.head().await?;

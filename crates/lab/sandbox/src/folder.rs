@@ -27,10 +27,7 @@ impl Folder {
     /// Makes the folder with a fresh data folder in it, configured.
     pub(crate) fn make(options: &ServerOptions, binaries: &Binaries, account: Account) -> Result<Self, Error> {
         let parent = options.parent.clone().unwrap_or_else(std::env::temp_dir);
-        let mut folder = Self::make_bare(&parent, account)?;
-        if folder.path.as_os_str().len() > SOCKET_FOLDER_BYTES_MAX {
-            folder.socket = make_private(Path::new("/tmp"), account)?;
-        }
+        let folder = Self::empty(parent, account)?;
         let data = folder.data();
         template::copy_to(&data, binaries, options, account)?;
         if let Some(tls) = &options.tls {
@@ -42,21 +39,24 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Makes the folder with an empty data folder in it.
-    pub(crate) fn make_empty(parent: &Path, account: Account) -> Result<Self, Error> {
-        let folder = Self::make_bare(parent, account)?;
-        let data = folder.data();
-        fs::create_dir(&data).map_err(Error::file("create", &data))?;
-        account.give(&data)?;
+    /// Makes the folder without a data folder in it.
+    pub(crate) fn empty(parent: PathBuf, account: Account) -> Result<Self, Error> {
+        // Without links: processes are known by the real path of their working folder.
+        let parent = parent.canonicalize().map_err(Error::file("find", &parent))?;
+        account.check_can_enter(&parent)?;
+        let path = make_private(&parent, account)?;
+        let mut folder = Self { socket: path.clone(), path, account, keep: false };
+        if folder.path.as_os_str().len() > SOCKET_FOLDER_BYTES_MAX {
+            folder.socket = make_private(Path::new("/tmp"), account)?;
+        }
         Ok(folder)
     }
 
-    fn make_bare(parent: &Path, account: Account) -> Result<Self, Error> {
-        // Without links: processes are known by the real path of their working folder.
-        let parent = parent.canonicalize().map_err(Error::file("find", parent))?;
-        account.check_can_enter(&parent)?;
-        let path = make_private(&parent, account)?;
-        Ok(Self { socket: path.clone(), path, account, keep: false })
+    /// Makes an empty data folder in it, for a server that fills it by itself.
+    pub(crate) fn make_data(&self) -> Result<(), Error> {
+        let data = self.data();
+        fs::create_dir(&data).map_err(Error::file("create", &data))?;
+        self.account.give(&data)
     }
 
     pub(crate) fn path(&self) -> &Path {

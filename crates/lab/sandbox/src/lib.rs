@@ -18,6 +18,7 @@ mod process;
 mod proxy;
 mod server;
 mod sql;
+mod standby;
 mod template;
 mod watchdog;
 

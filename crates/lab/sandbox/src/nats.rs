@@ -41,7 +41,8 @@ impl NatsServer {
     pub fn start() -> Result<Self, Error> {
         let account = Account::find()?;
         let program = binaries::nats_server()?;
-        let folder = Folder::make_empty(&std::env::temp_dir(), account)?;
+        let folder = Folder::empty(std::env::temp_dir(), account)?;
+        folder.make_data()?;
         let watchdog = Watchdog::start(folder.path(), folder.socket())?;
         let mut server = Self { process: None, watchdog, folder, program, account, port: 0 };
         for _ in 0..PORT_ATTEMPTS {

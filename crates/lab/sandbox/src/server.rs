@@ -57,20 +57,28 @@ impl Server {
         let account = Account::find()?;
         let binaries = binaries::find(options.major)?;
         let folder = Folder::make(&options, &binaries, account)?;
-        let mut server = Self {
-            postmaster: None,
-            watchdog: Watchdog::start(folder.path(), folder.socket())?,
-            folder,
-            binaries,
-            account,
-            major: options.major,
-            port: 0,
-            superuser: Role::new(SUPERUSER),
-        };
+        let mut server = Self::stopped(options.major, folder, binaries, account, Role::new(SUPERUSER))?;
         server.start_on_free_port()?;
         let password = server.superuser.password();
         server.run_sql(SUPERUSER, &format!("ALTER ROLE {SUPERUSER} PASSWORD '{password}'"))?;
         Ok(server)
+    }
+
+    /// A server that is not started yet, with its folder watched.
+    pub(crate) fn stopped(
+        major: u16,
+        folder: Folder,
+        binaries: Binaries,
+        account: Account,
+        superuser: Role,
+    ) -> Result<Self, Error> {
+        let watchdog = Watchdog::start(folder.path(), folder.socket())?;
+        Ok(Self { postmaster: None, watchdog, folder, binaries, account, major, port: 0, superuser })
+    }
+
+    /// What a standby of this server is made from.
+    pub(crate) fn parts(&self) -> (&Binaries, Account) {
+        (&self.binaries, self.account)
     }
 
     /// The major version.
@@ -221,7 +229,7 @@ impl Server {
         self.postmaster = None;
     }
 
-    fn start_on_free_port(&mut self) -> Result<(), Error> {
+    pub(crate) fn start_on_free_port(&mut self) -> Result<(), Error> {
         for _ in 0..PORT_ATTEMPTS {
             self.port = port::choose()?;
             match self.start_postmaster() {

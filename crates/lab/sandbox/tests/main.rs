@@ -5,6 +5,7 @@ mod access;
 mod life;
 mod nats;
 mod owner;
+mod standby;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};

@@ -75,6 +75,17 @@ pub enum Error {
         /// The backends, without what they run.
         seen: String,
     },
+    /// A standby does not come to where its primary is.
+    #[error("the standby is still {bytes} bytes behind what the source had written {} s ago{}", .limit.as_secs(),
+            if *.paused { ": its replay is paused" } else { "" })]
+    StandbyBehind {
+        /// How long was waited.
+        limit: Duration,
+        /// How far it is behind.
+        bytes: u64,
+        /// Whether somebody paused its replay.
+        paused: bool,
+    },
     /// The role cannot see what other sessions do.
     #[error("the role `{role}` cannot see what other sessions do, so nobody knows how busy the server is")]
     ActivityHidden {
@@ -151,6 +162,7 @@ impl Error {
             | Self::Shape { .. }
             | Self::Unreadable { .. }
             | Self::OpenTransactions { .. }
+            | Self::StandbyBehind { .. }
             | Self::ActivityHidden { .. } => Retry::Never,
             Self::Server { source, .. } | Self::Refused { source, .. } => retry_of(&source.sqlstate),
         }
@@ -174,6 +186,11 @@ impl Error {
             Self::Wire(error) => error.hint().or_else(|| error.sqlstate().and_then(server_hint)),
             Self::OpenTransactions { .. } => Some(
                 "end or wait for those transactions, prepared ones too, or give more time with --slot-timeout".into(),
+            ),
+            Self::StandbyBehind { .. } => Some(
+                "look at pg_stat_wal_receiver and at the log of the standby, `SELECT pg_wal_replay_resume()` where it is \
+                 paused, or give more time with --slot-timeout"
+                    .into(),
             ),
             Self::ActivityHidden { role } => {
                 Some(format!("GRANT pg_monitor TO {};", atalaya_data::quote_identifier(role)))

@@ -3,13 +3,14 @@
 //! The slot's `consistent_point` F and the exported snapshot hold exactly the commits whose record starts
 //! before F. A position read beside a snapshot does not: commits are in the log before they are visible.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use atalaya_data::Lsn;
 use atalaya_estate::ConnectionUrl;
 
 use crate::wire::{GivenUp, WireConnection, WireOptions};
-use crate::{Error, Session, settings};
+use crate::{Error, Session, running_transactions, settings};
 
 /// How long a slot lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +35,38 @@ impl FenceSlot {
     /// # Errors
     /// The server's: no free slot or walsender, no REPLICATION; [`Error::OpenTransactions`] after `limit`.
     pub async fn open(source: &ConnectionUrl, lifetime: Lifetime<'_>, limit: Duration) -> Result<Self, Error> {
+        Self::make(source, source, lifetime, limit, std::future::pending()).await
+    }
+
+    /// Makes a temporary slot on a physical standby, from 16 on. A standby cannot write the records that tell a new slot
+    /// which transactions run: the primary is asked for them, so that one without work keeps nobody waiting. So long as
+    /// `limit` at most.
+    ///
+    /// # Errors
+    /// As [`FenceSlot::open`]; the transactions that are waited for are the primary's.
+    pub async fn open_on_standby(
+        standby: &ConnectionUrl,
+        primary: &ConnectionUrl,
+        session: &Session,
+        limit: Duration,
+    ) -> Result<Self, Error> {
+        let telling = running_transactions::tell(primary, session);
+        Self::make(standby, primary, Lifetime::Temporary, limit, telling).await
+    }
+
+    async fn make(
+        place: &ConnectionUrl,
+        writer: &ConnectionUrl,
+        lifetime: Lifetime<'_>,
+        limit: Duration,
+        beside: impl Future<Output = Infallible>,
+    ) -> Result<Self, Error> {
         let options = WireOptions {
             application_name: "atalaya fence".to_owned(),
             replication: true,
             settings: settings::as_pairs(),
         };
-        let mut connection = WireConnection::connect(source, &options).await?;
+        let mut connection = WireConnection::connect(place, &options).await?;
         let sql = match lifetime {
             Lifetime::Persistent(name) => format!("CREATE_REPLICATION_SLOT {name} LOGICAL pgoutput EXPORT_SNAPSHOT"),
             Lifetime::Temporary => {
@@ -49,11 +76,16 @@ impl FenceSlot {
                 )
             }
         };
-        let made = match tokio::time::timeout(limit, connection.simple_query(&sql)).await {
+        let making = tokio::time::timeout(limit, connection.simple_query(&sql));
+        let made = tokio::select! {
+            made = making => made,
+            never = beside => match never {},
+        };
+        let made = match made {
             Ok(made) => made?,
             Err(_) => {
                 undo(connection, lifetime).await;
-                return Err(open_transactions(source, limit).await);
+                return Err(open_transactions(writer, limit).await);
             }
         };
         let shape = || Error::Shape { action: "creating a replication slot".to_owned() };

@@ -11,8 +11,10 @@ pub mod fence_slot;
 pub mod load;
 mod notification;
 mod pipeline;
+mod running_transactions;
 mod session;
 pub mod settings;
+pub mod standby;
 mod tls;
 pub mod wire;
 

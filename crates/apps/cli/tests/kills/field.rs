@@ -43,38 +43,40 @@ DELETE FROM bulk WHERE batch = {n} - 2;
 ";
 
 /// A migration that is killed again and again.
-pub(super) struct Field {
-    pub(super) shop: Move,
+pub(crate) struct Field {
+    pub(crate) shop: Move,
+    /// What every `start` is told besides.
+    pub(crate) told: Vec<&'static str>,
     batches: u32,
 }
 
 /// What the target says of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Table {
-    pub(super) is_done: bool,
-    pub(super) start_lsn: String,
-    pub(super) bytes: u64,
+pub(crate) struct Table {
+    pub(crate) is_done: bool,
+    pub(crate) start_lsn: String,
+    pub(crate) bytes: u64,
     /// Names the table's file: another one after TRUNCATE, DROP or a rewrite.
-    pub(super) filenode: String,
+    pub(crate) filenode: String,
 }
 
 /// What the target says of the migration, once every backend of a killed run is gone.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
-    pub(super) phase: String,
+pub(crate) struct Standing {
+    pub(crate) phase: String,
     /// The stored position, in bytes of log since the source's beginning.
-    pub(super) applied: u64,
-    pub(super) tables: BTreeMap<String, Table>,
-    pub(super) ranges_done: usize,
+    pub(crate) applied: u64,
+    pub(crate) tables: BTreeMap<String, Table>,
+    pub(crate) ranges_done: usize,
 }
 
 impl Standing {
-    pub(super) fn tables_done(&self) -> usize {
+    pub(crate) fn tables_done(&self) -> usize {
         self.tables.values().filter(|table| table.is_done).count()
     }
 
     /// Asserts that every table that was done before is the same file, with the same counters and start.
-    pub(super) fn assert_kept(&self, later: &Self) {
+    pub(crate) fn assert_kept(&self, later: &Self) {
         for (name, table) in self.tables.iter().filter(|(_, table)| table.is_done) {
             assert_eq!(Some(table), later.tables.get(name), "{name} was finished and has changed");
         }
@@ -83,49 +85,53 @@ impl Standing {
 
 impl Field {
     /// Fills the source.
-    pub(super) fn prepare(shop: Move) -> Self {
+    pub(crate) fn prepare(shop: Move) -> Self {
         shop.source.run_sql("shop", SCHEMA).unwrap();
-        Self { shop, batches: 0 }
+        Self { shop, told: Vec::new(), batches: 0 }
     }
 
     /// Commits a batch of changes on the source, each with other rows; answers with the log's position after it.
-    pub(super) fn change(&mut self) -> u64 {
+    pub(crate) fn change(&mut self) -> u64 {
         self.batches += 1;
         self.shop.source.run_sql("shop", &CHANGES.replace("{n}", &self.batches.to_string())).unwrap();
         self.source_position()
     }
 
     /// What the source may have forgotten: everything before was acknowledged.
-    pub(super) fn acknowledged(&self) -> u64 {
+    pub(crate) fn acknowledged(&self) -> u64 {
         let sql = "SELECT confirmed_flush_lsn - '0/0'::pg_lsn FROM pg_replication_slots WHERE NOT temporary";
         self.shop.source.run_sql("shop", sql).unwrap().parse().unwrap()
     }
 
-    pub(super) fn source_position(&self) -> u64 {
+    pub(crate) fn source_position(&self) -> u64 {
         let sql = "SELECT pg_current_wal_flush_lsn() - '0/0'::pg_lsn";
         self.shop.source.run_sql("shop", sql).unwrap().parse().unwrap()
     }
 
+    /// Arguments of `start`.
+    pub(crate) fn arguments(&self) -> Vec<&'static str> {
+        [&["--stop-when", "caught-up", "--split-larger-than", "1"], self.told.as_slice()].concat()
+    }
+
     /// Runs `start` with a failpoint to its end.
-    pub(super) fn start_with(&self, failpoint: &str) -> Ran {
-        let arguments = ["--stop-when", "caught-up", "--split-larger-than", "1"];
-        ran(self.shop.command(&Move::migrate("start", &arguments)).env("ATALAYA_FAILPOINT", failpoint))
+    pub(crate) fn start_with(&self, failpoint: &str) -> Ran {
+        ran(self.shop.command(&Move::migrate("start", &self.arguments())).env("ATALAYA_FAILPOINT", failpoint))
     }
 
     /// Runs `start`, which must die by SIGKILL at the failpoint; answers with what the target says then.
-    pub(super) fn kill_at(&self, failpoint: &str) -> Standing {
+    pub(crate) fn kill_at(&self, failpoint: &str) -> Standing {
         let ran = self.start_with(failpoint);
         assert_eq!(ran.signal, Some(9), "{failpoint}: {:?} {}", ran.code, ran.stderr);
         self.standing()
     }
 
     /// Lets the same command go on to its end.
-    pub(super) fn go_on(&self) {
-        self.shop.done("start", &["--stop-when", "caught-up", "--split-larger-than", "1"]);
+    pub(crate) fn go_on(&self) {
+        self.shop.done("start", &self.arguments());
     }
 
     /// What the target says, once no backend of a killed run is left that could still commit.
-    pub(super) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Standing {
         let target = &self.shop.target;
         let ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'atalaya%'";
         eventually("the killed run's backends are gone", || target.run_sql("shop", ours).unwrap() == "0");
@@ -166,7 +172,7 @@ impl Field {
     }
 
     /// Ends the migration: everything applied, proven by `finish`, and equal as psql sees it.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.go_on();
         self.shop.assert_equal();
         let proof = ran(&mut self.shop.command(&[

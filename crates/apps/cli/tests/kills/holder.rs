@@ -8,7 +8,7 @@ use crate::support::{Move, eventually, signal};
 use crate::writes::Writes;
 
 /// The process that holds this migration's snapshot, known by the source's URL in its environment.
-pub(super) fn holder(field: &Field) -> Option<i32> {
+pub(crate) fn holder(field: &Field) -> Option<i32> {
     let wanted = format!("SOURCE_URL={}", field.shop.source_url);
     std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
         let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
@@ -21,19 +21,19 @@ pub(super) fn holder(field: &Field) -> Option<i32> {
 }
 
 /// Backends on the source that keep a snapshot for the copy.
-fn backends(field: &Field) -> String {
+pub(crate) fn backends(field: &Field) -> String {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'atalaya snapshot shop'";
     field.shop.source.run_sql("shop", sql).unwrap()
 }
 
-fn kill_holder(field: &Field) {
+pub(crate) fn kill_holder(field: &Field) {
     let pid = holder(field).expect("a holder that outlives the killed run");
     signal(pid, Signal::SIGKILL);
     eventually("the holder's backend is gone", || backends(field) == "0");
 }
 
 /// Asserts that from one standing to the next exactly the unfinished tables began anew.
-fn assert_only_unfinished_began_anew(before: &Standing, after: &Standing) {
+pub(crate) fn assert_only_unfinished_began_anew(before: &Standing, after: &Standing) {
     before.assert_kept(after);
     for (name, table) in before.tables.iter().filter(|(_, table)| !table.is_done) {
         assert_ne!(table.start_lsn, after.tables[name].start_lsn, "{name} was not finished and has its old start");

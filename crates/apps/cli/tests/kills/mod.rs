@@ -5,8 +5,8 @@
 
 mod apply;
 mod copy;
-mod field;
-mod holder;
+pub(crate) mod field;
+pub(crate) mod holder;
 mod servers;
 mod soak;
 mod steps;

@@ -5,7 +5,9 @@ mod identity;
 mod inheritance;
 mod redefined;
 mod rewritten;
+mod row_security;
 mod sequences;
+mod silenced;
 mod triggers;
 
 use crate::support::{Move, Ran};

@@ -230,3 +230,25 @@ fn a_kill_after_each_step_of_an_addition_and_the_same_command_end_in_equal_table
     shop.assert_equal();
     assert_eq!(objects(&shop.source), objects(&shop.target));
 }
+
+#[test]
+fn an_addition_whose_rows_are_loaded_needs_its_snapshot_no_more() {
+    let shop = Move::between(16, 18);
+    let table =
+        "CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT i, 'v' FROM generate_series(1, 100) i";
+    shop.source.run_sql("shop", table).unwrap();
+    let start = ["--stop-when", "caught-up", "--retries", "2"];
+    shop.done("start", &start);
+    shop.done("add-table", &["--table", "public.a", "--again"]);
+    let killed = shop.spawn_with("start", &start, &[("ATALAYA_FAILPOINT", "addition-copied")]).wait();
+    assert_eq!(killed.signal, Some(9), "{}", killed.stderr);
+    let holder = "FROM pg_stat_activity WHERE application_name = 'atalaya snapshot shop'";
+    assert_eq!(shop.source.run_sql("shop", &format!("SELECT pg_terminate_backend(pid) {holder}")).unwrap(), "t");
+    eventually("the holder is gone", || {
+        shop.source.run_sql("shop", &format!("SELECT count(*) {holder}")).unwrap() == "0"
+    });
+    shop.source.run_sql("shop", "UPDATE a SET v = 'w' WHERE id < 10").unwrap();
+    shop.done("start", &start);
+    shop.assert_equal();
+    shop.done("finish", &[]);
+}

@@ -16,6 +16,10 @@ const BROKEN: &[(&str, &[&str])] = &[
     ),
     ("DROP TRIGGER t_off ON app.person", &["trigger | t_off on app.person | missing | - | data"]),
     (
+        "ALTER TABLE ONLY app.tree_1_all ENABLE TRIGGER t_tree_2; ALTER TABLE ONLY app.tree_rest DISABLE TRIGGER t_tree_2",
+        &["trigger | t_tree_2 on app.tree | different | fires in partitions | data"],
+    ),
+    (
         "DROP TRIGGER t_tree ON app.tree; CREATE TRIGGER t_tree BEFORE INSERT ON app.tree FOR EACH ROW EXECUTE FUNCTION app.nothing()",
         &["trigger | t_tree on app.tree | different | definition | data"],
     ),

@@ -50,9 +50,18 @@ impl Parts {
                 let hint = "a move needs two databases; check both URLs".to_owned();
                 reader.report("estate::contradiction", &target_text.span, "same as the source", message, hint);
             }
+            if let (Some(text), Some(standby)) =
+                (&draft.snapshot_from, self.end_checked(reader, name, "snapshot_from", draft.snapshot_from.as_ref()))
+                && source.is_some_and(|source| source.is_same_database(standby))
+            {
+                let message = format!("snapshot_from of migration `{}` is the source itself", shown(name));
+                let hint = "name a physical standby of the source, or leave the key out".to_owned();
+                reader.report("estate::contradiction", &text.span, "same as the source", message, hint);
+            }
             let rest = draft.rest.clone();
             let (source, target) = (source_text.value.clone(), target_text.value.clone());
-            migrations.insert(name.clone(), Migration { source, target, ..rest });
+            let snapshot_from = draft.snapshot_from.as_ref().map(|text| text.value.clone());
+            migrations.insert(name.clone(), Migration { source, target, snapshot_from, ..rest });
         }
         migrations
     }

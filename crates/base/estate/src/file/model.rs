@@ -59,6 +59,8 @@ pub struct Migration {
     pub source: String,
     /// The key of the target in `databases`.
     pub target: String,
+    /// The key in `databases` of a physical standby of the source that rows are read from.
+    pub snapshot_from: Option<String>,
     /// The tables that move; everything unless said otherwise.
     pub tables: TablePatterns,
     /// Tables declared to be only inserted into.
@@ -67,6 +69,8 @@ pub struct Migration {
     pub conflicts: Option<ConflictRules>,
     /// Parallel workers, from 1 to 64; `None` leaves the choice to the command.
     pub workers: Option<NonZeroU16>,
+    /// Whether an event trigger on the source tells of each statement about its tables.
+    pub ddl_trigger: bool,
 }
 
 impl Migration {
@@ -90,6 +94,8 @@ pub struct ResolvedMigration<'estate> {
     pub target: &'estate Database,
     /// The target's address.
     pub target_url: &'estate ConnectionUrl,
+    /// The address of the standby that rows are read from, where one is declared.
+    pub snapshot_url: Option<&'estate ConnectionUrl>,
     /// Everything else that was declared.
     pub migration: &'estate Migration,
 }
@@ -101,12 +107,17 @@ impl Estate {
         let (name, migration) = self.migrations.get_key_value(name)?;
         let source = self.databases.get(&migration.source)?;
         let target = self.databases.get(&migration.target)?;
+        let snapshot_url = match &migration.snapshot_from {
+            Some(standby) => Some(self.databases.get(standby)?.url.as_ref()?),
+            None => None,
+        };
         Some(ResolvedMigration {
             name,
             source,
             source_url: source.url.as_ref()?,
             target,
             target_url: target.url.as_ref()?,
+            snapshot_url,
             migration,
         })
     }

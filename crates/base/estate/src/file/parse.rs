@@ -12,13 +12,14 @@ use super::problem::{EstateErrors, Finding, describe};
 use super::reader::{Reader, Text};
 use super::redact::Redacted;
 use super::tree::{self, Node, Value};
-use super::values::{conflicts_of, engine_of, name_of, patterns_of, url_of, workers_of};
+use super::values::{conflicts_of, engine_of, flag_of, name_of, patterns_of, url_of, workers_of};
 use crate::{TablePattern, TablePatterns};
 
 const SECTIONS: [&str; 4] = ["estate", "services", "databases", "migrations"];
 const SERVICE_KEYS: [&str; 2] = ["database", "patterns"];
 const DATABASE_KEYS: [&str; 2] = ["engine", "url"];
-const MIGRATION_KEYS: [&str; 7] = ["source", "target", "tables", "exclude", "append_only", "conflicts", "workers"];
+const MIGRATION_KEYS: [&str; 9] =
+    ["source", "target", "snapshot_from", "tables", "exclude", "append_only", "conflicts", "workers", "ddl_trigger"];
 
 impl Estate {
     /// Reads an estate file. `file` is only its name for messages; `lookup` gives the values of `${VAR}`
@@ -72,6 +73,7 @@ pub(crate) struct Parts {
 pub(crate) struct DraftMigration {
     pub(crate) source: Option<Text>,
     pub(crate) target: Option<Text>,
+    pub(crate) snapshot_from: Option<Text>,
     pub(crate) rest: Migration,
 }
 
@@ -169,19 +171,21 @@ impl Parts {
         if matches!(node.value, Value::Map(_)) {
             reader.require(&entries, at, &what, &["source", "target"]);
         }
-        let (mut source, mut target) = (None, None);
+        let (mut source, mut target, mut snapshot_from) = (None, None, None);
         let (mut tables, mut exclude, mut append_only) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut conflicts, mut workers) = (None, None);
+        let (mut conflicts, mut workers, mut ddl_trigger) = (None, None, false);
         for entry in entries {
             let key = format!("`{}` of {what}", entry.key);
             match entry.key.as_str() {
                 "source" => source = reader.text(&entry.value, &key),
                 "target" => target = reader.text(&entry.value, &key),
+                "snapshot_from" => snapshot_from = reader.text(&entry.value, &key),
                 "tables" => tables = patterns_of(reader, &entry.value, &key),
                 "exclude" => exclude = patterns_of(reader, &entry.value, &key),
                 "append_only" => append_only = patterns_of(reader, &entry.value, &key),
                 "conflicts" => conflicts = conflicts_of(reader, &entry.value, &key),
-                _ => workers = workers_of(reader, &entry.value, &key),
+                "workers" => workers = workers_of(reader, &entry.value, &key),
+                _ => ddl_trigger = flag_of(reader, &entry.value, &key),
             }
         }
         for (kept, key) in [(&tables, "tables"), (&append_only, "append_only")] {
@@ -198,11 +202,13 @@ impl Parts {
         let rest = Migration {
             source: String::new(),
             target: String::new(),
+            snapshot_from: None,
             tables: TablePatterns::new(only(tables), only(exclude)),
             append_only: only(append_only),
             conflicts,
             workers,
+            ddl_trigger,
         };
-        self.migrations.insert(name.to_owned(), DraftMigration { source, target, rest });
+        self.migrations.insert(name.to_owned(), DraftMigration { source, target, snapshot_from, rest });
     }
 }

@@ -119,6 +119,18 @@ fn policy_of(reader: &mut Reader<'_>, text: &Text) -> Option<ConflictPolicy> {
     }
 }
 
+/// `true` or `false`; anything else is told, and `false`.
+pub(crate) fn flag_of(reader: &mut Reader<'_>, node: &Node, what: &str) -> bool {
+    match &node.value {
+        Value::Scalar { text, plain: true } if text == "true" => return true,
+        Value::Scalar { text, plain: true } if text == "false" => return false,
+        Value::Broken => return false,
+        _ => {}
+    }
+    reader.report("estate::wrong_type", &node.span, "not known", format!("{what} has to be `true` or `false`"), None);
+    false
+}
+
 pub(crate) fn workers_of(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<NonZeroU16> {
     let number = match &node.value {
         Value::Scalar { text, plain: true } => text.parse::<NonZeroU16>().ok(),

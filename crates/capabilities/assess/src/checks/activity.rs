@@ -284,6 +284,10 @@ async fn earlier_migration(facts: &Facts) -> Result<Outcome, Error> {
             "publication",
             "SELECT pubname::text FROM pg_catalog.pg_publication WHERE pubname LIKE 'atalaya\\_%' ORDER BY 1",
         ),
+        (
+            "event trigger",
+            "SELECT evtname::text FROM pg_catalog.pg_event_trigger WHERE evtname LIKE 'atalaya\\_%' ORDER BY 1",
+        ),
     ] {
         for row in facts.source.query(sql, &[]).await? {
             findings.push(Finding::warn(format!("the source has a {what} of a migration")).on(row.get::<_, String>(0)));

@@ -10,9 +10,11 @@ mod objects;
 mod privileges;
 mod registry;
 mod roles;
+mod row_security;
 mod support;
 mod tables;
 mod target;
+mod triggers;
 mod versions;
 mod wal;
 

@@ -1,20 +1,12 @@
-//! Triggers, rules, indexes, constraints and objects that act on their own.
+//! Indexes, constraints and objects that act on their own.
 
 use atalaya_data::quote_identifier;
 
 use crate::{Check, Error, Facts, Finding, Outcome, Severity};
 
-use super::support::{by_table, listed, name_of, ready};
+use super::support::{listed, name_of, ready};
 
 pub(super) const CHECKS: &[Check] = &[
-    Check {
-        id: "always-triggers",
-        title: "no trigger fires for applied changes",
-        severity: Severity::Warn,
-        why: "ENABLE ALWAYS and ENABLE REPLICA triggers fire even under session_replication_role = replica: what they write is written twice",
-        remedy: "make such triggers after the cutover, or set them to ENABLE (origin) for the time of the move",
-        run: |facts| Box::pin(always_triggers(facts)),
-    },
     Check {
         id: "event-triggers",
         title: "no event trigger fires on DDL",
@@ -22,14 +14,6 @@ pub(super) const CHECKS: &[Check] = &[
         why: "event triggers are not restored; those on the target fire on every statement of the restore, ENABLE ALWAYS ones whatever the session says",
         remedy: "disable those of the target for the time of the move; make the source's anew at the end",
         run: |facts| Box::pin(event_triggers(facts)),
-    },
-    Check {
-        id: "rules",
-        title: "no rewrite rule changes what is applied",
-        severity: Severity::Warn,
-        why: "COPY ignores rules, INSERT, UPDATE and DELETE do not: a rule that is active on the target turns applied changes into something else",
-        remedy: "replace rules by triggers, or make them after the cutover",
-        run: |facts| Box::pin(rules(facts)),
     },
     Check {
         id: "foreign-keys-outside",
@@ -89,32 +73,6 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-async fn always_triggers(facts: &Facts) -> Result<Outcome, Error> {
-    let mut findings = Vec::new();
-    for side in facts.sides() {
-        let rows = side
-            .query(
-                "SELECT n.nspname::text, c.relname::text, t.tgname::text
-                   FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                  WHERE t.tgenabled IN ('A', 'R') AND NOT t.tgisinternal AND n.nspname <> 'atalaya'
-                  ORDER BY 1, 2, 3",
-                &[],
-            )
-            .await?;
-        let selected = |row: &&atalaya_postgres::Row| facts.selected().any(|relation| relation.name == name_of(row));
-        for row in rows.iter().filter(selected) {
-            let (table, trigger) = (name_of(row), row.get::<_, String>(2));
-            findings.push(
-                Finding::warn(format!("{}: trigger `{trigger}` is ENABLE ALWAYS or REPLICA", side.name))
-                    .on(&table)
-                    .remedy(format!("ALTER TABLE {} ENABLE TRIGGER {};", table.to_sql(), quote_identifier(&trigger))),
-            );
-        }
-    }
-    Ok(findings.into())
-}
-
 async fn event_triggers(facts: &Facts) -> Result<Outcome, Error> {
     let mut findings = Vec::new();
     for side in facts.sides() {
@@ -122,7 +80,10 @@ async fn event_triggers(facts: &Facts) -> Result<Outcome, Error> {
             .query(
                 "SELECT e.evtname::text, e.evtevent::text, e.evtenabled IN ('A', 'R')
                    FROM pg_catalog.pg_event_trigger e
-                  WHERE e.evtenabled <> 'D' AND NOT EXISTS (
+                  WHERE e.evtenabled <> 'D' AND e.evtfoid NOT IN (
+                        SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.pronamespace = (
+                               SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = 'atalaya'))
+                    AND NOT EXISTS (
                         SELECT FROM pg_catalog.pg_depend d
                          WHERE d.classid = 'pg_catalog.pg_event_trigger'::regclass AND d.objid = e.oid
                            AND d.deptype = 'e')
@@ -141,22 +102,6 @@ async fn event_triggers(facts: &Facts) -> Result<Outcome, Error> {
         }));
     }
     Ok(findings.into())
-}
-
-async fn rules(facts: &Facts) -> Result<Outcome, Error> {
-    let rows = facts
-        .source
-        .query(
-            "SELECT n.nspname::text, c.relname::text,
-                    r.rulename || CASE WHEN r.ev_enabled IN ('A', 'R') THEN ' (ALWAYS or REPLICA)' ELSE '' END
-               FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
-               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-              WHERE c.oid = ANY($1) AND r.ev_type <> '1' AND r.ev_enabled <> 'D'
-              ORDER BY 1, 2, 3",
-            &[&facts.selected_oids()],
-        )
-        .await?;
-    Ok(by_table(&rows, |_, rules| Finding::warn(format!("rewrite rules: {rules}"))).into())
 }
 
 async fn foreign_keys_outside(facts: &Facts) -> Result<Outcome, Error> {

@@ -3,8 +3,8 @@
 use crate::Check;
 
 use super::{
-    activity, capacity, collations, conflicts, extensions, identity, objects, privileges, roles, tables, target,
-    versions, wal,
+    activity, capacity, collations, conflicts, extensions, identity, objects, privileges, roles, row_security, tables,
+    target, triggers, versions, wal,
 };
 
 const FAMILIES: &[&[Check]] = &[
@@ -13,8 +13,10 @@ const FAMILIES: &[&[Check]] = &[
     capacity::CHECKS,
     privileges::CHECKS,
     tables::CHECKS,
+    row_security::CHECKS,
     identity::CHECKS,
     conflicts::CHECKS,
+    triggers::CHECKS,
     objects::CHECKS,
     extensions::CHECKS,
     collations::CHECKS,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use atalaya_catalog::{Generated, Relation, RelationKind};
-use atalaya_data::{RelationName, quote_identifier};
+use atalaya_data::RelationName;
 
-use crate::{Check, Error, Facts, Finding, LargeObjects, Outcome, Severity, SideName};
+use crate::{Check, Error, Facts, Finding, LargeObjects, Outcome, Severity};
 
 use super::support::{by_table, bytes, listed, name_of, ready};
 
@@ -97,14 +97,6 @@ pub(super) const CHECKS: &[Check] = &[
         why: "geometry and raster values are read by the target's PostGIS, which must be of the same or a later version",
         remedy: "install the same PostGIS version on the target, and upgrade it after the move",
         run: |facts| ready(postgis(facts)),
-    },
-    Check {
-        id: "row-security",
-        title: "row security hides no rows",
-        severity: Severity::Fail,
-        why: "a policy that applies to the role hides rows from the copy, or refuses applied ones",
-        remedy: "use the table's owner without FORCE, or a role with BYPASSRLS, on both sides",
-        run: |facts| Box::pin(row_security(facts)),
     },
     Check {
         id: "materialized-views",
@@ -371,47 +363,6 @@ fn postgis(facts: &Facts) -> Outcome {
         })
         .collect::<Vec<_>>()
         .into()
-}
-
-async fn row_security(facts: &Facts) -> Result<Outcome, Error> {
-    let rows = facts
-        .source
-        .query(
-            "SELECT n.nspname::text, c.relname::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'),
-                    c.relforcerowsecurity
-               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-              WHERE c.oid = ANY($1) AND c.relrowsecurity ORDER BY 1, 2",
-            &[&facts.selected_oids()],
-        )
-        .await?;
-    let mut findings = Vec::new();
-    for row in &rows {
-        let name = name_of(row);
-        let (owner, forced): (bool, bool) = (row.get(2), row.get(3));
-        let before = findings.len();
-        for side in facts.sides() {
-            // The owner of the target's tables is the role that restores them, unless FORCE binds it too.
-            let bound = match side.name {
-                SideName::Source => !owner || forced,
-                SideName::Target => forced,
-            };
-            if bound && !side.role.bypasses_row_security {
-                findings.push(
-                    Finding::fail(format!("policies apply to role `{}` on the {}", side.role.name, side.name))
-                        .on(&name)
-                        .remedy(format!(
-                            "ALTER ROLE {} BYPASSRLS; -- or: ALTER TABLE {} NO FORCE ROW LEVEL SECURITY; and own it",
-                            quote_identifier(&side.role.name),
-                            name.to_sql()
-                        )),
-                );
-            }
-        }
-        if findings.len() == before {
-            findings.push(Finding::info("row security is on; the roles are not bound by it").on(&name));
-        }
-    }
-    Ok(findings.into())
 }
 
 async fn materialized_views(facts: &Facts) -> Result<Outcome, Error> {

@@ -110,7 +110,7 @@ async fn schema(facts: &Facts) -> Result<Outcome, Error> {
 }
 
 /// The target's table for a source's one: the same name, else the root of its partition tree.
-fn counterpart<'a>(facts: &'a Facts, relation: &Relation) -> Option<&'a Relation> {
+pub(super) fn counterpart<'a>(facts: &'a Facts, relation: &Relation) -> Option<&'a Relation> {
     facts
         .target
         .relation(&relation.name)
@@ -171,7 +171,16 @@ async fn rows(facts: &Facts) -> Result<Outcome, Error> {
     let mut findings = Vec::new();
     for name in present.iter().take(EMPTINESS_LOOKS_MAX) {
         let sql = format!("SELECT EXISTS (SELECT FROM ONLY {})", name.to_sql());
-        if facts.target.query_one(&sql, &[]).await?.get(0) {
+        let holds_rows = match facts.target.query_one(&sql, &[]).await {
+            Ok(row) => row.get(0),
+            Err(Error::Postgres(error)) if error.sqlstate() == Some("42501") => {
+                findings
+                    .push(Finding::fail("the role may not see whether the table holds rows on the target").on(name));
+                false
+            }
+            Err(error) => return Err(error),
+        };
+        if holds_rows {
             findings.push(
                 Finding::fail("the table holds rows on the target")
                     .on(name)

@@ -3,7 +3,7 @@
 use atalaya_assess::Status::{Fail, Pass, Warn};
 
 use crate::support::Expect::{Fires, Quiet};
-use crate::support::{Case, Kind, case};
+use crate::support::{As, Case, Kind, Login, case};
 
 const TRIGGER: &str = "CREATE TABLE t (id int PRIMARY KEY);
     CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
@@ -11,15 +11,35 @@ const TRIGGER: &str = "CREATE TABLE t (id int PRIMARY KEY);
     ALTER TABLE t ENABLE ALWAYS TRIGGER audit";
 
 super::cases! {
-    a_trigger_that_always_fires_is_named: |name| Case {
-        source_sql: TRIGGER,
-        ..case("always-triggers", name, Fires(Warn, "ENABLE TRIGGER \"audit\""))
+    a_trigger_that_always_fires_on_an_existing_target_is_named: |name| Case {
+        target_sql: TRIGGER,
+        plan: |plan| plan.options.existing_schema = true,
+        ..case("always-triggers", name, Fires(Warn, "trigger `audit` (ENABLE ALWAYS) would act on rows of the move: off from"))
+    };
+    a_rule_of_a_target_that_the_role_does_not_own_is_refused: |name| Case {
+        login: As { source: Login::Superuser, target: Login::Shaped },
+        target_sql: "CREATE TABLE t (id int PRIMARY KEY, v int); CREATE RULE hush AS ON DELETE TO t DO INSTEAD NOTHING; GRANT ALL ON t TO shaped",
+        plan: |plan| plan.options.existing_schema = true,
+        ..case("always-triggers", name, Fires(Fail, "DISABLE RULE \"hush\""))
+    };
+    triggers_of_an_existing_target_that_no_row_of_the_move_wakes_are_left: |name| Case {
+        target_sql: "CREATE TABLE t (id int PRIMARY KEY, v int UNIQUE DEFERRABLE);
+                     CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+                     CREATE TRIGGER audit BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+        plan: |plan| plan.options.existing_schema = true,
+        ..case("always-triggers", name, Quiet)
     };
     an_event_trigger_is_named: |name| Case {
         source_sql: "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
                      CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION f();
                      ALTER EVENT TRIGGER watch ENABLE ALWAYS",
         ..case("event-triggers", name, Fires(Warn, "ENABLE ALWAYS"))
+    };
+    an_event_trigger_of_a_migration_is_not_the_applications: |name| Case {
+        source_sql: "CREATE SCHEMA atalaya; CREATE FUNCTION atalaya.f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+                     CREATE EVENT TRIGGER atalaya_shop_end ON ddl_command_end EXECUTE FUNCTION atalaya.f();
+                     ALTER EVENT TRIGGER atalaya_shop_end ENABLE ALWAYS",
+        ..case("event-triggers", name, Quiet)
     };
     a_rewrite_rule_is_named: |name| Case {
         source_sql: "CREATE TABLE t (id int PRIMARY KEY); CREATE RULE hush AS ON DELETE TO t DO INSTEAD NOTHING",

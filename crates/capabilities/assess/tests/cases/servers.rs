@@ -136,6 +136,11 @@ super::cases! {
         target_sql: "CREATE SCHEMA atalaya",
         ..case("earlier-migration", name, Fires(Warn, "atalaya"))
     };
+    an_event_trigger_of_an_earlier_migration_is_named: |name| Case {
+        source_sql: "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+                     CREATE EVENT TRIGGER atalaya_shop_end ON ddl_command_end EXECUTE FUNCTION f()",
+        ..case("earlier-migration", name, Fires(Warn, "atalaya_shop_end"))
+    };
     a_read_only_target_is_named: |name| Case {
         target_sql: "ALTER DATABASE {db} SET default_transaction_read_only = on",
         ..case("default-read-only", name, Fires(Warn, "RESET default_transaction_read_only"))

@@ -82,6 +82,21 @@ super::cases! {
                      ALTER TABLE t ENABLE ROW LEVEL SECURITY",
         ..case("row-security", name, Fires(Pass, "not bound"))
     };
+    policies_of_an_existing_target_that_bind_the_role_are_refused: |name| Case {
+        login: As { source: Login::Superuser, target: Login::Shaped },
+        target_sql: "CREATE TABLE t (id int PRIMARY KEY, v int); ALTER TABLE t OWNER TO shaped;
+                     ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+        plan: |plan| plan.options.existing_schema = true,
+        ..case("row-security", name, Fires(Fail, "policies apply to role `shaped` on the target"))
+    };
+    policies_of_an_existing_target_that_do_not_bind_its_owner_are_taken: |name| Case {
+        login: As { source: Login::Superuser, target: Login::Shaped },
+        source_sql: "CREATE TABLE t (id int PRIMARY KEY, v int)",
+        target_sql: "CREATE TABLE t (id int PRIMARY KEY, v int); ALTER TABLE t OWNER TO shaped;
+                     ALTER TABLE t ENABLE ROW LEVEL SECURITY",
+        plan: |plan| plan.options.existing_schema = true,
+        ..case("row-security", name, Quiet)
+    };
     a_materialized_view_is_named: |name| Case {
         source_sql: "CREATE MATERIALIZED VIEW m AS SELECT 1 AS one",
         ..case("materialized-views", name, Fires(Warn, "REFRESH MATERIALIZED VIEW"))

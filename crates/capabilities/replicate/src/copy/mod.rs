@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 use crate::progress::{Store, StoredSnapshot};
 use crate::protect::workers_within;
 use crate::report::{Event, Observer};
+use crate::snapshot::Reading;
 use crate::{Error, Plan};
 
 use job::{Emptied, Job};
@@ -27,7 +28,9 @@ use job::{Emptied, Job};
 /// What all workers share.
 struct Shared<'a> {
     plan: &'a Plan,
-    /// For questions about the source; COPY has connections of its own.
+    /// Where rows are read from; COPY has connections of its own.
+    reading: &'a Reading<'a>,
+    /// Where the snapshot's holder is ended.
     source: &'a Session,
     gate: LoadGate,
     /// Active sessions of others and their limit, while the copy waits for a busy source.
@@ -43,9 +46,13 @@ struct Shared<'a> {
     replica: bool,
 }
 
-/// Both catalogs, and what the target's role may do.
+/// Both servers and their catalogs, and what the target's role may do.
 pub(crate) struct Sides<'a> {
-    /// The source's relations.
+    /// The source.
+    pub(crate) source: &'a Session,
+    /// Where rows are read from.
+    pub(crate) reading: &'a Reading<'a>,
+    /// The relations of the server that rows are read from.
     pub(crate) sources: &'a [Relation],
     /// The target's.
     pub(crate) targets: &'a [Relation],
@@ -74,7 +81,9 @@ impl Shared<'_> {
             "copy_bytes_expected": self.bytes_expected,
             "copy_bytes_per_second": rate.round(),
             "copy_seconds_left": (bytes > 0).then(|| left.round()),
-            "held_back": self.held_back().map(|(active, limit)| serde_json::json!({ "active": active, "limit": limit })),
+            "held_back": self.held_back().map(
+                |(active, limit)| serde_json::json!({ "active": active, "limit": limit, "server": self.reading.word() }),
+            ),
         })
     }
 
@@ -82,17 +91,18 @@ impl Shared<'_> {
         self.held_back.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Waits while the source is too busy for another table or range.
+    /// Waits while the server that is read is too busy for another table or range.
     async fn pass_gate(&self) -> Result<(), Error> {
+        let server = self.reading.word();
         let told = |held| {
             let text = match held {
                 Held::Begun { active, limit } => format!(
-                    "{active} sessions of others are active on the source, more than {limit}: no new table or range is \
+                    "{active} sessions of others are active on the {server}, more than {limit}: no new table or range is \
                      begun until they are fewer"
                 ),
-                Held::Over { waited } => format!("the copy goes on after {} s: the source is calm", waited.as_secs()),
+                Held::Over { waited } => format!("the copy goes on after {} s: the {server} is calm", waited.as_secs()),
                 Held::Slowly { waited } => format!(
-                    "the source has been busy for {} s: one table or range at a time is begun all the same",
+                    "the {server} has been busy for {} s: one table or range at a time is begun all the same",
                     waited.as_secs()
                 ),
             };
@@ -102,7 +112,7 @@ impl Shared<'_> {
             };
             self.observer.observe(&Event::Warning { text });
         };
-        Ok(self.gate.pass(self.source, told).await?)
+        Ok(self.gate.pass(self.reading.session(), told).await?)
     }
 
     fn report(&self) {
@@ -118,7 +128,6 @@ impl Shared<'_> {
 pub(crate) async fn copy_tables(
     plan: &Plan,
     store: &Store<'_>,
-    source: &Session,
     snapshot: &StoredSnapshot,
     sides: &Sides<'_>,
     observer: &dyn Observer,
@@ -144,15 +153,20 @@ pub(crate) async fn copy_tables(
         };
         let emptied = if referenced.contains(&table.target) { Emptied::Deleted } else { Emptied::Truncated };
         let (from, to) = (Arc::new(from.clone()), Arc::new(to.clone()));
-        let of_table = job::jobs_of(plan, store, source, table, from, to, emptied).await?;
+        let of_table = job::jobs_of(plan, store, sides.reading.session(), table, from, to, emptied).await?;
         let counters = Left { jobs: AtomicU64::new(of_table.len() as u64), rows: AtomicU64::new(0) };
         left.insert(table.source.clone(), counters);
         jobs.extend(of_table);
     }
-    let workers = workers_within(&plan.options).min(jobs.len().max(1));
+    // Whoever comes here with every row loaded may have no snapshot any more, and needs none.
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let workers = workers_within(&plan.options).min(jobs.len());
     let shared = Shared {
         plan,
-        source,
+        reading: sides.reading,
+        source: sides.source,
         gate: LoadGate::new(plan.options.source_load),
         held_back: std::sync::Mutex::default(),
         snapshot,
@@ -185,7 +199,7 @@ pub(crate) async fn copy_tables(
 }
 
 /// Tables of the target that foreign keys of other tables refer to; there are some only in a schema that was there.
-async fn referenced(target: &Session) -> Result<HashSet<RelationName>, Error> {
+pub(crate) async fn referenced(target: &Session) -> Result<HashSet<RelationName>, Error> {
     let rows = target
         .query(
             "SELECT DISTINCT n.nspname::text, c.relname::text FROM pg_catalog.pg_constraint k

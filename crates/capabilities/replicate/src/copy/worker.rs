@@ -16,7 +16,7 @@ pub(super) async fn work(shared: &Shared<'_>, number: usize) -> Result<(), Error
     let plan = shared.plan;
     let name = format!("atalaya copy {}", plan.name);
     let options = WireOptions { application_name: name.clone(), replication: false, settings: settings::as_pairs() };
-    let mut source = WireConnection::connect(&plan.source, &options).await?;
+    let mut source = WireConnection::connect(shared.reading.url(), &options).await?;
     let mut target = WireConnection::connect(&plan.target, &options).await?;
     let lock_limit = settings::lock_limit_sql(plan.options.lock_limit);
     source.simple_query(&lock_limit).await?;
@@ -24,7 +24,7 @@ pub(super) async fn work(shared: &Shared<'_>, number: usize) -> Result<(), Error
     let import = format!("SET TRANSACTION SNAPSHOT {}", quote_literal(&shared.snapshot.name));
     let imported = source.simple_query(&import).await;
     // After the import: only then does a living holder prove that the snapshot was its own.
-    if !snapshot::is_held(shared.source, shared.snapshot).await? {
+    if !snapshot::is_held(shared.reading, shared.snapshot).await? {
         return Err(Error::SnapshotLost);
     }
     imported?;
@@ -64,7 +64,7 @@ async fn load(
     };
     let totals = pipe_copy(source, &job.copy_out(), target, &job.copy_in(), passed)
         .await
-        .map_err(|error| Error::Copy { relation: job.source.name.clone(), source: Box::new(error.into()) })?;
+        .map_err(|error| shared.reading.copy_failed(job.source.name.clone(), error.into()))?;
     failpoints.reach("copy-loaded");
     refuse_rewritten(shared, job).await?;
     source.simple_query("ROLLBACK TO SAVEPOINT job").await?;
@@ -100,10 +100,10 @@ async fn load(
 }
 
 /// A table that was rewritten since the snapshot may show it no row, and rows are at other places than its ranges say.
-/// Asked while the copy's lock keeps it from being rewritten again.
+/// Asked where the rows are read, while the copy's lock keeps it from being rewritten again there.
 async fn refuse_rewritten(shared: &Shared<'_>, job: &Job) -> Result<(), Error> {
     let Some(was) = &job.definition else { return Ok(()) };
-    let now = describe_one(shared.source, was.oid).await?;
+    let now = describe_one(shared.reading.session(), was.oid).await?;
     if now.is_some_and(|now| now.name == job.source.name && now.definition.filenode == was.filenode) {
         return Ok(());
     }

@@ -9,6 +9,13 @@ use atalaya_postgres::Session;
 use super::definition::{DefinedColumn, Definition};
 use crate::Error;
 
+/// Differs whenever a table's name, its columns or the file of its rows do; of the relation `c` in the schema `n`.
+pub(super) const SHAPE: &str = "pg_catalog.hashtextextended(
+        pg_catalog.concat_ws(' ', n.nspname, c.relname, c.relnatts, pg_catalog.pg_relation_filenode(c.oid),
+            (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod,
+                        a.attisdropped), ',' ORDER BY a.attnum)
+               FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)) COLLATE pg_catalog.\"C\", 0)";
+
 /// A table of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourceTable {
@@ -18,6 +25,8 @@ pub(crate) struct SourceTable {
     /// Whether rows that are updated or deleted can be known; if not, such statements fail on the source itself.
     pub(crate) identified: bool,
     pub(crate) definition: Definition,
+    /// What the source makes of [`SHAPE`].
+    pub(crate) shape: i64,
     /// Columns in `attnum` order.
     pub(crate) columns: Vec<SourceColumn>,
 }
@@ -121,7 +130,8 @@ pub(crate) async fn describe(source: &Session, which: Which<'_>) -> Result<Vec<S
                    LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
                    LEFT JOIN pg_catalog.pg_namespace ln ON ln.oid = l.collnamespace
                    LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+                {SHAPE}
            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
            LEFT JOIN pg_catalog.pg_class rc ON c.relispartition AND rc.oid = pg_catalog.pg_partition_root(c.oid)
            LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace
@@ -144,6 +154,7 @@ pub(crate) async fn describe(source: &Session, which: Which<'_>) -> Result<Vec<S
                     attributes: row.get(4),
                     columns: columns.iter().map(|column| column.defined.clone()).collect(),
                 },
+                shape: row.get(9),
                 columns,
             })
         })

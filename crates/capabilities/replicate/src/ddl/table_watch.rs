@@ -9,39 +9,29 @@ use atalaya_data::RelationName;
 use atalaya_postgres::Session;
 use atalaya_postgres::catalog::read_relations;
 
-use super::partitions::other_places;
-use crate::progress::Store;
+use crate::progress::{Store, TableRow};
 use crate::run::chosen_tables;
 use crate::{Error, Plan};
-
-/// How the target's partition trees were made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trees {
-    /// By the move, like the source's.
-    Alike,
-    /// By somebody, perhaps in another way on purpose.
-    Apart,
-    /// By the move; but they cannot be read now. A group that is open may have a partition locked, and we would wait for
-    /// ourselves.
-    Locked,
-}
 
 /// What a run has seen of them.
 #[derive(Default)]
 pub(crate) struct TableWatch {
     signature: Option<String>,
     said: BTreeSet<RelationName>,
-    moved: BTreeSet<RelationName>,
 }
 
 impl TableWatch {
+    /// Takes a table for told of.
+    pub(crate) fn told(&mut self, name: &RelationName) {
+        self.said.insert(name.clone());
+    }
+
     /// What was not told before. Looks closely only when the source has other tables than at the last look.
     pub(crate) async fn look(
         &mut self,
         plan: &Plan,
         source: &Session,
         store: &Store<'_>,
-        trees: Trees,
     ) -> Result<Vec<String>, Error> {
         // Attaching a table moves it into a tree that may have been chosen by its root.
         let signature: String = source
@@ -57,11 +47,7 @@ impl TableWatch {
             return Ok(Vec::new());
         }
         let (came, went) = (unmoved(plan, source, store).await?, gone(source, store).await?);
-        let moved = match trees {
-            Trees::Alike => other_places(source, store.session, &store.read_tables().await?).await?,
-            Trees::Apart | Trees::Locked => Vec::new(),
-        };
-        self.signature = Some(signature).filter(|_| trees != Trees::Locked);
+        self.signature = Some(signature);
         let mut first = |name: &RelationName| self.said.insert(name.clone());
         let came = came.iter().filter(|name| first(name)).map(|name| {
             format!(
@@ -70,16 +56,17 @@ impl TableWatch {
             )
         });
         let mut told: Vec<String> = came.collect();
-        told.extend(moved.into_iter().filter(|name| self.moved.insert(name.clone())).map(|name| {
-            format!(
-                "table {name} was attached to a partitioned table or detached from one on the source: do the same on the \
-                 target before `finish`; a row that its place there does not allow would stop the run"
-            )
-        }));
-        told.extend(went.iter().filter(|name| first(name)).map(|name| {
-            format!(
-                "table {name} is gone from the source; drop it on the target, too, if that was meant, before `finish`"
-            )
+        told.extend(went.iter().filter(|row| first(&row.source)).map(|row| {
+            let TableRow { source, target, .. } = row;
+            match source == target {
+                true => format!(
+                    "table {source} is gone from the source; drop it on the target, too, if that was meant, before `finish`"
+                ),
+                false => format!(
+                    "table {source} is gone from the source, and its rows are in {target} on the target; if that was meant, \
+                     `atalaya migrate add-table --table {target} --again` copies {target} without them before `finish`"
+                ),
+            }
         }));
         Ok(told)
     }
@@ -93,11 +80,10 @@ async fn unmoved(plan: &Plan, source: &Session, store: &Store<'_>) -> Result<Vec
 }
 
 /// Tables of the migration that the source has no more.
-async fn gone(source: &Session, store: &Store<'_>) -> Result<Vec<RelationName>, Error> {
+async fn gone(source: &Session, store: &Store<'_>) -> Result<Vec<TableRow>, Error> {
     let there: BTreeSet<RelationName> =
         read_relations(source).await?.into_iter().map(|relation| relation.name).collect();
-    let moved = store.read_tables().await?.into_iter().map(|table| table.source);
-    Ok(moved.filter(|name| !there.contains(name)).collect())
+    Ok(store.read_tables().await?.into_iter().filter(|table| !there.contains(&table.source)).collect())
 }
 
 /// Refuses to end a move that leaves tables behind.

@@ -29,11 +29,23 @@ impl Follower<'_> {
         if let Some(message) = self.tables.unbound(relation_id).cloned() {
             // Changes before the message belong to the former definition.
             self.applier.flush().await?;
-            let now = describe_one(self.opened.source, relation_id).await?;
-            if let Some(now) = &now {
-                self.take_gained(&message, now).await?;
+            let mut now = describe_one(self.opened.source, relation_id).await?;
+            if now.as_ref().is_none_or(|now| !is_described_by(now, &message)) {
+                // What the catalog does not show yet must not be taken for a change that came later.
+                self.wait_until_seen(arriving.xid).await?;
+                now = describe_one(self.opened.source, relation_id).await?;
             }
-            self.tables.bind(&message, now.as_ref())?;
+            let name = RelationName::new(message.schema.clone(), message.name.clone());
+            // One that the move has given up since it is gone from the source: no row of it is anywhere any more.
+            if now.is_none() && !self.tables.mappings().contains_key(&name) {
+                return Ok(None);
+            }
+            if let Some(now) = &now {
+                let taken = self.take_gained(&message, now).await;
+                taken.map_err(|error| self.announced.naming(relation_id, error))?;
+            }
+            let bound = self.tables.bind(&message, now.as_ref());
+            bound.map_err(|error| self.announced.naming(relation_id, error))?;
         }
         self.tables.get(relation_id).map(|table| Some(Arc::clone(table)))
     }

@@ -2,11 +2,14 @@
 
 mod acknowledge;
 mod activity;
+mod announced;
 mod append_only;
 mod bind;
 mod numbers;
 mod redefined;
+mod seen;
 mod state;
+mod trees;
 mod turn;
 
 pub(crate) use append_only::store_counts;

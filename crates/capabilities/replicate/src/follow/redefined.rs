@@ -11,7 +11,7 @@ use crate::apply::GroupPosition;
 use crate::ddl::{
     Remedy, SourceColumn, SourceTable, Unfollowed, Which, describe, enum_signature, follow_enums, gained,
 };
-use crate::progress::{Store, TableRow};
+use crate::progress::Store;
 use crate::report::Event;
 use crate::{Error, sequences};
 
@@ -36,6 +36,11 @@ struct Seen {
 }
 
 impl DefinitionWatch {
+    /// Has the next look come at once.
+    pub(super) fn look_soon(&mut self) {
+        self.next = None;
+    }
+
     /// Whether nothing waits to be met.
     pub(super) fn is_settled(&self) -> bool {
         self.seen.is_none()
@@ -141,7 +146,9 @@ impl Follower<'_> {
             return Err(enum_redefined(name));
         }
         for (name, table) in &seen.tables {
-            self.meet_one(name, table).await?;
+            let met = self.meet_one(name, table).await;
+            met.map_err(|error| self.announced.naming(table.definition.oid, error))?;
+            self.announced.forget(table.definition.oid);
         }
         let applied = self.reached();
         self.applier.commit(GroupPosition { applied, committed_at_micros: None, transactions: 0 }).await?;
@@ -151,7 +158,7 @@ impl Follower<'_> {
         Ok(())
     }
 
-    async fn meet_one(&mut self, name: &RelationName, now: &SourceTable) -> Result<(), Error> {
+    pub(super) async fn meet_one(&mut self, name: &RelationName, now: &SourceTable) -> Result<(), Error> {
         let Some(mapping) = self.tables.mappings().get(name) else { return Ok(()) };
         let (Some(was), Some(target)) = (&mapping.definition, self.tables.target(&mapping.target)) else {
             return Ok(());
@@ -173,11 +180,11 @@ impl Follower<'_> {
     }
 
     /// A statement that rewrote the table may have changed its rows: only a comparison of every one can tell.
-    async fn forget_proof(&self, name: &RelationName) -> Result<(), Error> {
+    async fn forget_proof(&mut self, name: &RelationName) -> Result<(), Error> {
+        let Some(mapping) = self.tables.mappings().get(name) else { return Ok(()) };
         let store = Store { session: self.opened.target, name: &self.opened.plan.name };
-        let tables = store.read_tables().await?;
-        let rewritten: Vec<TableRow> = tables.into_iter().filter(|table| table.source == *name).collect();
-        store.forget_proofs(&rewritten).await
+        let sql = store.forget_proof_sql(&mapping.target);
+        self.applier.run(&sql).await
     }
 }
 

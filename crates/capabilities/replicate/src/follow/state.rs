@@ -11,15 +11,18 @@ use atalaya_postgres::settings;
 use tokio::time::Instant;
 
 use super::acknowledge::Acknowledger;
+use super::announced::Announced;
 use super::append_only::AppendOnly;
 use super::numbers::SequenceClock;
 use super::redefined::DefinitionWatch;
+use super::trees::TreeWatch;
 use crate::apply::{Applier, ApplySettings, GroupPosition, Mapping, TableSet};
 use crate::conflict::{Recorder, Values};
 use crate::control::Requests;
-use crate::ddl::{TableWatch, Trees, refuse_unpublished};
+use crate::ddl::{TableWatch, refuse_unpublished};
 use crate::progress::{Migration, Store, TableRow, check_position, check_source};
 use crate::report::{Event, Observer};
+use crate::silence::{ForeignKeys, SilenceWatch, Writers};
 use crate::spool::{Kept, Receiver};
 use crate::stream::{Batch, Reader, StreamOpener};
 use crate::{Error, Plan, StopWhen, sequences};
@@ -52,6 +55,7 @@ pub(crate) struct Opened<'a> {
 /// The transaction of the source that is arriving.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arriving {
+    pub(crate) xid: u32,
     pub(crate) commit_lsn: Lsn,
     pub(crate) committed_at_micros: i64,
     /// Whether the target has it already.
@@ -69,8 +73,11 @@ pub(crate) struct Follower<'a> {
     pub(crate) requests: Requests,
     pub(crate) acknowledger: Acknowledger,
     pub(crate) append_only: AppendOnly,
-    table_watch: TableWatch,
+    pub(super) table_watch: TableWatch,
+    pub(super) announced: Announced,
+    silence: SilenceWatch,
     pub(super) definitions: DefinitionWatch,
+    pub(super) trees: TreeWatch,
     pub(super) sequences: SequenceClock,
     pub(crate) arriving: Option<Arriving>,
     pub(crate) group: GroupPosition,
@@ -132,7 +139,10 @@ impl<'a> Follower<'a> {
             acknowledger: Acknowledger::new(applied, plan.options.synchronous_commit),
             append_only,
             table_watch: TableWatch::default(),
+            silence: SilenceWatch::new(Writers::of(settings.replica_role), ForeignKeys::of(migration.schema)),
+            announced: Announced::default(),
             definitions: DefinitionWatch::default(),
+            trees: TreeWatch::default(),
             sequences: SequenceClock::default(),
             arriving: None,
             group: GroupPosition { applied, committed_at_micros: None, transactions: 0 },
@@ -149,13 +159,16 @@ impl<'a> Follower<'a> {
     pub(crate) async fn run(mut self) -> Result<Ended, Error> {
         let mut tick = tokio::time::interval(TICK);
         let mut goal = tokio::time::interval(GOAL_EVERY);
+        // Before the first row, which may be outside of a partition that was detached while nobody looked.
+        self.look_at_trees().await?;
         let ended = loop {
             if let Some(ended) = self.meet_requests().await? {
                 break ended;
             }
             self.meet_definitions().await?;
+            self.meet_trees().await?;
             self.follow_sequences_when_due().await?;
-            let ready = self.definitions.is_settled() && !self.applier.is_open();
+            let ready = self.definitions.is_settled() && self.trees.is_settled() && !self.applier.is_open();
             if self.goal_is_met() && ready && !self.caught_up {
                 self.caught_up = true;
                 self.follow_sequences().await?;
@@ -171,6 +184,7 @@ impl<'a> Follower<'a> {
                         Err(Error::StopReached) => break Ended::Stopped,
                         Err(Error::TablesPending) => break Ended::TablesPending,
                         Err(error) if error.is_unknown_label() => return Err(self.judge_unknown_label(error).await?),
+                        Err(error) if error.is_outside() => return Err(self.judge_outside(error).await?),
                         taken => taken?,
                     }
                 }
@@ -205,6 +219,7 @@ impl<'a> Follower<'a> {
 
     async fn renew_goal(&mut self) -> Result<(), Error> {
         self.look_at_definitions().await?;
+        self.look_at_trees().await?;
         self.source_lsn = sequences::current_lsn(self.opened.source).await?;
         if self.goal.is_none() {
             self.goal = Some(self.source_lsn);
@@ -216,19 +231,16 @@ impl<'a> Follower<'a> {
             self.opened.observer.observe(&Event::Warning { text: text.to_owned() });
         }
         self.watch_tables().await?;
+        self.silence.look(&store).await?;
+        self.watch_trigger().await?;
         refuse_unpublished(self.opened.source, self.opened.migration, &store).await?;
         self.report().await
     }
 
     async fn watch_tables(&mut self) -> Result<(), Error> {
-        let Opened { plan, migration, source, target, observer } = &self.opened;
-        let trees = match (migration.schema.existing, self.applier.is_open()) {
-            (true, _) => Trees::Apart,
-            (false, true) => Trees::Locked,
-            (false, false) => Trees::Alike,
-        };
+        let Opened { plan, source, target, observer, .. } = &self.opened;
         let store = Store { session: target, name: &plan.name };
-        for text in self.table_watch.look(plan, source, &store, trees).await? {
+        for text in self.table_watch.look(plan, source, &store).await? {
             observer.observe(&Event::Warning { text });
         }
         Ok(())

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use atalaya_data::Lsn;
 use atalaya_data::position::{CommitPosition, is_before};
-use atalaya_pgwire::pgoutput::{Message, OldTuple};
+use atalaya_pgwire::pgoutput::{Begin, Message, OldTuple};
 use tokio::time::Instant;
 
 use super::state::{Arriving, Follower};
@@ -37,7 +36,7 @@ impl Follower<'_> {
 
     async fn take_message(&mut self, message: Message) -> Result<(), Error> {
         match message {
-            Message::Begin(begin) => self.begin(begin.final_lsn, begin.commit_time_micros).await,
+            Message::Begin(begin) => self.begin(begin).await,
             Message::Commit(commit) => {
                 self.end_transaction(CommitPosition { commit_lsn: commit.commit_lsn, end_lsn: commit.end_lsn }).await
             }
@@ -51,20 +50,22 @@ impl Follower<'_> {
             }
             Message::Delete { relation_id, old, .. } => self.change(relation_id, ChangeKind::Delete(row_of(old))).await,
             Message::Truncate(truncate) => self.truncate(&truncate.relation_ids, truncate.restart_identity).await,
-            // Types are named by the target's catalog; origins and messages carry no row.
-            Message::Type(_) | Message::Origin { .. } | Message::Logical(_) => Ok(()),
+            Message::Logical(message) => self.take_announcement(&message).await,
+            // Types are named by the target's catalog; origins carry no row.
+            Message::Type(_) | Message::Origin { .. } => Ok(()),
             _ => Err(Error::Broken("the source sent a message that was not asked for")),
         }
     }
 
-    async fn begin(&mut self, commit_lsn: Lsn, committed_at_micros: i64) -> Result<(), Error> {
+    async fn begin(&mut self, begin: Begin) -> Result<(), Error> {
+        let Begin { final_lsn: commit_lsn, commit_time_micros: committed_at_micros, xid } = begin;
         // Before the first transaction that a fence leaves out, and before any while one is being placed.
         while self.requests.stops_before(commit_lsn) {
             self.end_group().await?;
             self.meet_fence(Some(commit_lsn)).await?;
         }
         let skipped = is_before(commit_lsn, self.applied);
-        self.arriving = Some(Arriving { commit_lsn, committed_at_micros, skipped });
+        self.arriving = Some(Arriving { xid, commit_lsn, committed_at_micros, skipped });
         self.group_since.get_or_insert_with(Instant::now);
         Ok(())
     }

@@ -8,5 +8,5 @@ mod tables;
 pub(crate) use guard::{check_position, check_source, wait_for_slot};
 pub(crate) use received::{Received, SpoolFigures};
 pub use store::GivenUp;
-pub(crate) use store::{Migration, Phase, SchemaChoice, Store, StoredSnapshot};
-pub(crate) use tables::TableRow;
+pub(crate) use store::{Migration, Phase, SchemaChoice, Store, StoredBackend, StoredSnapshot};
+pub(crate) use tables::{Reassigned, TableRow};

@@ -1,6 +1,6 @@
 //! Rows of `atalaya.migration`, `atalaya.progress` and `atalaya.steps`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use atalaya_data::{Lsn, RelationName, quote_literal};
 use atalaya_postgres::catalog::ServerIdentity;
@@ -45,17 +45,30 @@ impl Phase {
     }
 }
 
-/// A snapshot that a holder keeps open on the source.
+/// A backend of a server.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct StoredBackend {
+    /// Its process.
+    #[serde(rename = "backend_pid")]
+    pub(crate) pid: i32,
+    /// When it started, as its server writes it: a pid alone can be another's later.
+    #[serde(rename = "backend_start")]
+    pub(crate) start: String,
+}
+
+/// A snapshot that a holder keeps open.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct StoredSnapshot {
     /// The name to import.
     pub(crate) name: String,
     /// The position it stands for.
     pub(crate) lsn: Lsn,
-    /// The holder's backend on the source.
-    pub(crate) backend_pid: i32,
-    /// When that backend started, as the source writes it: a pid alone can be another's later.
-    pub(crate) backend_start: String,
+    /// The holder's backend on the source: the snapshot ends with it, also one that a standby keeps.
+    #[serde(flatten)]
+    pub(crate) holder: StoredBackend,
+    /// The backend on the standby that keeps the snapshot; none where the source does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) standby: Option<StoredBackend>,
 }
 
 /// One row of `atalaya.migration`.
@@ -70,6 +83,8 @@ pub(crate) struct Migration {
     pub(crate) schema: SchemaChoice,
     /// Why the slot was given up, where it was.
     pub(crate) given_up: Option<GivenUp>,
+    /// Whether an event trigger on the source tells of statements.
+    pub(crate) ddl_trigger: bool,
 }
 
 /// A slot that was dropped so that the source's disk does not fill: the move has to begin anew.
@@ -126,7 +141,8 @@ impl Store<'_> {
             .session
             .query_opt(
                 "SELECT system_identifier, timeline, source_database, slot, publication, phase, snapshot::text,
-                        (options ->> 'database_oid')::oid, (options -> 'schema')::text, (options -> 'given_up')::text
+                        (options ->> 'database_oid')::oid, (options -> 'schema')::text, (options -> 'given_up')::text,
+                        coalesce((options ->> 'ddl_trigger')::boolean, false)
                    FROM atalaya.migration WHERE name = $1",
                 &[&self.name],
             )
@@ -149,6 +165,7 @@ impl Store<'_> {
             // Always written with the row: without it, nobody knows whether there is a schema to be completed.
             schema: read_json("options.schema", schema.as_deref().unwrap_or("null"))?,
             given_up: given_up.as_deref().map(|text| read_json("options.given_up", text)).transpose()?,
+            ddl_trigger: row.get(10),
         }))
     }
 
@@ -211,7 +228,12 @@ impl Store<'_> {
     }
 
     /// Replaces a snapshot whose holder died: unfinished tables begin anew at the new one's position.
-    pub(crate) async fn replace_snapshot(&self, snapshot: &StoredSnapshot) -> Result<(), Error> {
+    /// Tables that foreign keys refer to are emptied row by row.
+    pub(crate) async fn replace_snapshot(
+        &self,
+        snapshot: &StoredSnapshot,
+        referenced: &HashSet<RelationName>,
+    ) -> Result<(), Error> {
         let name = quote_literal(self.name);
         let lsn = snapshot.lsn;
         let json = quote_literal(&serde_json::json!(snapshot).to_string());
@@ -220,7 +242,13 @@ impl Store<'_> {
         // emptied where their copy begins.
         let shared: BTreeSet<&RelationName> =
             tables.iter().filter(|table| table.shares_target && !table.done).map(|table| &table.target).collect();
-        let truncate: String = shared.iter().map(|target| format!("TRUNCATE {};", target.to_sql())).collect();
+        let truncate: String = shared
+            .iter()
+            .map(|target| match referenced.contains(*target) {
+                false => format!("TRUNCATE {};", target.to_sql()),
+                true => format!("SET LOCAL session_replication_role = replica; DELETE FROM {};", target.to_sql()),
+            })
+            .collect();
         let unfinished = "EXISTS (SELECT FROM atalaya.tables o WHERE o.migration = t.migration AND o.state <> 'done'
                                      AND o.target_schema = t.target_schema AND o.target_name = t.target_name)";
         self.session

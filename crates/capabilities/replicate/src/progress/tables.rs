@@ -32,6 +32,19 @@ pub(crate) struct TableRow {
     pub(crate) conflicts: ConflictPolicy,
 }
 
+/// What becomes of tables where the target's trees are others than the source's, when they are copied again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reassigned {
+    /// Tables that go into another table of the target.
+    pub(crate) moved: Vec<(RelationName, RelationName)>,
+    /// Tables that the source has no more.
+    pub(crate) gone: Vec<RelationName>,
+}
+
+fn unzipped(names: &[RelationName]) -> (Vec<&str>, Vec<&str>) {
+    names.iter().map(|name| (name.schema.as_str(), name.name.as_str())).unzip()
+}
+
 fn definition_from(text: Option<String>) -> Result<Option<Definition>, Error> {
     text.map(|text| serde_json::from_str(&text))
         .transpose()
@@ -118,16 +131,49 @@ impl Store<'_> {
         Ok(())
     }
 
-    /// Has tables copied anew, with all that share their target: what is stored of their first copy counts no more.
-    pub(crate) async fn begin_again(&self, targets: &[RelationName]) -> Result<(), Error> {
-        let (schemas, names): (Vec<&str>, Vec<&str>) =
-            targets.iter().map(|name| (name.schema.as_str(), name.name.as_str())).unzip();
+    /// Has tables copied anew, with all that share their target: what is stored of their first copy counts no more. First,
+    /// some go elsewhere, and others are forgotten.
+    pub(crate) async fn begin_again(&self, targets: &[RelationName], reassigned: &Reassigned) -> Result<(), Error> {
+        let (schemas, names) = unzipped(targets);
+        let (gone_schemas, gone_names) = unzipped(&reassigned.gone);
+        let (from, to): (Vec<RelationName>, Vec<RelationName>) = reassigned.moved.iter().cloned().unzip();
+        let ((from_schemas, from_names), (to_schemas, to_names)) = (unzipped(&from), unzipped(&to));
+        self.session.batch("BEGIN").await?;
+        let begun = async {
+            self.session
+                .execute(
+                    "DELETE FROM atalaya.tables
+                      WHERE migration = $1 AND (schema, name) IN (SELECT * FROM unnest($2::text[], $3::text[]))",
+                    &[&self.name, &gone_schemas, &gone_names],
+                )
+                .await?;
+            self.session
+                .execute(
+                    "UPDATE atalaya.tables t SET target_schema = m.to_schema, target_name = m.to_name
+                       FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS m (schema, name, to_schema, to_name)
+                      WHERE t.migration = $1 AND t.schema = m.schema AND t.name = m.name",
+                    &[&self.name, &from_schemas, &from_names, &to_schemas, &to_names],
+                )
+                .await?;
+            self.begin_targets_again(&schemas, &names).await
+        };
+        match begun.await {
+            Ok(()) => Ok(self.session.batch("COMMIT").await?),
+            Err(error) => {
+                // The error is what counts; a session that is lost has rolled back already.
+                let _rolled_back = self.session.batch("ROLLBACK").await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn begin_targets_again(&self, schemas: &[&str], names: &[&str]) -> Result<(), Error> {
         self.session
             .execute(
                 "WITH again AS (
                      UPDATE atalaya.tables t
                         SET state = 'pending', start_lsn = NULL, ranges = NULL, copied_rows = 0, copied_bytes = 0,
-                            definition = NULL
+                            definition = NULL, publication_entry = NULL
                       WHERE migration = $1
                         AND (target_schema, target_name) IN (SELECT * FROM unnest($2::text[], $3::text[]))
                   RETURNING migration, schema, name)
@@ -155,6 +201,19 @@ impl Store<'_> {
                 .await?;
         }
         Ok(())
+    }
+
+    /// The statements that forget what was proven of one table of the target.
+    pub(crate) fn forget_proof_sql(&self, target: &RelationName) -> Vec<String> {
+        let of = |proof: &str| {
+            format!(
+                "DELETE FROM atalaya.{proof} WHERE migration = {} AND schema = {} AND name = {}",
+                quote_literal(self.name),
+                quote_literal(&target.schema),
+                quote_literal(&target.name)
+            )
+        };
+        ["proof_tables", "touched"].map(of).into()
     }
 
     /// Forgets tables of an addition that came to nothing, also those whose rows were there already.

@@ -13,12 +13,14 @@ use atalaya_postgres::fence_slot::{FenceSlot, Lifetime};
 use atalaya_postgres::{Session, settings};
 
 use super::connect::Connected;
-use super::copy_phase::{ensure_snapshot, refuse_firing_triggers};
+use super::copy_phase::ensure_snapshot;
 use crate::control::Requests;
 use crate::follow::may_be_replica;
 use crate::progress::{Migration, Store, TableRow};
 use crate::report::{Event, Observer};
 use crate::schema::{Addition, Archive, ClientTools, Dump, Ownership};
+use crate::silence::{self, ForeignKeys};
+use crate::snapshot::Reading;
 use crate::{Error, Plan, copy, snapshot};
 
 /// Copies what is not copied yet. New tables that cannot be added are given up, and the move goes on without them.
@@ -31,23 +33,28 @@ pub(super) async fn copy_pending(
 ) -> Result<(), Error> {
     // A snapshot that is held comes to its end first; what was asked for since has one of its own.
     loop {
-        let pending = pending(connected, store, migration).await?;
+        if migration.snapshot.is_none() && store.read_tables().await?.iter().all(|table| table.done) {
+            return Ok(());
+        }
+        let reading = Reading::open(plan, &connected.source).await?;
+        let pending = pending(&reading, store, migration).await?;
         if pending.is_empty() {
             return Ok(());
         }
-        copy_these(plan, connected, store, migration, &pending, observer).await?;
+        copy_these(plan, connected, &reading, store, migration, &pending, observer).await?;
     }
 }
 
 async fn copy_these(
     plan: &Plan,
     connected: &Connected,
+    reading: &Reading<'_>,
     store: &Store<'_>,
     migration: &mut Migration,
     pending: &[TableRow],
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    let copied = copy_tables(plan, connected, store, migration, pending, observer).await;
+    let copied = copy_tables(plan, connected, reading, store, migration, pending, observer).await;
     let Err(error) = copied else { return Ok(()) };
     // Tables that are part of the move already cannot be left as they are.
     if error.is_transient() || pending.iter().any(|table| table.added.is_none()) {
@@ -65,19 +72,20 @@ async fn copy_these(
 
 /// Tables that are not copied, and those that are and whose indexes may not stand yet: the snapshot is kept in mind
 /// until they do. Of a snapshot that is held, its own only: others' rows at it are none of their positions.
-async fn pending(connected: &Connected, store: &Store<'_>, migration: &Migration) -> Result<Vec<TableRow>, Error> {
+async fn pending(reading: &Reading<'_>, store: &Store<'_>, migration: &Migration) -> Result<Vec<TableRow>, Error> {
     let tables = store.read_tables().await?;
     let Some(held) = &migration.snapshot else {
         return Ok(tables.into_iter().filter(|table| !table.done).collect());
     };
     let of_snapshot = |table: &TableRow| table.start_lsn == Some(held.lsn);
-    let is_needed = tables.iter().any(of_snapshot) && snapshot::is_held(&connected.source, held).await?;
+    let is_needed = tables.iter().any(of_snapshot) && snapshot::is_held(reading, held).await?;
     Ok(tables.into_iter().filter(|table| of_snapshot(table) || (!is_needed && !table.done)).collect())
 }
 
 async fn copy_tables(
     plan: &Plan,
     connected: &Connected,
+    reading: &Reading<'_>,
     store: &Store<'_>,
     migration: &mut Migration,
     pending: &[TableRow],
@@ -86,20 +94,22 @@ async fn copy_tables(
     let (source, target) = (&connected.source, &connected.target);
     observer.observe(&Event::Phase { phase: "add" });
     store.forget_proofs(pending).await?;
-    if pending.iter().any(|table| table.added.is_some() && !table.done) {
+    // One that is copied again may have been made anew on the source, and is published no more then.
+    let unpublished = |table: &TableRow| table.added.is_some() || table.publication_entry.is_none();
+    if pending.iter().any(|table| unpublished(table) && !table.done) {
         publish(source, migration, pending).await?;
         forget_unpublished(plan, source, migration).await?;
     }
     plan.options.failpoints.reach("addition-published");
-    ensure_snapshot(plan, connected, store, migration, observer).await?;
+    ensure_snapshot(plan, connected, reading, store, migration, observer).await?;
     plan.options.failpoints.reach("addition-snapshot");
     let additions: BTreeSet<&str> = pending.iter().filter_map(|table| table.added.as_deref()).collect();
     let mut archives = Vec::new();
     if migration.schema.existing {
-        refuse_firing_triggers(connected, store).await?;
+        silence::switch_off(store, ForeignKeys::Refused, observer).await?;
     } else {
         for name in additions {
-            archives.push((name, open_addition(plan, connected, migration, store, name).await?));
+            archives.push((name, open_addition(plan, connected, reading, migration, store, name).await?));
         }
     }
     for (name, archive) in &archives {
@@ -107,9 +117,10 @@ async fn copy_tables(
     }
     plan.options.failpoints.reach("addition-restored");
     let Some(held) = migration.snapshot.clone() else { return Err(Error::Broken("a copy has no snapshot")) };
-    let (sources, targets) = (read_relations(source).await?, read_relations(target).await?);
-    let sides = copy::Sides { sources: &sources, targets: &targets, replica: may_be_replica(target).await? };
-    copy::copy_tables(plan, store, source, &held, &sides, observer).await?;
+    let (sources, targets) = (read_relations(reading.session()).await?, read_relations(target).await?);
+    let replica = may_be_replica(target).await?;
+    let sides = copy::Sides { source, reading, sources: &sources, targets: &targets, replica };
+    copy::copy_tables(plan, store, &held, &sides, observer).await?;
     plan.options.failpoints.reach("addition-copied");
     let builder = Session::connect(&plan.target, &format!("atalaya indexes {}", plan.name)).await?;
     builder.batch(&settings::lock_limit_sql(plan.options.lock_limit)).await?;
@@ -130,6 +141,7 @@ async fn copy_tables(
 pub(crate) async fn open_addition(
     plan: &Plan,
     connected: &Connected,
+    reading: &Reading<'_>,
     migration: &Migration,
     store: &Store<'_>,
     name: &str,
@@ -139,8 +151,8 @@ pub(crate) async fn open_addition(
     let only: Vec<RelationName> =
         tables.filter(|table| table.added.as_deref() == Some(name)).map(|table| table.source).collect();
     let dump = Dump {
-        source: &plan.source,
-        snapshot: migration.snapshot.as_ref().map(|held| held.name.as_str()),
+        source: reading.url(),
+        snapshot: reading.seen_by(migration),
         only: &only,
         excluded: &[],
         path: plan.options.work_folder.join(format!("{}-added-{name}.dump", migration.slot)),
@@ -151,7 +163,7 @@ pub(crate) async fn open_addition(
 
 /// Has the source send changes of the tables; those that are published already stay as they are.
 async fn publish(source: &Session, migration: &Migration, tables: &[TableRow]) -> Result<(), Error> {
-    let comment = quote_literal(&crate::abort::publication_comment(&migration.name));
+    let comment = quote_literal(&crate::abort::comment_of(&migration.name));
     for (publication, append_only) in [(migration.publication.clone(), false), (migration.append_publication(), true)] {
         let name = quote_identifier(&publication);
         for table in tables.iter().filter(|table| table.append_only == append_only) {

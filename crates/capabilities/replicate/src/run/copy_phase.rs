@@ -3,15 +3,15 @@
 use std::io::Write;
 
 use atalaya_data::RelationName;
-use atalaya_postgres::Session;
 use atalaya_postgres::catalog::{read_relations, read_sequences};
 
 use super::connect::Connected;
 use crate::follow::may_be_replica;
 use crate::progress::{Migration, Phase, Store, StoredSnapshot, TableRow};
 use crate::report::{Event, Observer};
-use crate::schema::{self, Archive, ClientTools, Dump, Ownership};
-use crate::snapshot::{self, HoldRequest};
+use crate::schema::{self, Archive, ClientTools, Dump, ForeignKeyRestore, Ownership};
+use crate::silence::{self, ForeignKeys};
+use crate::snapshot::{self, HoldRequest, Reading};
 use crate::{Error, Plan, copy};
 
 /// Restores the schema, copies every table, builds keys and indexes; each step only where it is not done.
@@ -22,10 +22,15 @@ pub(crate) async fn copy(
     migration: &mut Migration,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    ensure_snapshot(plan, connected, store, migration, observer).await?;
+    // A standby is asked for nothing but rows: without any left, one that is gone keeps nobody from the rest.
+    let reading = match store.read_tables().await?.iter().all(|table| table.done) {
+        true => Reading::source(plan, &connected.source),
+        false => Reading::open(plan, &connected.source).await?,
+    };
+    ensure_snapshot(plan, connected, &reading, store, migration, observer).await?;
     let archive = match migration.schema.existing {
         true => None,
-        false => Some(open_archive(plan, connected, migration).await?),
+        false => Some(open_archive(plan, connected, &reading, migration).await?),
     };
     if let Some(archive) = &archive {
         observer.observe(&Event::Phase { phase: "schema" });
@@ -33,7 +38,8 @@ pub(crate) async fn copy(
         schema::restore_before_data(archive, store).await?;
         plan.options.failpoints.reach("schema-restored");
     } else {
-        refuse_firing_triggers(connected, store).await?;
+        silence::switch_off(store, ForeignKeys::Refused, observer).await?;
+        plan.options.failpoints.reach("triggers-off");
     }
     let indexes = match &archive {
         None => None,
@@ -47,10 +53,15 @@ pub(crate) async fn copy(
             return Err(Error::Broken("a copy has no snapshot"));
         };
         observer.observe(&Event::Phase { phase: "copy" });
-        let (sources, targets) = (read_relations(&connected.source).await?, read_relations(&connected.target).await?);
-        let sides =
-            copy::Sides { sources: &sources, targets: &targets, replica: may_be_replica(&connected.target).await? };
-        let rows = Rows { plan, store, source: &connected.source, held: &held, sides };
+        let (sources, targets) = (read_relations(reading.session()).await?, read_relations(&connected.target).await?);
+        let sides = copy::Sides {
+            source: &connected.source,
+            reading: &reading,
+            sources: &sources,
+            targets: &targets,
+            replica: may_be_replica(&connected.target).await?,
+        };
+        let rows = Rows { plan, store, held: &held, sides };
         match &indexes {
             None => rows.copy(observer).await?,
             Some(indexes) => rows.copy_while_building(indexes, &tables, observer).await?,
@@ -69,7 +80,9 @@ pub(crate) async fn copy(
         });
         // Tables of different snapshots agree with each other only once the stream has brought them together.
         if uniform && may_be_replica(&connected.target).await? {
-            schema::restore_foreign_keys(archive, store).await?;
+            let workers = plan.options.index_workers;
+            let keys = ForeignKeyRestore { archive, store, target: &plan.target, workers, prefix: "" };
+            schema::restore_foreign_keys(&keys).await?;
             plan.options.failpoints.reach("foreign-keys-restored");
         }
     }
@@ -86,14 +99,13 @@ pub(crate) async fn copy(
 struct Rows<'a> {
     plan: &'a Plan,
     store: &'a Store<'a>,
-    source: &'a Session,
     held: &'a StoredSnapshot,
     sides: copy::Sides<'a>,
 }
 
 impl Rows<'_> {
     async fn copy(&self, observer: &dyn Observer) -> Result<(), Error> {
-        copy::copy_tables(self.plan, self.store, self.source, self.held, &self.sides, observer).await
+        copy::copy_tables(self.plan, self.store, self.held, &self.sides, observer).await
     }
 
     /// The same, while indexes of tables that are copied are built beside.
@@ -117,7 +129,12 @@ impl Rows<'_> {
 }
 
 /// The dump of this migration's schema, made at the snapshot where one is held.
-pub(crate) async fn open_archive(plan: &Plan, connected: &Connected, migration: &Migration) -> Result<Archive, Error> {
+pub(crate) async fn open_archive(
+    plan: &Plan,
+    connected: &Connected,
+    reading: &Reading<'_>,
+    migration: &Migration,
+) -> Result<Archive, Error> {
     let tools = ClientTools::find(plan.options.client_tools.as_deref(), connected.target.major()).await?;
     let tables = read_relations(&connected.source).await?.into_iter();
     // A serial column's sequence is an object of its own to pg_dump, and stays behind with its table.
@@ -136,8 +153,8 @@ pub(crate) async fn open_archive(plan: &Plan, connected: &Connected, migration: 
     let archive = Archive::dump(
         tools,
         Dump {
-            source: &plan.source,
-            snapshot: migration.snapshot.as_ref().map(|held| held.name.as_str()),
+            source: reading.url(),
+            snapshot: reading.seen_by(migration),
             only: &[],
             excluded: &excluded,
             // Named by the slot: an earlier migration of the same name had another schema.
@@ -173,6 +190,7 @@ async fn list_roles(plan: &Plan, connected: &Connected, observer: &dyn Observer)
 pub(super) async fn ensure_snapshot(
     plan: &Plan,
     connected: &Connected,
+    reading: &Reading<'_>,
     store: &Store<'_>,
     migration: &mut Migration,
     observer: &dyn Observer,
@@ -181,68 +199,29 @@ pub(super) async fn ensure_snapshot(
         return Ok(());
     }
     if let Some(held) = &migration.snapshot
-        && snapshot::is_held(&connected.source, held).await?
+        && snapshot::is_held(reading, held).await?
     {
         return Ok(());
     }
-    if migration.snapshot.is_some() {
+    if let Some(held) = &migration.snapshot {
+        let why = match reading.is_place_of(held) {
+            true => "the snapshot's holder is gone",
+            false => "the snapshot is held on another server than rows are read from now",
+        };
         observer.observe(&Event::Warning {
-            text: "the snapshot's holder is gone: tables that are not finished are copied anew from a new snapshot"
-                .to_owned(),
+            text: format!("{why}: tables that are not finished are copied anew from a new snapshot"),
         });
     }
+    reading.catch_up(plan, &connected.source, observer).await?;
+    reading.prove(plan, &connected.source, migration).await?;
     snapshot::end_holders(&connected.source, &plan.name, None).await?;
     store.write_definitions(&connected.source).await?;
-    let request = HoldRequest::new(&plan.source, &plan.name, None, plan.options.slot_timeout);
+    let request = HoldRequest::new(plan, reading, None);
     let held = snapshot::start_holder(&plan.options.holder, &request).await?;
     plan.options.failpoints.reach("snapshot-made");
-    store.replace_snapshot(&held).await?;
+    store.replace_snapshot(&held, &copy::referenced(store.session).await?).await?;
     migration.snapshot = Some(held);
     Ok(())
-}
-
-/// Triggers, foreign keys and rules of tables that exist already would act on our rows: without the replica role all that
-/// are enabled, with it those that are ENABLE ALWAYS or REPLICA, which nothing of ours can silence.
-pub(super) async fn refuse_firing_triggers(connected: &Connected, store: &Store<'_>) -> Result<(), Error> {
-    let replica = may_be_replica(&connected.target).await?;
-    let enabled = if replica { "'{A,R}'" } else { "'{O,A}'" };
-    let of_ours = "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                   JOIN atalaya.tables t ON t.target_schema = n.nspname AND t.target_name = c.relname AND t.migration = $1";
-    let rows = store
-        .session
-        .query(
-            &format!(
-                "SELECT DISTINCT format('trigger %I of %I.%I', g.tgname, n.nspname, c.relname)
-                   FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid {of_ours}
-                  WHERE g.tgenabled = ANY ({enabled}::\"char\"[])
-                  UNION
-                 SELECT format('rule %I of %I.%I', r.rulename, n.nspname, c.relname)
-                   FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class {of_ours}
-                  WHERE r.ev_type <> '1' AND r.ev_enabled = ANY ({enabled}::\"char\"[])
-                  ORDER BY 1"
-            ),
-            &[&store.name],
-        )
-        .await?;
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<String> = rows.iter().take(5).map(|row| row.get(0)).collect();
-    let hint = if replica {
-        "make them ENABLE (origin) with `ALTER TABLE ... ENABLE TRIGGER` or `ENABLE RULE`, or disable them, and set them back \
-         when the move is finished"
-    } else {
-        "let the role set session_replication_role, or drop triggers and foreign keys until the move is finished"
-    };
-    Err(Error::refused(
-        "triggers-would-fire",
-        format!(
-            "{} triggers, foreign keys or rules of the target's tables would act on our rows: {}",
-            rows.len(),
-            names.join(", ")
-        ),
-        hint,
-    ))
 }
 
 /// Statistics and visibility map, before anybody plans a query on the new tables.

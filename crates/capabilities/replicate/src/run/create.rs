@@ -10,13 +10,15 @@ use atalaya_postgres::catalog::{read_identity, read_relations};
 use rand::RngExt;
 
 use super::connect::Connected;
+use super::mapping::Mapper;
 use crate::conflict::refuse_policies;
+use crate::ddl::trigger;
 use crate::follow::store_counts;
 use crate::progress::{Migration, Phase, SchemaChoice, Store, wait_for_slot};
 use crate::report::{Event, Observer};
 use crate::schema::ClientTools;
-use crate::snapshot::{self, HoldRequest};
-use crate::{Error, Plan};
+use crate::snapshot::{self, HoldRequest, Reading};
+use crate::{DdlTrigger, Error, Plan};
 
 /// How long the backend that made a slot for a killed run may take to leave it.
 const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
@@ -24,13 +26,17 @@ const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 /// Writes the migration's row, after everything that can be refused without touching anything.
 pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>) -> Result<Migration, Error> {
     refuse_same_database(connected).await?;
+    Reading::open(plan, &connected.source).await?;
     let tables = select_tables(plan, &connected.source).await?;
     if let Some(rules) = &plan.options.conflicts {
         refuse_policies(rules, tables.iter())?;
     }
     let schema = SchemaChoice { existing: plan.options.existing_schema, no_owner: plan.options.no_owner };
     if schema.existing {
-        refuse_rows(&connected.target, &tables).await?;
+        let mapper = Mapper::read(&connected.source, &connected.target, &[]).await?;
+        let mapped = mapper.map(&tables)?;
+        mapper.refuse_unfit(&mapped)?;
+        refuse_rows(&connected.target, mapped.into_values()).await?;
     } else {
         // Before anything is made on the source: without them the move could not go on after the slot.
         ClientTools::find(plan.options.client_tools.as_deref(), connected.target.major()).await?;
@@ -41,6 +47,9 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
     }
     let suffix: u32 = rand::rng().random();
     let slot = slot_name(&plan.name, suffix);
+    if plan.options.ddl_trigger == DdlTrigger::Made {
+        trigger::try_out(&connected.source, &slot, &plan.name).await?;
+    }
     let migration = Migration {
         name: plan.name.to_string(),
         identity: read_identity(&connected.source).await?,
@@ -50,6 +59,7 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
         snapshot: None,
         schema,
         given_up: None,
+        ddl_trigger: false,
     };
     store.create(&migration).await?;
     plan.options.failpoints.reach("migration-written");
@@ -135,11 +145,10 @@ async fn refuse_filled_target(target: &Session, tables: &[Relation]) -> Result<(
 }
 
 /// The copy empties the tables that it fills: rows that stand there would be lost.
-pub(crate) async fn refuse_rows(target: &Session, tables: &[Relation]) -> Result<(), Error> {
-    let relations = read_relations(target).await?;
-    let mapped: BTreeSet<RelationName> = map_to_existing(tables, &relations)?.into_values().collect();
+pub(crate) async fn refuse_rows(target: &Session, tables: impl IntoIterator<Item = RelationName>) -> Result<(), Error> {
+    let tables: BTreeSet<RelationName> = tables.into_iter().collect();
     let mut filled = Vec::new();
-    for name in mapped {
+    for name in tables {
         let sql = format!("SELECT EXISTS (SELECT FROM {})", name.to_sql());
         if target.query_one(&sql, &[]).await?.get(0) {
             filled.push(name.to_string());
@@ -177,9 +186,11 @@ pub(super) async fn open_slot(
     migration: &mut Migration,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
+    let reading = Reading::open(plan, &connected.source).await?;
+    reading.catch_up(plan, &connected.source, observer).await?;
     let tables = select_tables(plan, &connected.source).await?;
     let targets = match migration.schema.existing {
-        true => map_to_existing(&tables, &read_relations(&connected.target).await?)?,
+        true => Mapper::read(&connected.source, &connected.target, &[]).await?.map(&tables)?,
         false => HashMap::new(),
     };
     let rows: Vec<(&Relation, RelationName, bool)> = tables
@@ -194,8 +205,12 @@ pub(super) async fn open_slot(
     store.write_definitions(&connected.source).await?;
     drop_leftovers(&connected.source, migration).await?;
     publish(&connected.source, migration, &tables).await?;
+    if let Err(error) = reading.prove(plan, &connected.source, migration).await {
+        drop_leftovers(&connected.source, migration).await?;
+        return Err(error);
+    }
     warn_of_open_transactions(&connected.source, observer).await?;
-    let request = HoldRequest::new(&plan.source, &plan.name, Some(&migration.slot), plan.options.slot_timeout);
+    let request = HoldRequest::new(plan, &reading, Some(&migration.slot));
     let held = snapshot::start_holder(&plan.options.holder, &request).await?;
     plan.options.failpoints.reach("slot-made");
     store.enter_copy(&held, plan.options.workers).await?;
@@ -203,27 +218,6 @@ pub(super) async fn open_slot(
     migration.phase = Phase::Copy;
     migration.snapshot = Some(held);
     Ok(())
-}
-
-/// The target's relation of each table: of the same name, else the root of its partition tree.
-pub(crate) fn map_to_existing(
-    tables: &[Relation],
-    target: &[Relation],
-) -> Result<HashMap<RelationName, RelationName>, Error> {
-    let has = |name: &RelationName| target.iter().any(|relation| relation.name == *name);
-    let mut mapped = HashMap::new();
-    for table in tables {
-        let found = [Some(&table.name), table.partition_root.as_ref()].into_iter().flatten().find(|name| has(name));
-        let Some(found) = found else {
-            return Err(Error::refused(
-                "table-missing",
-                format!("the target has no table {}", table.name),
-                "create it there, or move without `--existing-schema`",
-            ));
-        };
-        mapped.insert(table.name.clone(), found.clone());
-    }
-    Ok(mapped)
 }
 
 async fn drop_leftovers(source: &Session, migration: &Migration) -> Result<(), Error> {
@@ -255,7 +249,7 @@ async fn publish(source: &Session, migration: &Migration, tables: &[Relation]) -
     };
     let mut sql = "BEGIN; SET LOCAL lock_timeout = '10s';".to_owned();
     let (followed, appended) = (of(true), of(false));
-    let comment = quote_literal(&crate::abort::publication_comment(&migration.name));
+    let comment = quote_literal(&crate::abort::comment_of(&migration.name));
     if !followed.is_empty() {
         sql.push_str(&format!(
             "CREATE PUBLICATION {name} FOR TABLE ONLY {}; COMMENT ON PUBLICATION {name} IS {comment};",

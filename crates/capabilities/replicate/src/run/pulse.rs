@@ -17,25 +17,34 @@ const QUESTIONS: u32 = 4;
 
 /// Asks both servers again and again, each on a connection of its own; returns when one is silent for too long.
 pub(super) async fn watch(plan: &Plan) -> crate::Error {
-    let limit = plan.options.silence_timeout;
-    let ask = async |url: &ConnectionUrl, side| {
-        let mut session = None;
-        let mut answered = Instant::now();
-        loop {
-            match timeout(limit, question(&mut session, url, &plan.name)).await {
-                Ok(Err(Error::Wire(WireError::ConnectTimeout { .. }))) | Err(_) => session = None,
-                Ok(Err(_)) => (session, answered) = (None, Instant::now()),
-                Ok(Ok(())) => answered = Instant::now(),
-            }
-            if answered.elapsed() >= limit {
-                return crate::Error::Silent { side, limit };
-            }
-            sleep(limit / QUESTIONS).await;
-        }
-    };
     tokio::select! {
-        error = ask(&plan.source, "source") => error,
-        error = ask(&plan.target, "target") => error,
+        error = ask(plan, &plan.source, "source") => error,
+        error = ask(plan, &plan.target, "target") => error,
+    }
+}
+
+/// The same for the standby that rows are read from, as long as they are; for ever where there is none.
+pub(super) async fn watch_standby(plan: &Plan) -> crate::Error {
+    match &plan.options.snapshot_from {
+        Some(url) => ask(plan, url, "standby").await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ask(plan: &Plan, url: &ConnectionUrl, side: &'static str) -> crate::Error {
+    let limit = plan.options.silence_timeout;
+    let mut session = None;
+    let mut answered = Instant::now();
+    loop {
+        match timeout(limit, question(&mut session, url, &plan.name)).await {
+            Ok(Err(Error::Wire(WireError::ConnectTimeout { .. }))) | Err(_) => session = None,
+            Ok(Err(_)) => (session, answered) = (None, Instant::now()),
+            Ok(Ok(())) => answered = Instant::now(),
+        }
+        if answered.elapsed() >= limit {
+            return crate::Error::Silent { side, limit };
+        }
+        sleep(limit / QUESTIONS).await;
     }
 }
 

@@ -3,11 +3,13 @@
 //! A partition is attached when its rows and indexes are there: its parent's indexes then take them as they are, where
 //! an empty one would get indexes of its own beside them.
 
+use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
 
 use super::archive::Archive;
 use super::entry::{Entry, Stage};
-use super::foreign_key;
+use super::foreign_key::{ForeignKeyRestore, restore_foreign_keys};
+use super::scripts::Scripts;
 use super::sections::{LOCK_TIMEOUT, run_once, run_script, step_name};
 use crate::progress::Store;
 use crate::{Error, Options};
@@ -47,8 +49,10 @@ impl Addition<'_> {
     ) -> Result<(), Error> {
         builder.batch(&format!("SET maintenance_work_mem = '{}'", options.maintenance_work_mem)).await?;
         let own = Store { session: builder, name: store.name };
-        for entry in self.entries(Stage::Index) {
-            run_once(self.archive, &own, &self.step(&step_name(entry)), &[entry], "").await?;
+        let indexes: Vec<&Entry> = self.entries(Stage::Index).collect();
+        let scripts = Scripts::of(self.archive, &indexes).await?;
+        for entry in indexes {
+            run_script(&own, &self.step(&step_name(entry)), &scripts.of_entry(entry).await?, "").await?;
         }
         let attached: Vec<&Entry> =
             self.entries(Stage::BeforeData).filter(|entry| entry.label.starts_with(ATTACH)).collect();
@@ -58,15 +62,14 @@ impl Addition<'_> {
     }
 
     /// What waits for the end of the move: foreign keys, triggers, rules, row security.
-    pub(crate) async fn restore_rest(&self, store: &Store<'_>) -> Result<(), Error> {
-        for entry in self.entries(Stage::ForeignKey) {
-            let step = self.step(&step_name(entry));
-            let script = self.archive.sql(&[entry]).await?;
-            let split = foreign_key::split(&script);
-            let (add, validate) = split.map_or((script, String::new()), |split| (split.add, split.validate));
-            run_script(store, &step, &add, LOCK_TIMEOUT).await?;
-            run_script(store, &format!("VALIDATE {step}"), &validate, LOCK_TIMEOUT).await?;
-        }
+    pub(crate) async fn restore_rest(
+        &self,
+        store: &Store<'_>,
+        target: &ConnectionUrl,
+        workers: usize,
+    ) -> Result<(), Error> {
+        let keys = ForeignKeyRestore { archive: self.archive, store, target, workers, prefix: &self.step("") };
+        restore_foreign_keys(&keys).await?;
         let last: Vec<&Entry> = self.entries(Stage::Last).collect();
         run_once(self.archive, store, &self.step("after data"), &last, LOCK_TIMEOUT).await
     }

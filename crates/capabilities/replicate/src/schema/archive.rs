@@ -83,11 +83,11 @@ impl Archive {
             arguments.extend(only.iter().map(|name| format!("--table={}", name.to_sql()).into()));
             tools.run("pg_dump", &arguments, Some(source)).await?;
             // Only what can be read is kept: the next run would take it for good.
-            tools.run("pg_restore", &["--list".into(), partial.clone().into()], None).await?;
+            let list = list_entries(&tools, &partial).await?;
             std::fs::rename(&partial, &path).map_err(|source| file_error("write", &path, source))?;
+            return Ok(Self { tools, path, entries: list, ownership });
         }
-        let list = tools.run("pg_restore", &["--list".into(), path.clone().into()], None).await?;
-        let entries = String::from_utf8_lossy(&list).lines().filter_map(Entry::parse).collect();
+        let entries = list_entries(&tools, &path).await?;
         Ok(Self { tools, path, entries, ownership })
     }
 
@@ -98,6 +98,15 @@ impl Archive {
 
     /// The SQL of some entries.
     pub(crate) async fn sql(&self, entries: &[&Entry]) -> Result<String, Error> {
+        self.restored(entries, &[]).await
+    }
+
+    /// The same with a line before each entry that says which one it is.
+    pub(super) async fn sql_with_headers(&self, entries: &[&Entry]) -> Result<String, Error> {
+        self.restored(entries, &["--verbose"]).await
+    }
+
+    async fn restored(&self, entries: &[&Entry], options: &[&str]) -> Result<String, Error> {
         if entries.is_empty() {
             return Ok(String::new());
         }
@@ -108,6 +117,7 @@ impl Archive {
         // pg_dump would take `--no-tablespaces` and forget it: an archive keeps them whatever it is told.
         let mut arguments: Vec<OsString> =
             vec!["--file=-".into(), "--no-tablespaces".into(), "--use-list".into(), list.path().into()];
+        arguments.extend(options.iter().map(OsString::from));
         if self.ownership == Ownership::Taken {
             arguments.extend(["--no-owner".into(), "--no-privileges".into()]);
         }
@@ -116,6 +126,11 @@ impl Archive {
         let sql = String::from_utf8(sql).map_err(|_| Error::Broken("the schema dump is not UTF-8"))?;
         Ok(without_restrict(&sql))
     }
+}
+
+async fn list_entries(tools: &ClientTools, path: &Path) -> Result<Vec<(Entry, Stage)>, Error> {
+    let list = tools.run("pg_restore", &["--list".into(), path.into()], None).await?;
+    Ok(String::from_utf8_lossy(&list).lines().filter_map(Entry::parse).collect())
 }
 
 /// Writes as much as a small dump has and takes it back. On a full disk pg_dump loses such a one without a word: the

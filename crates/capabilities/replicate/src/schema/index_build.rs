@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::archive::Archive;
 use super::entry::{CatalogId, Entry, Stage};
+use super::scripts::Scripts;
 use super::sections::{self, LOCK_TIMEOUT};
 use crate::progress::Store;
 use crate::report::{Event, Observer};
@@ -33,6 +34,7 @@ const PLAIN_INDEXES: &str = "
 /// What is built, and by how many at once.
 pub(crate) struct IndexBuild<'a> {
     archive: &'a Archive,
+    scripts: Scripts<'a>,
     store: &'a Store<'a>,
     target: &'a ConnectionUrl,
     options: &'a Options,
@@ -82,7 +84,9 @@ impl<'a> IndexBuild<'a> {
                 of_tables.entry(table.clone()).or_default().push(place);
             }
         }
-        Ok(Self { archive, store, target, options, observer, entries, of_tables, built: AtomicUsize::new(0) })
+        let all: Vec<&Entry> = archive.entries(Stage::Index).collect();
+        let scripts = Scripts::of(archive, &all).await?;
+        Ok(Self { archive, scripts, store, target, options, observer, entries, of_tables, built: AtomicUsize::new(0) })
     }
 
     /// Builds what belongs to copied tables, until no more of them are told of and all of theirs stands.
@@ -141,7 +145,9 @@ impl<'a> IndexBuild<'a> {
 
     async fn build(&self, session: &Session, planned: &Planned<'_>) -> Result<(), Error> {
         let (own, step) = (Store { session, name: self.store.name }, sections::step_name(planned.entry));
-        sections::run_once(self.archive, &own, &step, &[planned.entry], "").await?;
+        if !own.has_step(&step).await? {
+            sections::run_script(&own, &step, &self.scripts.of_entry(planned.entry).await?, "").await?;
+        }
         self.options.failpoints.reach("index-built");
         planned.built.store(true, Ordering::Relaxed);
         let done = self.built.fetch_add(1, Ordering::Relaxed) + 1;

@@ -12,14 +12,16 @@ mod plain;
 mod private_file;
 mod program;
 mod roles;
+mod scripts;
 mod sections;
 
 pub(crate) use addition::Addition;
 pub use archive::Ownership;
 pub(crate) use archive::{Archive, Dump};
+pub(crate) use foreign_key::{ForeignKeyRestore, restore_foreign_keys};
 pub(crate) use index_build::{Announcing, IndexBuild};
 pub use plain::schema_as_sql;
 pub(crate) use private_file::create_private;
 pub(crate) use program::ClientTools;
 pub(crate) use roles::{lost_owners, roles_as_sql};
-pub(crate) use sections::{fill_materialized_views, restore_before_data, restore_foreign_keys, restore_rest};
+pub(crate) use sections::{fill_materialized_views, restore_before_data, restore_rest};

@@ -2,7 +2,6 @@
 
 use super::archive::Archive;
 use super::entry::{Entry, Stage};
-use super::foreign_key;
 use crate::Error;
 use crate::progress::Store;
 
@@ -14,23 +13,6 @@ pub(super) const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '30s';";
 pub(crate) async fn restore_before_data(archive: &Archive, store: &Store<'_>) -> Result<(), Error> {
     let entries: Vec<&Entry> = archive.entries(Stage::BeforeData).collect();
     run_once(archive, store, "schema before data", &entries, LOCK_TIMEOUT).await
-}
-
-/// Foreign keys, each in transactions of its own: added, then validated where that can be apart.
-pub(crate) async fn restore_foreign_keys(archive: &Archive, store: &Store<'_>) -> Result<(), Error> {
-    for entry in archive.entries(Stage::ForeignKey) {
-        let step = step_name(entry);
-        let validated = format!("VALIDATE {step}");
-        if store.has_step(&validated).await? {
-            continue;
-        }
-        let script = archive.sql(&[entry]).await?;
-        let split = foreign_key::split(&script);
-        let (add, validate) = split.map_or((script, String::new()), |split| (split.add, split.validate));
-        run_script(store, &step, &add, LOCK_TIMEOUT).await?;
-        run_script(store, &validated, &validate, LOCK_TIMEOUT).await?;
-    }
-    Ok(())
 }
 
 /// Triggers, rules, row security, and what else must not be there while changes are applied.

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use atalaya_postgres::Session;
 
-use super::HoldRequest;
+use super::{HoldRequest, Reading};
 use crate::Error;
-use crate::progress::StoredSnapshot;
+use crate::progress::{StoredBackend, StoredSnapshot};
 
 /// The program that is started to hold a snapshot: it reads a [`HoldRequest`] as JSON on its standard input
 /// and answers with one line of JSON.
@@ -33,14 +33,16 @@ enum Answer {
 
 /// Starts a holder; the snapshot and position it answers with match by construction.
 pub(crate) async fn start_holder(command: &HolderCommand, request: &HoldRequest) -> Result<StoredSnapshot, Error> {
-    let limit = request.slot_timeout() + Duration::from_secs(30);
+    let limit = request.limit();
+    let failed = |reason| failed(reason, request.is_on_standby());
     let command = command.clone();
-    let request = serde_json::to_vec(request).map_err(|_| Error::Broken("a hold request cannot be written"))?;
-    let answering = tokio::task::spawn_blocking(move || ask(&command, &request));
+    let text = serde_json::to_vec(request).map_err(|_| Error::Broken("a hold request cannot be written"))?;
+    let answering = tokio::task::spawn_blocking(move || ask(&command, &text));
     let answer = tokio::time::timeout(limit, answering)
         .await
         .map_err(|_| failed("no answer in time".to_owned()))?
-        .map_err(|_| failed("it could not be waited for".to_owned()))??;
+        .map_err(|_| failed("it could not be waited for".to_owned()))?
+        .map_err(failed)?;
     match serde_json::from_str(&answer) {
         Ok(Answer::Held(snapshot)) => Ok(snapshot),
         Ok(Answer::Failed { error }) => Err(failed(error)),
@@ -48,8 +50,8 @@ pub(crate) async fn start_holder(command: &HolderCommand, request: &HoldRequest)
     }
 }
 
-fn ask(command: &HolderCommand, request: &[u8]) -> Result<String, Error> {
-    let io = |error: std::io::Error| failed(atalaya_data::chain(&error));
+fn ask(command: &HolderCommand, request: &[u8]) -> Result<String, String> {
+    let io = |error: std::io::Error| atalaya_data::chain(&error);
     // A process group of its own, so that an interrupt at the terminal does not reach it.
     let mut child = Command::new(&command.program)
         .args(&command.arguments)
@@ -59,10 +61,10 @@ fn ask(command: &HolderCommand, request: &[u8]) -> Result<String, Error> {
         .process_group(0)
         .spawn()
         .map_err(io)?;
-    let mut input = child.stdin.take().ok_or_else(|| failed("it has no standard input".to_owned()))?;
+    let mut input = child.stdin.take().ok_or_else(|| "it has no standard input".to_owned())?;
     input.write_all(request).map_err(io)?;
     drop(input);
-    let output = child.stdout.take().ok_or_else(|| failed("it has no standard output".to_owned()))?;
+    let output = child.stdout.take().ok_or_else(|| "it has no standard output".to_owned())?;
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line).map_err(io)?;
     // Reaped when it ends, which may be long after this run's part in it.
@@ -70,24 +72,40 @@ fn ask(command: &HolderCommand, request: &[u8]) -> Result<String, Error> {
     Ok(line)
 }
 
-fn failed(reason: String) -> Error {
-    Error::Program {
-        program: "the snapshot's holder",
-        reason,
-        hint: "look for old transactions in pg_stat_activity and pg_prepared_xacts on the source: a new slot waits for them",
+fn failed(reason: String, is_on_standby: bool) -> Error {
+    let hint = if is_on_standby {
+        "look at the standby's log, and for old transactions in pg_stat_activity and pg_prepared_xacts on the source: a new \
+         slot waits for them; then start again"
+    } else {
+        "look for old transactions in pg_stat_activity and pg_prepared_xacts on the source: a new slot waits for them"
+    };
+    Error::Program { program: "the snapshot's holder", reason, hint }
+}
+
+/// Whether the holder is the very one that exported the snapshot, and still there; never, where the snapshot is held
+/// elsewhere than rows are read from.
+///
+/// To be asked after the import: a snapshot's name can come again after a restart of the server, but then
+/// this backend has gone.
+pub(crate) async fn is_held(reading: &Reading<'_>, snapshot: &StoredSnapshot) -> Result<bool, Error> {
+    match (reading, &snapshot.standby) {
+        (Reading::Source { session, .. }, None) => is_alive(session, &snapshot.holder, "true").await,
+        // A standby that was promoted holds it on, but may have replayed another log by now.
+        (Reading::Standby { session, .. }, Some(backend)) => {
+            is_alive(session, backend, "pg_catalog.pg_is_in_recovery()").await
+        }
+        _ => Ok(false),
     }
 }
 
-/// Whether the holder is the very one that exported the snapshot, and still there.
-///
-/// To be asked after the import: a snapshot's name can come again after a restart of the source, but then
-/// this backend has gone.
-pub(crate) async fn is_held(source: &Session, snapshot: &StoredSnapshot) -> Result<bool, Error> {
-    let row = source
+async fn is_alive(session: &Session, backend: &StoredBackend, also: &str) -> Result<bool, Error> {
+    let row = session
         .query_one(
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity($1) AS a
-                             WHERE a.pid = $1 AND a.backend_start::text = $2)",
-            &[&snapshot.backend_pid, &snapshot.backend_start],
+            &format!(
+                "SELECT {also} AND EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity($1) AS a
+                                            WHERE a.pid = $1 AND a.backend_start::text = $2)"
+            ),
+            &[&backend.pid, &backend.start],
         )
         .await?;
     Ok(row.get(0))
@@ -130,10 +148,10 @@ pub(crate) async fn end_holders(source: &Session, migration: &str, slot: Option<
     ))
 }
 
-/// Ends the holder's backend, upon which its process ends too.
+/// Ends the holder's backend on the source, upon which its process ends too.
 pub(crate) async fn release(source: &Session, snapshot: &StoredSnapshot) -> Result<(), Error> {
-    if is_held(source, snapshot).await? {
-        source.query("SELECT pg_catalog.pg_terminate_backend($1)", &[&snapshot.backend_pid]).await?;
+    if is_alive(source, &snapshot.holder, "true").await? {
+        source.query("SELECT pg_catalog.pg_terminate_backend($1)", &[&snapshot.holder.pid]).await?;
     }
     Ok(())
 }

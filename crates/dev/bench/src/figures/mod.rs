@@ -4,6 +4,7 @@ mod apply;
 mod by_hand;
 mod continuous;
 mod copy;
+mod journal;
 mod lag;
 mod memory;
 mod validate;
@@ -23,6 +24,8 @@ pub(crate) struct Size {
     pub(crate) transactions: u32,
     /// The shop, with its indexes.
     pub(crate) shop_megabytes: u64,
+    /// Events of the journal.
+    pub(crate) journal_events: usize,
     /// How long writes are followed for the lag.
     pub(crate) lag_seconds: u32,
 }
@@ -44,12 +47,22 @@ pub(crate) enum Kind {
     Continuous,
     /// Peak memory of copying large rows and of applying a large transaction.
     Memory,
+    /// The journal on SQLite and on Postgres; beside a bare loop.
+    Journal,
 }
 
 impl Kind {
     /// Every figure, in the order of the report.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Copy, Self::CopyShop, Self::Apply, Self::Lag, Self::Validate, Self::Continuous, Self::Memory];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Copy,
+        Self::CopyShop,
+        Self::Apply,
+        Self::Lag,
+        Self::Validate,
+        Self::Continuous,
+        Self::Memory,
+        Self::Journal,
+    ];
 
     /// Measures.
     pub(crate) fn measure(self, lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
@@ -61,6 +74,7 @@ impl Kind {
             Self::Validate => validate::measure(lab, size),
             Self::Continuous => continuous::measure(lab, size),
             Self::Memory => memory::measure(lab, size),
+            Self::Journal => journal::measure(lab, size),
         }
     }
 }

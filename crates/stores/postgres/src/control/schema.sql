@@ -84,6 +84,19 @@ CREATE TABLE IF NOT EXISTS atalaya.steps (
     PRIMARY KEY (migration, step)
 );
 
+-- Triggers and rules of tables that the target had already, switched off until the move ends; `fires` is what they were
+-- before (O, A or R), written down in the transaction that switched them off.
+CREATE TABLE IF NOT EXISTS atalaya.silenced (
+    migration text NOT NULL REFERENCES atalaya.migration ON DELETE CASCADE,
+    kind      text NOT NULL CHECK (kind IN ('trigger', 'rule')),
+    oid       oid NOT NULL,
+    schema    text NOT NULL,
+    relation  text NOT NULL,
+    name      text NOT NULL,
+    fires     text NOT NULL CHECK (fires IN ('O', 'A', 'R')),
+    PRIMARY KEY (migration, kind, oid)
+);
+
 -- What others ask of the running replicator: kinds `fence`, `repair`, `stop`, `add`. A fence is asked for without
 -- its position; the replicator holds, and the requester then says where it lies.
 CREATE TABLE IF NOT EXISTS atalaya.control (

@@ -38,6 +38,7 @@ pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, F
         drop_target: arguments.drop_target,
         target_gone: arguments.target_gone,
         dry_run: arguments.dry_run,
+        failpoints: crate::failpoints::from_environment(),
     };
     let report =
         runtime::block_on(atalaya_replicate::abort(&endpoints.source, &endpoints.target, &endpoints.name, options))??;
@@ -49,17 +50,25 @@ pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, F
         }
     }
     let mut text = format!(
-        "{}: {} {} slots and {} publications from the source, {} tables from the target",
+        "{}: {} {} slots and {} publications from the source{}, {} tables from the target",
         endpoints.name,
         if report.dry_run { "would remove" } else { "removed" },
         report.slots.len(),
         report.publications.len(),
+        if report.event_triggers.is_empty() { "" } else { " with the event trigger" },
         report.tables.len()
     );
     if report.dry_run {
-        for name in report.slots.iter().chain(&report.publications).chain(&report.tables) {
+        let on_source = report.slots.iter().chain(&report.publications).chain(&report.event_triggers);
+        for name in on_source.chain(&report.tables) {
             text.push_str(&format!("\n  {name}"));
         }
+    }
+    for name in &report.triggers {
+        text.push_str(&format!("\nset back: {name}"));
+    }
+    for told in &report.notices {
+        text.push_str(&format!("\nwarning: {told}"));
     }
     match &report.target_unreached {
         Some(reason) => text.push_str(&format!("\nthe target was left as it is: {reason}")),

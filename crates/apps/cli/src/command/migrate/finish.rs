@@ -175,6 +175,10 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
     let (removed, conflicts, certified) = runtime::block_on(async {
         atalaya_replicate::complete_schema(&plan).await?;
         refuse_late_writes(&plan, context).await?;
+        // Before the snapshots of the certificate, which tells how the target stands for good.
+        for told in atalaya_replicate::set_back_triggers(&plan).await? {
+            context.note(&format!("warning: {told}"));
+        }
         // Told here, since the list goes with everything else of ours.
         let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
         let conflicts = status.map(|status| status.conflicts).unwrap_or_default();

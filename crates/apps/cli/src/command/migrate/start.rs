@@ -1,11 +1,11 @@
 //! `atalaya migrate start`.
 
-use atalaya_replicate::{Outcome, StopWhen};
+use atalaya_replicate::{DdlTrigger, Outcome, StopWhen};
 
 use super::plan::RunArguments;
 use super::spool::SpoolArguments;
 use crate::command::assess;
-use crate::endpoints::Endpoints;
+use crate::endpoints::{Endpoints, resolve_url};
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::progress::Progress;
@@ -17,6 +17,7 @@ use crate::runtime;
   atalaya migrate start orders-to-18
   atalaya migrate start --source env:OLD_URL --target env:NEW_URL --name orders --stop-when caught-up
   atalaya migrate start orders-to-18 --exclude 'audit.*' --workers 4
+  atalaya migrate start orders-to-18 --snapshot-from env:STANDBY_URL
   atalaya migrate start orders-to-18 --ack-spool --spool-limit 100GB   # for a source whose disk is short of room
 
 Run the same command again after any interruption: it goes on where the target's own rows say.")]
@@ -25,6 +26,22 @@ pub(crate) struct StartArguments {
     run: RunArguments,
     #[command(flatten)]
     spool: SpoolArguments,
+    /// Make an event trigger on the source, which tells of each statement about a table within its own transaction: a
+    /// refusal names the statement and who ran it, and rewrites with other values are seen, too. From version 14 of the
+    /// source on; needs a superuser of the source, or the role that a managed service allows it to. It stays until `finish`
+    /// or `abort`, also for runs without this option.
+    #[arg(long)]
+    ddl_trigger: bool,
+    /// Read the rows of the copy, and the schema, from a physical standby of the source, to spare the source: a URL,
+    /// `env:VARIABLE`, or `source` for the source itself, whatever the estate file says.
+    ///
+    /// The standby is PostgreSQL 16 or later and has wal_level = logical; its role may replicate. Changes still come from
+    /// the source's own slot. With hot_standby_feedback off, a vacuum on the source may end the snapshot: tables that are
+    /// not finished are then copied anew, as they are when the standby goes down. --source-active-limit looks at the
+    /// standby; --source-connections counts the sessions on the source alone. To be given again to a start that goes on:
+    /// without it what is left is copied from the source.
+    #[arg(long, value_name = "URL")]
+    snapshot_from: Option<String>,
     /// End the run by itself once it is caught up.
     #[arg(long, value_name = "CONDITION", value_enum)]
     stop_when: Option<Condition>,
@@ -54,6 +71,14 @@ pub(crate) fn run(arguments: &StartArguments, context: &Context) -> Result<u8, F
     let spool = arguments.spool.options()?;
     let (mut plan, endpoints) = arguments.run.plan(stop_when, context)?;
     plan.options.spool = spool;
+    if arguments.ddl_trigger || endpoints.ddl_trigger {
+        plan.options.ddl_trigger = DdlTrigger::Made;
+    }
+    plan.options.snapshot_from = match arguments.snapshot_from.as_deref() {
+        None => endpoints.snapshot_from.clone(),
+        Some("source") => None,
+        Some(text) => Some(resolve_url(text, "--snapshot-from", context)?),
+    };
     runtime::block_on(assess_first_run(arguments, &endpoints, context))??;
     let progress = Progress::new(context.output);
     let outcome = runtime::block_on(atalaya_replicate::start(&plan, &progress))??;

@@ -174,8 +174,9 @@ fn held_back(out: &mut String, status: &Status) {
     if let (Some(active), Some(limit)) =
         (held.and_then(|held| held.get("active")?.as_u64()), held.and_then(|held| held.get("limit")?.as_u64()))
     {
+        let server = held.and_then(|held| held.get("server")?.as_str()).unwrap_or("source");
         let _infallible =
-            writeln!(out, "  waits    {active} sessions of others are active on the source, limit {limit}");
+            writeln!(out, "  waits    {active} sessions of others are active on the {server}, limit {limit}");
     }
 }
 

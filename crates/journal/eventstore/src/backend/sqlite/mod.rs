@@ -127,7 +127,7 @@ impl Backend for Sqlite {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         async move {
-            self.watch.stop();
+            self.watch.stop().await;
             self.readers.stop().await;
             // Last, so that it empties the log into the file and removes it.
             self.writer.stop().await;

@@ -1,6 +1,7 @@
 //! Says when the journal has grown: at once when this process appended, within 50 ms when another one did.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -23,6 +24,7 @@ struct Waiting {
 pub(super) struct Watch {
     end: Arc<watch::Sender<u64>>,
     waiting: Arc<(Mutex<Waiting>, Condvar)>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Watch {
@@ -30,10 +32,10 @@ impl Watch {
     pub(super) fn start(connection: Connection) -> Result<Self, Error> {
         let end = Arc::new(watch::Sender::new(0));
         let waiting = Arc::new((Mutex::new(Waiting::default()), Condvar::new()));
-        let watched = Self { end: end.clone(), waiting: waiting.clone() };
-        let body = move || look(&connection, &end, &waiting);
+        let (its_end, its_waiting) = (end.clone(), waiting.clone());
+        let body = move || look(&connection, &its_end, &its_waiting);
         let started = std::thread::Builder::new().name("journal watch".to_owned()).spawn(body);
-        started.map(|_detached| watched).map_err(|source| Error::File {
+        started.map(|thread| Self { end, waiting, thread: Mutex::new(Some(thread)) }).map_err(|source| Error::File {
             action: "start a thread for",
             path: "journal watch".into(),
             source: Arc::new(source),
@@ -54,8 +56,14 @@ impl Watch {
         Ok(())
     }
 
-    /// Ends the thread.
-    pub(super) fn stop(&self) {
+    /// Ends the thread, and waits until it has let go of the file.
+    pub(super) async fn stop(&self) {
+        self.end_thread();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(tokio::task::spawn_blocking(move || thread.map(JoinHandle::join)).await);
+    }
+
+    fn end_thread(&self) {
         self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner).stopped = true;
         self.waiting.1.notify_all();
     }
@@ -63,7 +71,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.stop();
+        self.end_thread();
     }
 }
 

@@ -37,10 +37,19 @@ pub(super) fn commit(
     let end = planned.head.position;
     if !planned.rows.is_empty() {
         write(&transaction, &planned)?;
-        // What fails here is rolled back: SQLite has answered before it let go of the lock.
-        transaction.commit().map_err(held("committing", limit))?;
+        transaction.commit().map_err(|error| uncommitted(error, limit))?;
     }
     Ok((planned.answers, end))
+}
+
+/// A commit that could not be written is rolled back. One that was written, and then could not be flushed, may still be
+/// found in the log after a crash.
+fn uncommitted(error: rusqlite::Error, limit: Duration) -> Error {
+    let unflushed = error.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure);
+    match held("committing", limit)(error) {
+        error @ Error::Sqlite { .. } if unflushed => Error::Unknown { source: Box::new(error) },
+        error => error,
+    }
 }
 
 fn known(transaction: &Transaction<'_>, appends: &[Append]) -> Result<Known, Error> {

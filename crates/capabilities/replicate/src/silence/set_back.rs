@@ -1,0 +1,116 @@
+//! Set back, exactly as before, when no row of the move comes any more.
+
+use atalaya_data::{RelationName, quote_literal};
+use atalaya_postgres::Row;
+
+use super::actor::{Fires, Kind, shown, switch_sql};
+use crate::Error;
+use crate::progress::Store;
+
+/// How long to wait for somebody who uses a table.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '30s';";
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub(crate) struct SetBack {
+    /// Triggers and rules that are as before.
+    pub(crate) restored: Vec<String>,
+    /// What somebody else has changed meanwhile, and what is gone: left as it is.
+    pub(crate) told: Vec<String>,
+}
+
+/// What was switched off, as it was and as it is.
+struct Silenced {
+    kind: Kind,
+    name: String,
+    relation: RelationName,
+    was: Fires,
+    /// None when it is gone.
+    now: Option<Fires>,
+}
+
+const SILENCED: &str = "
+    SELECT s.kind, coalesce(n.nspname::text, s.schema), coalesce(c.relname::text, s.relation),
+           coalesce(g.tgname::text, r.rulename::text, s.name), s.fires, coalesce(g.tgenabled::text, r.ev_enabled::text)
+      FROM atalaya.silenced s
+      LEFT JOIN pg_catalog.pg_trigger g ON s.kind = 'trigger' AND g.oid = s.oid
+      LEFT JOIN pg_catalog.pg_rewrite r ON s.kind = 'rule' AND r.oid = s.oid
+      LEFT JOIN pg_catalog.pg_class c ON c.oid = coalesce(g.tgrelid, r.ev_class)
+      LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE s.migration = $1 ORDER BY 2, 3, 1, 4";
+
+/// Sets back what was switched off and is still off, and forgets it; nothing to do where nothing was.
+///
+/// # Errors
+/// The target's: the tables are waited for.
+pub(crate) async fn set_back(store: &Store<'_>) -> Result<SetBack, Error> {
+    let known = store.session.query_one("SELECT pg_catalog.to_regclass('atalaya.silenced') IS NOT NULL", &[]).await?;
+    // A schema of ours that an earlier version made.
+    if !known.get::<_, bool>(0) || read(store).await?.is_empty() {
+        return Ok(SetBack::default());
+    }
+    let done = within_transaction(store).await;
+    if done.is_err() {
+        // The error is what counts; a session that is lost has rolled back already.
+        let _rolled_back = store.session.batch("ROLLBACK").await;
+    }
+    done
+}
+
+async fn within_transaction(store: &Store<'_>) -> Result<SetBack, Error> {
+    store.session.batch(&format!("BEGIN; {LOCK_TIMEOUT} {}", store.marker_sql())).await?;
+    lock(store).await?;
+    // Read again under the locks: nobody changes it between this look and the statements.
+    let mut done = SetBack::default();
+    let mut sql = String::new();
+    for silenced in read(store).await? {
+        let name = shown(silenced.kind, &silenced.name, &silenced.relation);
+        let before = silenced.was.verb();
+        let again = switch_sql(silenced.kind, &silenced.name, &silenced.relation, silenced.was);
+        match silenced.now {
+            Some(Fires::Never) => {
+                sql.push_str(&format!("{again};"));
+                done.restored.push(format!("{name} ({before})"));
+            }
+            Some(now) if now == silenced.was => done.restored.push(format!("{name} ({before})")),
+            Some(now) => done.told.push(format!(
+                "{name} was {before} before the move, and somebody has made it {} since: it stays so; `{again}` sets it back",
+                now.verb()
+            )),
+            None => done.told.push(format!("{name}, which was {before} before the move and off since, is gone")),
+        }
+    }
+    let migration = quote_literal(store.name);
+    store.session.batch(&format!("{sql} DELETE FROM atalaya.silenced WHERE migration = {migration}; COMMIT")).await?;
+    Ok(done)
+}
+
+async fn lock(store: &Store<'_>) -> Result<(), Error> {
+    let silenced = read(store).await?;
+    let off = silenced.iter().filter(|silenced| silenced.now == Some(Fires::Never));
+    let mut locked: Vec<String> = off.map(|silenced| format!("ONLY {}", silenced.relation.to_sql())).collect();
+    locked.sort_unstable();
+    locked.dedup();
+    if locked.is_empty() {
+        return Ok(());
+    }
+    let ruled = silenced.iter().any(|silenced| silenced.kind == Kind::Rule);
+    let mode = if ruled { "ACCESS EXCLUSIVE" } else { "SHARE ROW EXCLUSIVE" };
+    store.session.batch(&format!("LOCK TABLE {} IN {mode} MODE", locked.join(", "))).await?;
+    Ok(())
+}
+
+async fn read(store: &Store<'_>) -> Result<Vec<Silenced>, Error> {
+    store.session.query(SILENCED, &[&store.name]).await?.iter().map(silenced_from).collect()
+}
+
+fn silenced_from(row: &Row) -> Result<Silenced, Error> {
+    let text = |column: usize| row.get::<_, String>(column);
+    Ok(Silenced {
+        kind: if text(0) == "rule" { Kind::Rule } else { Kind::Trigger },
+        relation: RelationName::new(text(1), text(2)),
+        name: text(3),
+        was: Fires::parse(&text(4))?,
+        now: row.get::<_, Option<String>>(5).map(|code| Fires::parse(&code)).transpose()?,
+    })
+}
