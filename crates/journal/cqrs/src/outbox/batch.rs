@@ -12,7 +12,7 @@ const DELETED_AT_ONCE: usize = 50;
 /// The longest reason that is kept.
 const REASON_BYTES: usize = 500;
 
-/// The first messages whose keys are not held, by key and in order; the last may go beyond `bytes`.
+/// The first messages whose keys are not held, by key and in order; one of them may go beyond `bytes`.
 pub(super) async fn read(tables: &Tables, rows: u32, bytes: u64) -> Result<Vec<Vec<Message>>, OutboxError> {
     let sql = "
         SELECT CAST(o.id AS text), o.aggregatetype, o.aggregateid, o.type, CAST(o.payload AS text), o.position, o.part
@@ -24,7 +24,9 @@ pub(super) async fn read(tables: &Tables, rows: u32, bytes: u64) -> Result<Vec<V
           JOIN outbox AS o ON o.position = summed.position AND o.part = summed.part
          WHERE summed.total - summed.bytes < $2
          ORDER BY o.position, o.part";
-    let values = vec![Value::Integer(i64::from(rows)), Value::Integer(i64::try_from(bytes).unwrap_or(i64::MAX))];
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    // With bounds of nothing it would get nowhere.
+    let values = vec![Value::Integer(i64::from(rows.max(1))), Value::Integer(bytes.max(1))];
     let mut keys: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut queues: Vec<Vec<Message>> = Vec::new();
     for row in tables.query(Statement::new(sql, values)).await? {

@@ -97,7 +97,46 @@ async fn of_two_relays_one_publishes_and_the_other_goes_on_after_it(ground: &Gro
     assert_all_once_in_order(&stream, ORDERS, 2 * NUMBERS).await;
 }
 
+/// Knows how many messages it had in hand at most; it lets each one wait for those that are begun with it.
+#[derive(Clone, Default)]
+struct Hand {
+    now: Arc<AtomicU64>,
+    most: Arc<AtomicU64>,
+}
+
+impl Broker for Hand {
+    async fn publish(&self, _: &Message) -> Result<(), PublishError> {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+async fn what_a_relay_has_in_hand_is_bounded_by_rows_bytes_and_keys(ground: &Ground) {
+    let tables = ground.tables().await;
+    let outbox = Outbox::open(tables.clone()).await.unwrap();
+    let wide = || RelayOptions { lease: Duration::from_secs(120), ..RelayOptions::default() };
+    // A payload has 12 bytes: the third begins within 30.
+    for (options, most) in [
+        (wide(), ORDERS),
+        (RelayOptions { rows: 2, ..wide() }, 2),
+        (RelayOptions { bytes: 30, ..wide() }, 3),
+        (RelayOptions { bytes: 0, ..wide() }, 1),
+        (RelayOptions { keys_at_once: 4, ..wide() }, 4),
+    ] {
+        write(&tables, ORDERS, 1..=NUMBERS).await;
+        let hand = Hand::default();
+        let relay = at_work(&outbox, hand.clone(), options);
+        waiting(&outbox, 0).await;
+        relay.stop().await;
+        assert_eq!(hand.most.load(Ordering::SeqCst), most);
+    }
+}
+
 on_every_backend! {
+    what_a_relay_has_in_hand_is_bounded_by_rows_bytes_and_keys
     a_relay_killed_between_publishing_and_deleting_loses_and_doubles_nothing
     a_relay_frozen_for_longer_than_its_lease_deletes_nothing
     of_two_relays_one_publishes_and_the_other_goes_on_after_it
