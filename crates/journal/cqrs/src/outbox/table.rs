@@ -72,9 +72,12 @@ pub(super) fn now_us(dialect: Dialect) -> &'static str {
 /// Debezium's columns come first, in its types; SQLite would make numbers of what it takes for numbers, so there the
 /// identity and the payload are text.
 fn definitions(dialect: Dialect) -> [String; 5] {
-    let (id, payload) = match dialect {
-        Dialect::Sqlite => ("text", "text"),
-        Dialect::Postgres => ("uuid", "jsonb"),
+    let (id, payload, storage) = match dialect {
+        Dialect::Sqlite => ("text", "text", ""),
+        // A table that is written and emptied all the time: what is dead in it has to go by number, not by share.
+        Dialect::Postgres => {
+            ("uuid", "jsonb", "WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)")
+        }
     };
     let now = now_us(dialect);
     [
@@ -83,7 +86,7 @@ fn definitions(dialect: Dialect) -> [String; 5] {
                 id {id} NOT NULL PRIMARY KEY, aggregatetype varchar(255) NOT NULL, aggregateid varchar(255) NOT NULL,
                 type varchar(255) NOT NULL, payload {payload} NOT NULL,
                 position bigint NOT NULL, part bigint NOT NULL, bytes bigint NOT NULL, held text,
-                written_at_us bigint NOT NULL DEFAULT ({now}), UNIQUE (position, part))"
+                written_at_us bigint NOT NULL DEFAULT ({now}), UNIQUE (position, part)) {storage}"
         ),
         "CREATE INDEX IF NOT EXISTS outbox_held ON outbox (aggregatetype, aggregateid) WHERE held IS NOT NULL".to_owned(),
         format!(
