@@ -13,13 +13,15 @@ use crate::account::Account;
 use crate::folder::Folder;
 use crate::process::{POLL, wait};
 use crate::watchdog::Watchdog;
-use crate::{Error, binaries, members, port};
+use crate::{Error, TlsFiles, binaries, members, port};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 const PORT_ATTEMPTS: u32 = 10;
 const LOG_LINES: usize = 20;
+/// As `Folder::write_tls` names the files, which lie in the folder that the server works in.
+const TLS: [&str; 5] = ["--tls", "--tlscert", "server.crt", "--tlskey", "server.key"];
 
 /// A NATS server on loopback whose streams outlive its end. Dropping it stops it and removes its folder.
 #[derive(Debug)]
@@ -31,6 +33,7 @@ pub struct NatsServer {
     program: std::path::PathBuf,
     account: Account,
     port: u16,
+    speaks_tls: bool,
 }
 
 impl NatsServer {
@@ -39,12 +42,27 @@ impl NatsServer {
     /// # Errors
     /// When the server is not in the cache, or does not become ready within a minute.
     pub fn start() -> Result<Self, Error> {
+        Self::start_as(None)
+    }
+
+    /// The same, which takes connections with TLS alone; its certificate should name `localhost`.
+    ///
+    /// # Errors
+    /// As [`NatsServer::start`].
+    pub fn start_with_tls(tls: &TlsFiles) -> Result<Self, Error> {
+        Self::start_as(Some(tls))
+    }
+
+    fn start_as(tls: Option<&TlsFiles>) -> Result<Self, Error> {
         let account = Account::find()?;
         let program = binaries::nats_server()?;
         let folder = Folder::empty(std::env::temp_dir(), account)?;
         folder.make_data()?;
+        if let Some(tls) = tls {
+            folder.write_tls(tls)?;
+        }
         let watchdog = Watchdog::start(folder.path(), folder.socket())?;
-        let mut server = Self { process: None, watchdog, folder, program, account, port: 0 };
+        let mut server = Self { process: None, watchdog, folder, program, account, port: 0, speaks_tls: tls.is_some() };
         for _ in 0..PORT_ATTEMPTS {
             server.port = port::choose()?;
             match server.start_process() {
@@ -61,10 +79,11 @@ impl NatsServer {
         self.port
     }
 
-    /// The server's URL, without TLS and without a password.
+    /// The server's URL, without a password.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}/", self.port)
+        let (scheme, host) = if self.speaks_tls { ("tls", "localhost") } else { ("nats", "127.0.0.1") };
+        format!("{scheme}://{host}:{}/", self.port)
     }
 
     /// The server's own folder; its streams are in `data` below.
@@ -150,6 +169,7 @@ impl NatsServer {
             .arg(self.folder.data())
             .arg("--ports_file_dir")
             .arg(&ready)
+            .args(if self.speaks_tls { TLS.as_slice() } else { &[] })
             .current_dir(self.folder.data())
             .env_clear()
             .envs([("PATH", "/usr/bin:/bin"), ("LC_ALL", "C"), ("TZ", "UTC")])

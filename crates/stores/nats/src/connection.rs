@@ -17,7 +17,11 @@ pub(crate) async fn open(options: &Options) -> Result<Context, Error> {
     let limit = options.connect_limit + options.answer_limit;
     let opening = async {
         let address: ServerAddr = options.url.parse().map_err(|_| Error::Url)?;
-        let client = ConnectOptions::new()
+        let mut connecting = ConnectOptions::new();
+        if let Some(authorities) = &options.root_certificates {
+            connecting = connecting.add_root_certificates(authorities.clone());
+        }
+        let client = connecting
             .name("atalaya")
             .connection_timeout(options.connect_limit)
             .request_timeout(Some(options.answer_limit))

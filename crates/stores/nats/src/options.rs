@@ -1,13 +1,17 @@
 //! Which stream of which broker, and how long it is waited for.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Which stream of which broker.
 #[derive(Clone)]
 pub struct Options {
-    /// The broker's URL, as in `nats://127.0.0.1:4222`; a user and a password in it are used and never shown.
+    /// The broker's URL, as in `nats://127.0.0.1:4222`, or `tls://` where only an encrypted connection will do; a user and
+    /// a password in it are used and never shown.
     pub url: String,
+    /// Certificates of authorities, PEM, that the broker's may be signed by besides those of the system.
+    pub root_certificates: Option<PathBuf>,
     /// The stream's name. It is made where there is none; one that is there is never changed.
     pub stream: String,
     /// The first token of every subject.
@@ -27,6 +31,7 @@ impl Options {
     pub fn new(url: impl Into<String>, stream: impl Into<String>, prefix: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            root_certificates: None,
             stream: stream.into(),
             prefix: prefix.into(),
             duplicate_window: Duration::from_secs(600),

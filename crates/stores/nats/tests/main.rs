@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use atalaya_nats::{Error, JetStream, Options, Outgoing, Stored};
-use atalaya_sandbox::NatsServer;
+use atalaya_sandbox::{NatsServer, TlsFiles};
 
 static SERVER: OnceLock<NatsServer> = OnceLock::new();
 
@@ -66,4 +66,24 @@ async fn a_stream_that_would_not_do_is_left_as_it_is() {
     let error = JetStream::new(elsewhere).publish(order("2", "b")).await.unwrap_err();
     assert!(matches!(error, Error::OtherStream { .. }), "{error:?}");
     assert_eq!(JetStream::new(options("short")).read(1, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_broker_with_tls_is_known_by_its_certificate_and_no_other_is_spoken_to() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let tls = TlsFiles::new(made.cert.pem(), made.signing_key.serialize_pem());
+    let server = NatsServer::start_with_tls(&tls).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let authority = folder.path().join("authority.pem");
+    std::fs::write(&authority, made.cert.pem()).unwrap();
+    let known = Options { root_certificates: Some(authority), ..Options::new(server.url(), "TLS", "tls") };
+    assert_eq!(JetStream::new(known.clone()).publish(order("1", "a")).await.unwrap(), Stored::Now);
+    let unknown = Options { root_certificates: None, ..known.clone() };
+    let error = JetStream::new(unknown).publish(order("2", "b")).await.unwrap_err();
+    assert!(matches!(error, Error::NoConnection(_)), "{error:?}");
+    // A broker without TLS is not spoken to in the clear.
+    let plain = options("plain").url.replace("nats://127.0.0.1", "tls://localhost");
+    let error = JetStream::new(Options { url: plain, ..known.clone() }).publish(order("3", "c")).await.unwrap_err();
+    assert!(matches!(error, Error::NoConnection(_)), "{error:?}");
+    assert_eq!(JetStream::new(known).read(1, 10).await.unwrap().len(), 1);
 }
