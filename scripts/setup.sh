@@ -84,8 +84,9 @@ download() { # SOURCE PACKAGE FOLDER
             --python-version 3.12 --dest "$3" "$2" >&2
         ;;
     debian)
-        # Fetched, not installed: nothing is started on this machine by it.
-        (cd "$3" && { retry apt-get download --quiet "$2" || { as_root "apt-get update --quiet" && retry apt-get download --quiet "$2"; }; } >&2)
+        # Fetched, not installed: nothing is started on this machine by it. Where apt does not know the package, or knows
+        # a version that is gone, its lists are old; an update that fails in part is judged by the download after it.
+        (cd "$3" && { apt-get download --quiet "$2" || { as_root "apt-get update --quiet || true"; retry apt-get download --quiet "$2"; }; } >&2)
         ;;
     npm) (cd "$3" && retry npm pack --silent "$2" >/dev/null) ;;
     *) fail "unknown source $1 in $pinned" ;;
