@@ -16,6 +16,8 @@ use crate::stream::{Added, Loaded, add, add_known, load};
 use crate::view::View;
 use crate::{DefinitionError, Error, SagaId};
 
+/// A shorter lease could not be renewed in time.
+const LEASE_LEAST: Duration = Duration::from_millis(100);
 /// How often an operator's word is tried on top of what others write.
 const WORD_ATTEMPTS: u32 = 20;
 
@@ -84,7 +86,7 @@ impl Sagas {
         }
         // One a coordinator: a process that comes back under the same number is another one.
         let name = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
-        let owner = Owner { name, lease: options.lease };
+        let owner = Owner { name, lease: options.lease.max(LEASE_LEAST) };
         Ok(Self { inner: Arc::new(Inner { store, definitions: by_hash, latest, owner, options }) })
     }
 
