@@ -12,6 +12,7 @@
 //!   that was frozen for longer than its lease deletes nothing, and begins to publish nothing more.
 //! - **A broker that is away costs rows, not memory**: attempts come at growing intervals up to a limit, and
 //!   [`Outbox::status`] tells how much waits and since when.
+//! - **Rows are read in the order of their positions**: a key with a long backlog is waited for by those that come after it.
 //! - **What the broker refuses for good holds its own key alone**, until somebody releases or drops it.
 //!
 //! The first columns of the table are those that Debezium's outbox event router reads (`id`, `aggregatetype`,
