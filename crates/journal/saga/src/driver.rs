@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use atalaya_eventstore::Store;
 
-use crate::attempt::{Attempt, Came, done};
+use crate::attempt::{Attempt, Came, done, left_out};
 use crate::clock::{Clock, owned_for, wait};
 use crate::decide::{Decision, after_failure, decide};
-use crate::definition::Definition;
+use crate::definition::{Definition, Step};
 use crate::event::{SagaEvent, Way};
 use crate::state::{Phase, State};
 use crate::stream::{Added, Loaded, add, load};
@@ -18,8 +18,6 @@ use crate::{Error, SagaId, StepError, Undone};
 
 /// A wait that is shorter is waited for in place; a longer one lets go of the saga.
 const PARK_AFTER: Duration = Duration::from_millis(500);
-/// A step without a deadline has a year.
-const NO_DEADLINE: Duration = Duration::from_secs(86_400 * 365);
 /// How often the journal is tried again to write down what came of a step, within the lease.
 const RECORD_ATTEMPTS: u32 = 20;
 const RECORD_PAUSE: Duration = Duration::from_millis(250);
@@ -126,7 +124,7 @@ impl Driver<'_> {
                 Written::Lost => return self.let_go(clock).await,
             }
             match decision {
-                Decision::Ask(SagaEvent::Began { way, step, .. }) => match self.ask(held, way, &step).await? {
+                Decision::Ask(SagaEvent::Began { way, step, .. }) => match self.ask(held, way, &step, clock).await? {
                     Asked::Came(event) => held.note(event, clock),
                     Asked::Nothing => {}
                     Asked::Lost => return self.let_go(clock).await,
@@ -173,7 +171,12 @@ impl Driver<'_> {
                         return Ok(Written::Lost);
                     }
                 }
-                Err(error @ Error::TooLarge { .. }) => return Err(error),
+                // What was done must not be asked for again because its answer cannot be kept.
+                Err(error) if is_unwritable(&error) => {
+                    if !held.leave_outputs_out() {
+                        return Err(error);
+                    }
+                }
                 Err(error) if attempt == RECORD_ATTEMPTS => return Err(error),
                 Err(error) => {
                     tracing::warn!(saga = %self.id, error = &error as &dyn std::error::Error, "writing it down again");
@@ -201,28 +204,31 @@ impl Driver<'_> {
     }
 
     /// Asks for the action or the compensation, and keeps the saga ours meanwhile.
-    async fn ask(&self, held: &mut Held, way: Way, name: &str) -> Result<Asked, Error> {
+    async fn ask(&self, held: &mut Held, way: Way, name: &str, clock: &Clock) -> Result<Asked, Error> {
         let definition = held.definition.clone();
         let Some(step) = definition.step(name) else { return Ok(Asked::Nothing) };
         let Some(mut attempt) = Attempt::begin(self.id, &held.loaded.state, way, step) else {
             return Ok(Asked::Nothing);
         };
-        let limit = step.deadline.filter(|_| way == Way::Forward).unwrap_or(NO_DEADLINE).min(NO_DEADLINE);
-        let limit = tokio::time::sleep(limit);
+        let limit = tokio::time::sleep(self.limit_of(held, way, step, clock));
         tokio::pin!(limit);
         let mut renewal = tokio::time::interval(self.owner.lease / 3);
         renewal.tick().await;
         let came = loop {
             tokio::select! {
                 came = attempt.came() => break came,
-                () = &mut limit => break Err(StepError::Unknown("the step's deadline has passed".to_owned())),
-                _ = renewal.tick() => match self.renew(held).await {
-                    Ok(Written::Kept | Written::Anew) => {}
-                    Ok(Written::Lost) => return Ok(Asked::Lost),
-                    // As long as nobody else can have taken it, it may go on.
-                    Err(error) if Instant::now() >= held.leased_until => return Err(error),
-                    Err(_) => {}
-                },
+                () = &mut limit => break Err(StepError::Unknown("it took longer than it may".to_owned())),
+                _ = renewal.tick() => {
+                    let until = held.leased_until;
+                    match tokio::time::timeout_at(until.into(), self.renew(held)).await {
+                        Ok(Ok(Written::Kept | Written::Anew)) => {}
+                        // Nobody can say that it is ours still: whatever is under way is broken off.
+                        Ok(Ok(Written::Lost)) | Err(_) => return Ok(Asked::Lost),
+                        // As long as nobody else can have taken it, it may go on.
+                        Ok(Err(error)) if Instant::now() >= held.leased_until => return Err(error),
+                        Ok(Err(_)) => {}
+                    }
+                }
             }
         };
         Ok(Asked::Came(match came {
@@ -236,15 +242,53 @@ impl Driver<'_> {
     }
 
     async fn renew(&self, held: &mut Held) -> Result<Written, Error> {
-        held.pending.push(SagaEvent::Renewed { epoch: held.epoch });
-        let written = self.write(held).await;
-        // One that could not be written is made anew at the next tick.
-        held.pending.clear();
-        written
+        // Where others write all the time, the next tick comes soon enough.
+        const TRIES: u32 = 3;
+        let mut written = Written::Anew;
+        for _ in 0..TRIES {
+            held.pending.push(SagaEvent::Renewed { epoch: held.epoch });
+            let tried = self.write(held).await;
+            // One that could not be written is made anew at the next tick.
+            held.pending.clear();
+            written = tried?;
+            if !matches!(written, Written::Anew) {
+                break;
+            }
+        }
+        Ok(written)
+    }
+
+    /// How long an attempt may take: its own limit, and what is left of the step's.
+    fn limit_of(&self, held: &Held, way: Way, step: &Step, clock: &Clock) -> Duration {
+        let begun_at_us = held.loaded.state.step(&step.name).begun_at_us;
+        let left = step.deadline.filter(|_| way == Way::Forward).zip(begun_at_us).map(|(deadline, begun_at_us)| {
+            wait(begun_at_us.saturating_add(i64::try_from(deadline.as_micros()).unwrap_or(i64::MAX)), clock)
+        });
+        left.unwrap_or(step.attempt_limit).min(step.attempt_limit)
     }
 }
 
+/// Whether the journal takes no such event, however often it is asked.
+fn is_unwritable(error: &Error) -> bool {
+    matches!(error, Error::TooLarge { .. } | Error::Journal(atalaya_eventstore::Error::Unappendable { .. }))
+}
+
 impl Held {
+    /// Has what steps have said left out of what is to be written; false where there is nothing of it.
+    fn leave_outputs_out(&mut self) -> bool {
+        let mut changed = false;
+        for event in &mut self.pending {
+            if let SagaEvent::Done { step, output } = event
+                && *output != left_out()
+            {
+                *output = left_out();
+                self.loaded.state.outputs.insert(step.clone(), left_out());
+                changed = true;
+            }
+        }
+        changed
+    }
+
     /// Goes on by an event that is to be written.
     fn note(&mut self, event: SagaEvent, clock: &Clock) {
         self.loaded.state.apply(event.clone(), clock.now_us());
