@@ -9,7 +9,7 @@ use atalaya_postgres::{Session, control};
 
 use crate::ddl::trigger;
 use crate::progress::{Store, wait_for_slot};
-use crate::silence::{SetBack, set_back};
+use crate::silence::{SetBack, set_back, would_set_back};
 use crate::{Error, Failpoints, run_lock, snapshot};
 
 /// How long the backend of a run that ended may take to leave its slot.
@@ -39,7 +39,7 @@ pub struct AbortReport {
     pub event_triggers: Vec<String>,
     /// Tables dropped on the target.
     pub tables: Vec<String>,
-    /// Triggers and rules of the target that were off for the time of the move, and are as before.
+    /// Triggers and rules of the target that were off for the time of the move, and are as before; of a dry run, would be.
     pub triggers: Vec<String>,
     /// What somebody should look at.
     pub notices: Vec<String>,
@@ -102,6 +102,7 @@ pub async fn abort(
     if options.dry_run {
         let source = Session::connect_for_control(source, &name).await?;
         find_on_source(&source, &[found.slot]).await?.tell(&mut report);
+        report.take(would_set_back(&Store { session: target, name: migration }).await?);
         if options.drop_target {
             let tables = Store { session: target, name: migration }.read_tables().await?;
             report.tables = tables.iter().map(|table| table.target.to_string()).collect();

@@ -197,13 +197,14 @@ async fn refuse_orphaned_rows(store: &Store<'_>, rows: &[TableRow], reassigned: 
         reassigned.gone.contains(&row.source) || reassigned.moved.iter().any(|(source, _)| *source == row.source)
     };
     let left: BTreeSet<&RelationName> = rows.iter().filter(|row| leaves(row)).map(|row| &row.target).collect();
-    let there: BTreeSet<RelationName> =
-        read_relations(store.session).await?.into_iter().map(|relation| relation.name).collect();
-    for target in left.into_iter().filter(|target| there.contains(*target)) {
+    for relation in read_relations(store.session).await?.iter().filter(|relation| left.contains(&relation.name)) {
+        let target = &relation.name;
         if rows.iter().any(|row| row.target == *target && !leaves(row)) {
             continue;
         }
-        let sql = format!("SELECT EXISTS (SELECT FROM ONLY {})", target.to_sql());
+        // A partitioned table holds its rows in its partitions; children by inheritance are tables of their own.
+        let only = if relation.kind == RelationKind::Partitioned { "" } else { "ONLY " };
+        let sql = format!("SELECT EXISTS (SELECT FROM {only}{})", target.to_sql());
         if store.session.query_one(&sql, &[]).await?.get(0) {
             return Err(Error::refused(
                 "target-holds-rows",

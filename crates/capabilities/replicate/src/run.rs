@@ -9,6 +9,8 @@ mod pulse;
 
 use std::time::Duration;
 
+use atalaya_postgres::control;
+
 use crate::conflict::settle_policies;
 use crate::control::Requests;
 use crate::ddl::trigger::{self, TriggerState};
@@ -107,6 +109,8 @@ async fn run_once(plan: &Plan, observer: &dyn Observer, slot: &SlotName, seen: &
     let begins = !std::mem::replace(&mut seen.connected, true);
     let mut migration = match store.read().await? {
         Some(migration) => {
+            // An earlier version may have begun it, without the tables that came since.
+            control::install_schema(&connected.target).await?;
             if begins {
                 Requests::expire_all(&connected.target, &plan.name).await?;
             }

@@ -111,6 +111,9 @@ fn an_abort_sets_them_back_and_no_kill_forgets_what_they_were() {
         assert_eq!(killed.signal, Some(9), "{place}: {}", killed.stderr);
     };
     kill("start", "triggers-off");
+    let dry = shop.done("abort", &["--dry-run"]);
+    assert!(dry.contains("would set back: trigger `a_always` of public.t (ENABLE ALWAYS)"), "{dry}");
+    assert_ne!(states(&shop.target), before);
     shop.done("abort", &[]);
     assert_eq!(states(&shop.target), before);
     kill("start", "triggers-off");

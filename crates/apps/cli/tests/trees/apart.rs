@@ -158,3 +158,31 @@ fn sides_that_would_hold_other_rows_under_one_name_are_refused_before_anything_i
     shop.done("finish", &EXISTING);
     assert_same(&shop, &["event", "event_1", "old"]);
 }
+
+/// Its rows are in its partitions: read alone, a partitioned table is always empty.
+#[test]
+fn rows_that_a_partitioned_table_here_would_keep_for_nobody_are_refused() {
+    let shop = Move::between(15, 18);
+    shop.source
+        .run_sql(
+            "shop",
+            "CREATE TABLE t (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE t_1 PARTITION OF t DEFAULT;
+             INSERT INTO t SELECT generate_series(1, 9)",
+        )
+        .unwrap();
+    shop.target
+        .run_sql(
+            "shop",
+            "CREATE TABLE t (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE t_all PARTITION OF t DEFAULT",
+        )
+        .unwrap();
+    done(caught_up(&shop, &EXISTING));
+    shop.source.run_sql("shop", "ALTER TABLE t DETACH PARTITION t_1").unwrap();
+    shop.target.run_sql("shop", "CREATE TABLE t_1 (id int PRIMARY KEY)").unwrap();
+    let again: Vec<&str> = [&["--table", "public.t_1", "--again"], &EXISTING[..]].concat();
+    refused(&shop.run("add-table", &again), "table public.t of the target holds rows");
+    shop.target.run_sql("shop", "TRUNCATE t").unwrap();
+    shop.done("add-table", &again);
+    shop.done("finish", &EXISTING);
+    assert_same(&shop, &["t", "t_1"]);
+}

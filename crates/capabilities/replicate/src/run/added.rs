@@ -101,13 +101,15 @@ async fn copy_tables(
         forget_unpublished(plan, source, migration).await?;
     }
     plan.options.failpoints.reach("addition-published");
+    if migration.schema.existing {
+        // Before anything of the target is emptied: TRUNCATE and DELETE wake triggers, too.
+        silence::switch_off(store, ForeignKeys::Refused, observer).await?;
+    }
     ensure_snapshot(plan, connected, reading, store, migration, observer).await?;
     plan.options.failpoints.reach("addition-snapshot");
     let additions: BTreeSet<&str> = pending.iter().filter_map(|table| table.added.as_deref()).collect();
     let mut archives = Vec::new();
-    if migration.schema.existing {
-        silence::switch_off(store, ForeignKeys::Refused, observer).await?;
-    } else {
+    if !migration.schema.existing {
         for name in additions {
             archives.push((name, open_addition(plan, connected, reading, migration, store, name).await?));
         }

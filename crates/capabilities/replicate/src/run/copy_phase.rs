@@ -27,6 +27,11 @@ pub(crate) async fn copy(
         true => Reading::source(plan, &connected.source),
         false => Reading::open(plan, &connected.source).await?,
     };
+    if migration.schema.existing {
+        // Before anything of the target is emptied: TRUNCATE and DELETE wake triggers, too.
+        silence::switch_off(store, ForeignKeys::Refused, observer).await?;
+        plan.options.failpoints.reach("triggers-off");
+    }
     ensure_snapshot(plan, connected, &reading, store, migration, observer).await?;
     let archive = match migration.schema.existing {
         true => None,
@@ -37,9 +42,6 @@ pub(crate) async fn copy(
         list_roles(plan, connected, observer).await?;
         schema::restore_before_data(archive, store).await?;
         plan.options.failpoints.reach("schema-restored");
-    } else {
-        silence::switch_off(store, ForeignKeys::Refused, observer).await?;
-        plan.options.failpoints.reach("triggers-off");
     }
     let indexes = match &archive {
         None => None,

@@ -138,7 +138,7 @@ const ACTORS: &str = "
            pg_catalog.pg_has_role(c.relowner, 'USAGE'), s.oid IS NOT NULL
       FROM actors a JOIN ours o ON o.oid = a.relation JOIN pg_catalog.pg_class c ON c.oid = a.relation
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      LEFT JOIN atalaya.silenced s ON s.migration = $1 AND s.oid = a.oid
+      LEFT JOIN atalaya.silenced s ON s.migration = $1 AND s.oid = a.oid AND s.fires <> '-'
             AND s.kind = CASE a.kind WHEN 'rule' THEN 'rule' ELSE 'trigger' END
      WHERE a.fires <> 'D'
      ORDER BY 3, 4, 1, 5";

@@ -5,11 +5,12 @@
 //! of foreign keys stay what they are: to switch them off takes a superuser, and would leave the key unproven.
 
 mod actor;
+mod clones;
 mod off;
 mod set_back;
 mod watch;
 
 pub(crate) use actor::Writers;
 pub(crate) use off::{ForeignKeys, switch_off};
-pub(crate) use set_back::{SetBack, set_back};
+pub(crate) use set_back::{SetBack, set_back, would_set_back};
 pub(crate) use watch::SilenceWatch;

@@ -156,6 +156,7 @@ fn script(store: &Store<'_>, acting: &[Actor], writers: Writers) -> String {
     let mut sql =
         format!("BEGIN; {LOCK_TIMEOUT} {}; LOCK TABLE {} IN {mode} MODE;", store.marker_sql(), locked.join(", "));
     let migration = quote_literal(store.name);
+    sql.push_str(&kept_sql(&migration, acting));
     let woken = match writers {
         Writers::Replica => "'A', 'R'",
         Writers::Origin => "'O', 'A'",
@@ -168,7 +169,8 @@ fn script(store: &Store<'_>, acting: &[Actor], writers: Writers) -> String {
         sql.push_str(&format!(
             "INSERT INTO atalaya.silenced (migration, kind, oid, schema, relation, name, fires)
              SELECT {migration}, '{kind}', oid, {}, {}, {}, {fires}::text FROM pg_catalog.{catalog}
-              WHERE oid = {} AND {fires} IN ({woken});
+              WHERE oid = {} AND {fires} IN ({woken})
+             ON CONFLICT (migration, kind, oid) DO UPDATE SET fires = excluded.fires;
              {};",
             quote_literal(&actor.relation.schema),
             quote_literal(&actor.relation.name),
@@ -178,4 +180,25 @@ fn script(store: &Store<'_>, acting: &[Actor], writers: Writers) -> String {
         ));
     }
     sql + "COMMIT"
+}
+
+/// Writes down which clones of those triggers are there and stay what they are. One that is not written down came later,
+/// and Postgres has made it off only because the trigger was: the tables' locks let no partition come meanwhile.
+fn kept_sql(migration: &str, acting: &[Actor]) -> String {
+    let triggers: Vec<String> =
+        acting.iter().filter(|actor| actor.kind == Kind::Trigger).map(|actor| actor.oid.to_string()).collect();
+    let triggers = triggers.join(", ");
+    format!(
+        "WITH RECURSIVE clones AS (
+             SELECT oid FROM pg_catalog.unnest(ARRAY[{triggers}]::oid[]) AS acting(oid)
+             UNION
+             SELECT g.oid FROM clones c JOIN pg_catalog.pg_trigger g ON g.tgparentid = c.oid
+              WHERE NOT EXISTS (SELECT FROM atalaya.silenced s
+                                 WHERE s.migration = {migration} AND s.kind = 'trigger' AND s.oid = g.oid))
+         INSERT INTO atalaya.silenced (migration, kind, oid, schema, relation, name, fires)
+         SELECT {migration}, 'trigger', g.oid, n.nspname, c.relname, g.tgname, '-'
+           FROM clones k JOIN pg_catalog.pg_trigger g ON g.oid = k.oid JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
+           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+          WHERE g.oid <> ALL (ARRAY[{triggers}]::oid[]) ON CONFLICT DO NOTHING;"
+    )
 }

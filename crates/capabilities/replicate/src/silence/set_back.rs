@@ -1,9 +1,12 @@
 //! Set back, exactly as before, when no row of the move comes any more.
 
+use std::collections::BTreeSet;
+
 use atalaya_data::{RelationName, quote_literal};
 use atalaya_postgres::Row;
 
 use super::actor::{Fires, Kind, shown, switch_sql};
+use super::clones::clones;
 use crate::Error;
 use crate::progress::Store;
 
@@ -37,16 +40,14 @@ const SILENCED: &str = "
       LEFT JOIN pg_catalog.pg_rewrite r ON s.kind = 'rule' AND r.oid = s.oid
       LEFT JOIN pg_catalog.pg_class c ON c.oid = coalesce(g.tgrelid, r.ev_class)
       LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE s.migration = $1 ORDER BY 2, 3, 1, 4";
+     WHERE s.migration = $1 AND s.fires <> '-' ORDER BY 2, 3, 1, 4";
 
 /// Sets back what was switched off and is still off, and forgets it; nothing to do where nothing was.
 ///
 /// # Errors
 /// The target's: the tables are waited for.
 pub(crate) async fn set_back(store: &Store<'_>) -> Result<SetBack, Error> {
-    let known = store.session.query_one("SELECT pg_catalog.to_regclass('atalaya.silenced') IS NOT NULL", &[]).await?;
-    // A schema of ours that an earlier version made.
-    if !known.get::<_, bool>(0) || read(store).await?.is_empty() {
+    if !is_known(store).await? || read(store).await?.is_empty() {
         return Ok(SetBack::default());
     }
     let done = within_transaction(store).await;
@@ -57,10 +58,35 @@ pub(crate) async fn set_back(store: &Store<'_>) -> Result<SetBack, Error> {
     done
 }
 
+/// What [`set_back`] would do as it stands, without doing it.
+///
+/// # Errors
+/// The target's.
+pub(crate) async fn would_set_back(store: &Store<'_>) -> Result<SetBack, Error> {
+    if !is_known(store).await? {
+        return Ok(SetBack::default());
+    }
+    Ok(decide(store).await?.0)
+}
+
+/// Whether our schema has the table; that of an earlier version has not.
+async fn is_known(store: &Store<'_>) -> Result<bool, Error> {
+    let sql = "SELECT pg_catalog.to_regclass('atalaya.silenced') IS NOT NULL";
+    Ok(store.session.query_one(sql, &[]).await?.get(0))
+}
+
 async fn within_transaction(store: &Store<'_>) -> Result<SetBack, Error> {
     store.session.batch(&format!("BEGIN; {LOCK_TIMEOUT} {}", store.marker_sql())).await?;
     lock(store).await?;
     // Read again under the locks: nobody changes it between this look and the statements.
+    let (done, sql) = decide(store).await?;
+    let migration = quote_literal(store.name);
+    store.session.batch(&format!("{sql} DELETE FROM atalaya.silenced WHERE migration = {migration}; COMMIT")).await?;
+    Ok(done)
+}
+
+/// What is to become of each, and the statements for it.
+async fn decide(store: &Store<'_>) -> Result<(SetBack, String), Error> {
     let mut done = SetBack::default();
     let mut sql = String::new();
     for silenced in read(store).await? {
@@ -80,22 +106,34 @@ async fn within_transaction(store: &Store<'_>) -> Result<SetBack, Error> {
             None => done.told.push(format!("{name}, which was {before} before the move and off since, is gone")),
         }
     }
-    let migration = quote_literal(store.name);
-    store.session.batch(&format!("{sql} DELETE FROM atalaya.silenced WHERE migration = {migration}; COMMIT")).await?;
-    Ok(done)
+    for clone in clones(store).await? {
+        if clone.is_ours() {
+            sql.push_str(&format!("{};", clone.switch_sql()));
+            done.restored.push(clone.restored());
+        } else {
+            done.told.push(clone.told());
+        }
+    }
+    Ok((done, sql))
 }
 
+/// The tables whose triggers and rules are off, then partitions that came: none can come to a table that is locked.
 async fn lock(store: &Store<'_>) -> Result<(), Error> {
     let silenced = read(store).await?;
-    let off = silenced.iter().filter(|silenced| silenced.now == Some(Fires::Never));
-    let mut locked: Vec<String> = off.map(|silenced| format!("ONLY {}", silenced.relation.to_sql())).collect();
-    locked.sort_unstable();
-    locked.dedup();
-    if locked.is_empty() {
-        return Ok(());
-    }
     let ruled = silenced.iter().any(|silenced| silenced.kind == Kind::Rule);
     let mode = if ruled { "ACCESS EXCLUSIVE" } else { "SHARE ROW EXCLUSIVE" };
+    let off = silenced.iter().filter(|silenced| silenced.now == Some(Fires::Never));
+    lock_tables(store, off.map(|silenced| &silenced.relation).collect(), mode).await?;
+    let clones = clones(store).await?;
+    let ours = clones.iter().filter(|clone| clone.is_ours()).map(|clone| &clone.relation).collect();
+    lock_tables(store, ours, "SHARE ROW EXCLUSIVE").await
+}
+
+async fn lock_tables(store: &Store<'_>, tables: BTreeSet<&RelationName>, mode: &str) -> Result<(), Error> {
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let locked: Vec<String> = tables.into_iter().map(|table| format!("ONLY {}", table.to_sql())).collect();
     store.session.batch(&format!("LOCK TABLE {} IN {mode} MODE", locked.join(", "))).await?;
     Ok(())
 }

@@ -85,7 +85,8 @@ CREATE TABLE IF NOT EXISTS atalaya.steps (
 );
 
 -- Triggers and rules of tables that the target had already, switched off until the move ends; `fires` is what they were
--- before (O, A or R), written down in the transaction that switched them off.
+-- before (O, A or R), written down in the transaction that switched them off, or `-` for a partition's copy of a trigger
+-- that was there and is left as it is.
 CREATE TABLE IF NOT EXISTS atalaya.silenced (
     migration text NOT NULL REFERENCES atalaya.migration ON DELETE CASCADE,
     kind      text NOT NULL CHECK (kind IN ('trigger', 'rule')),
@@ -93,7 +94,7 @@ CREATE TABLE IF NOT EXISTS atalaya.silenced (
     schema    text NOT NULL,
     relation  text NOT NULL,
     name      text NOT NULL,
-    fires     text NOT NULL CHECK (fires IN ('O', 'A', 'R')),
+    fires     text NOT NULL CHECK (fires IN ('O', 'A', 'R', '-')),
     PRIMARY KEY (migration, kind, oid)
 );
 

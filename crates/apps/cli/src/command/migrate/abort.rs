@@ -64,8 +64,9 @@ pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, F
             text.push_str(&format!("\n  {name}"));
         }
     }
+    let set_back = if report.dry_run { "would set back" } else { "set back" };
     for name in &report.triggers {
-        text.push_str(&format!("\nset back: {name}"));
+        text.push_str(&format!("\n{set_back}: {name}"));
     }
     for told in &report.notices {
         text.push_str(&format!("\nwarning: {told}"));
