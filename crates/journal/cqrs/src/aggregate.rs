@@ -44,7 +44,7 @@ pub struct Executed<A> {
     pub appended: Option<Appended>,
 }
 
-/// Why a command was not carried out; nothing was appended.
+/// Why a command was not carried out; but for [`CommandError::Unknown`], nothing was appended.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError<E> {
     /// The aggregate does not allow it.
@@ -57,6 +57,15 @@ pub enum CommandError<E> {
         stream: StreamName,
         /// How often it was tried.
         attempts: u32,
+    },
+    /// Whether it was carried out is not known, however often the journal was asked: load the aggregate and look.
+    #[error("it is not known whether the command on `{stream}` was carried out")]
+    Unknown {
+        /// The aggregate's stream.
+        stream: StreamName,
+        /// Why.
+        #[source]
+        source: atalaya_eventstore::Error,
     },
     /// The identity makes no stream.
     #[error(transparent)]
@@ -162,7 +171,7 @@ impl<A: Aggregate> Aggregates<A> {
             }
             let new = events.iter().map(new_event::<A, E>).collect::<Result<Vec<_>, _>>()?;
             let append = Append::to_stream(stream.clone(), Expected::Exact(loaded.version), new);
-            match self.store.append(append).await {
+            match self.append(append).await {
                 Ok(appended) => {
                     events.iter().for_each(|event| loaded.state.apply(event));
                     let before = loaded.version;
@@ -171,10 +180,25 @@ impl<A: Aggregate> Aggregates<A> {
                     return Ok(Executed { state: loaded.state, appended: Some(appended) });
                 }
                 Err(atalaya_eventstore::Error::Conflict(Conflict::Version { .. })) => {}
+                Err(source @ atalaya_eventstore::Error::Unknown { .. }) => {
+                    return Err(CommandError::Unknown { stream, source });
+                }
                 Err(error) => return Err(error.into()),
             }
         }
         Err(CommandError::Contended { stream, attempts: self.attempts })
+    }
+
+    /// The same append again tells whether the first one was made.
+    async fn append(&self, append: Append) -> Result<Appended, atalaya_eventstore::Error> {
+        const TRIES: u32 = 3;
+        let mut tries = 1;
+        loop {
+            match self.store.append(append.clone()).await {
+                Err(atalaya_eventstore::Error::Unknown { .. }) if tries < TRIES => tries += 1,
+                appended => return appended,
+            }
+        }
     }
 
     async fn snapshot(&self, stream: &StreamName, loaded: &Loaded<A>, before: u64) {

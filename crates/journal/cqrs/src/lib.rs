@@ -75,6 +75,7 @@
 
 mod aggregate;
 mod bus;
+pub mod outbox;
 pub mod projection;
 
 pub use aggregate::{Aggregate, Aggregates, CommandError, Executed, Loaded};

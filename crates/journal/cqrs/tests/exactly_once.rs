@@ -73,6 +73,11 @@ async fn tables_of_a_journal_that_was_restored_are_refused(ground: &Ground) {
     let sql = "UPDATE atalaya_projections SET checkpoint = $1";
     tables.run(vec![Statement::new(sql, vec![Value::Integer(5)]).touching(1)]).await.unwrap();
     assert!(matches!(projector.turn().await, Err(ProjectionError::BeyondHead { .. })));
+    // One that has grown beyond it since has another event there.
+    for amount in 1..=6 {
+        pay_in(&ground.store().await, "a", amount).await;
+    }
+    assert!(matches!(projector.turn().await, Err(ProjectionError::OtherHistory { .. })));
 }
 
 on_every_backend! {

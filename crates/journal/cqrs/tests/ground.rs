@@ -1,5 +1,6 @@
 //! A journal and a database for tables: files of SQLite, or a database of Postgres for both.
 
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,6 +12,8 @@ use atalaya_sandbox::{Server, ServerOptions};
 pub(crate) struct Ground {
     folder: tempfile::TempDir,
     url: Option<ConnectionUrl>,
+    /// The same with its password.
+    place: Option<String>,
 }
 
 static SERVER: OnceLock<Server> = OnceLock::new();
@@ -37,15 +40,16 @@ macro_rules! on_every_backend {
 
 impl Ground {
     pub(crate) fn sqlite() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), url: None }
+        Self { folder: tempfile::tempdir().unwrap(), url: None, place: None }
     }
 
     pub(crate) fn postgres() -> Self {
         let server = SERVER.get_or_init(|| Server::start(ServerOptions::new(18)).unwrap());
         let database = format!("cqrs_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         server.create_database(&database).unwrap();
-        let url = ConnectionUrl::parse(&server.url(&database)).unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), url: Some(url) }
+        let place = server.url(&database);
+        let url = ConnectionUrl::parse(&place).unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), url: Some(url), place: Some(place) }
     }
 
     pub(crate) async fn store(&self) -> Store {
@@ -60,6 +64,24 @@ impl Ground {
             Some(url) => Tables::open_postgres(url).await.unwrap(),
             None => Tables::open_sqlite(&self.folder.path().join("tables.db")).await.unwrap(),
         }
+    }
+
+    /// Where the tables are, as a child process is told of it.
+    pub(crate) fn tables_place(&self) -> String {
+        self.place.clone().unwrap_or_else(|| self.folder().join("tables.db").display().to_string())
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Tables at a place: a URL or a file.
+pub(crate) async fn open_tables(place: &str) -> Tables {
+    if place.starts_with("postgres") {
+        Tables::open_postgres(&ConnectionUrl::parse(place).unwrap()).await.unwrap()
+    } else {
+        Tables::open_sqlite(place.as_ref()).await.unwrap()
     }
 }
 

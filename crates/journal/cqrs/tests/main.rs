@@ -12,5 +12,6 @@ mod ground;
 mod account;
 mod commands;
 mod exactly_once;
+mod outbox;
 mod poison;
 mod rebuilt;

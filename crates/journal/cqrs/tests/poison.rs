@@ -4,7 +4,7 @@ use atalaya_cqrs::projection::{OnPoison, ProjectionError, Projector, Turn};
 use atalaya_eventstore::{Position, Tables, Value};
 
 use crate::account::{Balances, letters, pay_in};
-use crate::ground::{Ground, rows};
+use crate::ground::{Ground, number, rows};
 
 fn superstitious(version: u32, on_poison: OnPoison) -> Balances {
     Balances { version, on_poison, thirteen_is_fine: false }
@@ -63,9 +63,36 @@ async fn a_key_that_is_set_aside_keeps_its_order_and_no_other_waits(ground: &Gro
     assert_eq!(mended.retry_parked("account-a").await.unwrap(), 3);
     assert_eq!(trails(&tables, "balance").await[0], trail("account-a", "1;13;4;5;"));
     assert_eq!(mended.status().await.unwrap().parked, 2);
+    // What they cause came with them.
+    assert_eq!(number(&tables, "SELECT count(*) FROM letters").await, 6);
+}
+
+async fn a_version_that_would_leave_side_effects_behind_waits_until_they_have_happened(ground: &Ground) {
+    let (store, tables) = (ground.store().await, ground.tables().await);
+    tables.run(vec![letters()]).await.unwrap();
+    for amount in [1, 13, 2] {
+        pay_in(&store, "a", amount).await;
+    }
+    let live = Projector::open(store.clone(), tables.clone(), superstitious(1, OnPoison::ParkKey)).await.unwrap();
+    catch_up(&live).await;
+    let next = Projector::open(store.clone(), tables.clone(), Balances::version(2)).await.unwrap();
+    catch_up(&next).await;
+    let owed = next.swap_in().await;
+    assert!(matches!(owed, Err(ProjectionError::NotNow { .. })), "{owed:?}");
+    let mended = Balances { on_poison: OnPoison::ParkKey, ..Balances::version(1) };
+    let mended = Projector::open(store.clone(), tables.clone(), mended).await.unwrap();
+    assert_eq!(mended.retry_parked("account-a").await.unwrap(), 2);
+    assert!(next.swap_in().await.unwrap());
+    assert_eq!(mended.turn().await.unwrap(), Turn::Retired);
+    pay_in(&store, "a", 3).await;
+    catch_up(&next).await;
+    assert_eq!(trails(&tables, "balance").await, [trail("account-a", "1;13;2;3;")]);
+    let written = rows(&tables, "SELECT position FROM letters ORDER BY position").await;
+    assert_eq!(written, (1..=4).map(|position| vec![Value::Integer(position)]).collect::<Vec<_>>());
 }
 
 on_every_backend! {
     one_that_stops_goes_on_where_it_stopped_once_it_is_mended
     a_key_that_is_set_aside_keeps_its_order_and_no_other_waits
+    a_version_that_would_leave_side_effects_behind_waits_until_they_have_happened
 }

@@ -7,11 +7,11 @@ use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use atalaya_eventstore::{Event, EventType, Selection, Share, Subscribe, Subscription};
-use tokio::sync::watch;
-use tokio::task::{Id, JoinError, JoinSet};
+use atalaya_eventstore::{Batch, Event, EventType, Selection, Share, Subscribe, Subscription};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 
-use crate::driver::Driven;
+use crate::driver::{Driven, Owner};
 use crate::event::WAKING_TYPES;
 use crate::sagas::{Inner, Sagas, is_over};
 use crate::{Error, SagaId};
@@ -33,8 +33,14 @@ pub struct Refused {
 
 /// Drives sagas until it is told to stop.
 pub struct Coordinator {
-    inner: Arc<Inner>,
     subscription: Subscription,
+    at_work: AtWork,
+}
+
+/// What is open, ready, under way and waited for.
+struct AtWork {
+    inner: Arc<Inner>,
+    owner: Owner,
     /// Started and not ended, as far as the journal was read.
     open: HashSet<SagaId>,
     ready: VecDeque<SagaId>,
@@ -53,18 +59,20 @@ impl Coordinator {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn open(sagas: &Sagas) -> Result<Self, Error> {
+        let owner = sagas.inner.new_owner();
         let types = WAKING_TYPES.iter().filter_map(|name| EventType::new(*name).ok()).collect();
         let subscribe = Subscribe {
-            name: format!("sagas {}", sagas.inner.owner.name),
+            name: format!("sagas {}", owner.name),
             selection: Selection::Types(types),
             share: Share::WHOLE,
             after: None,
             batch: BATCH,
         };
         let head = sagas.inner.store.head().await?;
-        let mut coordinator = Self {
+        let mut subscription = sagas.inner.store.subscribe(subscribe).await?;
+        let mut at_work = AtWork {
             inner: Arc::clone(&sagas.inner),
-            subscription: sagas.inner.store.subscribe(subscribe).await?,
+            owner,
             open: HashSet::new(),
             ready: VecDeque::new(),
             waiting: HashSet::new(),
@@ -74,17 +82,17 @@ impl Coordinator {
             tasks: JoinSet::new(),
             refused: watch::Sender::new(Vec::new()),
         };
-        while coordinator.subscription.position() < head {
-            let batch = coordinator.subscription.next().await?;
-            batch.events.iter().for_each(|event| coordinator.hear(event));
+        while subscription.position() < head {
+            let batch = subscription.next().await?;
+            batch.events.iter().for_each(|event| at_work.hear(event));
         }
-        Ok(coordinator)
+        Ok(Self { subscription, at_work })
     }
 
     /// Sagas that are bound to definitions that this program does not have, as they are found. They are left alone.
     #[must_use]
     pub fn refused(&self) -> watch::Receiver<Vec<Refused>> {
-        self.refused.subscribe()
+        self.at_work.refused.subscribe()
     }
 
     /// Drives sagas until `stop` becomes true or its sender is gone. Steps that are under way are broken off then: they are
@@ -92,25 +100,57 @@ impl Coordinator {
     ///
     /// # Errors
     /// When the journal cannot be read for good.
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), Error> {
+    pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), Error> {
+        let Self { subscription, mut at_work } = self;
+        let mut heard = listen(subscription);
         loop {
-            self.begin_tasks();
+            at_work.begin_tasks();
             let now = Instant::now();
-            let next_due = self.due.peek().map_or(now + IDLE, |Reverse((due, _))| *due);
+            let next_due = at_work.due.peek().map_or(now + IDLE, |Reverse((due, _))| *due);
             tokio::select! {
                 () = stopped(&mut stop) => {
-                    self.tasks.shutdown().await;
+                    at_work.tasks.shutdown().await;
                     return Ok(());
                 }
-                batch = self.subscription.next() => {
-                    batch?.events.iter().for_each(|event| self.hear(event));
+                batch = heard.batches.recv() => {
+                    let batch = batch.unwrap_or(Err(atalaya_eventstore::Error::Closed))?;
+                    batch.events.iter().for_each(|event| at_work.hear(event));
                 }
-                Some(joined) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.joined(joined),
-                () = tokio::time::sleep_until(next_due.into()) => self.wake_due(),
+                Some(joined) = at_work.tasks.join_next_with_id(), if !at_work.tasks.is_empty() => at_work.joined(joined),
+                () = tokio::time::sleep_until(next_due.into()) => at_work.wake_due(),
             }
         }
     }
+}
 
+/// Batches of a subscription that is read in a task of its own: a reading that is broken off each time that something else
+/// happens would cost a connection.
+struct Heard {
+    batches: mpsc::Receiver<Result<Batch, atalaya_eventstore::Error>>,
+    reading: JoinHandle<()>,
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+fn listen(mut subscription: Subscription) -> Heard {
+    let (sender, batches) = mpsc::channel(1);
+    let reading = tokio::spawn(async move {
+        loop {
+            let batch = subscription.next().await;
+            let failed = batch.is_err();
+            if sender.send(batch).await.is_err() || failed {
+                return;
+            }
+        }
+    });
+    Heard { batches, reading }
+}
+
+impl AtWork {
     fn hear(&mut self, event: &Event) {
         let Some(id) = SagaId::of_stream(&event.stream) else { return };
         match event.event_type.as_str() {
@@ -148,15 +188,15 @@ impl Coordinator {
     }
 
     fn begin_tasks(&mut self) {
-        while self.running.len() < self.inner.options.at_once
+        while self.running.len() < self.inner.options.at_once.max(1)
             && let Some(id) = self.ready.pop_front()
         {
             self.waiting.remove(&id);
             if !self.open.contains(&id) {
                 continue;
             }
-            let (inner, of) = (Arc::clone(&self.inner), id.clone());
-            let task = self.tasks.spawn(async move { inner.drive(&of).await });
+            let (inner, owner, of) = (Arc::clone(&self.inner), self.owner.clone(), id.clone());
+            let task = self.tasks.spawn(async move { inner.drive(&of, &owner).await });
             self.running.insert(task.id(), id);
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::StepError;
 use crate::definition::{Definition, Retry, Step, Work};
 use crate::event::{Answer, Certainty, SagaEvent, Way};
-use crate::state::{Phase, State, StepState};
+use crate::state::{Phase, State};
 
 /// What comes next.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +38,7 @@ pub(crate) fn decide(definition: &Definition, state: &State, now_us: i64) -> Dec
                 step.compensation.is_some() && of.begun_at_us.is_some() && !of.refused && !of.undone
             };
             match definition.steps().iter().rev().find(open) {
-                Some(step) => again(&state.step(&step.name), now_us, Way::Back, step),
+                Some(step) => again(definition, state, step, Way::Back, now_us),
                 None => Decision::Record(SagaEvent::Compensated),
             }
         }
@@ -77,14 +77,20 @@ fn forward(definition: &Definition, state: &State, step: &Step, now_us: i64) -> 
     match (of.awaiting, over_us) {
         (true, Some(over_us)) => Decision::WaitUntil(over_us),
         (true, None) => Decision::WaitForSignal,
-        (false, _) => again(&of, now_us, Way::Forward, step),
+        (false, _) => again(definition, state, step, Way::Forward, now_us),
     }
 }
 
-/// The next attempt, at its time. One that was open when its owner was lost is made again at once, by the same key.
-fn again(of: &StepState, now_us: i64, way: Way, step: &Step) -> Decision {
+/// The next attempt, at its time. One that was open when its owner was lost is made again at once, by the same key; it
+/// counts like any other, or a step that ends its process would be asked for for ever.
+fn again(definition: &Definition, state: &State, step: &Step, way: Way, now_us: i64) -> Decision {
+    let of = state.step(&step.name);
     match of.due_us {
         Some(due_us) if now_us < due_us => Decision::WaitUntil(due_us),
+        _ if of.open && of.attempts >= step.retry.attempts => {
+            let lost = StepError::Unknown("each of its attempts broke off without an answer".to_owned());
+            Decision::Record(after_failure(definition, state, way, step, &lost))
+        }
         _ => {
             let attempt = of.attempts.saturating_add(1);
             Decision::Ask(SagaEvent::Began { way, step: step.name.clone(), attempt })
@@ -101,8 +107,8 @@ pub(crate) fn after_failure(
     error: &StepError,
 ) -> SagaEvent {
     let (certainty, reason) = match error {
-        StepError::Refused(reason) => (Certainty::Refused, reason.clone()),
-        StepError::Unknown(reason) => (Certainty::Unknown, reason.clone()),
+        StepError::Refused(reason) => (Certainty::Refused, cut(reason)),
+        StepError::Unknown(reason) => (Certainty::Unknown, cut(reason)),
     };
     let attempts = state.step(&step.name).attempts;
     let past_pivot = way == Way::Forward && is_past_pivot(definition, state);
@@ -116,6 +122,12 @@ pub(crate) fn after_failure(
         return SagaEvent::Stuck { way, step: step.name.clone(), reason };
     }
     given_up(definition, state, step, certainty, reason)
+}
+
+/// As much of a reason as is kept.
+fn cut(reason: &str) -> String {
+    const REASON_BYTES: usize = 4096;
+    reason.get(..reason.floor_char_boundary(REASON_BYTES)).unwrap_or_default().to_owned()
 }
 
 /// What comes of a step that is not tried again by itself.
@@ -211,5 +223,43 @@ mod tests {
         past.apply(SagaEvent::Began { way: Way::Forward, step: "b".to_owned(), attempt: 5 }, 2_000);
         let after = after_failure(&definition, &past, Way::Forward, of, &refused);
         assert!(matches!(after, SagaEvent::Stuck { way: Way::Forward, .. }), "{after:?}");
+    }
+
+    #[test]
+    fn a_refusal_says_nothing_of_an_attempt_that_was_lost_before_it() {
+        let refused = StepError::Refused("no".to_owned());
+        let again = SagaEvent::Began { way: Way::Forward, step: "b".to_owned(), attempt: 2 };
+        let done = SagaEvent::Done { step: "a".to_owned(), output: Value::Null };
+        let lost = [began(Way::Forward, "a"), done, began(Way::Forward, "b"), again];
+        for pivot in [false, true] {
+            let second = if pivot { step("b").pivot() } else { step("b") };
+            let definition = Definition::new("d", 1, vec![step("a"), second]).unwrap();
+            let mut state = state(&definition, &lost);
+            let after = after_failure(&definition, &state, Way::Forward, definition.step("b").unwrap(), &refused);
+            assert_eq!(matches!(after, SagaEvent::Stuck { .. }), pivot, "{after:?}");
+            if !pivot {
+                state.apply(after, 2_000);
+                assert_eq!(decide(&definition, &state, 2_000), Decision::Ask(began(Way::Back, "b")));
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_that_ends_its_process_each_time_is_not_asked_for_for_ever() {
+        let definition = Definition::new("d", 1, vec![step("a")]).unwrap();
+        let last = SagaEvent::Began { way: Way::Forward, step: "a".to_owned(), attempt: 5 };
+        let decision = decide(&definition, &state(&definition, &[last]), 2_000);
+        let Decision::Record(SagaEvent::Failed { certainty: Certainty::Unknown, .. }) = decision else {
+            panic!("{decision:?}");
+        };
+    }
+
+    #[test]
+    fn what_has_an_effect_before_the_pivot_needs_a_compensation() {
+        let acting = || Step::new("a", |_: StepContext| std::future::ready(Ok(Outcome::Done(Value::Null))));
+        assert!(Definition::new("d", 1, vec![acting()]).is_err());
+        assert!(Definition::new("d", 1, vec![acting().without_effect()]).is_ok());
+        assert!(Definition::new("d", 1, vec![acting().pivot()]).is_ok());
+        assert!(Definition::new("d", 1, vec![step("p").pivot(), acting()]).is_ok());
     }
 }

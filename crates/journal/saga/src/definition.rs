@@ -50,8 +50,14 @@ pub struct Step {
     pub(crate) compensation: Option<Compensation>,
     pub(crate) retry: Retry,
     pub(crate) deadline: Option<Duration>,
+    pub(crate) attempt_limit: Duration,
     pub(crate) pivot: bool,
+    /// Whether there is something to undo.
+    pub(crate) effect: bool,
 }
+
+/// How long one attempt may take where nothing else is said.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(3600);
 
 impl Step {
     /// A step that does something. It may be asked for the same more than once, with the same key.
@@ -66,7 +72,9 @@ impl Step {
             compensation: None,
             retry: Retry::default(),
             deadline: None,
+            attempt_limit: ATTEMPT_LIMIT,
             pivot: false,
+            effect: true,
         }
     }
 
@@ -79,7 +87,9 @@ impl Step {
             compensation: None,
             retry: Retry::default(),
             deadline: None,
+            attempt_limit: ATTEMPT_LIMIT,
             pivot: false,
+            effect: false,
         }
     }
 
@@ -109,6 +119,21 @@ impl Step {
         self
     }
 
+    /// How long one attempt may take, of the action and of the compensation; an hour where nothing is said. What came of one
+    /// that takes longer is not known.
+    #[must_use]
+    pub fn each_within(mut self, limit: Duration) -> Self {
+        self.attempt_limit = limit;
+        self
+    }
+
+    /// A step that only looks: there is nothing to undo.
+    #[must_use]
+    pub fn without_effect(mut self) -> Self {
+        self.effect = false;
+        self
+    }
+
     /// The step after which nothing is undone any more: what follows is tried until it goes well or a person decides.
     #[must_use]
     pub fn pivot(mut self) -> Self {
@@ -132,7 +157,8 @@ impl Definition {
     /// A kind of saga. The revision is raised whenever a step does something else under its old name.
     ///
     /// # Errors
-    /// When there is no step, two have one name, or there is more than one pivot.
+    /// When there is no step, two have one name, there is more than one pivot, or a step before it that has an effect has no
+    /// compensation: what cannot be undone must not be taken for undone.
     pub fn new(name: impl Into<String>, revision: u32, steps: Vec<Step>) -> Result<Self, DefinitionError> {
         let name = name.into();
         if name.is_empty() || steps.is_empty() || steps.iter().any(|step| step.name.is_empty()) {
@@ -145,6 +171,10 @@ impl Definition {
         }
         if steps.iter().filter(|step| step.pivot).count() > 1 {
             return Err(DefinitionError::Pivots);
+        }
+        let mut before_pivot = steps.iter().take_while(|step| !step.pivot);
+        if let Some(step) = before_pivot.find(|step| step.effect && step.compensation.is_none()) {
+            return Err(DefinitionError::NoCompensation { step: step.name.clone() });
         }
         let hash = hash_of(&name, revision, &steps);
         Ok(Self(Arc::new(Parts { name, revision, steps, hash })))
@@ -194,7 +224,7 @@ fn hash_of(name: &str, revision: u32, steps: &[Step]) -> Digest {
             Work::Wait(_) => b"wait",
         };
         part(kind);
-        part(&[u8::from(step.pivot), u8::from(step.compensation.is_some())]);
+        part(&[u8::from(step.pivot), u8::from(step.compensation.is_some()), u8::from(step.effect)]);
     }
     Digest::of(&[&bytes])
 }

@@ -3,18 +3,18 @@
 //! Everything is added on top of the version that was read, so that of two coordinators that take a saga for theirs only
 //! one can write: the other finds the stream moved, reads again, and lets go.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use atalaya_eventstore::Store;
-use tokio::task::JoinHandle;
 
+use crate::attempt::{Attempt, Came, done, left_out};
+use crate::clock::{Clock, owned_for, wait};
 use crate::decide::{Decision, after_failure, decide};
-use crate::definition::{Definition, Step, Work};
+use crate::definition::{Definition, Step};
 use crate::event::{SagaEvent, Way};
 use crate::state::{Phase, State};
-use crate::stream::{Added, EVENT_BYTES_MAX, Loaded, add, load};
-use crate::{Error, Outcome, SagaId, StepContext, StepError, Undone};
+use crate::stream::{Added, Loaded, add, load};
+use crate::{Error, SagaId, StepError, Undone};
 
 /// A wait that is shorter is waited for in place; a longer one lets go of the saga.
 const PARK_AFTER: Duration = Duration::from_millis(500);
@@ -51,24 +51,6 @@ pub(crate) struct Driver<'a> {
     pub(crate) find: &'a (dyn Fn(&State) -> Option<Definition> + Send + Sync),
 }
 
-/// The database's clock, carried on by this machine's monotonic one: a clock that is set back does not matter here.
-struct Clock {
-    read_us: i64,
-    read_at: Instant,
-}
-
-impl Clock {
-    async fn read(store: &Store) -> Result<Self, Error> {
-        // Before the question: what is added to the answer later is rather too much than too little.
-        let read_at = Instant::now();
-        Ok(Self { read_us: store.now_us().await?, read_at })
-    }
-
-    fn now_us(&self) -> i64 {
-        self.read_us.saturating_add(i64::try_from(self.read_at.elapsed().as_micros()).unwrap_or(i64::MAX))
-    }
-}
-
 /// A saga that is ours.
 struct Held {
     loaded: Loaded,
@@ -78,15 +60,6 @@ struct Held {
     leased_until: Instant,
     /// Decided, not written yet.
     pending: Vec<SagaEvent>,
-}
-
-/// An action under way, ended when nobody waits for it any more.
-struct Running<T>(JoinHandle<T>);
-
-impl<T> Drop for Running<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// What came of writing.
@@ -151,7 +124,7 @@ impl Driver<'_> {
                 Written::Lost => return self.let_go(clock).await,
             }
             match decision {
-                Decision::Ask(SagaEvent::Began { way, step, .. }) => match self.ask(held, way, &step).await? {
+                Decision::Ask(SagaEvent::Began { way, step, .. }) => match self.ask(held, way, &step, clock).await? {
                     Asked::Came(event) => held.note(event, clock),
                     Asked::Nothing => {}
                     Asked::Lost => return self.let_go(clock).await,
@@ -198,7 +171,12 @@ impl Driver<'_> {
                         return Ok(Written::Lost);
                     }
                 }
-                Err(error @ Error::TooLarge { .. }) => return Err(error),
+                // What was done must not be asked for again because its answer cannot be kept.
+                Err(error) if is_unwritable(&error) => {
+                    if !held.leave_outputs_out() {
+                        return Err(error);
+                    }
+                }
                 Err(error) if attempt == RECORD_ATTEMPTS => return Err(error),
                 Err(error) => {
                     tracing::warn!(saga = %self.id, error = &error as &dyn std::error::Error, "writing it down again");
@@ -226,36 +204,31 @@ impl Driver<'_> {
     }
 
     /// Asks for the action or the compensation, and keeps the saga ours meanwhile.
-    async fn ask(&self, held: &mut Held, way: Way, name: &str) -> Result<Asked, Error> {
+    async fn ask(&self, held: &mut Held, way: Way, name: &str, clock: &Clock) -> Result<Asked, Error> {
         let definition = held.definition.clone();
         let Some(step) = definition.step(name) else { return Ok(Asked::Nothing) };
-        let state = &held.loaded.state;
-        let context = context_of(self.id, state, way, step);
-        let left = step.deadline.filter(|_| way == Way::Forward);
-        let mut running = match (way, &step.work) {
-            (Way::Forward, Work::Act(action)) => spawn_action(action(context)),
-            (Way::Back, _) => match &step.compensation {
-                Some(compensation) => spawn_compensation(compensation(context)),
-                None => return Ok(Asked::Nothing),
-            },
-            // It only has to be written down to begin.
-            (Way::Forward, Work::Wait(_)) => return Ok(Asked::Nothing),
+        let Some(mut attempt) = Attempt::begin(self.id, &held.loaded.state, way, step) else {
+            return Ok(Asked::Nothing);
         };
-        let limit = tokio::time::sleep(left.unwrap_or(Duration::MAX / 4).min(Duration::from_secs(86_400 * 365)));
+        let limit = tokio::time::sleep(self.limit_of(held, way, step, clock));
         tokio::pin!(limit);
         let mut renewal = tokio::time::interval(self.owner.lease / 3);
         renewal.tick().await;
         let came = loop {
             tokio::select! {
-                joined = &mut running.0 => break joined.unwrap_or_else(|_| Err(StepError::Unknown("the step broke off".to_owned()))),
-                () = &mut limit => break Err(StepError::Unknown("the step's deadline has passed".to_owned())),
-                _ = renewal.tick() => match self.renew(held).await {
-                    Ok(Written::Kept | Written::Anew) => {}
-                    Ok(Written::Lost) => return Ok(Asked::Lost),
-                    // As long as nobody else can have taken it, it may go on.
-                    Err(error) if Instant::now() >= held.leased_until => return Err(error),
-                    Err(_) => {}
-                },
+                came = attempt.came() => break came,
+                () = &mut limit => break Err(StepError::Unknown("it took longer than it may".to_owned())),
+                _ = renewal.tick() => {
+                    let until = held.leased_until;
+                    match tokio::time::timeout_at(until.into(), self.renew(held)).await {
+                        Ok(Ok(Written::Kept | Written::Anew)) => {}
+                        // Nobody can say that it is ours still: whatever is under way is broken off.
+                        Ok(Ok(Written::Lost)) | Err(_) => return Ok(Asked::Lost),
+                        // As long as nobody else can have taken it, it may go on.
+                        Ok(Err(error)) if Instant::now() >= held.leased_until => return Err(error),
+                        Ok(Err(_)) => {}
+                    }
+                }
             }
         };
         Ok(Asked::Came(match came {
@@ -269,15 +242,53 @@ impl Driver<'_> {
     }
 
     async fn renew(&self, held: &mut Held) -> Result<Written, Error> {
-        held.pending.push(SagaEvent::Renewed { epoch: held.epoch });
-        let written = self.write(held).await;
-        // One that could not be written is made anew at the next tick.
-        held.pending.clear();
-        written
+        // Where others write all the time, the next tick comes soon enough.
+        const TRIES: u32 = 3;
+        let mut written = Written::Anew;
+        for _ in 0..TRIES {
+            held.pending.push(SagaEvent::Renewed { epoch: held.epoch });
+            let tried = self.write(held).await;
+            // One that could not be written is made anew at the next tick.
+            held.pending.clear();
+            written = tried?;
+            if !matches!(written, Written::Anew) {
+                break;
+            }
+        }
+        Ok(written)
+    }
+
+    /// How long an attempt may take: its own limit, and what is left of the step's.
+    fn limit_of(&self, held: &Held, way: Way, step: &Step, clock: &Clock) -> Duration {
+        let begun_at_us = held.loaded.state.step(&step.name).begun_at_us;
+        let left = step.deadline.filter(|_| way == Way::Forward).zip(begun_at_us).map(|(deadline, begun_at_us)| {
+            wait(begun_at_us.saturating_add(i64::try_from(deadline.as_micros()).unwrap_or(i64::MAX)), clock)
+        });
+        left.unwrap_or(step.attempt_limit).min(step.attempt_limit)
     }
 }
 
+/// Whether the journal takes no such event, however often it is asked.
+fn is_unwritable(error: &Error) -> bool {
+    matches!(error, Error::TooLarge { .. } | Error::Journal(atalaya_eventstore::Error::Unappendable { .. }))
+}
+
 impl Held {
+    /// Has what steps have said left out of what is to be written; false where there is nothing of it.
+    fn leave_outputs_out(&mut self) -> bool {
+        let mut changed = false;
+        for event in &mut self.pending {
+            if let SagaEvent::Done { step, output } = event
+                && *output != left_out()
+            {
+                *output = left_out();
+                self.loaded.state.outputs.insert(step.clone(), left_out());
+                changed = true;
+            }
+        }
+        changed
+    }
+
     /// Goes on by an event that is to be written.
     fn note(&mut self, event: SagaEvent, clock: &Clock) {
         self.loaded.state.apply(event.clone(), clock.now_us());
@@ -295,37 +306,6 @@ enum Asked {
     Lost,
 }
 
-/// What an action or a compensation came to.
-enum Came {
-    Done(serde_json::Value),
-    Awaiting,
-    Undone(Undone),
-}
-
-type Run = Running<Result<Came, StepError>>;
-
-fn spawn_action(action: futures_util::future::BoxFuture<'static, Result<Outcome, StepError>>) -> Run {
-    // A task of its own: one that panics breaks off alone.
-    Running(tokio::spawn(async move {
-        Ok(match action.await? {
-            Outcome::Done(output) => Came::Done(output),
-            Outcome::Awaiting => Came::Awaiting,
-        })
-    }))
-}
-
-fn spawn_compensation(compensation: futures_util::future::BoxFuture<'static, Result<Undone, StepError>>) -> Run {
-    Running(tokio::spawn(async move { Ok(Came::Undone(compensation.await?)) }))
-}
-
-/// What a step answered, or that it was too much: it is done all the same, and must not be asked for again.
-fn done(step: &str, output: serde_json::Value) -> SagaEvent {
-    let size = serde_json::to_vec(&output).map_or(usize::MAX, |bytes| bytes.len());
-    let fits = size < EVENT_BYTES_MAX - 4096;
-    let output = if fits { output } else { serde_json::json!({ "left_out": "larger than a saga may keep" }) };
-    SagaEvent::Done { step: step.to_owned(), output }
-}
-
 /// Whether an event says what came of a step that is open still.
 fn outcome_of(event: &SagaEvent, state: &State) -> bool {
     let open = |step: &str, of: Way| state.step(step).open && state.phase == (Phase::Going { way: of });
@@ -337,29 +317,4 @@ fn outcome_of(event: &SagaEvent, state: &State) -> bool {
         SagaEvent::Undone { step, .. } => open(step, Way::Back),
         _ => false,
     }
-}
-
-fn context_of(id: &SagaId, state: &State, way: Way, step: &Step) -> StepContext {
-    let key = match way {
-        Way::Forward => format!("{id}/{}", step.name),
-        Way::Back => format!("{id}/{}/undo", step.name),
-    };
-    StepContext {
-        saga: id.clone(),
-        step: step.name.clone(),
-        key,
-        attempt: state.step(&step.name).attempts,
-        input: Arc::new(state.input.clone()),
-        outputs: Arc::new(state.outputs.clone()),
-    }
-}
-
-/// How long somebody else may have it still.
-fn owned_for(state: &State, us: &str, clock: &Clock) -> Option<Duration> {
-    let until_us = state.leased_until_us().filter(|_| state.owner.as_deref() != Some(us))?;
-    Some(wait(until_us, clock)).filter(|wait| !wait.is_zero())
-}
-
-fn wait(until_us: i64, clock: &Clock) -> Duration {
-    Duration::from_micros(u64::try_from(until_us.saturating_sub(clock.now_us())).unwrap_or(0))
 }

@@ -14,6 +14,14 @@ pub enum DefinitionError {
         /// The name.
         step: String,
     },
+    /// A step that may have to be undone, and cannot be.
+    #[error(
+        "the step `{step}` comes before the pivot and has no compensation: say what undoes it, or that it has no effect"
+    )]
+    NoCompensation {
+        /// The step.
+        step: String,
+    },
     /// More than one pivot.
     #[error("a saga has at most one pivot")]
     Pivots,
@@ -74,6 +82,12 @@ pub enum Error {
     /// No person is waited for.
     #[error("the saga `{id}` is not stuck: there is nothing to decide")]
     NotStuck {
+        /// The saga.
+        id: SagaId,
+    },
+    /// It is past its pivot, or goes back already.
+    #[error("the saga `{id}` cannot go back: it is past its pivot, or goes back already")]
+    NoWayBack {
         /// The saga.
         id: SagaId,
     },

@@ -71,6 +71,8 @@ pub(crate) enum SagaEvent {
     RetriedBy { by: String },
     /// A person takes the step for done, or for undone.
     SkippedBy { step: String, by: String, reason: String },
+    /// A person has it go back: the step that it is stuck at has not happened, or is to be undone.
+    TurnedBackBy { step: String, by: String, reason: String },
     /// A person gives it up as it is.
     AbandonedBy { by: String, reason: String },
     /// Every step is done.
@@ -97,6 +99,7 @@ impl SagaEvent {
             Self::Stuck { .. } => "SagaStuck",
             Self::RetriedBy { .. } => "SagaRetried",
             Self::SkippedBy { .. } => "SagaStepSkipped",
+            Self::TurnedBackBy { .. } => "SagaTurnedBack",
             Self::AbandonedBy { .. } => "SagaAbandoned",
             Self::Completed => "SagaCompleted",
             Self::Compensated => "SagaCompensated",
@@ -111,6 +114,7 @@ pub(crate) const WAKING_TYPES: &[&str] = &[
     "SagaSignalled",
     "SagaRetried",
     "SagaStepSkipped",
+    "SagaTurnedBack",
     "SagaAbandoned",
     "SagaCompleted",
     "SagaCompensated",

@@ -41,6 +41,8 @@
 //! ([`Sagas::retry`], [`Sagas::skip`], [`Sagas::abandon`]), and keeps no other from going on. A saga is bound to the
 //! definition that it was started by, by a hash over its steps: a program without it lists the saga and leaves it alone.
 
+mod attempt;
+mod clock;
 mod coordinator;
 mod decide;
 mod definition;

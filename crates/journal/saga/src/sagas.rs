@@ -16,6 +16,8 @@ use crate::stream::{Added, Loaded, add, add_known, load};
 use crate::view::View;
 use crate::{DefinitionError, Error, SagaId};
 
+/// A shorter lease could not be renewed in time.
+const LEASE_LEAST: Duration = Duration::from_millis(100);
 /// How often an operator's word is tried on top of what others write.
 const WORD_ATTEMPTS: u32 = 20;
 
@@ -48,7 +50,6 @@ pub(crate) struct Inner {
     definitions: HashMap<(String, String), Definition>,
     /// By name: what new sagas are started by.
     latest: HashMap<String, Definition>,
-    pub(crate) owner: Owner,
     pub(crate) options: Options,
 }
 
@@ -57,10 +58,20 @@ impl Inner {
         self.definitions.get(&(state.definition.clone(), state.hash.clone())).cloned()
     }
 
-    pub(crate) async fn drive(&self, id: &SagaId) -> Result<Driven, Error> {
-        let find = |state: &State| self.definition_of(state);
-        Driver { store: &self.store, id, owner: &self.owner, find: &find }.drive().await
+    /// Somebody who drives sagas: another one each time, so that two of one process are not taken for one.
+    pub(crate) fn new_owner(&self) -> Owner {
+        let name = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
+        Owner { name, lease: self.options.lease.max(LEASE_LEAST) }
     }
+
+    pub(crate) async fn drive(&self, id: &SagaId, owner: &Owner) -> Result<Driven, Error> {
+        let find = |state: &State| self.definition_of(state);
+        Driver { store: &self.store, id, owner, find: &find }.drive().await
+    }
+}
+
+fn changed(id: &SagaId, state: &State) -> Error {
+    Error::Changed { id: id.clone(), definition: state.definition.clone(), revision: state.revision }
 }
 
 impl Sagas {
@@ -82,10 +93,7 @@ impl Sagas {
                 *newest = definition;
             }
         }
-        // One a coordinator: a process that comes back under the same number is another one.
-        let name = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
-        let owner = Owner { name, lease: options.lease };
-        Ok(Self { inner: Arc::new(Inner { store, definitions: by_hash, latest, owner, options }) })
+        Ok(Self { inner: Arc::new(Inner { store, definitions: by_hash, latest, options }) })
     }
 
     /// Starts a saga; true where it was not started before. Whoever runs these sagas drives it.
@@ -120,8 +128,9 @@ impl Sagas {
     pub async fn drive_to_end(&self, id: &SagaId) -> Result<Phase, Error> {
         // Signals come from elsewhere; a saga that waits for one is looked at this often.
         const LOOK: Duration = Duration::from_millis(500);
+        let owner = self.inner.new_owner();
         loop {
-            match self.inner.drive(id).await? {
+            match self.inner.drive(id, &owner).await? {
                 Driven::Over(phase) => return Ok(phase),
                 Driven::Parked(wait) | Driven::Owned(wait) => tokio::time::sleep(wait.min(LOOK)).await,
                 Driven::Signal => tokio::time::sleep(LOOK).await,
@@ -172,6 +181,26 @@ impl Sagas {
                 Ok(SagaEvent::SkippedBy { step: step.clone(), by: by.to_owned(), reason: reason.to_owned() })
             }
             _ => Err(Error::NotStuck { id: id.clone() }),
+        })
+        .await
+    }
+
+    /// Has a stuck saga go back, where it has not passed its pivot: for one who has found out that the step did not happen, or
+    /// that it can be undone. The step's compensation is asked for like the others'.
+    ///
+    /// # Errors
+    /// When it is not stuck on its way forward, or is past its pivot.
+    pub async fn turn_back(&self, id: &SagaId, by: &str, reason: &str) -> Result<(), Error> {
+        self.say(id, |loaded| {
+            let definition = self.inner.definition_of(&loaded.state).ok_or_else(|| changed(id, &loaded.state))?;
+            match &loaded.state.phase {
+                Phase::Stuck { way: Way::Forward, step, .. } if !is_past_pivot(&definition, &loaded.state) => {
+                    let (step, by, reason) = (step.clone(), by.to_owned(), reason.to_owned());
+                    Ok(SagaEvent::TurnedBackBy { step, by, reason })
+                }
+                Phase::Stuck { .. } => Err(Error::NoWayBack { id: id.clone() }),
+                _ => Err(Error::NotStuck { id: id.clone() }),
+            }
         })
         .await
     }

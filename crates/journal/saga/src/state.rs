@@ -129,9 +129,11 @@ impl State {
             }
             SagaEvent::Renewed { .. } => self.heard_at_us = at_us,
             SagaEvent::Released { .. } => self.owner = None,
-            SagaEvent::Began { step, attempt, .. } => {
+            SagaEvent::Began { way, step, attempt } => {
                 self.heard_at_us = at_us;
                 let step = self.step_mut(&step);
+                // Of an attempt whose owner was lost nobody knows what came.
+                step.doubtful |= way == Way::Forward && step.open;
                 step.begun_at_us.get_or_insert(at_us);
                 (step.attempts, step.open, step.due_us) = (attempt, true, None);
             }
@@ -159,7 +161,10 @@ impl State {
                 (step.undone, step.open) = (true, false);
             }
             SagaEvent::Stuck { way, step, reason } => {
-                self.step_mut(&step).open = false;
+                let of = self.step_mut(&step);
+                of.open = false;
+                // Whatever a later attempt is answered, an earlier one may be on its way still.
+                of.doubtful |= way == Way::Forward;
                 self.phase = Phase::Stuck { way, step, reason };
             }
             SagaEvent::RetriedBy { .. } => {
@@ -173,6 +178,7 @@ impl State {
                 }
             }
             SagaEvent::SkippedBy { step, .. } => self.skipped(&step, at_us),
+            SagaEvent::TurnedBackBy { step, reason, .. } => self.failed(&step, Certainty::Unknown, reason, at_us),
             SagaEvent::AbandonedBy { .. } => self.phase = Phase::Ended { end: End::Abandoned },
             SagaEvent::Completed => self.phase = Phase::Ended { end: End::Completed },
             SagaEvent::Compensated => self.phase = Phase::Ended { end: End::Compensated },

@@ -53,7 +53,8 @@ async fn a_stream_that_cannot_be_read_keeps_no_other_from_its_end(ground: &Groun
 }
 
 async fn what_a_step_says_is_bounded_and_the_step_done_all_the_same(ground: &Ground) {
-    let large = Step::new("talk", |_: StepContext| std::future::ready(Ok(Outcome::Done(json!("x".repeat(100_000))))));
+    let large = Step::new("talk", |_: StepContext| std::future::ready(Ok(Outcome::Done(json!("x".repeat(100_000))))))
+        .without_effect();
     let sagas = ground.sagas(Definition::new("order", 1, vec![large]).unwrap()).await;
     let saga = start(&sagas, "order", "o1").await;
     assert_eq!(sagas.drive_to_end(&saga).await.unwrap(), Phase::Ended { end: End::Completed });

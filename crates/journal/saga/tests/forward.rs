@@ -17,7 +17,8 @@ async fn steps_come_in_their_order_and_hear_what_earlier_ones_said(ground: &Grou
     let last = Step::new("tell", |context: StepContext| {
         let heard = context.output("reserve") == Some(&json!({ "by": "reserve" })) && context.input["order"] == 7;
         std::future::ready(if heard { Ok(Outcome::Done(json!(null))) } else { Err(StepError::Refused("deaf".into())) })
-    });
+    })
+    .without_effect();
     let definition = Definition::new("order", 1, vec![target.step("reserve"), target.step("pay"), last]).unwrap();
     let sagas = ground.sagas(definition).await;
     let working = at_work(&sagas).await;
@@ -44,6 +45,7 @@ async fn an_attempt_that_may_have_happened_is_made_again_with_the_same_key(groun
             Ok(Outcome::Done(json!(1)))
         })
     })
+    .pivot()
     .retried(retry(3));
     let sagas = ground.sagas(Definition::new("order", 1, vec![unsure]).unwrap()).await;
     let id = start(&sagas, "order", "o1").await;
@@ -73,6 +75,31 @@ async fn many_at_once_do_each_step_once(ground: &Ground) {
     }
 }
 
+async fn two_that_drive_by_one_handle_leave_each_other_alone(ground: &Ground) {
+    let target = Target::at(&ground.target_folder());
+    let slow = |name: &'static str| {
+        let doing = target.clone();
+        Step::new(name, move |context: StepContext| {
+            let target = doing.clone();
+            async move {
+                target.ask(&context.key);
+                tokio::time::sleep(Duration::from_millis(400)).await;
+                Ok(Outcome::Done(json!(null)))
+            }
+        })
+        .without_effect()
+    };
+    let sagas = ground.sagas(Definition::new("order", 1, vec![slow("a"), slow("b")]).unwrap()).await;
+    let working = at_work(&sagas).await;
+    let id = start(&sagas, "order", "o1").await;
+    let here = [sagas.drive_to_end(&id), sagas.drive_to_end(&id)];
+    for phase in futures_util::future::join_all(here).await {
+        assert_eq!(phase.unwrap(), COMPLETED);
+    }
+    assert_eq!(target.requests(), ["o1/a", "o1/b"]);
+    working.stop().await;
+}
+
 async fn a_wait_outlives_its_coordinator_and_ends_once(ground: &Ground) {
     let target = Target::at(&ground.target_folder());
     let wait = Duration::from_millis(1500);
@@ -99,6 +126,7 @@ async fn a_step_that_panics_keeps_no_other_saga_from_its_end(ground: &Ground) {
     let counted = Arc::clone(&panics);
     let broken = Step::new("break", move |context: StepContext| {
         let counted = Arc::clone(&counted);
+        assert_ne!(context.saga.as_str(), "worse", "as it is meant to, before there is a future");
         async move {
             if context.saga.as_str() == "bad" {
                 counted.fetch_add(1, Ordering::Relaxed);
@@ -107,12 +135,16 @@ async fn a_step_that_panics_keeps_no_other_saga_from_its_end(ground: &Ground) {
             Ok(Outcome::Done(json!(null)))
         }
     })
+    .without_effect()
     .retried(retry(2));
     let sagas = ground.sagas(Definition::new("order", 1, vec![target.step("a"), broken]).unwrap()).await;
     let working = at_work(&sagas).await;
-    let (bad, good) = (start(&sagas, "order", "bad").await, start(&sagas, "order", "good").await);
+    let [bad, worse] = [start(&sagas, "order", "bad").await, start(&sagas, "order", "worse").await];
+    let good = start(&sagas, "order", "good").await;
     assert_eq!(over(&sagas, &good).await, COMPLETED);
-    assert_eq!(over(&sagas, &bad).await, Phase::Ended { end: End::Compensated });
+    for broken in [&bad, &worse] {
+        assert_eq!(over(&sagas, broken).await, Phase::Ended { end: End::Compensated });
+    }
     assert_eq!(panics.load(Ordering::Relaxed), 2);
     working.stop().await;
 }
@@ -121,6 +153,7 @@ on_every_backend! {
     steps_come_in_their_order_and_hear_what_earlier_ones_said
     an_attempt_that_may_have_happened_is_made_again_with_the_same_key
     many_at_once_do_each_step_once
+    two_that_drive_by_one_handle_leave_each_other_alone
     a_wait_outlives_its_coordinator_and_ends_once
     a_step_that_panics_keeps_no_other_saga_from_its_end
 }

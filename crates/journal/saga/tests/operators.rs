@@ -21,7 +21,8 @@ async fn broken_undo(ground: &Ground, target: &Target, mended: &Arc<AtomicBool>)
     let refusing = Step::new("pay", |context: StepContext| {
         let good = context.saga.as_str().starts_with("good");
         std::future::ready(if good { Ok(Outcome::Done(json!(1))) } else { Err(StepError::Refused("no money".into())) })
-    });
+    })
+    .pivot();
     ground.sagas(Definition::new("order", 1, vec![target.step("z"), first, refusing]).unwrap()).await
 }
 

@@ -1,6 +1,6 @@
 //! Sagas that go back, or cannot any more.
 
-use atalaya_saga::{Definition, End, Outcome, Phase, Step, StepContext, StepError, StepPhase, Undone, Way};
+use atalaya_saga::{Definition, End, Error, Outcome, Phase, Step, StepContext, StepError, StepPhase, Undone, Way};
 use serde_json::json;
 
 use crate::ground::{Ground, failing, retry, start};
@@ -75,6 +75,7 @@ async fn after_the_pivot_nothing_is_undone_and_a_person_is_waited_for(ground: &G
     assert_eq!(sagas.drive_to_end(&id).await.unwrap(), stuck);
     assert_eq!(target.requests(), ["o1/a", "o1/pay"]);
     assert!(sagas.show(&id).await.unwrap().past_pivot);
+    assert!(matches!(sagas.turn_back(&id, "ann", "please").await, Err(Error::NoWayBack { .. })));
 }
 
 async fn a_pivot_of_which_nobody_knows_goes_neither_way(ground: &Ground) {
@@ -85,6 +86,10 @@ async fn a_pivot_of_which_nobody_knows_goes_neither_way(ground: &Ground) {
     let phase = sagas.drive_to_end(&id).await.unwrap();
     assert!(matches!(phase, Phase::Stuck { way: Way::Forward, .. }), "{phase:?}");
     assert_eq!(target.requests(), ["o1/a"]);
+    // A person has found out that it did not happen.
+    sagas.turn_back(&id, "ann", "the bank knows of nothing").await.unwrap();
+    assert_eq!(sagas.drive_to_end(&id).await.unwrap(), COMPENSATED);
+    assert_eq!(target.requests(), ["o1/a", "o1/a/undo"]);
 }
 
 async fn a_compensation_is_tried_again_and_again_with_the_same_key(ground: &Ground) {
@@ -96,7 +101,8 @@ async fn a_compensation_is_tried_again_and_again_with_the_same_key(ground: &Grou
             undo.ask(&context.key);
             std::future::ready(if context.attempt < 3 { Err(refused()) } else { Ok(Undone::Undone) })
         });
-    let sagas = ground.sagas(Definition::new("order", 1, vec![first, failing("pay", refused())]).unwrap()).await;
+    let sagas =
+        ground.sagas(Definition::new("order", 1, vec![first, failing("pay", refused()).pivot()]).unwrap()).await;
     let id = start(&sagas, "order", "o1").await;
     assert_eq!(sagas.drive_to_end(&id).await.unwrap(), COMPENSATED);
     assert_eq!(target.requests(), ["o1/a/undo"; 3]);

@@ -48,6 +48,18 @@ fn pins() -> impl Iterator<Item = Pin> {
     })
 }
 
+/// The NATS server, which Debian's package brings.
+pub(crate) fn nats_server() -> Result<PathBuf, Error> {
+    let own = own_cache()?;
+    for cache in [own.as_path(), Path::new(SYSTEM_CACHE)] {
+        let program = cache.join("servers").join("nats").join("bin").join("nats-server");
+        if program.exists() {
+            return Ok(program);
+        }
+    }
+    Err(Error::NatsMissing { folder: own.join("servers") })
+}
+
 /// The cache this caller may write to: root's is the system's, since root's home is closed to the servers' account.
 pub(crate) fn own_cache() -> Result<PathBuf, Error> {
     if geteuid().is_root() {

@@ -23,6 +23,12 @@ pub enum Error {
         /// Where it would be.
         folder: PathBuf,
     },
+    /// The NATS server is not in the cache.
+    #[error("the NATS server is not in `{}`", folder.display())]
+    NatsMissing {
+        /// Where it would be.
+        folder: PathBuf,
+    },
     /// The package of this version holds the server alone.
     #[error("Postgres {major} comes without client tools")]
     NoClientTools {
@@ -96,6 +102,12 @@ pub enum Error {
         /// The last lines of its log.
         log: String,
     },
+    /// The NATS server ended instead of becoming ready.
+    #[error("the NATS server did not start; the end of its log:\n{log}")]
+    NatsNotStarted {
+        /// The last lines of its log.
+        log: String,
+    },
     /// No free port was found within the limit of attempts.
     #[error("no free port on loopback after {attempts} attempts")]
     NoFreePort {
@@ -115,7 +127,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::ServerMissing { .. } | Self::AccountMissing { .. } => "run `make setup`",
+            Self::ServerMissing { .. } | Self::NatsMissing { .. } | Self::AccountMissing { .. } => "run `make setup`",
             Self::NoClientTools { .. } => "use those of a later version",
             Self::FolderClosed { .. } => "choose a folder that everyone may enter, for instance by TMPDIR",
             _ => return None,
@@ -154,5 +166,7 @@ mod tests {
     fn a_missing_server_names_the_remedy_even_when_unwrapped() {
         let error = Error::ServerMissing { major: 18, folder: "/cache".into() };
         assert_eq!(format!("{error:?}"), "Postgres 18 is not in `/cache`\nhint: run `make setup`");
+        let error = Error::NatsMissing { folder: "/cache".into() };
+        assert_eq!(format!("{error:?}"), "the NATS server is not in `/cache`\nhint: run `make setup`");
     }
 }

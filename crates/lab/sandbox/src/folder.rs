@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::account::Account;
 use crate::binaries::Binaries;
 use crate::process::tail;
-use crate::{Error, ServerOptions, template};
+use crate::{Error, ServerOptions, TlsFiles, template};
 
 const LOG_BYTES_MAX: u64 = 256 * 1024;
 /// A Unix socket's path must fit in 108 bytes; the name within the folder takes up to 20.
@@ -31,8 +31,7 @@ impl Folder {
         let data = folder.data();
         template::copy_to(&data, binaries, options, account)?;
         if let Some(tls) = &options.tls {
-            folder.write_private("server.crt", &tls.certificate)?;
-            folder.write_private("server.key", &tls.key)?;
+            folder.write_tls(tls)?;
         }
         folder.write_private("pg_hba.conf", &options.access())?;
         folder.configure(&options.configuration())?;
@@ -50,6 +49,13 @@ impl Folder {
             folder.socket = make_private(Path::new("/tmp"), account)?;
         }
         Ok(folder)
+    }
+
+    /// Makes an empty data folder in it, for a server that fills it by itself.
+    pub(crate) fn make_data(&self) -> Result<(), Error> {
+        let data = self.data();
+        fs::create_dir(&data).map_err(Error::file("create", &data))?;
+        self.account.give(&data)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -94,6 +100,12 @@ impl Folder {
 
     fn log_path(&self) -> PathBuf {
         self.path.join("server.log")
+    }
+
+    /// Puts certificate and key into the data folder.
+    pub(crate) fn write_tls(&self, tls: &TlsFiles) -> Result<(), Error> {
+        self.write_private("server.crt", &tls.certificate)?;
+        self.write_private("server.key", &tls.key)
     }
 
     fn write_private(&self, name: &str, text: &str) -> Result<(), Error> {

@@ -23,6 +23,8 @@ pub enum Fault {
     HangUp,
     /// All connections that there are stay open and carry nothing any more; later ones do.
     Freeze,
+    /// That connection stays open and carries what its client says, and none of the server's answers any more.
+    LoseAnswers,
 }
 
 /// A proxy; it and its connections end when dropped.
@@ -195,19 +197,20 @@ impl Shared {
                 return self.keep_silent(number);
             }
             let Some(bytes) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) else { return };
+            total += u64::try_from(length).unwrap_or(u64::MAX);
+            let due = self.fault.filter(|(_, after_bytes)| is_answer && total >= *after_bytes).map(|(fault, _)| fault);
+            let strikes = due.filter(|_| !self.has_struck.swap(true, Ordering::SeqCst));
+            if strikes == Some(Fault::LoseAnswers) {
+                while from.read(&mut buffer).is_ok_and(|length| length > 0) {}
+                return;
+            }
             if to.write_all(bytes).is_err() {
                 return;
             }
-            total += u64::try_from(length).unwrap_or(u64::MAX);
-            let Some((fault, _)) = self.fault.filter(|(_, after_bytes)| is_answer && total >= *after_bytes) else {
-                continue;
-            };
-            if self.has_struck.swap(true, Ordering::SeqCst) {
-                continue;
-            }
-            match fault {
-                Fault::HangUp => return,
-                Fault::Freeze => self.freeze(),
+            match strikes {
+                Some(Fault::HangUp) => return,
+                Some(Fault::Freeze) => self.freeze(),
+                Some(Fault::LoseAnswers) | None => {}
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod access;
 mod life;
+mod nats;
 mod owner;
 mod standby;
 

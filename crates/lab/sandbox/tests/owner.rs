@@ -6,11 +6,13 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use atalaya_sandbox::{DetachedServer, Server, ServerOptions};
+use atalaya_sandbox::{DetachedServer, NatsServer, Server, ServerOptions};
 
 use crate::{answers, wait_until};
 
 const ROLE: &str = "ATALAYA_SANDBOX_TEST_OWNER";
+/// It lives until it is killed, or this long should the killer fail.
+const LIFE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Not a test: the owner's part, played in a process of its own.
 #[test]
@@ -19,6 +21,12 @@ fn owner() {
     let Ok(role) = std::env::var(ROLE) else {
         return;
     };
+    if role == "nats" {
+        let server = NatsServer::start().unwrap();
+        println!("\nport {}\nfolder {}", server.port(), server.folder().display());
+        std::thread::sleep(LIFE);
+        return;
+    }
     let server = Server::start(ServerOptions::new(18)).unwrap();
     println!("\nport {}\nfolder {}", server.port(), server.folder().display());
     if role == "detach" {
@@ -26,8 +34,7 @@ fn owner() {
         server.detach();
         return;
     }
-    // Lives until it is killed, or for a minute should the killer fail.
-    std::thread::sleep(std::time::Duration::from_secs(60));
+    std::thread::sleep(LIFE);
 }
 
 fn start_owner(role: &str) -> (Child, BufReader<std::process::ChildStdout>) {
@@ -48,7 +55,16 @@ fn read_word(output: &mut impl BufRead, key: &str) -> String {
 
 #[test]
 fn an_owner_killed_by_sigkill_leaves_no_server_and_no_folder() {
-    let (mut owner, mut output) = start_owner("wait");
+    leaves_nothing("wait");
+}
+
+#[test]
+fn an_owner_of_a_broker_killed_by_sigkill_leaves_no_server_and_no_folder() {
+    leaves_nothing("nats");
+}
+
+fn leaves_nothing(role: &str) {
+    let (mut owner, mut output) = start_owner(role);
     let port: u16 = read_word(&mut output, "port").parse().unwrap();
     let folder = PathBuf::from(read_word(&mut output, "folder"));
     assert!(answers(port));

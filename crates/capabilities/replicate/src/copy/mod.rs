@@ -7,7 +7,7 @@ mod format;
 mod job;
 mod worker;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,7 +17,7 @@ use atalaya_postgres::Session;
 use atalaya_postgres::load::{Held, LoadGate};
 use tokio::sync::Mutex;
 
-use crate::progress::{Store, StoredSnapshot};
+use crate::progress::{Store, StoredSnapshot, TableRow};
 use crate::protect::workers_within;
 use crate::report::{Event, Observer};
 use crate::snapshot::Reading;
@@ -36,7 +36,7 @@ struct Shared<'a> {
     /// Active sessions of others and their limit, while the copy waits for a busy source.
     held_back: std::sync::Mutex<Option<(u32, u32)>>,
     snapshot: &'a StoredSnapshot,
-    jobs: Mutex<std::collections::VecDeque<Job>>,
+    jobs: Mutex<VecDeque<Job>>,
     left: HashMap<RelationName, Left>,
     rows: AtomicU64,
     bytes: AtomicU64,
@@ -136,28 +136,8 @@ pub(crate) async fn copy_tables(
     let mut tables = store.read_tables().await?;
     // What another snapshot has to be made for waits: in this one it is not at its own position.
     tables.retain(|table| table.done || table.start_lsn == Some(snapshot.lsn));
-    let referenced = referenced(store.session).await?;
     let bytes_expected = tables.iter().filter(|table| !table.done).map(|table| table.estimated_bytes).sum();
-    let mut jobs = std::collections::VecDeque::new();
-    let mut left = HashMap::new();
-    let by_name = |relations: &[Relation]| -> HashMap<RelationName, Relation> {
-        relations.iter().map(|relation| (relation.name.clone(), relation.clone())).collect()
-    };
-    let (sources, targets) = (by_name(sides.sources), by_name(sides.targets));
-    for table in tables.iter().filter(|table| !table.done) {
-        let (Some(from), Some(to)) = (sources.get(&table.source), targets.get(&table.target)) else {
-            return Err(Error::SchemaChange {
-                relation: table.source.clone(),
-                change: "it is gone on the source or missing on the target".to_owned(),
-            });
-        };
-        let emptied = if referenced.contains(&table.target) { Emptied::Deleted } else { Emptied::Truncated };
-        let (from, to) = (Arc::new(from.clone()), Arc::new(to.clone()));
-        let of_table = job::jobs_of(plan, store, sides.reading.session(), table, from, to, emptied).await?;
-        let counters = Left { jobs: AtomicU64::new(of_table.len() as u64), rows: AtomicU64::new(0) };
-        left.insert(table.source.clone(), counters);
-        jobs.extend(of_table);
-    }
+    let (jobs, left) = queue(plan, store, &tables, sides).await?;
     // Whoever comes here with every row loaded may have no snapshot any more, and needs none.
     if jobs.is_empty() {
         return Ok(());
@@ -196,6 +176,37 @@ pub(crate) async fn copy_tables(
     }
     shared.report();
     Ok(())
+}
+
+/// What is to be loaded of tables that are not done, and how much of each.
+async fn queue(
+    plan: &Plan,
+    store: &Store<'_>,
+    tables: &[TableRow],
+    sides: &Sides<'_>,
+) -> Result<(VecDeque<Job>, HashMap<RelationName, Left>), Error> {
+    let referenced = referenced(store.session).await?;
+    let mut jobs = VecDeque::new();
+    let mut left = HashMap::new();
+    let by_name = |relations: &[Relation]| -> HashMap<RelationName, Relation> {
+        relations.iter().map(|relation| (relation.name.clone(), relation.clone())).collect()
+    };
+    let (sources, targets) = (by_name(sides.sources), by_name(sides.targets));
+    for table in tables.iter().filter(|table| !table.done) {
+        let (Some(from), Some(to)) = (sources.get(&table.source), targets.get(&table.target)) else {
+            return Err(Error::SchemaChange {
+                relation: table.source.clone(),
+                change: "it is gone on the source or missing on the target".to_owned(),
+            });
+        };
+        let emptied = if referenced.contains(&table.target) { Emptied::Deleted } else { Emptied::Truncated };
+        let (from, to) = (Arc::new(from.clone()), Arc::new(to.clone()));
+        let of_table = job::jobs_of(plan, store, sides.reading.session(), table, from, to, emptied).await?;
+        let counters = Left { jobs: AtomicU64::new(of_table.len() as u64), rows: AtomicU64::new(0) };
+        left.insert(table.source.clone(), counters);
+        jobs.extend(of_table);
+    }
+    Ok((jobs, left))
 }
 
 /// Tables of the target that foreign keys of other tables refer to; there are some only in a schema that was there.

@@ -69,10 +69,7 @@ pub(crate) async fn copy(
             replica: may_be_replica(&connected.target).await?,
         };
         let rows = Rows { plan, store, held: &held, sides };
-        match &indexes {
-            None => rows.copy(observer).await?,
-            Some(indexes) => rows.copy_while_building(indexes, &tables, observer).await?,
-        }
+        rows.bring(indexes.as_ref(), &tables, observer).await?;
     }
     plan.options.failpoints.reach("rows-copied");
     if let Some(held) = &migration.snapshot {
@@ -81,17 +78,7 @@ pub(crate) async fn copy(
     observer.observe(&Event::Phase { phase: "indexes" });
     if let (Some(archive), Some(indexes)) = (&archive, &indexes) {
         indexes.finish().await?;
-        let uniform = store.read_tables().await?.windows(2).all(|pair| match pair {
-            [one, other] => one.start_lsn == other.start_lsn,
-            _ => true,
-        });
-        // Tables of different snapshots agree with each other only once the stream has brought them together.
-        if uniform && may_be_replica(&connected.target).await? {
-            let workers = plan.options.index_workers;
-            let keys = ForeignKeyRestore { archive, store, target: &plan.target, workers, prefix: "" };
-            schema::restore_foreign_keys(&keys).await?;
-            plan.options.failpoints.reach("foreign-keys-restored");
-        }
+        restore_early_keys(plan, store, archive).await?;
     }
     plan.options.failpoints.reach("indexes-built");
     vacuum(plan, store).await?;
@@ -99,6 +86,22 @@ pub(crate) async fn copy(
     store.enter_stream().await?;
     migration.phase = Phase::Stream;
     migration.snapshot = None;
+    Ok(())
+}
+
+/// Restores foreign keys where the rows obey them already, and changes will not be held to them.
+async fn restore_early_keys(plan: &Plan, store: &Store<'_>, archive: &Archive) -> Result<(), Error> {
+    let uniform = store.read_tables().await?.windows(2).all(|pair| match pair {
+        [one, other] => one.start_lsn == other.start_lsn,
+        _ => true,
+    });
+    // Tables of different snapshots agree with each other only once the stream has brought them together.
+    if uniform && may_be_replica(store.session).await? {
+        let workers = plan.options.index_workers;
+        let keys = ForeignKeyRestore { archive, store, target: &plan.target, workers, prefix: "" };
+        schema::restore_foreign_keys(&keys).await?;
+        plan.options.failpoints.reach("foreign-keys-restored");
+    }
     Ok(())
 }
 
@@ -111,6 +114,19 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
+    /// Copies them; where there are indexes to build, these meanwhile.
+    async fn bring(
+        &self,
+        indexes: Option<&schema::IndexBuild<'_>>,
+        tables: &[TableRow],
+        observer: &dyn Observer,
+    ) -> Result<(), Error> {
+        match indexes {
+            None => self.copy(observer).await,
+            Some(indexes) => self.copy_while_building(indexes, tables, observer).await,
+        }
+    }
+
     async fn copy(&self, observer: &dyn Observer) -> Result<(), Error> {
         let copied = copy::copy_tables(self.plan, self.store, self.held, &self.sides, observer);
         beside_standby(self.plan, self.sides.reading.standby_url(), copied).await

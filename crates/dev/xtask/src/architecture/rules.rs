@@ -44,7 +44,7 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
 /// What tests of lower layers may use from the lab: real servers and the workload.
 const LAB_FOR_TESTS: [&str; 2] = ["crates/lab/sandbox", "crates/lab/load"];
 
-const DRIVERS: [&str; 9] = [
+const DRIVERS: [&str; 10] = [
     "tokio-postgres",
     "tokio-postgres-rustls",
     "postgres",
@@ -54,6 +54,7 @@ const DRIVERS: [&str; 9] = [
     "mysql_async",
     "sqlx",
     "deadpool-postgres",
+    "async-nats",
 ];
 
 const NETWORK: [&str; 9] =

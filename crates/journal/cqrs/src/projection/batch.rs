@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
-use atalaya_eventstore::{Event, Position, Statement};
+use atalaya_eventstore::{Digest, Event, Position, Statement, Value};
 
 use super::bookkeeping::{identity, stored};
 use super::parked::park;
@@ -16,6 +16,13 @@ pub(super) enum Effects {
     Happen,
     /// It is being built: an earlier version has caused them.
     HeldBack,
+}
+
+/// A place in the journal, and the chain up to it: a journal that was restored has another one there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) position: Position,
+    pub(super) chain: Digest,
 }
 
 /// A batch.
@@ -49,10 +56,11 @@ pub(super) struct Poisoned {
 
 impl Batch {
     /// The checkpoint first: whoever moves it from where it was has the batch alone.
-    pub(super) fn new(projection: &dyn Projection, from: Position, to: Position) -> Self {
-        let sql = "UPDATE atalaya_projections SET checkpoint = $4
+    pub(super) fn new(projection: &dyn Projection, from: Position, to: Place) -> Self {
+        let sql = "UPDATE atalaya_projections SET checkpoint = $4, chain = $5
                     WHERE name = $1 AND version = $2 AND checkpoint = $3 AND NOT retired";
-        let values = [identity(projection), vec![stored(from), stored(to)]].concat();
+        let chain = Value::from(to.chain.as_bytes().to_vec());
+        let values = [identity(projection), vec![stored(from), stored(to.position), chain]].concat();
         Self { statements: vec![Statement::new(sql, values).touching(1)], events: vec![None] }
     }
 
@@ -70,7 +78,7 @@ impl Batch {
             let statements = match parked.get(&key).filter(|parked| parked.from <= number) {
                 Some(parked) => {
                     let reason = if parked.from == number { &parked.reason } else { FOLLOWS };
-                    vec![park(projection, &key, event.position, reason)]
+                    vec![park(projection, &key, event.position, reason, effects)]
                 }
                 None => statements_of(projection, event, &names, effects)
                     .map_err(|Poison(reason)| Poisoned { event: number, reason })?,
@@ -82,8 +90,9 @@ impl Batch {
     }
 }
 
-/// What an event makes. A projection that panics is as one that says no.
-fn statements_of(
+/// What an event makes. A projection that panics is as one that says no; so is one that cannot say what an event causes, also
+/// where that is held back: live and in a rebuild the same events are set aside.
+pub(super) fn statements_of(
     projection: &dyn Projection,
     event: &Event,
     names: &Names,
@@ -91,8 +100,9 @@ fn statements_of(
 ) -> Result<Vec<Statement>, Poison> {
     let made = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let mut statements = projection.project(event, names)?;
+        let caused = projection.effects(event)?;
         if effects == Effects::Happen {
-            statements.extend(projection.effects(event)?);
+            statements.extend(caused);
         }
         Ok(statements)
     }));

@@ -1,18 +1,21 @@
 //! What is written down of projections beside their tables: how far each version has come, which one is live, what is set
 //! aside.
 
-use atalaya_eventstore::{Dialect, Position, Statement, Tables, Value};
+use atalaya_eventstore::{Dialect, Digest, Position, Statement, Tables, Value};
 
 use super::{Names, Projection, ProjectionError};
 
 const VERSIONS: &str = "
     CREATE TABLE IF NOT EXISTS atalaya_projections (
         name text NOT NULL, version bigint NOT NULL, checkpoint bigint NOT NULL,
-        live boolean NOT NULL, retired boolean NOT NULL, PRIMARY KEY (name, version))";
+        chain BLOB NOT NULL, live boolean NOT NULL, retired boolean NOT NULL, PRIMARY KEY (name, version))";
+/// Two live ones would cause everything twice.
+const ONE_LIVE: &str =
+    "CREATE UNIQUE INDEX IF NOT EXISTS atalaya_projections_live ON atalaya_projections (name) WHERE live";
 const PARKED: &str = "
     CREATE TABLE IF NOT EXISTS atalaya_projection_parked (
         name text NOT NULL, version bigint NOT NULL, key text NOT NULL, position bigint NOT NULL, reason text NOT NULL,
-        PRIMARY KEY (name, version, position))";
+        effects boolean NOT NULL, PRIMARY KEY (name, version, position))";
 const PARKED_BY_KEY: &str = "
     CREATE INDEX IF NOT EXISTS atalaya_projection_parked_by_key
         ON atalaya_projection_parked (name, version, key, position)";
@@ -22,6 +25,7 @@ const PARKED_BY_KEY: &str = "
 pub(super) struct VersionRow {
     pub(super) version: u32,
     pub(super) checkpoint: Position,
+    pub(super) chain: Option<Digest>,
     pub(super) live: bool,
     pub(super) retired: bool,
 }
@@ -43,43 +47,50 @@ pub(super) async fn ensure(tables: &Tables, projection: &dyn Projection) -> Resu
         let lock = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('atalaya_projections'))";
         statements.push(Statement::new(lock, Vec::new()));
     }
-    statements.extend([VERSIONS, PARKED, PARKED_BY_KEY].map(|sql| Statement::new(sql, Vec::new())));
+    let binary = if tables.dialect() == Dialect::Postgres { "bytea" } else { "blob" };
+    statements.push(Statement::new(VERSIONS.replace("BLOB", binary), Vec::new()));
+    statements.extend([ONE_LIVE, PARKED, PARKED_BY_KEY].map(|sql| Statement::new(sql, Vec::new())));
     let names = Names::new(projection.version());
     let of_projection = projection.tables(tables.dialect());
     for table in &of_projection {
         let sql = format!("CREATE TABLE IF NOT EXISTS {} ({})", names.of(table.name), table.columns);
         statements.push(Statement::new(sql, Vec::new()));
     }
+    // Under the same lock: of two versions that come first at once, one is live.
+    statements.push(Statement::new(
+        "INSERT INTO atalaya_projections (name, version, checkpoint, chain, live, retired)
+         SELECT $1, $2, 0, $3, NOT EXISTS (SELECT 1 FROM atalaya_projections WHERE name = $1), $4
+          WHERE NOT EXISTS (SELECT 1 FROM atalaya_projections WHERE name = $1 AND version = $2)",
+        [identity(projection), vec![Value::from(Digest::ZERO.as_bytes().to_vec()), Value::Boolean(false)]].concat(),
+    ));
     tables.run(statements).await?;
     let versions = read(tables, projection).await?;
-    if versions.iter().any(|row| row.version == projection.version()) {
-        return Ok(());
+    if versions.iter().any(|row| row.version == projection.version() && row.live) {
+        let views = of_projection.iter().map(|table| view(tables.dialect(), table.name, &names));
+        tables.run(views.collect()).await?;
     }
-    let first = versions.is_empty();
-    let mut statements = vec![Statement::new(
-        "INSERT INTO atalaya_projections (name, version, checkpoint, live, retired)
-         VALUES ($1, $2, 0, $3, $4) ON CONFLICT DO NOTHING",
-        [identity(projection), vec![Value::Boolean(first), Value::Boolean(false)]].concat(),
-    )];
-    if first {
-        statements.extend(of_projection.iter().flat_map(|table| view(table.name, &names)));
-    }
-    tables.run(statements).await?;
     Ok(())
 }
 
-/// The statements that make readers see a version's table.
-pub(super) fn view(table: &str, names: &Names) -> [Statement; 2] {
+/// The statement that makes readers see a version's table, where they see none or one with the same first columns. Who may
+/// read it stays.
+pub(super) fn view(dialect: Dialect, table: &str, names: &Names) -> Statement {
+    let make = match dialect {
+        Dialect::Postgres => "CREATE OR REPLACE VIEW",
+        Dialect::Sqlite => "CREATE VIEW IF NOT EXISTS",
+    };
     let name = atalaya_data::quote_identifier(table);
-    [
-        Statement::new(format!("DROP VIEW IF EXISTS {name}"), Vec::new()),
-        Statement::new(format!("CREATE VIEW {name} AS SELECT * FROM {}", names.of(table)), Vec::new()),
-    ]
+    Statement::new(format!("{make} {name} AS SELECT * FROM {}", names.of(table)), Vec::new())
+}
+
+/// The statement that takes a view away, so that one with other columns can be made.
+pub(super) fn no_view(table: &str) -> Statement {
+    Statement::new(format!("DROP VIEW IF EXISTS {}", atalaya_data::quote_identifier(table)), Vec::new())
 }
 
 /// Every version that is known of.
 pub(super) async fn read(tables: &Tables, projection: &dyn Projection) -> Result<Vec<VersionRow>, ProjectionError> {
-    let sql = "SELECT version, checkpoint, CASE WHEN live THEN 1 ELSE 0 END, CASE WHEN retired THEN 1 ELSE 0 END
+    let sql = "SELECT version, checkpoint, CASE WHEN live THEN 1 ELSE 0 END, CASE WHEN retired THEN 1 ELSE 0 END, chain
                  FROM atalaya_projections WHERE name = $1 ORDER BY version";
     let rows = tables.query(Statement::new(sql, vec![Value::from(projection.name())])).await?;
     let row = |row: &Vec<Value>| {
@@ -87,6 +98,7 @@ pub(super) async fn read(tables: &Tables, projection: &dyn Projection) -> Result
         Some(VersionRow {
             version: u32::try_from(number(0)?).ok()?,
             checkpoint: Position::new(u64::try_from(number(1)?).ok()?),
+            chain: row.get(4).and_then(Value::as_bytes).and_then(Digest::from_slice),
             live: number(2)? != 0,
             retired: number(3)? != 0,
         })

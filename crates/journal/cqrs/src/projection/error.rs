@@ -41,6 +41,22 @@ pub enum ProjectionError {
         /// Where the journal ends.
         head: Position,
     },
+    /// The journal has other events than those that the tables were made of: it was restored and has grown since.
+    #[error(
+        "`{projection}` was made of another journal than this one: its event at position {position} is another one"
+    )]
+    OtherHistory {
+        /// The projection.
+        projection: String,
+        /// How far it has come.
+        position: Position,
+    },
+    /// A projection of one stream alone.
+    #[error("`{projection}` is of one stream alone: select its category, and leave out what is not wanted")]
+    OneStream {
+        /// The projection.
+        projection: String,
+    },
     /// A version that is live, or was, cannot be discarded, and one that is none cannot be swapped in.
     #[error("version {version} of `{projection}` {reason}")]
     NotNow {

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use atalaya_eventstore::{Direction, Event, Position, Read, Selection, Statement, Store, Tables, TablesError, Value};
+use atalaya_eventstore::{
+    Direction, Event, Position, Ran, Read, Selection, Statement, Store, Tables, TablesError, Value,
+};
 
+use super::batch::{Effects, statements_of};
 use super::bookkeeping::{identity, stored};
 use super::{Names, Projection, ProjectionError};
 
@@ -35,13 +38,21 @@ pub(super) async fn count(tables: &Tables, projection: &dyn Projection) -> Resul
     Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
 }
 
-/// The statement that sets an event aside.
-pub(super) fn park(projection: &dyn Projection, key: &str, position: Position, reason: &str) -> Statement {
+/// The statement that sets an event aside, and writes down whether its side effects are owed.
+pub(super) fn park(
+    projection: &dyn Projection,
+    key: &str,
+    position: Position,
+    reason: &str,
+    effects: Effects,
+) -> Statement {
     let mut reason = reason.to_owned();
     reason.truncate(reason.floor_char_boundary(REASON_BYTES));
+    let owed = Value::Boolean(effects == Effects::Happen);
     Statement::new(
-        "INSERT INTO atalaya_projection_parked (name, version, key, position, reason) VALUES ($1, $2, $3, $4, $5)",
-        [identity(projection), vec![Value::from(key), stored(position), Value::from(reason)]].concat(),
+        "INSERT INTO atalaya_projection_parked (name, version, key, position, reason, effects)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        [identity(projection), vec![Value::from(key), stored(position), Value::from(reason), owed]].concat(),
     )
 }
 
@@ -54,22 +65,25 @@ pub(super) async fn retry(
 ) -> Result<u64, ProjectionError> {
     let mut done = 0;
     loop {
-        let sql = "SELECT position FROM atalaya_projection_parked
+        let sql = "SELECT position, CASE WHEN effects THEN 1 ELSE 0 END FROM atalaya_projection_parked
                     WHERE name = $1 AND version = $2 AND key = $3 ORDER BY position LIMIT 1";
         let values = [identity(projection), vec![Value::from(key)]].concat();
         let rows = tables.query(Statement::new(sql, values)).await?;
-        let Some(position) = rows.first().and_then(|row| row.first()).and_then(Value::as_integer) else {
-            return Ok(done);
-        };
+        let number = |at: usize| rows.first().and_then(|row| row.get(at)).and_then(Value::as_integer);
+        let (Some(position), Some(owed)) = (number(0), number(1)) else { return Ok(done) };
+        let effects = if owed == 0 { Effects::HeldBack } else { Effects::Happen };
         let Some(event) = event_at(store, position).await? else { return Ok(done) };
-        let Ok(mut statements) = projection.project(&event, &Names::new(projection.version())) else { return Ok(done) };
+        let names = Names::new(projection.version());
+        let Ok(mut statements) = statements_of(projection, &event, &names, effects) else { return Ok(done) };
         let sql = "DELETE FROM atalaya_projection_parked WHERE name = $1 AND version = $2 AND position = $3";
         let values = [identity(projection), vec![Value::Integer(position)]].concat();
         // Whoever deletes the row projects the event: nobody does it twice.
         statements.insert(0, Statement::new(sql, values).touching(1));
         match tables.run(statements).await {
-            Ok(_) => done += 1,
-            Err(TablesError::Refused { .. }) => return Ok(done),
+            Ok(Ran::Committed(_)) => done += 1,
+            // Somebody else has done it meanwhile.
+            Ok(Ran::Unexpected { statement: 0, .. }) => {}
+            Ok(Ran::Unexpected { .. }) | Err(TablesError::Refused { .. }) => return Ok(done),
             Err(error) => return Err(error.into()),
         }
     }

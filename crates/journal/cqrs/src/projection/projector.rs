@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use atalaya_eventstore::{Direction, Event, Position, Ran, Read, Store, Tables, TablesError};
+use atalaya_eventstore::{Direction, Event, Position, Ran, Read, Selection, Store, Tables, TablesError};
 use tokio::sync::watch;
 
-use super::batch::{Batch, Effects, Parked};
+use super::batch::{Batch, Effects, Parked, Place};
 use super::bookkeeping::{self, VersionRow};
 use super::parked::{self, parked_keys};
 use super::{OnPoison, Projection, ProjectionError, swap};
@@ -53,8 +53,12 @@ impl Projector {
     /// beside it, until [`Projector::swap_in`].
     ///
     /// # Errors
-    /// When the tables cannot be made.
+    /// When the tables cannot be made, or the projection is of one stream alone.
     pub async fn open(store: Store, tables: Tables, projection: impl Projection) -> Result<Self, ProjectionError> {
+        if matches!(projection.selection(), Selection::Stream(_)) {
+            // Its events are counted by version, checkpoints by position.
+            return Err(ProjectionError::OneStream { projection: projection.name().to_owned() });
+        }
         bookkeeping::ensure(&tables, &projection).await?;
         Ok(Self { store, tables, projection: Arc::new(projection) })
     }
@@ -74,6 +78,11 @@ impl Projector {
         if own.checkpoint > head {
             let name = projection.name().to_owned();
             return Err(ProjectionError::BeyondHead { projection: name, position: own.checkpoint, head });
+        }
+        // One that was restored and has grown since has other events there.
+        if self.store.chain_at(own.checkpoint).await? != own.chain {
+            let name = projection.name().to_owned();
+            return Err(ProjectionError::OtherHistory { projection: name, position: own.checkpoint });
         }
         // What is being built never passes the live one: at the swap both stand at the same event.
         let live = versions.iter().find(|row| row.live);
@@ -98,14 +107,19 @@ impl Projector {
             Some(last) if more && last.position < end => last.position,
             _ => end,
         };
-        self.write(own.checkpoint, through, &events, effects).await?;
-        Ok(Turn::To(through))
+        let Some(chain) = self.store.chain_at(through).await? else { return Ok(Turn::UpToDate(own.checkpoint)) };
+        match self.write(own.checkpoint, Place { position: through, chain }, &events, effects).await {
+            Ok(()) => Ok(Turn::To(through)),
+            // A later version has taken over in the middle of it.
+            Err(ProjectionError::Contended { .. }) if self.is_retired().await? => Ok(Turn::Retired),
+            Err(error) => Err(error),
+        }
     }
 
     async fn write(
         &self,
         from: Position,
-        to: Position,
+        to: Place,
         events: &[Event],
         effects: Effects,
     ) -> Result<(), ProjectionError> {
@@ -184,10 +198,24 @@ impl Projector {
                 () = stopped(&mut stop) => return Ok(()),
             };
             tokio::select! {
-                grown = self.store.grown(at) => grown?,
+                waited = self.wait_beyond(at) => waited?,
                 () = stopped(&mut stop) => return Ok(()),
             }
         }
+    }
+
+    /// Waits for more; one that is held back by the live version, which stands where it stands, looks again a little later.
+    async fn wait_beyond(&self, at: Position) -> Result<(), ProjectionError> {
+        const LOOK: Duration = Duration::from_millis(50);
+        if at < self.store.head().await? {
+            tokio::time::sleep(LOOK).await;
+            return Ok(());
+        }
+        Ok(self.store.grown(at).await?)
+    }
+
+    async fn is_retired(&self) -> Result<bool, ProjectionError> {
+        Ok(self.own(&bookkeeping::read(&self.tables, self.projection.as_ref()).await?)?.retired)
     }
 
     /// Waits until everything up to a position is in the tables: what one has written oneself can be read then.

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::value::from_postgres;
 use super::{Database, Dialect, Ran, Row, Statement, TablesError};
-use crate::backend::postgres::{failed, held, is_passing};
+use crate::backend::postgres::{failed, held};
 use crate::{Error, Position};
 
 const LOCK_LIMIT: Duration = Duration::from_secs(30);
@@ -93,7 +93,7 @@ async fn run(session: &Session, statements: &[Statement]) -> Result<(Run, bool),
             Ok(rows) => rows,
             Err(error) => {
                 let error = held("writing tables", LOCK_LIMIT)(error);
-                if is_passing(&error) || matches!(error, Error::NoRoom { .. } | Error::Held { .. }) {
+                if !is_refusal(&error) {
                     return Err(error);
                 }
                 let clean = session.batch("ROLLBACK").await.is_ok();
@@ -110,9 +110,23 @@ async fn run(session: &Session, statements: &[Statement]) -> Result<(Run, bool),
     Ok((Ok(Ran::Committed(touched)), true))
 }
 
+/// Whether the statement is to blame, or what it writes; otherwise it is the server's state, or what the role may do.
+fn is_refusal(error: &Error) -> bool {
+    let Error::Postgres { source, .. } = error else { return false };
+    match source.sqlstate() {
+        // Data, constraints, syntax and names, WITH CHECK OPTION, RAISE.
+        Some(state) => state != "42501" && ["22", "23", "42", "44", "P0"].iter().any(|class| state.starts_with(class)),
+        // A parameter that its type cannot hold.
+        None => matches!(**source, atalaya_postgres::Error::Unreadable { .. }),
+    }
+}
+
 async fn query(session: &Session, statement: &Statement) -> Result<Vec<Row>, Error> {
     let rows = session.query(&statement.sql, &parameters(statement)).await.map_err(failed("reading tables"))?;
-    let unreadable = || Error::Damaged { position: Position::START, seen: "a column of a table has an unknown type" };
+    let unreadable = || Error::Damaged {
+        position: Position::START,
+        seen: "a column's type is not known here: cast it in the query",
+    };
     rows.iter()
         .map(|row| {
             let columns = row.columns().iter().enumerate();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::value::from_sqlite;
 use super::{Database, Dialect, Ran, Row, Statement, TablesError};
@@ -61,9 +61,8 @@ fn run(connection: &mut Connection, statements: &[Statement]) -> Result<Run, Err
     for (number, statement) in statements.iter().enumerate() {
         let rows = match execute(&transaction, statement) {
             Ok(rows) => rows,
-            // What the file's state is to blame for is no refusal.
-            Err(error @ (Error::NoRoom { .. } | Error::Held { .. })) => return Err(error),
-            Err(error) => return Ok(Err((number, error))),
+            Err(error) if is_refusal(&error) => return Ok(Err((number, error))),
+            Err(error) => return Err(error),
         };
         if statement.expected.is_some_and(|expected| expected != rows) {
             return Ok(Ok(Ran::Unexpected { statement: number, touched: rows }));
@@ -72,6 +71,23 @@ fn run(connection: &mut Connection, statements: &[Statement]) -> Result<Run, Err
     }
     transaction.commit().map_err(held("committing tables", LOCK_LIMIT))?;
     Ok(Ok(Ran::Committed(touched)))
+}
+
+/// Whether the statement is to blame, or what it writes; otherwise it is the file's or the machine's state.
+fn is_refusal(error: &Error) -> bool {
+    let Error::Sqlite { source, .. } = error else { return false };
+    match source.sqlite_error_code() {
+        None => true,
+        Some(code) => matches!(
+            code,
+            ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+                | ErrorCode::TooBig
+                | ErrorCode::ParameterOutOfRange
+                // SQLITE_ERROR: what the statement says cannot be.
+                | ErrorCode::Unknown
+        ),
+    }
 }
 
 fn execute(connection: &Connection, statement: &Statement) -> Result<u64, Error> {

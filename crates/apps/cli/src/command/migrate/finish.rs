@@ -133,15 +133,20 @@ async fn refuse_late_writes(plan: &Plan, context: &Context) -> Result<(), Failur
     })
 }
 
+/// What an earlier call has proven, and was cut off from removing.
+fn clean_up_proven(plan: &Plan, endpoints: &Endpoints, context: &Context) -> Result<u8, Failure> {
+    let removed = runtime::block_on(atalaya_replicate::clean_up(plan))??;
+    context.print(
+        &format!("{}: finished; both sides were proven equal before", endpoints.name),
+        &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": removed }),
+    );
+    Ok(exit::DONE)
+}
+
 pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, Failure> {
     let (plan, endpoints) = arguments.run.plan(StopWhen::CaughtUp, context)?;
     if runtime::block_on(atalaya_replicate::is_proven(&plan))?? {
-        let removed = runtime::block_on(atalaya_replicate::clean_up(&plan))??;
-        context.print(
-            &format!("{}: finished; both sides were proven equal before", endpoints.name),
-            &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": removed }),
-        );
-        return Ok(exit::DONE);
+        return clean_up_proven(&plan, &endpoints, context);
     }
     let (accepted, shared) = runtime::block_on(async {
         Ok::<_, Failure>((accepted_tables(arguments, &endpoints).await?, is_shared(&endpoints).await?))

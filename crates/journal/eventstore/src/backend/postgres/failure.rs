@@ -22,7 +22,7 @@ pub(crate) fn held(action: &'static str, limit: Duration) -> impl Fn(atalaya_pos
 }
 
 /// Whether the same again, on a new connection, can end better.
-pub(crate) fn is_passing(error: &Error) -> bool {
+pub(super) fn is_passing(error: &Error) -> bool {
     match error {
         Error::Slow { .. } => true,
         Error::Postgres { source, .. } => {

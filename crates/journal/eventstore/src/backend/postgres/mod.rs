@@ -37,7 +37,7 @@ use listen::Listener;
 use pool::Pool;
 use write::Writer;
 
-pub(crate) use failure::{failed, held, is_passing};
+pub(crate) use failure::{failed, held};
 
 /// A journal in a database.
 pub(crate) struct Postgres {

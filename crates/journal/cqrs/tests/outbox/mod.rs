@@ -1,0 +1,9 @@
+//! The outbox of both backends against a real broker.
+
+mod acknowledgements;
+mod child;
+mod orders;
+mod outages;
+mod refused;
+mod relays;
+mod table;

@@ -1,0 +1,143 @@
+//! Relays that die, freeze, or are two.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use atalaya_cqrs::outbox::{Broker, Message, Outbox, PublishError, RelayOptions};
+use atalaya_nats::JetStream;
+
+use super::child::Relaying;
+use super::orders::{assert_all_once_in_order, at_work, quick, server, stream, until, waiting, write};
+use crate::ground::{Ground, number};
+
+const ORDERS: u64 = 8;
+const NUMBERS: u64 = 5;
+const ALL: u64 = ORDERS * NUMBERS;
+
+/// A broker that is always away.
+struct Away;
+
+impl Broker for Away {
+    async fn publish(&self, _: &Message) -> Result<(), PublishError> {
+        Err(PublishError::Unavailable("away".to_owned()))
+    }
+}
+
+/// Counts what is published through it.
+struct Counting(JetStream, Arc<AtomicU64>);
+
+impl Broker for Counting {
+    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+        Broker::publish(&self.0, message).await?;
+        self.1.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+async fn a_relay_killed_between_publishing_and_deleting_loses_and_doubles_nothing(ground: &Ground) {
+    let tables = ground.tables().await;
+    let outbox = Outbox::open(tables.clone()).await.unwrap();
+    let stream = stream(&server().url());
+    write(&tables, ORDERS, 1..=NUMBERS).await;
+    Relaying::start(ground, &stream).kill();
+    assert_eq!(outbox.status().await.unwrap().waiting, ALL);
+    // Waits for the end of the dead one's lease.
+    let relay = at_work(&outbox, JetStream::new(stream.clone()), quick());
+    waiting(&outbox, 0).await;
+    relay.stop().await;
+    assert_all_once_in_order(&stream, ORDERS, NUMBERS).await;
+}
+
+async fn a_relay_frozen_for_longer_than_its_lease_deletes_nothing(ground: &Ground) {
+    let tables = ground.tables().await;
+    let outbox = Outbox::open(tables.clone()).await.unwrap();
+    let stream = stream(&server().url());
+    write(&tables, ORDERS, 1..=NUMBERS).await;
+    let frozen = Relaying::start(ground, &stream);
+    frozen.freeze();
+    let epoch = "SELECT epoch FROM atalaya_outbox_lease";
+    let before = number(&tables, epoch).await;
+    // It takes over, and gets nothing to the broker.
+    let other = at_work(&outbox, Away, quick());
+    until(async || number(&tables, epoch).await > before).await;
+    frozen.thaw();
+    assert_eq!(outbox.status().await.unwrap().waiting, ALL);
+    other.stop().await;
+    let relay = at_work(&outbox, JetStream::new(stream.clone()), quick());
+    waiting(&outbox, 0).await;
+    relay.stop().await;
+    assert_all_once_in_order(&stream, ORDERS, NUMBERS).await;
+}
+
+async fn of_two_relays_one_publishes_and_the_other_goes_on_after_it(ground: &Ground) {
+    let tables = ground.tables().await;
+    let outbox = Outbox::open(tables.clone()).await.unwrap();
+    let stream = stream(&server().url());
+    let counts: [Arc<AtomicU64>; 2] = Default::default();
+    // Far longer than a busy machine takes: a lease that is lost would be published twice, rightly.
+    let options = RelayOptions { lease: Duration::from_secs(120), rows: 10, ..RelayOptions::default() };
+    let (to, how) = (&stream, &options);
+    let [one, two] = counts.clone().map(|count| async move {
+        let outbox = Outbox::open(ground.tables().await).await.unwrap();
+        at_work(&outbox, Counting(JetStream::new(to.clone()), count), how.clone())
+    });
+    let (one, two) = tokio::join!(one, two);
+    write(&tables, ORDERS, 1..=NUMBERS).await;
+    waiting(&outbox, 0).await;
+    let published = || counts.each_ref().map(|count| count.load(Ordering::SeqCst));
+    let before = published();
+    assert!(before == [ALL, 0] || before == [0, ALL], "{before:?}");
+    let (working, other) = if before[0] == ALL { (one, two) } else { (two, one) };
+    working.stop().await;
+    write(&tables, ORDERS, NUMBERS + 1..=2 * NUMBERS).await;
+    waiting(&outbox, 0).await;
+    assert_eq!(published(), [ALL, ALL]);
+    other.stop().await;
+    assert_all_once_in_order(&stream, ORDERS, 2 * NUMBERS).await;
+}
+
+/// Knows how many messages it had in hand at most; it lets each one wait for those that are begun with it.
+#[derive(Clone, Default)]
+struct Hand {
+    now: Arc<AtomicU64>,
+    most: Arc<AtomicU64>,
+}
+
+impl Broker for Hand {
+    async fn publish(&self, _: &Message) -> Result<(), PublishError> {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+async fn what_a_relay_has_in_hand_is_bounded_by_rows_bytes_and_keys(ground: &Ground) {
+    let tables = ground.tables().await;
+    let outbox = Outbox::open(tables.clone()).await.unwrap();
+    let wide = || RelayOptions { lease: Duration::from_secs(120), ..RelayOptions::default() };
+    // A payload has 12 bytes: the third begins within 30.
+    for (options, most) in [
+        (wide(), ORDERS),
+        (RelayOptions { rows: 2, ..wide() }, 2),
+        (RelayOptions { bytes: 30, ..wide() }, 3),
+        (RelayOptions { bytes: 0, ..wide() }, 1),
+        (RelayOptions { keys_at_once: 4, ..wide() }, 4),
+    ] {
+        write(&tables, ORDERS, 1..=NUMBERS).await;
+        let hand = Hand::default();
+        let relay = at_work(&outbox, hand.clone(), options);
+        waiting(&outbox, 0).await;
+        relay.stop().await;
+        assert_eq!(hand.most.load(Ordering::SeqCst), most);
+    }
+}
+
+on_every_backend! {
+    what_a_relay_has_in_hand_is_bounded_by_rows_bytes_and_keys
+    a_relay_killed_between_publishing_and_deleting_loses_and_doubles_nothing
+    a_relay_frozen_for_longer_than_its_lease_deletes_nothing
+    of_two_relays_one_publishes_and_the_other_goes_on_after_it
+}

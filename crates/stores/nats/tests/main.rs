@@ -1,0 +1,89 @@
+//! A stream of a real broker.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use atalaya_nats::{Error, JetStream, Options, Outgoing, Stored};
+use atalaya_sandbox::{NatsServer, TlsFiles};
+
+static SERVER: OnceLock<NatsServer> = OnceLock::new();
+
+fn options(name: &str) -> Options {
+    let server = SERVER.get_or_init(|| NatsServer::start().unwrap());
+    Options::new(server.url(), name.to_uppercase(), name)
+}
+
+fn order<'a>(id: &'a str, payload: &'static str) -> Outgoing<'a> {
+    Outgoing { id, kind: "order", headers: &[("type", "OrderPlaced")], payload: payload.into() }
+}
+
+#[tokio::test]
+async fn a_message_is_stored_once_under_its_identity_whoever_sends_it_again() {
+    let stream = JetStream::new(options("once"));
+    assert_eq!(stream.publish(order("1", "a")).await.unwrap(), Stored::Now);
+    assert_eq!(JetStream::new(options("once")).publish(order("1", "a")).await.unwrap(), Stored::Before);
+    assert_eq!(stream.publish(order("2", "b")).await.unwrap(), Stored::Now);
+    let held = stream.read(1, 10).await.unwrap();
+    let seen: Vec<_> =
+        held.iter().map(|m| (m.sequence, m.id().unwrap(), m.header("type").unwrap(), &m.payload[..])).collect();
+    assert_eq!(seen, [(1, "1", "OrderPlaced", &b"a"[..]), (2, "2", "OrderPlaced", b"b")]);
+    assert!(held.iter().all(|message| message.subject == "once.order"));
+    assert_eq!(stream.read(2, 10).await.unwrap().len(), 1);
+    assert!(stream.read(3, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_will_never_be_taken_is_told_from_what_is_not_taken_now() {
+    let stream = JetStream::new(options("refusals"));
+    let large = Outgoing { payload: vec![b'x'; 2 << 20].into(), ..order("1", "") };
+    let error = stream.publish(large).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge) && error.is_for_good(), "{error:?}");
+    let broken = Outgoing { headers: &[("type", "a\r\nb: c")], ..order("2", "") };
+    let error = stream.publish(broken).await.unwrap_err();
+    assert!(matches!(error, Error::NotAHeader) && error.is_for_good(), "{error:?}");
+    let mut nowhere = options("nowhere");
+    nowhere.url = "nats://somebody:secret@127.0.0.1:1".to_owned();
+    assert!(!format!("{nowhere:?}").contains("secret"));
+    let error = JetStream::new(nowhere).publish(order("3", "")).await.unwrap_err();
+    assert!(matches!(error, Error::NoConnection(_)) && !error.is_for_good(), "{error:?}");
+    assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_stream_that_would_not_do_is_left_as_it_is() {
+    JetStream::new(options("short")).publish(order("1", "a")).await.unwrap();
+    let longer = Options { duplicate_window: Duration::from_secs(3600), ..options("short") };
+    let error = JetStream::new(longer).publish(order("2", "b")).await.unwrap_err();
+    assert!(matches!(error, Error::OtherStream { .. }), "{error:?}");
+    let elsewhere = Options { prefix: "other".to_owned(), ..options("short") };
+    let error = JetStream::new(elsewhere).publish(order("2", "b")).await.unwrap_err();
+    assert!(matches!(error, Error::OtherStream { .. }), "{error:?}");
+    assert_eq!(JetStream::new(options("short")).read(1, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_broker_with_tls_is_known_by_its_certificate_and_no_other_is_spoken_to() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let tls = TlsFiles::new(made.cert.pem(), made.signing_key.serialize_pem());
+    let server = NatsServer::start_with_tls(&tls).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let authority = folder.path().join("authority.pem");
+    std::fs::write(&authority, made.cert.pem()).unwrap();
+    let known = Options { root_certificates: Some(authority), ..Options::new(server.url(), "TLS", "tls") };
+    assert_eq!(JetStream::new(known.clone()).publish(order("1", "a")).await.unwrap(), Stored::Now);
+    let unknown = Options { root_certificates: None, ..known.clone() };
+    let error = JetStream::new(unknown).publish(order("2", "b")).await.unwrap_err();
+    assert!(matches!(error, Error::NoConnection(_)), "{error:?}");
+    // A broker without TLS is not spoken to in the clear.
+    let plain = options("plain").url.replace("nats://127.0.0.1", "tls://localhost");
+    let error = JetStream::new(Options { url: plain, ..known.clone() }).publish(order("3", "c")).await.unwrap_err();
+    assert!(matches!(error, Error::NoConnection(_)), "{error:?}");
+    assert_eq!(JetStream::new(known).read(1, 10).await.unwrap().len(), 1);
+}
