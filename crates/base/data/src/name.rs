@@ -17,6 +17,14 @@ impl RelationName {
         Self { schema: schema.into(), name: name.into() }
     }
 
+    /// The name as an argument for a shell to be typed as it stands: quoted for SQL only where that is needed, and for the
+    /// shell around it.
+    #[must_use]
+    pub fn to_argument(&self) -> String {
+        let part = |name: &str| if is_plain(name) { name.to_owned() } else { quote_identifier(name) };
+        shell_argument(&format!("{}.{}", part(&self.schema), part(&self.name)))
+    }
+
     /// The name as SQL, always quoted.
     #[must_use]
     pub fn to_sql(&self) -> String {
@@ -28,9 +36,7 @@ impl RelationName {
 impl fmt::Display for RelationName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = |name: &str| {
-            let plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
-                && name.chars().all(|each| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '_');
-            if plain {
+            if is_plain(name) {
                 name.to_owned()
             } else {
                 let shown: String = name
@@ -42,6 +48,28 @@ impl fmt::Display for RelationName {
         };
         write!(formatter, "{}.{}", part(&self.schema), part(&self.name))
     }
+}
+
+/// Whether SQL takes an identifier as it stands; keywords apart, which patterns do not know.
+fn is_plain(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+        && name.chars().all(|each| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '_')
+}
+
+/// A word for a POSIX shell; one with control characters as bash, ksh and zsh write it, so that none reaches a terminal.
+fn shell_argument(text: &str) -> String {
+    if text.chars().all(|each| each.is_ascii_alphanumeric() || "._-".contains(each)) {
+        return text.to_owned();
+    }
+    if !text.chars().any(char::is_control) {
+        return format!("'{}'", text.replace('\'', "'\\''"));
+    }
+    let escaped = text.chars().map(|each| match each {
+        '\'' | '\\' => format!("\\{each}"),
+        _ if each.is_control() => format!("\\u{:04x}", u32::from(each)),
+        _ => each.to_string(),
+    });
+    format!("$'{}'", escaped.collect::<String>())
 }
 
 /// An identifier for SQL text, always within double quotes.
@@ -66,6 +94,15 @@ mod tests {
         assert_eq!(RelationName::new("a\"b", "c.d").to_sql(), "\"a\"\"b\".\"c.d\"");
         assert_eq!(quote_literal("it's"), "'it''s'");
         assert_eq!(quote_literal("a\\'b"), "E'a\\\\''b'");
+    }
+
+    #[test]
+    fn an_argument_can_be_typed_into_a_shell_as_it_stands() {
+        let argument = |name: &str| RelationName::new("public", name).to_argument();
+        assert_eq!(argument("orders_1"), "public.orders_1");
+        assert_eq!(argument("od\"d na.me"), "'public.\"od\"\"d na.me\"'");
+        assert_eq!(argument("it's"), "'public.\"it'\\''s\"'");
+        assert_eq!(argument("a\n'b\\"), "$'public.\"a\\u000a\\'b\\\\\"'");
     }
 
     #[test]

@@ -50,8 +50,9 @@ impl Definition {
                 format!("table {source} has changed on the source: {change}"),
                 format!(
                     "nothing of this transaction was applied; rows copied before do not tell what the change made of \
-                     them: make the same change on the target, then `atalaya migrate add-table --table {source} \
-                     --again`, then start again"
+                     them: make the same change on the target, then `atalaya migrate add-table --table {} --again`, \
+                     then start again",
+                    source.to_argument()
                 ),
             )
         };

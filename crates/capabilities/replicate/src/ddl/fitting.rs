@@ -40,7 +40,7 @@ impl Unseen {
     /// What to do.
     pub(crate) fn remedy(&self) -> String {
         let Self { table, target, through, .. } = self;
-        let again = format!("`atalaya migrate add-table --table {table} --again`");
+        let again = format!("`atalaya migrate add-table --table {} --again`", table.to_argument());
         match self.only {
             // Another table has taken it in.
             Side::Target if target == through => {

@@ -55,8 +55,9 @@ impl Unfollowed {
             }
             Remedy::CopyAgain => format!(
                 "nothing of this transaction was applied, and rows copied before do not tell what the change made of \
-                 them: make the same change on the target, then `atalaya migrate add-table --table {source} --again`, then \
-                 start again"
+                 them: make the same change on the target, then `atalaya migrate add-table --table {} --again`, then start \
+                 again",
+                source.to_argument()
             ),
         };
         crate::Error::refused(

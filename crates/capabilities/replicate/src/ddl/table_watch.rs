@@ -52,7 +52,8 @@ impl TableWatch {
         let came = came.iter().filter(|name| first(name)).map(|name| {
             format!(
                 "table {name} came after the move began and is not part of it; `finish` will refuse to leave it behind: \
-                 `atalaya migrate add-table --table {name}` adds it"
+                 `atalaya migrate add-table --table {}` adds it",
+                name.to_argument()
             )
         });
         let mut told: Vec<String> = came.collect();
@@ -64,7 +65,8 @@ impl TableWatch {
                 ),
                 false => format!(
                     "table {source} is gone from the source, and its rows are in {target} on the target; if that was meant, \
-                     `atalaya migrate add-table --table {target} --again` copies {target} without them before `finish`"
+                     `atalaya migrate add-table --table {} --again` copies {target} without them before `finish`",
+                    target.to_argument()
                 ),
             }
         }));
