@@ -1,12 +1,10 @@
 //! A journal and a database for tables: files of SQLite, or a database of Postgres for both.
 
 use std::path::Path;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use atalaya_estate::ConnectionUrl;
 use atalaya_eventstore::{Options, Statement, Store, Tables, Value};
-use atalaya_sandbox::{Server, ServerOptions};
+use atalaya_sandbox::fresh_database;
 
 /// Where both are kept.
 pub(crate) struct Ground {
@@ -15,9 +13,6 @@ pub(crate) struct Ground {
     /// The same with its password.
     place: Option<String>,
 }
-
-static SERVER: OnceLock<Server> = OnceLock::new();
-static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// Runs each test on every backend.
 macro_rules! on_every_backend {
@@ -44,9 +39,7 @@ impl Ground {
     }
 
     pub(crate) fn postgres() -> Self {
-        let server = SERVER.get_or_init(|| Server::start(ServerOptions::new(18)).unwrap());
-        let database = format!("cqrs_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-        server.create_database(&database).unwrap();
+        let (server, database) = fresh_database(18).unwrap();
         let place = server.url(&database);
         let url = ConnectionUrl::parse(&place).unwrap();
         Self { folder: tempfile::tempdir().unwrap(), url: Some(url), place: Some(place) }

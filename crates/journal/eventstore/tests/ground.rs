@@ -2,21 +2,16 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use atalaya_estate::ConnectionUrl;
 use atalaya_eventstore::{Error, Options, Store};
-use atalaya_sandbox::{Server, ServerOptions};
+use atalaya_sandbox::{Server, fresh_database};
 
 /// One place for a journal, empty at first.
 pub(crate) enum Ground {
     Sqlite(tempfile::TempDir),
     Postgres { server: &'static Server, database: String },
 }
-
-static SERVERS: [OnceLock<Server>; 2] = [const { OnceLock::new() }; 2];
-static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// How another process is told where.
 const FILE: &str = "ATALAYA_TEST_JOURNAL_FILE";
@@ -54,10 +49,7 @@ impl Ground {
     }
 
     pub(crate) fn postgres(major: u16) -> Self {
-        let server =
-            SERVERS[usize::from(major == 18)].get_or_init(|| Server::start(ServerOptions::new(major)).unwrap());
-        let database = format!("journal_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-        server.create_database(&database).unwrap();
+        let (server, database) = fresh_database(major).unwrap();
         Self::Postgres { server, database }
     }
 

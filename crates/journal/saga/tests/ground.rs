@@ -1,14 +1,12 @@
 //! Where a journal is kept for a test, and how its sagas are run.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use atalaya_estate::ConnectionUrl;
 use atalaya_eventstore::{Read, Store};
 use atalaya_saga::{Coordinator, Definition, Options, Phase, SagaId, Sagas, Step, StepContext, StepError};
-use atalaya_sandbox::{Server, ServerOptions};
+use atalaya_sandbox::fresh_database;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -20,9 +18,6 @@ pub(crate) struct Ground {
     folder: tempfile::TempDir,
     url: Option<String>,
 }
-
-static SERVER: OnceLock<Server> = OnceLock::new();
-static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// Runs each test on every backend.
 macro_rules! on_every_backend {
@@ -49,9 +44,7 @@ impl Ground {
     }
 
     pub(crate) fn postgres() -> Self {
-        let server = SERVER.get_or_init(|| Server::start(ServerOptions::new(18)).unwrap());
-        let database = format!("sagas_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-        server.create_database(&database).unwrap();
+        let (server, database) = fresh_database(18).unwrap();
         Self { folder: tempfile::tempdir().unwrap(), url: Some(server.url(&database)) }
     }
 
