@@ -208,23 +208,19 @@ impl Definition {
 }
 
 fn hash_of(name: &str, revision: u32, steps: &[Step]) -> Digest {
-    // Each part with its length before it: no two definitions have the same bytes.
-    let mut bytes = Vec::new();
-    let mut part = |text: &[u8]| {
-        bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(text);
-    };
-    part(b"atalaya saga definition 1");
-    part(name.as_bytes());
-    part(&revision.to_be_bytes());
-    for step in steps {
-        part(step.name.as_bytes());
+    let revision = revision.to_be_bytes();
+    let mut parts: Vec<&[u8]> = vec![b"atalaya saga definition 1", name.as_bytes(), &revision];
+    let marks: Vec<[u8; 3]> = steps.iter().map(marks_of).collect();
+    for (step, marks) in steps.iter().zip(&marks) {
         let kind: &[u8] = match step.work {
             Work::Act(_) => b"act",
             Work::Wait(_) => b"wait",
         };
-        part(kind);
-        part(&[u8::from(step.pivot), u8::from(step.compensation.is_some()), u8::from(step.effect)]);
+        parts.extend([step.name.as_bytes(), kind, marks]);
     }
-    Digest::of(&[&bytes])
+    Digest::of_parts(&parts)
+}
+
+fn marks_of(step: &Step) -> [u8; 3] {
+    [step.pivot, step.compensation.is_some(), step.effect].map(u8::from)
 }

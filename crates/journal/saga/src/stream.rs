@@ -1,13 +1,11 @@
 //! A saga's stream: reading it to a state, and adding to it on top of the version that was read.
 
-use atalaya_eventstore::{
-    Append, AppendId, Conflict, Digest, EventId, EventType, Expected, NewEvent, Read, Store, StreamAppend,
-};
-use uuid::Uuid;
-
 use crate::event::SagaEvent;
 use crate::state::State;
 use crate::{Error, SagaId};
+use atalaya_eventstore::{
+    Append, AppendId, Conflict, EventId, EventType, Expected, NewEvent, Read, Store, StreamAppend,
+};
 
 /// The most bytes of one event of a saga.
 pub(crate) const EVENT_BYTES_MAX: usize = 64 << 10;
@@ -72,28 +70,15 @@ pub(crate) async fn add_known(
     known_by: &[&str],
     event: &SagaEvent,
 ) -> Result<bool, atalaya_eventstore::Error> {
-    let identity = identity_of(id, known_by);
-    let event = stored(event, EventId::from_uuid(identity))
+    let parts: Vec<&[u8]> = [id.stream().as_str()].iter().chain(known_by).map(|part| part.as_bytes()).collect();
+    let event = stored(event, EventId::made_of(&parts))
         .map_err(|_| atalaya_eventstore::Error::Unappendable { reason: "an event of a saga is larger than 64 KiB" })?;
     let append = Append {
-        id: AppendId::from_uuid(identity),
+        id: AppendId::made_of(&parts),
         streams: vec![StreamAppend { stream: id.stream().clone(), expected, events: vec![event] }],
         guards: Vec::new(),
     };
     Ok(!store.append(append).await?.repeated)
-}
-
-/// A UUID (version 8 of RFC 9562) made of what it stands for.
-fn identity_of(id: &SagaId, known_by: &[&str]) -> Uuid {
-    let mut bytes = Vec::new();
-    for part in std::iter::once(id.stream().as_str()).chain(known_by.iter().copied()) {
-        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(part.as_bytes());
-    }
-    let digest = Digest::of(&[&bytes]);
-    let mut first = [0; 16];
-    first.iter_mut().zip(digest.as_bytes()).for_each(|(to, from)| *to = *from);
-    uuid::Builder::from_custom_bytes(first).into_uuid()
 }
 
 fn stored(event: &SagaEvent, id: EventId) -> Result<NewEvent, Error> {

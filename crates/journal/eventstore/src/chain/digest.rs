@@ -76,6 +76,27 @@ impl From<Digest> for String {
     }
 }
 
+impl Digest {
+    /// The SHA-256 of parts, each with its length before it (eight bytes, the most significant first), so that no two
+    /// different lists of parts have the same bytes. The first part says what it is for.
+    #[must_use]
+    pub fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut bytes = Vec::new();
+        for part in parts {
+            bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(part);
+        }
+        Self::of(&[&bytes])
+    }
+
+    /// Its first half as a UUID (version 8 of RFC 9562): an identity made of what it stands for.
+    pub(crate) fn to_uuid(self) -> uuid::Uuid {
+        let mut first = [0; 16];
+        first.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
+        uuid::Builder::from_custom_bytes(first).into_uuid()
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
