@@ -5,10 +5,13 @@ use serde_json::Value;
 use crate::busy::{runtime, session};
 use crate::support::{Move, eventually};
 
-/// The large table is copied first; the small one can be held up by a lock.
+/// The large table is copied first; the rows of the small one wait on the target for as long as a lock is held there.
 const TABLES: &str = "CREATE TABLE large (id int PRIMARY KEY, v text);
     INSERT INTO large SELECT n, repeat(md5(n::text), 30) FROM generate_series(1, 20000) n;
-    CREATE TABLE small (id int PRIMARY KEY, v text); INSERT INTO small SELECT n, 'v' FROM generate_series(1, 7) n; ANALYZE";
+    CREATE FUNCTION let_in() RETURNS boolean LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN true; END';
+    CREATE TABLE small (id int PRIMARY KEY, v text CHECK (let_in()));
+    INSERT INTO small SELECT n, 'v' FROM generate_series(1, 7) n; ANALYZE";
 
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("no number: {value}"))
@@ -19,14 +22,13 @@ fn status_tells_rows_bytes_rate_and_lag_in_the_copy_and_while_it_follows() {
     let shop = Move::between(13, 18);
     shop.source.run_sql("shop", TABLES).unwrap();
     let runtime = runtime();
-    let (source, target) =
-        runtime.block_on(async { (session(&shop.source_url).await, session(&shop.target_url).await) });
+    let target = runtime.block_on(session(&shop.target_url));
+    runtime.block_on(target.batch("SELECT pg_advisory_lock(7)")).unwrap();
     let mut running = shop.spawn("start", &["--workers", "1", "--output", "json"]);
     eventually("the schema on the target", || {
         running.assert_alive();
         shop.target.run_sql("shop", "SELECT to_regclass('small') IS NOT NULL").unwrap() == "t"
     });
-    runtime.block_on(source.batch("BEGIN; LOCK TABLE public.small IN ACCESS EXCLUSIVE MODE")).unwrap();
     eventually("the large table is copied", || {
         running.assert_alive();
         let status = shop.status();
@@ -45,7 +47,7 @@ fn status_tells_rows_bytes_rate_and_lag_in_the_copy_and_while_it_follows() {
     {
         assert!(text.contains(part), "{part}: {text}");
     }
-    runtime.block_on(source.batch("ROLLBACK")).unwrap();
+    runtime.block_on(target.batch("SELECT pg_advisory_unlock(7)")).unwrap();
 
     eventually("following", || {
         running.assert_alive();

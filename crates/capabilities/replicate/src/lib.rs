@@ -16,6 +16,7 @@ mod failpoint;
 mod finish;
 mod follow;
 mod large_objects;
+mod pace;
 mod plan;
 mod progress;
 mod protect;

@@ -7,20 +7,24 @@ use atalaya_data::RelationName;
 use tokio::time::Instant;
 
 use super::state::Follower;
+use crate::pace::Pace;
 use crate::report::Event;
 use crate::{Error, sequences};
 
 /// How old what the target's sequences say may become.
 const EVERY: Duration = Duration::from_secs(2);
-/// Reading takes at most one part in so many of a run's time, however many sequences there are.
-const SHARE: u32 = 20;
 
 /// When sequences were followed.
-#[derive(Default)]
 pub(crate) struct SequenceClock {
     last: Option<Instant>,
-    next: Option<Instant>,
+    pace: Pace,
     missing: BTreeSet<RelationName>,
+}
+
+impl Default for SequenceClock {
+    fn default() -> Self {
+        Self { last: None, pace: Pace::at_least(EVERY), missing: BTreeSet::new() }
+    }
 }
 
 impl SequenceClock {
@@ -34,8 +38,7 @@ impl Follower<'_> {
     /// Follows sequences when it is time to. Not while a group is open: its TRUNCATE ... RESTART IDENTITY would keep us
     /// waiting for ourselves.
     pub(super) async fn follow_sequences_when_due(&mut self) -> Result<(), Error> {
-        let due = self.sequences.next.is_none_or(|next| Instant::now() >= next);
-        if due && !self.applier.is_open() { self.follow_sequences().await } else { Ok(()) }
+        if self.sequences.pace.is_due() && !self.applier.is_open() { self.follow_sequences().await } else { Ok(()) }
     }
 
     /// Follows sequences now.
@@ -55,9 +58,8 @@ impl Follower<'_> {
                 self.opened.observer.observe(&Event::Warning { text });
             }
         }
-        let took = begun.elapsed();
         self.sequences.last = Some(begun);
-        self.sequences.next = Some(begun + took + (took * SHARE).max(EVERY));
+        self.sequences.pace.looked(begun);
         Ok(())
     }
 }

@@ -6,17 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use atalaya_data::{Lsn, RelationName};
 use tokio::time::Instant;
 
+use super::seen::position_after_seen;
 use super::state::Follower;
+use crate::Error;
 use crate::apply::GroupPosition;
 use crate::ddl::{
     Remedy, SourceColumn, SourceTable, Unfollowed, Which, describe, enum_signature, follow_enums, gained,
 };
+use crate::pace::Pace;
 use crate::progress::Store;
 use crate::report::Event;
-use crate::{Error, sequences};
-
-/// A look takes at most one part in so many of a run's time.
-const SHARE: u32 = 20;
 
 /// What a run has seen of the source's definitions.
 #[derive(Default)]
@@ -25,7 +24,7 @@ pub(crate) struct DefinitionWatch {
     enums: Option<String>,
     differing_enums: Vec<RelationName>,
     unidentified: BTreeSet<RelationName>,
-    next: Option<Instant>,
+    pace: Pace,
 }
 
 /// Tables that are others than they were known to be.
@@ -38,7 +37,7 @@ struct Seen {
 impl DefinitionWatch {
     /// Has the next look come at once.
     pub(super) fn look_soon(&mut self) {
-        self.next = None;
+        self.pace.look_soon();
     }
 
     /// Whether nothing waits to be met.
@@ -51,7 +50,7 @@ impl Follower<'_> {
     /// Looks for changes; labels of enums are made at once.
     pub(super) async fn look_at_definitions(&mut self) -> Result<(), Error> {
         let begun = Instant::now();
-        if self.definitions.next.is_some_and(|next| begun < next) {
+        if !self.definitions.pace.is_due() {
             return Ok(());
         }
         self.look_at_enums().await?;
@@ -60,14 +59,10 @@ impl Follower<'_> {
         if changed.is_empty() && self.definitions.differing_enums.is_empty() {
             self.definitions.seen = None;
         } else if known != Some(&changed) {
-            // The transaction that made the change may be visible before its end is on the disk; this one's end is after
-            // it, and makes an idle source tell its position.
-            let source = self.opened.source;
-            source.query("SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'look')", &[]).await?;
-            let until = sequences::current_lsn(source).await?;
+            let until = position_after_seen(self.opened.source).await?;
             self.definitions.seen = Some(Seen { tables: changed, until });
         }
-        self.definitions.next = Some(Instant::now() + begun.elapsed() * SHARE);
+        self.definitions.pace.looked(begun);
         Ok(())
     }
 
@@ -139,7 +134,7 @@ impl Follower<'_> {
         let Some(seen) = self.definitions.seen.take() else { return Ok(()) };
         if now != seen.tables {
             // It has gone on changing: what is seen from now on counts.
-            self.definitions.next = None;
+            self.definitions.look_soon();
             return self.look_at_definitions().await;
         }
         if let Some(name) = self.definitions.differing_enums.first() {

@@ -2,14 +2,23 @@
 
 use std::time::Duration;
 
+use atalaya_data::Lsn;
+use atalaya_postgres::Session;
 use tokio::time::Instant;
 
 use super::state::Follower;
-use crate::Error;
+use crate::{Error, sequences};
 
 /// How long a commit may take to be seen; a standby that it waits for may be away.
 const SEEN_LIMIT: Duration = Duration::from_secs(30);
 const SEEN_PAUSE: Duration = Duration::from_millis(20);
+
+/// A position that is after all that the source's catalog shows by now. The transaction that made a change may be visible
+/// before its end is on the disk; this one's end is after it, and makes an idle source tell its position.
+pub(super) async fn position_after_seen(source: &Session) -> Result<Lsn, Error> {
+    source.query("SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'look')", &[]).await?;
+    sequences::current_lsn(source).await
+}
 
 impl Follower<'_> {
     /// Waits until the source's catalog shows what a transaction has done: its commit comes in the stream before others

@@ -10,15 +10,15 @@ use atalaya_data::{Lsn, RelationName};
 use atalaya_postgres::catalog::read_relations;
 use tokio::time::Instant;
 
+use super::seen::position_after_seen;
 use super::state::Follower;
+use crate::Error;
 use crate::apply::Mapping;
 use crate::ddl::{Misplaced, Places, misplaced, unseen};
+use crate::pace::Pace;
 use crate::progress::Store;
 use crate::report::Event;
-use crate::{Error, sequences};
 
-/// A look takes at most one part in so many of a run's time.
-const SHARE: u32 = 20;
 /// How long a statement may wait for somebody who uses a table of the target; what it looks at takes as long as it takes.
 const LIMITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s';";
 
@@ -33,7 +33,7 @@ pub(crate) struct TreeWatch {
     target: Places,
     /// What was told to be done by hand.
     told: BTreeSet<RelationName>,
-    next: Option<Instant>,
+    pace: Pace,
 }
 
 impl TreeWatch {
@@ -48,7 +48,7 @@ impl Follower<'_> {
     pub(super) async fn look_at_trees(&mut self) -> Result<(), Error> {
         let begun = Instant::now();
         // Bounds are read with a lock on the table, which an open group may have: we would wait for ourselves.
-        if self.applier.is_open() || self.trees.next.is_some_and(|next| begun < next) {
+        if self.applier.is_open() || !self.trees.pace.is_due() {
             return Ok(());
         }
         let signature = signature(self.opened.source).await?;
@@ -59,7 +59,7 @@ impl Follower<'_> {
             }
             self.trees.signature = Some(signature);
         }
-        self.trees.next = Some(Instant::now() + begun.elapsed() * SHARE);
+        self.trees.pace.looked(begun);
         Ok(())
     }
 
@@ -91,12 +91,7 @@ impl Follower<'_> {
         }
         self.trees.seen = match differing.is_empty() {
             true => None,
-            false => {
-                // As for other definitions: the end of this transaction is after what was seen.
-                let source = self.opened.source;
-                source.query("SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'look')", &[]).await?;
-                Some((differing, sequences::current_lsn(source).await?))
-            }
+            false => Some((differing, position_after_seen(self.opened.source).await?)),
         };
         Ok(())
     }
@@ -119,7 +114,7 @@ impl Follower<'_> {
         if now != seen {
             // It has gone on changing: what is seen from now on counts.
             self.trees.signature = None;
-            self.trees.next = None;
+            self.trees.pace.look_soon();
             return self.look_at_trees().await;
         }
         let (partitions, others): (Vec<Misplaced>, Vec<Misplaced>) = now.into_iter().partition(Misplaced::is_partition);

@@ -7,7 +7,7 @@ use crate::progress::Store;
 
 /// How long a statement may wait for a table that others use. Index builds wait for each other as long as
 /// it takes; nobody else has business on a table that is being loaded.
-pub(super) const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '30s';";
+pub(crate) const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '30s';";
 
 /// Everything that stands before rows are copied, in one transaction.
 pub(crate) async fn restore_before_data(archive: &Archive, store: &Store<'_>) -> Result<(), Error> {

@@ -9,12 +9,10 @@ use crate::Error;
 use crate::follow::may_be_replica;
 use crate::progress::{SchemaChoice, Store};
 use crate::report::{Event, Observer};
+use crate::schema::LOCK_TIMEOUT;
 
 /// Names that a message lists.
 const LISTED: usize = 8;
-/// How long to wait for somebody who uses a table.
-const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '30s';";
-
 /// Whether a foreign key that acts on the move's rows forbids it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ForeignKeys {

@@ -9,9 +9,7 @@ use super::actor::{Fires, Kind, shown, switch_sql};
 use super::clones::clones;
 use crate::Error;
 use crate::progress::Store;
-
-/// How long to wait for somebody who uses a table.
-const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '30s';";
+use crate::schema::LOCK_TIMEOUT;
 
 /// What became of it.
 #[derive(Debug, Default)]

@@ -1,26 +1,26 @@
 //! Looks, while changes are followed, whether what was switched off has stayed so and nothing else has come.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::actor::Writers;
 use super::off::{ForeignKeys, refuse_awake};
 use crate::Error;
+use crate::pace::Pace;
 use crate::progress::Store;
-
-/// A look takes at most one part in so many of a run's time.
-const SHARE: u32 = 20;
 
 /// What a run looks for, and when.
 pub(crate) struct SilenceWatch {
     writers: Writers,
     foreign_keys: ForeignKeys,
-    next: Option<Instant>,
+    pace: Pace,
 }
 
 impl SilenceWatch {
     /// A watch that looks at once.
     pub(crate) const fn new(writers: Writers, foreign_keys: ForeignKeys) -> Self {
-        Self { writers, foreign_keys, next: None }
+        Self { writers, foreign_keys, pace: Pace::at_least(Duration::ZERO) }
     }
 
     /// Looks, where it is time to.
@@ -29,11 +29,11 @@ impl SilenceWatch {
     /// When something acts on rows of the move.
     pub(crate) async fn look(&mut self, store: &Store<'_>) -> Result<(), Error> {
         let begun = Instant::now();
-        if self.next.is_some_and(|next| begun < next) {
+        if !self.pace.is_due() {
             return Ok(());
         }
         refuse_awake(store, self.writers, self.foreign_keys).await?;
-        self.next = Some(Instant::now() + begun.elapsed() * SHARE);
+        self.pace.looked(begun);
         Ok(())
     }
 }
