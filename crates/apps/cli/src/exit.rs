@@ -11,6 +11,8 @@ pub(crate) const DIFFERENT: u8 = 3;
 /// Refused because it would not be safe.
 pub(crate) const REFUSED: u8 = 4;
 
+const INTERRUPTED: &str = "interrupted";
+
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -26,6 +28,20 @@ impl Failure {
     /// A failure with the error's whole chain of causes as its message.
     pub(crate) fn new(code: u8, error: &dyn std::error::Error, hint: Option<String>) -> Self {
         Self { code, message: atalaya_data::chain(error), hint }
+    }
+
+    /// The end that a signal brings.
+    pub(crate) fn interrupted() -> Self {
+        Self {
+            code: FAILED,
+            message: INTERRUPTED.to_owned(),
+            hint: Some("run the same command again to go on".to_owned()),
+        }
+    }
+
+    /// Whether a signal brought it.
+    pub(crate) fn is_interrupt(&self) -> bool {
+        self.message == INTERRUPTED
     }
 
     /// Wrong usage, said in one line.

@@ -39,6 +39,10 @@ pub(crate) struct Arguments {
     /// The folder for local state.
     #[arg(long, global = true, value_name = "DIR", default_value = ".atalaya")]
     pub(crate) state: PathBuf,
+    /// A Postgres that keeps the journal, for several machines that share it: a URL or `env:VARIABLE`. Without it, the journal
+    /// is the file `journal.db` in the folder for local state.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) journal: Option<String>,
     /// How results are written.
     #[arg(long, global = true, value_enum, default_value = "text")]
     pub(crate) output: Output,
@@ -53,6 +57,8 @@ pub(crate) struct Context {
     pub(crate) estate: PathBuf,
     /// The folder for local state; it may not exist yet.
     pub(crate) state: PathBuf,
+    /// The Postgres that keeps the journal, as it was named.
+    pub(crate) journal: Option<String>,
     /// How results are written.
     pub(crate) output: Output,
 }
@@ -70,18 +76,23 @@ impl Context {
 
     /// Writes a line about what goes on to stderr: plain, or as JSON where results are JSON and no terminal shows it.
     pub(crate) fn note(&self, text: &str) {
-        let mut stderr = std::io::stderr().lock();
-        let _closed = if stderr.is_terminal() || self.output == Output::Text {
-            writeln!(stderr, "{text}")
-        } else {
-            writeln!(stderr, "{}", serde_json::json!({ "note": text }))
-        };
+        note_line(self.output, text);
     }
 
     /// The environment, handed to the layers below, which never read it themselves.
     pub(crate) fn lookup(name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
+}
+
+/// [`Context::note`] for those who outlive a context.
+pub(crate) fn note_line(output: Output, text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _closed = if stderr.is_terminal() || output == Output::Text {
+        writeln!(stderr, "{text}")
+    } else {
+        writeln!(stderr, "{}", serde_json::json!({ "note": text }))
+    };
 }
 
 /// Reads the arguments, runs the command, reports its failure.
@@ -94,7 +105,12 @@ pub(crate) fn run() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let context = Context { estate: arguments.estate, state: arguments.state, output: arguments.output };
+    let context = Context {
+        estate: arguments.estate,
+        state: arguments.state,
+        journal: arguments.journal,
+        output: arguments.output,
+    };
     match logging::install(context.output).and_then(|()| command::dispatch(arguments.command, &context)) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {

@@ -5,6 +5,7 @@ mod endpoints;
 mod exit;
 mod failpoints;
 mod global;
+mod journal;
 mod logging;
 mod progress;
 mod runtime;

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use atalaya_data::{MigrationId, MigrationName};
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
 use atalaya_replicate::{Event, HolderCommand, Observer, Options, Outcome, Plan, StopWhen, start};
@@ -33,8 +34,10 @@ fn plan(shop: &Move) -> Plan {
     options.stop_when = StopWhen::CaughtUp;
     options.existing_schema = true;
     options.lock_limit = Duration::from_millis(500);
+    let name: MigrationName = "shop".parse().unwrap();
     Plan {
-        name: "shop".parse().unwrap(),
+        name: name.clone(),
+        id: MigrationId::new(name, 7),
         source: ConnectionUrl::parse(&shop.source_url).unwrap(),
         target: ConnectionUrl::parse(&shop.target_url).unwrap(),
         tables: Box::new(|_| true),

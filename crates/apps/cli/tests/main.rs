@@ -24,6 +24,7 @@ mod finish;
 mod groups;
 mod held;
 mod indexes;
+mod journal;
 mod keyless;
 mod kills;
 mod large_objects;

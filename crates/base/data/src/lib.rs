@@ -5,6 +5,7 @@
 
 mod chain;
 mod lsn;
+mod migration_id;
 mod migration_name;
 mod name;
 pub mod position;
@@ -12,5 +13,6 @@ pub mod size;
 
 pub use chain::chain;
 pub use lsn::{Lsn, ParseLsnError};
+pub use migration_id::{MigrationId, MigrationIdError};
 pub use migration_name::{MigrationName, MigrationNameError};
 pub use name::{RelationName, quote_identifier, quote_literal};

@@ -61,6 +61,15 @@ impl AbortReport {
     }
 }
 
+/// Refuses what [`abort`] would refuse because of a run, before anything is decided.
+///
+/// # Errors
+/// When the target cannot be reached, or the migration is running.
+pub async fn refuse_running(target: &ConnectionUrl, migration: &str) -> Result<(), Error> {
+    let session = Session::connect_for_control(target, &format!("atalaya abort {migration}")).await?;
+    run_lock(&session, migration).await
+}
+
 /// Removes slots, publications and our schema; can be repeated, also after a kill between any two steps.
 ///
 /// # Errors
@@ -110,6 +119,7 @@ pub async fn abort(
         return Ok(report);
     }
     run_lock(target, migration).await?;
+    options.failpoints.reach("abort-begun");
     let source = Session::connect_for_control(source, &name).await?;
     // The target's row goes last: while it stands, the same command knows what is left.
     clean_source(&source, migration, &[found.slot], &options.failpoints, &mut report).await?;

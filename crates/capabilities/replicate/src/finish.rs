@@ -156,9 +156,9 @@ pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
     let store = Store { session: &target, name: &plan.name };
     let slot = store.read().await?.map(|migration| migration.slot);
     let mut report = AbortReport::default();
-    large_objects::refuse_different(&source, &store).await?;
-    // From here on the slot may be gone, so nothing can be followed any more: the same command goes on here.
     if let Some(slot) = slot {
+        large_objects::refuse_different(&source, &store).await?;
+        // From here on the slot may be gone, so nothing can be followed any more: the same command goes on here.
         store.enter_finished().await?;
         plan.options.failpoints.reach("finish-stored");
         report.take(silence::set_back(&store).await?);
@@ -168,6 +168,7 @@ pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
     }
     if atalaya_postgres::control::is_installed(&target).await? {
         forget(&target, &plan.name).await?;
+        plan.options.failpoints.reach("target-forgotten");
     }
     report.schema_removed = !atalaya_postgres::control::is_installed(&target).await?;
     Ok(report)

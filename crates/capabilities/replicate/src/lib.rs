@@ -34,7 +34,7 @@ mod touched;
 
 pub(crate) use run::{is_running, run_lock};
 
-pub use abort::{AbortOptions, AbortReport, abort};
+pub use abort::{AbortOptions, AbortReport, abort, refuse_running};
 pub use add_tables::{Added, Adding, add_tables};
 pub use conflict::{ConflictCount, ConflictRow, conflicts};
 pub use error::Error;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use atalaya_data::{MigrationName, RelationName};
+use atalaya_data::{MigrationId, MigrationName, RelationName};
 use atalaya_estate::{ConflictRules, ConnectionUrl};
 use atalaya_postgres::load::LoadLimit;
 use atalaya_postgres::settings;
@@ -45,6 +45,8 @@ pub type RelationFilter = Box<dyn Fn(&RelationName) -> bool + Send + Sync>;
 pub struct Plan {
     /// Its name: the key of every row about it.
     pub name: MigrationName,
+    /// Which one of that name a new one is; one that has begun keeps what it began with.
+    pub id: MigrationId,
     /// The server that is being moved from.
     pub source: ConnectionUrl,
     /// The server that is being moved to.

@@ -1,7 +1,10 @@
 //! What is written down of a saga.
 
+use atalaya_eventstore::{Event, EventType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::SagaId;
 
 /// How certain it is that a failed step has not happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,39 +45,133 @@ pub enum Answer {
 /// One event of a saga's stream. Stored as JSON; names of variants and fields are a format.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub(crate) enum SagaEvent {
+pub enum SagaEvent {
     /// It exists.
-    Started { definition: String, revision: u32, hash: String, input: Value },
-    /// A coordinator has taken it; the epoch grows by one each time.
-    Claimed { owner: String, epoch: u64, lease_ms: u64 },
+    Started {
+        /// Its kind.
+        definition: String,
+        /// By which revision of it.
+        revision: u32,
+        /// The revision's hash, in hexadecimal digits.
+        hash: String,
+        /// What it was started with.
+        input: Value,
+    },
+    /// A coordinator has taken it.
+    Claimed {
+        /// Who.
+        owner: String,
+        /// Grows by one each time.
+        epoch: u64,
+        /// How long the owner may be silent, in milliseconds.
+        lease_ms: u64,
+    },
     /// The owner is at work still.
-    Renewed { epoch: u64 },
+    Renewed {
+        /// Its epoch.
+        epoch: u64,
+    },
     /// The owner lets go of it.
-    Released { epoch: u64 },
-    /// A step's action is asked for, now.
-    Began { way: Way, step: String, attempt: u32 },
+    Released {
+        /// Its epoch.
+        epoch: u64,
+    },
+    /// A step's action, or its compensation, is asked for now.
+    Began {
+        /// Which of both.
+        way: Way,
+        /// The step.
+        step: String,
+        /// From 1.
+        attempt: u32,
+    },
     /// The request is made, its answer awaited.
-    Awaiting { step: String },
+    Awaiting {
+        /// The step.
+        step: String,
+    },
     /// An answer has come.
-    Signalled { step: String, answer: Answer },
+    Signalled {
+        /// The step.
+        step: String,
+        /// What it says.
+        answer: Answer,
+    },
     /// The step is done.
-    Done { step: String, output: Value },
-    /// The attempt failed; the next one comes after so long.
-    Retrying { way: Way, step: String, certainty: Certainty, delay_ms: u64, reason: String },
+    Done {
+        /// The step.
+        step: String,
+        /// What later steps should know of it.
+        output: Value,
+    },
+    /// The attempt failed; the next one comes later.
+    Retrying {
+        /// Which way it goes.
+        way: Way,
+        /// The step.
+        step: String,
+        /// Whether it may have happened.
+        certainty: Certainty,
+        /// How much later, in milliseconds.
+        delay_ms: u64,
+        /// Why it failed.
+        reason: String,
+    },
     /// The step has failed for good before the pivot: the saga goes back.
-    Failed { step: String, certainty: Certainty, reason: String },
-    /// The step is undone, or had never happened.
-    Undone { step: String, never_happened: bool },
+    Failed {
+        /// The step.
+        step: String,
+        /// Whether it may have happened.
+        certainty: Certainty,
+        /// Why it failed.
+        reason: String,
+    },
+    /// The step is undone.
+    Undone {
+        /// The step.
+        step: String,
+        /// It had never happened.
+        never_happened: bool,
+    },
     /// Nothing goes on without a person.
-    Stuck { way: Way, step: String, reason: String },
+    Stuck {
+        /// Which way it goes.
+        way: Way,
+        /// The step.
+        step: String,
+        /// Why it failed.
+        reason: String,
+    },
     /// A person has the step tried again.
-    RetriedBy { by: String },
+    RetriedBy {
+        /// Who.
+        by: String,
+    },
     /// A person takes the step for done, or for undone.
-    SkippedBy { step: String, by: String, reason: String },
-    /// A person has it go back: the step that it is stuck at has not happened, or is to be undone.
-    TurnedBackBy { step: String, by: String, reason: String },
+    SkippedBy {
+        /// The step.
+        step: String,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person has it go back: the step has not happened, or is to be undone.
+    TurnedBackBy {
+        /// The step.
+        step: String,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// A person gives it up as it is.
-    AbandonedBy { by: String, reason: String },
+    AbandonedBy {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Every step is done.
     Completed,
     /// Every step that may have happened is undone.
@@ -82,10 +179,24 @@ pub(crate) enum SagaEvent {
 }
 
 impl SagaEvent {
+    /// What an event of the journal says of a saga, where it is one that says such: for projections.
+    #[must_use]
+    pub fn read(event: &Event) -> Option<(SagaId, Self)> {
+        let id = SagaId::of_stream(&event.stream)?;
+        let said: Self = serde_json::from_slice(event.data.as_deref()?).ok()?;
+        (said.type_name() == event.event_type.as_str()).then_some((id, said))
+    }
+
+    /// Every type that events of sagas are stored under, for selections.
+    #[must_use]
+    pub fn types() -> Vec<EventType> {
+        TYPES.iter().filter_map(|name| EventType::new(*name).ok()).collect()
+    }
+
     /// The type it is stored under.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
-            Self::Started { .. } => "SagaStarted",
+            Self::Started { .. } => STARTED_TYPE,
             Self::Claimed { .. } => "SagaClaimed",
             Self::Renewed { .. } => "SagaRenewed",
             Self::Released { .. } => "SagaReleased",
@@ -107,9 +218,34 @@ impl SagaEvent {
     }
 }
 
+/// The type of every saga's first event.
+pub(crate) const STARTED_TYPE: &str = "SagaStarted";
+
+/// All types, as [`SagaEvent::type_name`] gives them.
+const TYPES: &[&str] = &[
+    STARTED_TYPE,
+    "SagaClaimed",
+    "SagaRenewed",
+    "SagaReleased",
+    "SagaStepBegan",
+    "SagaStepAwaiting",
+    "SagaSignalled",
+    "SagaStepDone",
+    "SagaStepRetrying",
+    "SagaStepFailed",
+    "SagaStepUndone",
+    "SagaStuck",
+    "SagaRetried",
+    "SagaStepSkipped",
+    "SagaTurnedBack",
+    "SagaAbandoned",
+    "SagaCompleted",
+    "SagaCompensated",
+];
+
 /// Types that say that a saga exists, that somebody other than its owner has written to it, or that it has ended.
 pub(crate) const WAKING_TYPES: &[&str] = &[
-    "SagaStarted",
+    STARTED_TYPE,
     "SagaReleased",
     "SagaSignalled",
     "SagaRetried",
@@ -159,6 +295,7 @@ mod tests {
         ];
         for (text, event) in golden {
             assert_eq!(serde_json::to_string(&event).unwrap(), text);
+            assert!(TYPES.contains(&event.type_name()) && SagaEvent::types().len() == TYPES.len());
             assert_eq!(serde_json::from_str::<SagaEvent>(text).unwrap(), event);
         }
     }

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use atalaya_eventstore::{Conflict, Expected, Store};
+use atalaya_eventstore::{Conflict, Direction, EventType, Expected, Position, Read, Selection, Store};
 use serde_json::Value;
 
 use crate::decide::is_past_pivot;
 use crate::definition::Definition;
 use crate::driver::{Driven, Driver, Owner};
-use crate::event::{Answer, SagaEvent, Way};
+use crate::event::{Answer, STARTED_TYPE, SagaEvent, Way};
 use crate::state::{End, Phase, State};
 use crate::stream::{Added, Loaded, add, add_known, load};
 use crate::view::View;
@@ -20,6 +20,20 @@ use crate::{DefinitionError, Error, SagaId};
 const LEASE_LEAST: Duration = Duration::from_millis(100);
 /// How often an operator's word is tried on top of what others write.
 const WORD_ATTEMPTS: u32 = 20;
+
+/// Signals come from elsewhere, and so does the end of somebody else's work: how often to look.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How far a saga went.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// It has ended, or waits for a person.
+    Over(Phase),
+    /// It goes on after this wait.
+    Until(Duration),
+    /// A step's request is made; it goes on at the answer.
+    Signal,
+}
 
 /// How sagas are driven.
 #[derive(Clone, Debug)]
@@ -126,14 +140,29 @@ impl Sagas {
     /// # Errors
     /// When the journal fails, or the saga is bound to a definition that is not here.
     pub async fn drive_to_end(&self, id: &SagaId) -> Result<Phase, Error> {
-        // Signals come from elsewhere; a saga that waits for one is looked at this often.
-        const LOOK: Duration = Duration::from_millis(500);
         let owner = self.inner.new_owner();
         loop {
             match self.inner.drive(id, &owner).await? {
                 Driven::Over(phase) => return Ok(phase),
                 Driven::Parked(wait) | Driven::Owned(wait) => tokio::time::sleep(wait.min(LOOK)).await,
                 Driven::Signal => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Takes one saga as far as it goes for now: to its end, to a person's decision, or to a wait. While somebody else is at
+    /// work on it, this waits.
+    ///
+    /// # Errors
+    /// As [`Sagas::drive_to_end`].
+    pub async fn advance(&self, id: &SagaId) -> Result<Standing, Error> {
+        let owner = self.inner.new_owner();
+        loop {
+            match self.inner.drive(id, &owner).await? {
+                Driven::Over(phase) => return Ok(Standing::Over(phase)),
+                Driven::Parked(wait) => return Ok(Standing::Until(wait)),
+                Driven::Signal => return Ok(Standing::Signal),
+                Driven::Owned(wait) => tokio::time::sleep(wait.min(LOOK)).await,
             }
         }
     }
@@ -185,22 +214,30 @@ impl Sagas {
         .await
     }
 
-    /// Has a stuck saga go back, where it has not passed its pivot: for one who has found out that the step did not happen, or
-    /// that it can be undone. The step's compensation is asked for like the others'.
+    /// Has a saga go back, where it has not passed its pivot: one that is stuck, for somebody who has found out that the step
+    /// did not happen or can be undone, or one that waits for the answer to a step. The step's compensation is asked for like
+    /// the others'.
     ///
     /// # Errors
-    /// When it is not stuck on its way forward, or is past its pivot.
+    /// When it neither is stuck on its way forward nor waits for an answer, or is past its pivot.
     pub async fn turn_back(&self, id: &SagaId, by: &str, reason: &str) -> Result<(), Error> {
+        let not_stuck = || Error::NotStuck { id: id.clone() };
         self.say(id, |loaded| {
             let definition = self.inner.definition_of(&loaded.state).ok_or_else(|| changed(id, &loaded.state))?;
-            match &loaded.state.phase {
-                Phase::Stuck { way: Way::Forward, step, .. } if !is_past_pivot(&definition, &loaded.state) => {
-                    let (step, by, reason) = (step.clone(), by.to_owned(), reason.to_owned());
-                    Ok(SagaEvent::TurnedBackBy { step, by, reason })
+            let state = &loaded.state;
+            let step = match &state.phase {
+                Phase::Stuck { way: Way::Forward, step, .. } => step,
+                Phase::Stuck { .. } | Phase::Going { way: Way::Back } => {
+                    return Err(Error::NoWayBack { id: id.clone() });
                 }
-                Phase::Stuck { .. } => Err(Error::NoWayBack { id: id.clone() }),
-                _ => Err(Error::NotStuck { id: id.clone() }),
+                Phase::Going { way: Way::Forward } => awaited(&definition, state).ok_or_else(not_stuck)?,
+                Phase::Ended { .. } => return Err(Error::Ended { id: id.clone() }),
+            };
+            if is_past_pivot(&definition, state) {
+                return Err(Error::NoWayBack { id: id.clone() });
             }
+            let (step, by, reason) = (step.to_owned(), by.to_owned(), reason.to_owned());
+            Ok(SagaEvent::TurnedBackBy { step, by, reason })
         })
         .await
     }
@@ -232,6 +269,27 @@ impl Sagas {
         Ok(View::of(id, &state, definition.as_ref(), past_pivot))
     }
 
+    /// Sagas in the order in which they were started, from a position of the journal on, and where to go on; none at the end.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn list(&self, from: Position, limit: u32) -> Result<(Vec<View>, Option<Position>), Error> {
+        let read = Read {
+            selection: Selection::Types(EventType::new(STARTED_TYPE).into_iter().collect()),
+            direction: Direction::Forward,
+            from: Some(from.number().max(1)),
+            limit,
+        };
+        let page = self.inner.store.read(read).await?;
+        let mut views = Vec::with_capacity(page.events.len());
+        for event in &page.events {
+            if let Some(id) = SagaId::of_stream(&event.stream) {
+                views.push(self.show(&id).await?);
+            }
+        }
+        Ok((views, page.next.map(Position::new)))
+    }
+
     fn known_step(&self, state: &State, id: &SagaId, step: &str) -> Result<(), Error> {
         match self.inner.definition_of(state) {
             Some(definition) if definition.step(step).is_none() => {
@@ -253,6 +311,13 @@ impl Sagas {
         }
         Err(Error::Contended { id: id.clone(), attempts: WORD_ATTEMPTS })
     }
+}
+
+/// The step whose answer is awaited, and has not come.
+fn awaited<'a>(definition: &'a Definition, state: &State) -> Option<&'a str> {
+    let open = definition.steps().iter().find(|step| !state.step(&step.name).done)?;
+    let of = state.step(&open.name);
+    (of.awaiting && of.answer.is_none()).then_some(open.name.as_str())
 }
 
 /// Whether nothing more comes of a saga by itself.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use atalaya_saga::{Definition, End, Error, Outcome, Phase, Sagas, Step, StepContext, StepError, Undone};
+use atalaya_eventstore::Position;
+use atalaya_saga::{
+    Answer, Definition, End, Error, Outcome, Phase, Sagas, Standing, Step, StepContext, StepError, Undone,
+};
 use serde_json::json;
 
 use crate::ground::{Ground, at_work, failing, over, retry, start};
@@ -66,8 +69,54 @@ async fn one_that_is_given_up_stays_as_it_is(ground: &Ground) {
     assert_eq!(target.requests(), ["o1/pay"]);
 }
 
+async fn one_that_waits_for_an_answer_is_turned_back_and_all_before_it_undone(ground: &Ground) {
+    let target = Target::at(&ground.target_folder());
+    let asked = Step::new("ask", |_: StepContext| std::future::ready(Ok(Outcome::Awaiting)))
+        .undone_by(|_: StepContext| std::future::ready(Ok(Undone::Undone)));
+    let definition = Definition::new("order", 1, vec![target.step("z"), asked, target.step("pay").pivot()]).unwrap();
+    let sagas = ground.sagas(definition).await;
+    let id = start(&sagas, "order", "o1").await;
+    assert!(matches!(sagas.turn_back(&id, "ann", "too soon").await, Err(Error::NotStuck { .. })));
+    assert_eq!(sagas.advance(&id).await.unwrap(), Standing::Signal);
+    sagas.turn_back(&id, "ann", "changed my mind").await.unwrap();
+    assert!(matches!(sagas.turn_back(&id, "ann", "again").await, Err(Error::NoWayBack { .. })));
+    assert_eq!(sagas.advance(&id).await.unwrap(), Standing::Over(Phase::Ended { end: End::Compensated }));
+    assert_eq!(target.requests(), ["o1/z", "o1/z/undo"]);
+    // An answer that was on its way comes too late.
+    let late = sagas.signal(&id, "ask", "m1", Answer::Done { output: json!(1) }).await;
+    assert!(matches!(late, Err(Error::Ended { .. })));
+}
+
+async fn an_answer_that_has_come_is_not_turned_back(ground: &Ground) {
+    let target = Target::at(&ground.target_folder());
+    let asked = Step::new("ask", |_: StepContext| std::future::ready(Ok(Outcome::Awaiting))).without_effect();
+    let definition = Definition::new("order", 1, vec![asked, target.step("pay").pivot()]).unwrap();
+    let sagas = ground.sagas(definition).await;
+    let id = start(&sagas, "order", "o1").await;
+    assert_eq!(sagas.advance(&id).await.unwrap(), Standing::Signal);
+    assert!(sagas.signal(&id, "ask", "m1", Answer::Done { output: json!(1) }).await.unwrap());
+    assert!(matches!(sagas.turn_back(&id, "ann", "late").await, Err(Error::NotStuck { .. })));
+    assert_eq!(sagas.advance(&id).await.unwrap(), Standing::Over(Phase::Ended { end: End::Completed }));
+}
+
+async fn they_are_listed_in_the_order_in_which_they_were_started(ground: &Ground) {
+    let target = Target::at(&ground.target_folder());
+    let sagas = ground.sagas(Definition::new("order", 1, vec![target.step("pay").pivot()]).unwrap()).await;
+    for name in ["o1", "o2", "o3"] {
+        let id = start(&sagas, "order", name).await;
+        sagas.drive_to_end(&id).await.unwrap();
+    }
+    let (first, next) = sagas.list(Position::START, 2).await.unwrap();
+    let (rest, end) = sagas.list(next.unwrap(), 2).await.unwrap();
+    let names: Vec<&str> = first.iter().chain(&rest).map(|view| view.id.as_str()).collect();
+    assert_eq!((names, end), (vec!["o1", "o2", "o3"], None));
+}
+
 on_every_backend! {
     one_that_is_stuck_leaves_others_alone_and_goes_on_when_it_is_told_to
     a_step_that_is_skipped_with_a_reason_counts_as_undone
     one_that_is_given_up_stays_as_it_is
+    one_that_waits_for_an_answer_is_turned_back_and_all_before_it_undone
+    an_answer_that_has_come_is_not_turned_back
+    they_are_listed_in_the_order_in_which_they_were_started
 }

@@ -4,6 +4,7 @@ mod assess;
 mod demo;
 mod drill;
 mod hold_snapshot;
+mod journal;
 mod migrate;
 mod reference;
 mod sandbox;
@@ -22,6 +23,9 @@ pub(crate) enum Command {
     Migrate(migrate::MigrateCommand),
     /// Prove that two databases hold the same rows.
     Validate(validate::ValidateArguments),
+    /// Look into the journal: what was decided and done, by whom, and that nobody has changed it.
+    #[command(subcommand)]
+    Journal(journal::JournalCommand),
     /// Start and stop real throwaway servers.
     #[command(subcommand)]
     Sandbox(sandbox::SandboxCommand),
@@ -43,6 +47,7 @@ pub(crate) fn dispatch(command: Command, context: &Context) -> Result<u8, Failur
         Command::Assess(arguments) => assess::run(arguments, context),
         Command::Migrate(command) => migrate::run(command, context),
         Command::Validate(arguments) => validate::run(&arguments, context),
+        Command::Journal(command) => journal::run(command, context),
         Command::Sandbox(command) => sandbox::run(command, context),
         Command::Demo(arguments) => demo::run(&arguments, context),
         Command::Drill(arguments) => drill::run(&arguments, context),

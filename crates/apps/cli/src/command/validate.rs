@@ -6,11 +6,13 @@ mod schema;
 
 use std::time::Duration;
 
+use atalaya_migration::MigrationEvent;
 use atalaya_validate::{Method, Moment, Plan, Report, Scope, TableFilter};
 
 use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::journal::{self, Who};
 use crate::progress::ValidationProgress;
 use crate::runtime;
 use crate::source_limits::SourceLimits;
@@ -130,6 +132,7 @@ async fn validate(arguments: &ValidateArguments, endpoints: &Endpoints, context:
         progress.finish();
         let report = report?;
         context.print(&atalaya_validate::render_text(&report), &json(&report)?);
+        note(endpoints, journal::proven(&report, false).into_iter().collect(), context).await;
         return Ok(exit_code(&report));
     }
     let repair = atalaya_validate::repair(&plan, REPAIR_LIMIT, &progress).await;
@@ -145,7 +148,19 @@ async fn validate(arguments: &ValidateArguments, endpoints: &Endpoints, context:
         &serde_json::json!({ "version": 1, "before": json(&repair.before)?, "rows": repair.rows,
                              "after": repair.after.as_ref().map(json).transpose()? }),
     );
+    let repaired = MigrationEvent::Repaired { by: Who::runs().by, rows: repair.rows as u64 };
+    let proofs = [Some(&repair.before), repair.after.as_ref()].map(|report| journal::proven(report?, false));
+    let [before, after] = proofs;
+    note(endpoints, before.into_iter().chain([repaired]).chain(after).collect(), context).await;
     Ok(exit_code(repair.result()))
+}
+
+/// What a proof or a repair came to, where a migration is there that it is of.
+async fn note(endpoints: &Endpoints, events: Vec<MigrationEvent>, context: &Context) {
+    let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await;
+    if let Ok(Some(status)) = status {
+        journal::note(endpoints, &status, &events, context).await;
+    }
 }
 
 /// What the arguments ask for.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use atalaya_catalog::{Relation, RelationKind};
-use atalaya_data::{MigrationName, RelationName, quote_identifier, quote_literal};
+use atalaya_data::{RelationName, quote_identifier, quote_literal};
 use atalaya_postgres::Session;
 use atalaya_postgres::catalog::{read_identity, read_relations};
 use rand::RngExt;
@@ -45,8 +45,7 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
             refuse_lost_owners(connected).await?;
         }
     }
-    let suffix: u32 = rand::rng().random();
-    let slot = slot_name(&plan.name, suffix);
+    let slot = plan.id.slot_name();
     if plan.options.ddl_trigger == DdlTrigger::Made {
         trigger::try_out(&connected.source, &slot, &plan.name).await?;
     }
@@ -78,11 +77,6 @@ async fn refuse_same_database(connected: &Connected) -> Result<(), Error> {
     }
     connected.target.query("SELECT pg_catalog.pg_advisory_unlock($1)", &[&probe]).await?;
     Ok(())
-}
-
-/// `atalaya_<name>_<8 hex digits>`; a slot's name has no `-`.
-fn slot_name(migration: &MigrationName, suffix: u32) -> String {
-    format!("atalaya_{}_{suffix:08x}", migration.replace('-', "_"))
 }
 
 /// Tables that can be followed, as the plan's patterns choose them.
@@ -298,16 +292,4 @@ async fn warn_of_open_transactions(source: &Session, observer: &dyn Observer) ->
         observer.observe(&Event::Warning { text });
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slot_names_hold_only_what_postgres_allows() {
-        assert_eq!(slot_name(&"orders-to-18".parse().unwrap(), 0xAB), "atalaya_orders_to_18_000000ab");
-        // With `_append` a publication's name stays whole, too.
-        assert!(slot_name(&"x".repeat(39).parse().unwrap(), 1).len() + "_append".len() <= 63);
-    }
 }

@@ -1,13 +1,16 @@
 //! `atalaya migrate abort`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use atalaya_data::MigrationName;
-use atalaya_replicate::AbortOptions;
+use atalaya_migration::{Engine, Migrations};
+use atalaya_replicate::{AbortOptions, AbortReport};
 
-use crate::endpoints::EndpointArguments;
+use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::journal::{self, Journal, Who, Withdrawing};
 use crate::runtime;
 
 /// Arguments of `atalaya migrate abort`.
@@ -32,6 +35,47 @@ pub(crate) struct AbortArguments {
     dry_run: bool,
 }
 
+/// Removes it by way of the journal, whose saga goes back. What would keep it from being removed is found before anything is
+/// decided. A journal that cannot be had keeps nobody from freeing the source.
+async fn withdraw(endpoints: &Endpoints, options: AbortOptions, context: &Context) -> Result<AbortReport, Failure> {
+    let Endpoints { source, target, name, .. } = endpoints;
+    let found =
+        atalaya_replicate::abort(source, target, name, AbortOptions { dry_run: true, ..options.clone() }).await?;
+    let known = match found.unknown || found.target_unreached.is_some() {
+        true => None,
+        false => {
+            atalaya_replicate::refuse_running(target, name).await?;
+            let status = atalaya_replicate::status(source, target, name).await?;
+            status.map(|status| journal::known_of(endpoints, &status)).transpose()?
+        }
+    };
+    let engine = Withdrawing::new(endpoints, options);
+    let operation = async {
+        let journal = match known {
+            Some(_) => Some(Journal::open(context).await?),
+            None => Journal::existing(context).await?,
+        };
+        let Some(journal) = journal else { return Ok::<_, Failure>(None) };
+        let migrations =
+            Migrations::open(journal.store.clone(), journal.tables.clone(), Arc::clone(&engine) as Arc<dyn Engine>)?;
+        Ok(migrations.find(&journal::subject_of(endpoints), known).await?.map(|operation| (operation, journal)))
+    };
+    match operation.await {
+        Ok(Some((operation, journal))) => {
+            let aborted = operation.abort(&Who::runs().by, "`atalaya migrate abort`").await;
+            journal.close().await;
+            match aborted {
+                // The engine's own error says more.
+                Ok(_) | Err(atalaya_migration::Error::NotDone { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None) => {}
+        Err(failure) => context.note(&format!("warning: it is not written down in the journal: {}", failure.message)),
+    }
+    Ok(engine.answer().await?)
+}
+
 pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, Failure> {
     let endpoints = arguments.endpoints.resolve(context)?;
     let options = AbortOptions {
@@ -40,8 +84,15 @@ pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, F
         dry_run: arguments.dry_run,
         failpoints: crate::failpoints::from_environment(),
     };
-    let report =
-        runtime::block_on(atalaya_replicate::abort(&endpoints.source, &endpoints.target, &endpoints.name, options))??;
+    let report = match arguments.dry_run {
+        true => runtime::block_on(atalaya_replicate::abort(
+            &endpoints.source,
+            &endpoints.target,
+            &endpoints.name,
+            options,
+        ))??,
+        false => runtime::block_on(withdraw(&endpoints, options, context))??,
+    };
     if !report.dry_run {
         match report.unknown && !arguments.target_gone {
             // It may belong to a migration of the same name into another target, and hold what only it has.

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use atalaya_estate::TablePattern;
+use atalaya_migration::MigrationEvent;
 use atalaya_replicate::{Adding, StopWhen};
 
 use super::plan::RunArguments;
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::journal::{self, Who};
 use crate::runtime;
 
 /// Arguments of `atalaya migrate add-table`.
@@ -45,8 +47,16 @@ pub(crate) fn run(arguments: &AddTableArguments, context: &Context) -> Result<u8
         Box::new(move |relation| patterns.iter().any(|pattern| pattern.matches(relation)));
     let adding = if arguments.again { Adding::Again } else { Adding::New };
     let limit = Duration::from_secs(arguments.timeout);
-    let added = runtime::block_on(atalaya_replicate::add_tables(&plan, &wanted, adding, limit))??;
-    let names: Vec<String> = added.tables.iter().map(ToString::to_string).collect();
+    let (added, names) = runtime::block_on(async {
+        let added = atalaya_replicate::add_tables(&plan, &wanted, adding, limit).await?;
+        let names: Vec<String> = added.tables.iter().map(ToString::to_string).collect();
+        let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
+        if let Some(status) = status {
+            let event = MigrationEvent::TablesAdded { by: Who::runs().by, tables: names.clone() };
+            journal::note(&endpoints, &status, &[event], context).await;
+        }
+        Ok::<_, Failure>((added, names))
+    })??;
     let outcome = if added.copied { "copied" } else { "to be copied by the run, or by the next `start`" };
     context.print(
         &format!("{}: {}: {outcome}", endpoints.name, names.join(", ")),

@@ -3,11 +3,13 @@
 mod certified;
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya_data::RelationName;
 use atalaya_estate::TablePattern;
-use atalaya_replicate::{Plan, StopWhen};
+use atalaya_migration::{Engine, Migrations, Operation, Reached};
+use atalaya_replicate::{AbortReport, Plan, StopWhen};
 use atalaya_validate::{Report, SequenceReport, SequenceStatus, SkipVerdict, TableReport, TableStatus};
 
 use self::certified::Decided;
@@ -16,6 +18,7 @@ use crate::command::validate::{self, LastProof};
 use crate::endpoints::Endpoints;
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::journal::{self, Finishing, Journal};
 use crate::progress::Progress;
 use crate::runtime;
 
@@ -133,9 +136,59 @@ async fn refuse_late_writes(plan: &Plan, context: &Context) -> Result<(), Failur
     })
 }
 
+/// The migration in the journal, and what its saga has done at the end.
+struct Ending {
+    journal: Journal,
+    operation: Operation,
+    engine: Arc<Finishing>,
+}
+
+impl Ending {
+    /// The migration that the target knows. Where it knows none any more, one of which only the journal's last word is
+    /// missing.
+    async fn open(plan: &Arc<Plan>, endpoints: &Endpoints, context: &Context) -> Result<Self, Failure> {
+        let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
+        let known = status.map(|status| journal::known_of(endpoints, &status)).transpose()?;
+        let journal = match known {
+            Some(_) => Some(Journal::open(context).await?),
+            None => Journal::existing(context).await?,
+        };
+        let engine = Finishing::new(Arc::clone(plan));
+        if let Some(journal) = journal {
+            let engine_of_saga = Arc::clone(&engine) as Arc<dyn Engine>;
+            let migrations = Migrations::open(journal.store.clone(), journal.tables.clone(), engine_of_saga)?;
+            let is_known = known.is_some();
+            if let Some(operation) = migrations.find(&journal::subject_of(endpoints), known).await?
+                && (is_known || operation.is_at_its_end().await?)
+            {
+                operation.refuse_way_back().await?;
+                return Ok(Self { journal, operation, engine });
+            }
+        }
+        Err(unknown(endpoints))
+    }
+
+    /// Has everything of ours removed.
+    async fn remove(&self, proof: serde_json::Value) -> Result<AbortReport, Failure> {
+        match self.operation.finish(proof).await {
+            // The engine's own error says more.
+            Ok(_) | Err(atalaya_migration::Error::NotDone { .. }) => Ok(self.engine.answer().await?),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn unknown(endpoints: &Endpoints) -> Failure {
+    Failure {
+        code: exit::REFUSED,
+        message: format!("there is no migration `{}`", endpoints.name),
+        hint: Some("see `atalaya migrate status`; a finished migration leaves nothing behind on the target".to_owned()),
+    }
+}
+
 /// What an earlier call has proven, and was cut off from removing.
-fn clean_up_proven(plan: &Plan, endpoints: &Endpoints, context: &Context) -> Result<u8, Failure> {
-    let removed = runtime::block_on(atalaya_replicate::clean_up(plan))??;
+async fn clean_up_proven(ending: &Ending, endpoints: &Endpoints, context: &Context) -> Result<u8, Failure> {
+    let removed = ending.remove(serde_json::Value::Null).await?;
     context.print(
         &format!("{}: finished; both sides were proven equal before", endpoints.name),
         &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": removed }),
@@ -143,28 +196,61 @@ fn clean_up_proven(plan: &Plan, endpoints: &Endpoints, context: &Context) -> Res
     Ok(exit::DONE)
 }
 
-pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, Failure> {
-    let (plan, endpoints) = arguments.run.plan(StopWhen::CaughtUp, context)?;
-    if runtime::block_on(atalaya_replicate::is_proven(&plan))?? {
-        return clean_up_proven(&plan, &endpoints, context);
-    }
-    let (accepted, shared) = runtime::block_on(async {
-        Ok::<_, Failure>((accepted_tables(arguments, &endpoints).await?, is_shared(&endpoints).await?))
-    })??;
+/// Ends a run that follows, applies what is left, and compares both sides.
+async fn prove(
+    arguments: &FinishArguments,
+    plan: &Plan,
+    endpoints: &Endpoints,
+    shared: bool,
+    context: &Context,
+) -> Result<Report, Failure> {
     let progress = Progress::new(context.output);
-    runtime::block_on(async {
-        atalaya_replicate::may_finish(&plan).await?;
-        end_running(&plan, context).await?;
-        atalaya_replicate::start(&plan, &progress).await?;
-        atalaya_replicate::last_fence(&plan, &progress).await?;
-        Ok::<_, Failure>(())
-    })??;
+    atalaya_replicate::may_finish(plan).await?;
+    end_running(plan, context).await?;
+    atalaya_replicate::start(plan, &progress).await?;
+    atalaya_replicate::last_fence(plan, &progress).await?;
     progress.finish();
     // What others wrote, no change of the source has touched.
     let full = !arguments.touched_proof || shared;
     let extent = if full { LastProof::Full } else { LastProof::Touched };
-    let report = runtime::block_on(validate::last_proof(&endpoints, extent, context))??;
-    if !report.is_clean() && !is_accepted(&report, &accepted, shared) {
+    validate::last_proof(endpoints, extent, context).await
+}
+
+pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, Failure> {
+    let (plan, endpoints) = arguments.run.plan(StopWhen::CaughtUp, context)?;
+    runtime::block_on(finish(arguments, &Arc::new(plan), &endpoints, context))?
+}
+
+async fn finish(
+    arguments: &FinishArguments,
+    plan: &Arc<Plan>,
+    endpoints: &Endpoints,
+    context: &Context,
+) -> Result<u8, Failure> {
+    let ending = Ending::open(plan, endpoints, context).await?;
+    let ended = finish_known(arguments, plan, endpoints, &ending, context).await;
+    ending.journal.close().await;
+    ended
+}
+
+async fn finish_known(
+    arguments: &FinishArguments,
+    plan: &Plan,
+    endpoints: &Endpoints,
+    ending: &Ending,
+    context: &Context,
+) -> Result<u8, Failure> {
+    let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
+    if status.is_none_or(|status| status.phase == "finished") {
+        return clean_up_proven(ending, endpoints, context).await;
+    }
+    let (accepted, shared) = (accepted_tables(arguments, endpoints).await?, is_shared(endpoints).await?);
+    let report = prove(arguments, plan, endpoints, shared, context).await?;
+    let is_accepted = !report.is_clean() && is_accepted(&report, &accepted, shared);
+    let proven = journal::proven(&report, is_accepted);
+    ending.operation.note(proven.as_slice()).await?;
+    ending.operation.reached(Reached::Stream).await?;
+    if !report.is_clean() && !is_accepted {
         context.print(&atalaya_validate::render_text(&report), &validate::json(&report)?);
         return Err(Failure {
             code: validate::exit_code(&report),
@@ -177,21 +263,18 @@ pub(crate) fn run(arguments: &FinishArguments, context: &Context) -> Result<u8, 
             ),
         });
     }
-    let (removed, conflicts, certified) = runtime::block_on(async {
-        atalaya_replicate::complete_schema(&plan).await?;
-        refuse_late_writes(&plan, context).await?;
-        // Before the snapshots of the certificate, which tells how the target stands for good.
-        for told in atalaya_replicate::set_back_triggers(&plan).await? {
-            context.note(&format!("warning: {told}"));
-        }
-        // Told here, since the list goes with everything else of ours.
-        let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
-        let conflicts = status.map(|status| status.conflicts).unwrap_or_default();
-        let draft = arguments.certificate.draft(&endpoints, plan.options.workers, &report, &accepted).await?;
-        let removed = atalaya_replicate::clean_up(&plan).await?;
-        let certified = arguments.certificate.certify(&endpoints, draft, context).await;
-        Ok::<_, Failure>((removed, conflicts, certified))
-    })??;
+    atalaya_replicate::complete_schema(plan).await?;
+    refuse_late_writes(plan, context).await?;
+    // Before the snapshots of the certificate, which tells how the target stands for good.
+    for told in atalaya_replicate::set_back_triggers(plan).await? {
+        context.note(&format!("warning: {told}"));
+    }
+    // Told here, since the list goes with everything else of ours.
+    let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
+    let conflicts = status.map(|status| status.conflicts).unwrap_or_default();
+    let draft = arguments.certificate.draft(endpoints, plan.options.workers, &report, &accepted).await?;
+    let removed = ending.remove(serde_json::json!({ "proof": proven })).await?;
+    let certified = arguments.certificate.certify(endpoints, draft, context).await;
     let accepted: Vec<String> = accepted.iter().map(ToString::to_string).collect();
     let mut text = atalaya_validate::render_text(&report);
     for count in &conflicts {

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use atalaya_data::MigrationId;
 use atalaya_replicate::{HolderCommand, Options, Plan, StopWhen};
+
+use rand::RngExt;
 
 use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
@@ -92,6 +95,7 @@ impl RunArguments {
         options.slot_timeout = std::time::Duration::from_secs(self.slot_timeout);
         let plan = Plan {
             name: endpoints.name.clone(),
+            id: MigrationId::new(endpoints.name.clone(), rand::rng().random()),
             source: endpoints.source.clone(),
             target: endpoints.target.clone(),
             tables: Box::new(endpoints.filter()),

@@ -1,13 +1,17 @@
 //! `atalaya migrate start`.
 
-use atalaya_replicate::{DdlTrigger, Outcome, StopWhen};
+use std::sync::Arc;
+
+use atalaya_migration::{Idle, MigrationEvent, Migrations, Operation, Recorder};
+use atalaya_replicate::{DdlTrigger, Outcome, Plan, StopWhen};
 
 use super::plan::RunArguments;
 use super::spool::SpoolArguments;
 use crate::command::assess;
 use crate::endpoints::{Endpoints, resolve_url};
 use crate::exit::{self, Failure};
-use crate::global::Context;
+use crate::global::{Context, note_line};
+use crate::journal::{self, Journal, Observing, Who};
 use crate::progress::Progress;
 use crate::runtime;
 
@@ -54,13 +58,52 @@ enum Condition {
     CaughtUp,
 }
 
-/// A migration that has begun is past its assessment: its target is no longer empty, and its slot is there.
-async fn assess_first_run(arguments: &StartArguments, endpoints: &Endpoints, context: &Context) -> Result<(), Failure> {
-    let known = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
-    match known {
-        Some(_) => Ok(()),
-        None => assess::before_move(&arguments.run.terms, endpoints, context).await,
-    }
+/// The migration in the journal. One that has begun is past its assessment: its target is no longer empty, and its slot is
+/// there.
+async fn begin(
+    arguments: &StartArguments,
+    endpoints: &Endpoints,
+    context: &Context,
+) -> Result<(Operation, Journal), Failure> {
+    let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
+    let known = match &status {
+        Some(status) => Some(journal::known_of(endpoints, status)?),
+        None => {
+            assess::before_move(&arguments.run.terms, endpoints, context).await?;
+            None
+        }
+    };
+    let journal = Journal::open(context).await?;
+    let migrations = Migrations::open(journal.store.clone(), journal.tables.clone(), Arc::new(Idle))?;
+    Ok((migrations.begin(&journal::subject_of(endpoints), known).await?, journal))
+}
+
+/// Runs the migration; the journal has how it began before anything is touched, and how it ended, also by a signal.
+async fn run_recorded(
+    arguments: &StartArguments,
+    mut plan: Plan,
+    endpoints: &Endpoints,
+    context: &Context,
+) -> Result<Outcome, Failure> {
+    let (operation, journal) = runtime::interruptible(begin(arguments, endpoints, context)).await??;
+    plan.id = operation.id().clone();
+    let Who { by, host } = Who::runs();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    operation.note(&[MigrationEvent::RunBegan { version, host, process: std::process::id(), by }]).await?;
+    let output = context.output;
+    let recorder = Recorder::start(operation, move |error| {
+        let trouble = atalaya_data::chain(error);
+        note_line(output, &format!("warning: the journal cannot be written, the move goes on without: {trouble}"));
+    });
+    let progress = Progress::new(context.output);
+    let observer = Observing { progress: &progress, recorder: &recorder };
+    let ended = runtime::interruptible(atalaya_replicate::start(&plan, &observer)).await;
+    progress.finish();
+    let ended = ended.and_then(|ended| ended.map_err(Failure::from));
+    recorder.happened(journal::outcome_of(&ended));
+    recorder.close().await;
+    journal.close().await;
+    ended
 }
 
 pub(crate) fn run(arguments: &StartArguments, context: &Context) -> Result<u8, Failure> {
@@ -79,10 +122,7 @@ pub(crate) fn run(arguments: &StartArguments, context: &Context) -> Result<u8, F
         Some("source") => None,
         Some(text) => Some(resolve_url(text, "--snapshot-from", context)?),
     };
-    runtime::block_on(assess_first_run(arguments, &endpoints, context))??;
-    let progress = Progress::new(context.output);
-    let outcome = runtime::block_on(atalaya_replicate::start(&plan, &progress))??;
-    progress.finish();
+    let outcome = runtime::run(run_recorded(arguments, plan, &endpoints, context))??;
     let word = match outcome {
         Outcome::CaughtUp => "caught up",
         Outcome::Stopped => "stopped",

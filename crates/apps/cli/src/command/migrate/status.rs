@@ -1,14 +1,19 @@
 //! `atalaya migrate status`.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
+use atalaya_data::MigrationId;
+use atalaya_migration::{Idle, Migrations, Standing};
 use atalaya_replicate::{ProofStatus, SlotHealth, SpoolStatus, Status};
 
-use crate::endpoints::EndpointArguments;
+use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::journal::{self, Journal, when};
 use crate::runtime;
 use crate::size::bytes;
+use atalaya_saga::Way;
 
 /// Arguments of `atalaya migrate status`.
 #[derive(Debug, clap::Args)]
@@ -22,19 +27,78 @@ pub(crate) struct StatusArguments {
 
 pub(crate) fn run(arguments: &StatusArguments, context: &Context) -> Result<u8, Failure> {
     let endpoints = arguments.endpoints.resolve(context)?;
-    let status = runtime::block_on(atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name))??;
-    let Some(status) = status else {
-        return Err(Failure {
-            code: exit::FAILED,
-            message: format!("the target knows no migration `{}`", endpoints.name),
-            hint: Some(
-                "a finished migration leaves nothing behind, not even its name; `atalaya migrate start` begins one"
-                    .to_owned(),
-            ),
-        });
-    };
-    context.print(&text(&status), &serde_json::json!(status));
+    let (status, standing) = runtime::block_on(async {
+        let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
+        Ok::<_, Failure>((status, standing(&endpoints, context).await))
+    })??;
+    let Some(status) = status else { return Err(unknown(&endpoints, standing.as_ref())) };
+    let mut out = text(&status);
+    // What the journal has under the name may be an earlier one, which ended.
+    let id = MigrationId::of_slot(&endpoints.name, &status.slot.name);
+    let standing = standing.filter(|standing| id.as_ref() == Some(&standing.id));
+    if let Some(standing) = &standing {
+        by_the_journal(&mut out, standing, status.running);
+    }
+    let mut json = serde_json::json!(status);
+    if let Some(members) = json.as_object_mut() {
+        members.insert("journal".to_owned(), serde_json::json!(standing));
+    }
+    context.print(&out, &json);
     Ok(exit::DONE)
+}
+
+/// What the journal has of the last migration of that name; nobody needs it to see how one is.
+async fn standing(endpoints: &Endpoints, context: &Context) -> Option<Standing> {
+    let reading = async {
+        let Some(journal) = Journal::existing(context).await? else { return Ok(None) };
+        let migrations = Migrations::open(journal.store.clone(), journal.tables.clone(), Arc::new(Idle))?;
+        let standing = migrations.standings().await?.newest(&journal::subject_of(endpoints)).await?;
+        journal.close().await;
+        Ok::<_, Failure>(standing)
+    };
+    reading.await.unwrap_or_else(|failure| {
+        context.note(&format!("warning: the journal cannot be read: {}", failure.message));
+        None
+    })
+}
+
+fn unknown(endpoints: &Endpoints, standing: Option<&Standing>) -> Failure {
+    let ended = standing.and_then(|standing| {
+        let word = match standing.ended.as_deref()? {
+            "completed" => "finished",
+            "compensated" => "aborted",
+            _ => "given up",
+        };
+        let (id, at) = (&standing.id, standing.ended_at_us.map_or_else(String::new, when));
+        Some(format!("by the journal `{id}` was {word} at {at}: see `atalaya journal show saga-{id}`"))
+    });
+    Failure {
+        code: exit::FAILED,
+        message: format!("the target knows no migration `{}`", endpoints.name),
+        hint: Some(ended.unwrap_or_else(|| {
+            "a finished migration leaves nothing behind, not even its name; `atalaya migrate start` begins one"
+                .to_owned()
+        })),
+    }
+}
+
+fn by_the_journal(out: &mut String, standing: &Standing, running: bool) {
+    if let Some(run) = &standing.last_run {
+        let began = format!("{} by {} on {} (process {})", when(run.began_at_us), run.by, run.host, run.process);
+        let end = match (&run.outcome, running) {
+            (None, true) => "goes on".to_owned(),
+            (None, false) => "broke off without a word".to_owned(),
+            (Some(outcome), _) => {
+                let reason = run.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+                format!("{outcome} at {}{reason}", run.ended_at_us.map_or_else(String::new, when))
+            }
+        };
+        let _infallible = writeln!(out, "  run      {} of {}; {end}", began, standing.runs);
+    }
+    let step = standing.step.as_deref().unwrap_or("begin");
+    let way = if standing.way == Way::Back { "goes back from" } else { "at step" };
+    let reason = standing.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    let _infallible = writeln!(out, "  journal  {}, {way} `{step}`{reason}", standing.id);
 }
 
 fn text(status: &Status) -> String {

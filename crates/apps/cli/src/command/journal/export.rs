@@ -1,0 +1,102 @@
+//! `atalaya journal export`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use atalaya_eventstore::checkpoint::{CheckpointError, Exported, Folder, SigningKey};
+use atalaya_eventstore::{Position, Read, Store};
+use serde_json::json;
+
+use super::key::apart_from;
+use super::shown::document;
+use crate::exit::{self, Failure};
+use crate::global::Context;
+use crate::journal::Journal;
+use crate::runtime;
+
+/// Events of one page.
+const PAGE: u32 = 2000;
+
+/// Arguments of `atalaya journal export`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  atalaya journal export --to /mnt/audit/journal --key /etc/atalaya/journal.key
+  atalaya journal export --to /mnt/audit/journal --key /etc/atalaya/journal.key --events /mnt/audit/events.jsonl
+
+Run it from a timer. The folder belongs to somebody whom the journal's owner cannot replace: files in it are written once. A
+journal that does not continue what was exported last, since it was cut, edited, forked or restored, is refused with exit 3.")]
+pub(crate) struct ExportArguments {
+    /// The folder of another trust domain.
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    /// The signing key that `atalaya journal key` made.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Also write all events to this new file, one JSON document a line.
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &ExportArguments, context: &Context) -> Result<u8, Failure> {
+    let apart = apart_from(context)?;
+    let apart: Vec<&Path> = apart.iter().map(PathBuf::as_path).collect();
+    let key = SigningKey::open(&arguments.key, &apart)?;
+    runtime::block_on(async {
+        let journal = Journal::needed(context).await?;
+        let exported = export(arguments, &journal.store, &key, context).await;
+        journal.close().await;
+        exported
+    })?
+}
+
+async fn export(
+    arguments: &ExportArguments,
+    store: &Store,
+    key: &SigningKey,
+    context: &Context,
+) -> Result<u8, Failure> {
+    let mut trusted = Folder::published_keys(&arguments.to)?;
+    trusted.push(key.verifying(&store.origin().await?)?);
+    let folder = Folder::open(&arguments.to, trusted)?;
+    let dropped = folder.dropped()?;
+    let (checkpoint, news) = match store.export(&folder, key, &dropped).await {
+        Ok(Exported::Written(checkpoint)) => (checkpoint, true),
+        Ok(Exported::Unchanged(checkpoint)) => (checkpoint, false),
+        Err(error @ CheckpointError::NotAnExtension { .. }) => return Err(Failure::new(exit::DIFFERENT, &error, None)),
+        Err(error) => return Err(error.into()),
+    };
+    let mut text = match news {
+        true => format!("exported: {} events, key {}", checkpoint.size, key.verifying(&checkpoint.origin)?.id_text()),
+        false => format!("nothing has happened since the last export of {} events", checkpoint.size),
+    };
+    if let Some(file) = &arguments.events {
+        write_events(store, checkpoint.size, file).await?;
+        text.push_str(&format!("\nevents: {}", file.display()));
+    }
+    context.print(
+        &text,
+        &json!({ "version": 1, "written": news, "size": checkpoint.size, "root": checkpoint.root,
+                 "chain": checkpoint.chain, "origin": checkpoint.origin, "events": arguments.events }),
+    );
+    Ok(exit::DONE)
+}
+
+/// Writes the first so many events to a file that was not there.
+async fn write_events(store: &Store, size: u64, file: &Path) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure {
+        code: exit::FAILED,
+        message: format!("the events cannot be written to `{}`: {error}", file.display()),
+        hint: Some("name a file that is not there yet; the checkpoint is exported".to_owned()),
+    };
+    let mut out = std::io::BufWriter::new(std::fs::File::create_new(file).map_err(failed)?);
+    let mut pages = store.pages(Read::all_after(Position::START, PAGE));
+    while let Some(events) = pages.next().await? {
+        for event in events.iter().take_while(|event| event.position.number() <= size) {
+            writeln!(out, "{}", document(event)).map_err(failed)?;
+        }
+        if events.last().is_none_or(|last| last.position.number() >= size) {
+            break;
+        }
+    }
+    out.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)
+}

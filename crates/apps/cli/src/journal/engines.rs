@@ -1,0 +1,99 @@
+//! What a migration's saga has done to both servers, and what came of it.
+
+use std::sync::{Arc, Mutex};
+
+use atalaya_migration::Engine;
+use atalaya_replicate::{AbortOptions, AbortReport, Error, Plan};
+use futures_util::future::BoxFuture;
+
+use crate::endpoints::Endpoints;
+
+type Answer = Result<AbortReport, Error>;
+
+/// What was answered last.
+#[derive(Default)]
+struct Answered(Mutex<Option<Answer>>);
+
+impl Answered {
+    fn keep(&self, answer: Answer) -> Result<(), String> {
+        let told = answer.as_ref().map(|_| ()).map_err(|error| atalaya_data::chain(error));
+        if let Ok(mut kept) = self.0.lock() {
+            *kept = Some(answer);
+        }
+        told
+    }
+
+    fn take(&self) -> Option<Answer> {
+        self.0.lock().ok()?.take()
+    }
+}
+
+fn not_mine(command: &'static str) -> BoxFuture<'static, Result<(), String>> {
+    Box::pin(std::future::ready(Err(format!("to be done by `atalaya migrate {command}`"))))
+}
+
+/// The end of a proven migration.
+pub(crate) struct Finishing {
+    plan: Arc<Plan>,
+    answered: Answered,
+}
+
+impl Finishing {
+    pub(crate) fn new(plan: Arc<Plan>) -> Arc<Self> {
+        Arc::new(Self { plan, answered: Answered::default() })
+    }
+
+    /// What the saga was answered; where it did not ask, because it had ended before, what comes of asking now.
+    pub(crate) async fn answer(&self) -> Answer {
+        match self.answered.take() {
+            Some(answer) => answer,
+            None => atalaya_replicate::clean_up(&self.plan).await,
+        }
+    }
+}
+
+impl Engine for Finishing {
+    fn clean_up(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { self.answered.keep(atalaya_replicate::clean_up(&self.plan).await) })
+    }
+
+    fn withdraw(&self) -> BoxFuture<'_, Result<(), String>> {
+        not_mine("abort")
+    }
+}
+
+/// The way back of one that is given up.
+pub(crate) struct Withdrawing {
+    endpoints: Endpoints,
+    options: AbortOptions,
+    answered: Answered,
+}
+
+impl Withdrawing {
+    pub(crate) fn new(endpoints: &Endpoints, options: AbortOptions) -> Arc<Self> {
+        Arc::new(Self { endpoints: endpoints.clone(), options, answered: Answered::default() })
+    }
+
+    /// As [`Finishing::answer`].
+    pub(crate) async fn answer(&self) -> Answer {
+        match self.answered.take() {
+            Some(answer) => answer,
+            None => self.ask().await,
+        }
+    }
+
+    async fn ask(&self) -> Answer {
+        let Endpoints { source, target, name, .. } = &self.endpoints;
+        atalaya_replicate::abort(source, target, name, self.options.clone()).await
+    }
+}
+
+impl Engine for Withdrawing {
+    fn clean_up(&self) -> BoxFuture<'_, Result<(), String>> {
+        not_mine("finish")
+    }
+
+    fn withdraw(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { self.answered.keep(self.ask().await) })
+    }
+}

@@ -1,0 +1,47 @@
+//! Who does something, where, and when, as the journal says it.
+
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+use crate::global::Context;
+
+const TIME: &[BorrowedFormatItem<'static>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+
+/// The account and the machine that a command runs under.
+#[derive(Clone, Debug)]
+pub(crate) struct Who {
+    /// The account's name, or its number where it has none.
+    pub(crate) by: String,
+    /// The machine's name.
+    pub(crate) host: String,
+}
+
+impl Who {
+    /// Whoever runs this process.
+    pub(crate) fn runs() -> Self {
+        let named = || Context::lookup("USER").or_else(|| Context::lookup("LOGNAME"));
+        let by = named().filter(|name| !name.is_empty()).unwrap_or_else(|| nix::unistd::getuid().to_string());
+        let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+        Self { by, host }
+    }
+}
+
+/// A time of the journal for people.
+pub(crate) fn when(at_us: i64) -> String {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_us) * 1000)
+        .ok()
+        .and_then(|time| time.format(TIME).ok())
+        .unwrap_or_else(|| format!("{at_us} microseconds after 1970"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_in_utc_down_to_the_second() {
+        assert_eq!(when(1_700_000_000_999_999), "2023-11-14 22:13:20 UTC");
+        assert_eq!(when(i64::MAX), "9223372036854775807 microseconds after 1970");
+    }
+}

@@ -1,0 +1,79 @@
+//! Whoever edits the journal is found out.
+
+use std::path::Path;
+
+use super::{answer, journal, shop};
+use crate::support::Move;
+
+/// Replaces some bytes by as many others, where they stand first.
+fn edit(file: &Path, from: &str, to: &str) {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = std::fs::read(file).unwrap();
+    let at = bytes.windows(from.len()).position(|part| part == from.as_bytes()).expect("nothing to edit");
+    bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    std::fs::write(file, bytes).unwrap();
+}
+
+fn moved() -> Move {
+    let shop = shop();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    shop
+}
+
+#[test]
+fn an_edited_event_is_named_by_its_position_with_exit_3() {
+    let shop = moved();
+    let file = shop.state().join("journal.db");
+    edit(&file, r#"{"kind":"run_ended","outcome":"caught up""#, r#"{"kind":"run_ended","outcome":"caught at""#);
+    let ran = journal(&shop, &["verify"]);
+    assert_eq!(ran.code, Some(3), "{}\n{}", ran.stdout, ran.stderr);
+    let events = journal(&shop, &["tail", "--type", "MigrationRunEnded", "--output", "json"]).stdout;
+    let position = serde_json::from_str::<serde_json::Value>(&events).unwrap()["position"].clone();
+    assert!(ran.stdout.starts_with(&format!("TAMPERED at position {position}: ")), "{}", ran.stdout);
+    let ran = journal(&shop, &["verify", "--output", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&report["version"], &report["finding"]["position"]), (&1.into(), &position));
+}
+
+#[test]
+fn exports_find_a_journal_that_was_put_back_and_only_the_right_key_is_believed() {
+    let shop = moved();
+    let apart = tempfile::tempdir().unwrap();
+    let (key, folder) = (apart.path().join("journal.key"), apart.path().join("audit"));
+    std::fs::create_dir(&folder).unwrap();
+    let (key, folder) = (key.to_str().unwrap(), folder.to_str().unwrap());
+    let inside = shop.state().join("journal.key");
+    let refused = journal(&shop, &["key", inside.to_str().unwrap()]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("lies where the journal is"), "{refused:?}");
+    let public = answer(&shop, &["key", key])["public_key"].as_str().unwrap().to_owned();
+    let twice = journal(&shop, &["key", key]);
+    assert_eq!(twice.code, Some(1), "a key is never replaced: {}", twice.stdout);
+
+    let file = shop.state().join("journal.db");
+    let before = std::fs::read(&file).unwrap();
+    let lines = apart.path().join("events.jsonl");
+    let exported = answer(&shop, &["export", "--to", folder, "--key", key, "--events", lines.to_str().unwrap()]);
+    assert_eq!(exported["written"], true);
+    let written = std::fs::read_to_string(&lines).unwrap();
+    assert_eq!(written.lines().count() as u64, exported["size"].as_u64().unwrap());
+    assert_eq!(answer(&shop, &["export", "--to", folder, "--key", key])["written"], false);
+    shop.done("start", &["--stop-when", "caught-up"]);
+    let verified = answer(&shop, &["verify", "--against", folder, "--key", &public]);
+    assert_eq!(verified["verdict"], "intact");
+    assert!(verified["unseen"].as_str().unwrap().contains("in no checkpoint yet"), "{verified}");
+    assert_eq!(answer(&shop, &["export", "--to", folder, "--key", key])["written"], true);
+
+    // By itself the older file is a journal like any other.
+    std::fs::write(&file, before).unwrap();
+    assert_eq!(answer(&shop, &["verify"])["verdict"], "intact");
+    let ran = journal(&shop, &["verify", "--against", folder, "--key", &public]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stdout);
+    assert!(ran.stdout.contains("TAMPERED") && ran.stdout.contains("cut off"), "{}", ran.stdout);
+    let ran = journal(&shop, &["export", "--to", folder, "--key", key]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+
+    let other = apart.path().join("other.key");
+    let other = answer(&shop, &["key", other.to_str().unwrap()])["public_key"].as_str().unwrap().to_owned();
+    let ran = journal(&shop, &["verify", "--against", folder, "--key", &other]);
+    assert!(ran.code == Some(1) && ran.stderr.contains("not signed"), "{ran:?}");
+}
