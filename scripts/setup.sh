@@ -9,8 +9,8 @@ source "$root/scripts/common.sh"
 pinned=$root/crates/lab/sandbox/servers.txt
 account=atalaya-sandbox
 locales=(en_US.UTF-8 de_DE.UTF-8 ja_JP.UTF-8)
-# Shared libraries that the servers and their extensions are linked to.
-libraries=(libxml2 libxslt1.1 libgssapi-krb5-2 liblz4-1 libzstd1 libreadline8 libossp-uuid16)
+# Shared libraries that the servers and their extensions are linked to, and the one by which tests move a clock.
+libraries=(libxml2 libxslt1.1 libgssapi-krb5-2 liblz4-1 libzstd1 libreadline8 libossp-uuid16 libfaketime)
 
 servers=$cache/servers
 

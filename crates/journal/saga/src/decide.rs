@@ -86,7 +86,10 @@ fn forward(definition: &Definition, state: &State, step: &Step, now_us: i64) -> 
 fn again(definition: &Definition, state: &State, step: &Step, way: Way, now_us: i64) -> Decision {
     let of = state.step(&step.name);
     match of.due_us {
-        Some(due_us) if now_us < due_us => Decision::WaitUntil(due_us),
+        // No wait is that long: the database's clock was set back.
+        Some(due_us) if now_us < due_us && due_us <= later(now_us, step.retry.backoff_max) => {
+            Decision::WaitUntil(due_us)
+        }
         _ if of.open && of.attempts >= step.retry.attempts => {
             let lost = StepError::Unknown("each of its attempts broke off without an answer".to_owned());
             Decision::Record(after_failure(definition, state, way, step, &lost))

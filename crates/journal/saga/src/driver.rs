@@ -12,6 +12,7 @@ use crate::clock::{Clock, owned_for, wait};
 use crate::decide::{Decision, after_failure, decide};
 use crate::definition::{Definition, Step};
 use crate::event::{SagaEvent, Way};
+use crate::silence::Silence;
 use crate::state::{Phase, State};
 use crate::stream::{Added, Loaded, add, load};
 use crate::{Error, SagaId, StepError, Undone};
@@ -47,6 +48,8 @@ pub(crate) struct Driver<'a> {
     pub(crate) store: &'a Store,
     pub(crate) id: &'a SagaId,
     pub(crate) owner: &'a Owner,
+    /// Since when others have been silent.
+    pub(crate) silence: &'a Silence,
     /// The definition that the saga is bound to, if this program has it.
     pub(crate) find: &'a (dyn Fn(&State) -> Option<Definition> + Send + Sync),
 }
@@ -86,8 +89,13 @@ impl Driver<'_> {
         })?;
         let clock = Clock::read(self.store).await?;
         if let Some(wait) = owned_for(&loaded.state, &self.owner.name, &clock) {
-            return Ok(Driven::Owned(wait));
+            // A database's clock that was set back must not keep a dead owner alive: nothing was written for a whole lease.
+            let left = loaded.state.lease().saturating_sub(self.silence.of(self.id, loaded.version));
+            if !left.is_zero() {
+                return Ok(Driven::Owned(wait.min(left)));
+            }
         }
+        self.silence.forget(self.id);
         // What only waits is not taken.
         match decide(&definition, &loaded.state, clock.now_us()) {
             Decision::WaitUntil(due_us) if wait(due_us, &clock) > PARK_AFTER => {

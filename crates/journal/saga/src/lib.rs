@@ -51,6 +51,7 @@ mod error;
 mod event;
 mod id;
 mod sagas;
+mod silence;
 mod state;
 mod step;
 mod stream;

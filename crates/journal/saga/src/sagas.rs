@@ -11,6 +11,7 @@ use crate::decide::is_past_pivot;
 use crate::definition::Definition;
 use crate::driver::{Driven, Driver, Owner};
 use crate::event::{Answer, STARTED_TYPE, SagaEvent, Way};
+use crate::silence::Silence;
 use crate::state::{End, Phase, State};
 use crate::stream::{Added, Loaded, add, add_known, load};
 use crate::view::View;
@@ -65,6 +66,7 @@ pub(crate) struct Inner {
     /// By name: what new sagas are started by.
     latest: HashMap<String, Definition>,
     pub(crate) options: Options,
+    silence: Silence,
 }
 
 impl Inner {
@@ -80,7 +82,7 @@ impl Inner {
 
     pub(crate) async fn drive(&self, id: &SagaId, owner: &Owner) -> Result<Driven, Error> {
         let find = |state: &State| self.definition_of(state);
-        Driver { store: &self.store, id, owner, find: &find }.drive().await
+        Driver { store: &self.store, id, owner, silence: &self.silence, find: &find }.drive().await
     }
 }
 
@@ -107,7 +109,9 @@ impl Sagas {
                 *newest = definition;
             }
         }
-        Ok(Self { inner: Arc::new(Inner { store, definitions: by_hash, latest, options }) })
+        Ok(Self {
+            inner: Arc::new(Inner { store, definitions: by_hash, latest, options, silence: Silence::default() }),
+        })
     }
 
     /// Starts a saga; true where it was not started before. Whoever runs these sagas drives it.

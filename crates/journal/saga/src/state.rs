@@ -1,6 +1,7 @@
 //! What a saga's events come to. Pure: the same events, the same state, wherever and whenever.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -110,6 +111,11 @@ impl State {
     pub(crate) fn leased_until_us(&self) -> Option<i64> {
         let lease_us = i64::try_from(self.lease_ms).unwrap_or(i64::MAX / 2).saturating_mul(1000);
         self.owner.as_ref().map(|_| self.heard_at_us.saturating_add(lease_us))
+    }
+
+    /// How long its owner may be silent.
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms)
     }
 
     pub(crate) fn step(&self, name: &str) -> StepState {

@@ -1,5 +1,6 @@
 //! A process of its own that drives one saga, so that it can be killed or frozen at a place that it tells of.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -74,11 +75,22 @@ pub(crate) struct Driving(Child);
 
 impl Driving {
     pub(crate) fn start(ground: &Ground, target: &Target, hold: &str, last: &str) -> Self {
+        Self::start_in(ground, target, &[], &format!("{hold} {last}"))
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn start_in(
+        ground: &Ground,
+        target: &Target,
+        environment: &[(&'static str, OsString)],
+        hold: &str,
+    ) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child::drives_one_saga_for_a_test_that_asked_for_it", "--nocapture"])
             .env(PLACE, ground.place())
             .env(TARGET, ground.target_folder())
-            .env(HOLD, format!("{hold} {last}"))
+            .env(HOLD, hold)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()

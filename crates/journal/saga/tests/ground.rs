@@ -6,7 +6,7 @@ use std::time::Duration;
 use atalaya_estate::ConnectionUrl;
 use atalaya_eventstore::{Read, Store};
 use atalaya_saga::{Coordinator, Definition, Options, Phase, SagaId, Sagas, Step, StepContext, StepError};
-use atalaya_sandbox::fresh_database;
+use atalaya_sandbox::{Clock, Server, ServerOptions, fresh_database};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -17,6 +17,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub(crate) struct Ground {
     folder: tempfile::TempDir,
     url: Option<String>,
+    /// One of its own, where a test does to it what others must not see.
+    _server: Option<Server>,
 }
 
 /// Runs each test on every backend.
@@ -40,12 +42,18 @@ macro_rules! on_every_backend {
 
 impl Ground {
     pub(crate) fn sqlite() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), url: None }
+        Self { folder: tempfile::tempdir().unwrap(), url: None, _server: None }
     }
 
     pub(crate) fn postgres() -> Self {
         let (server, database) = fresh_database(18).unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), url: Some(server.url(&database)) }
+        Self { folder: tempfile::tempdir().unwrap(), url: Some(server.url(&database)), _server: None }
+    }
+
+    /// A database on a server that goes by this clock.
+    pub(crate) fn postgres_by(clock: &Clock) -> Self {
+        let server = Server::start(ServerOptions::new(18).clock(clock)).unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), url: Some(server.url("postgres")), _server: Some(server) }
     }
 
     /// Where the target of the steps keeps what was done.

@@ -11,6 +11,7 @@
 mod ground;
 mod answers;
 mod child;
+mod clocks;
 mod definitions;
 mod forward;
 mod kills;

@@ -29,6 +29,9 @@ pub enum Error {
         /// Where it would be.
         folder: PathBuf,
     },
+    /// The library that moves a process's clock is not installed.
+    #[error("libfaketime, by which tests move a clock, is not installed")]
+    ClockMissing,
     /// The package of this version holds the server alone.
     #[error("Postgres {major} comes without client tools")]
     NoClientTools {
@@ -127,7 +130,10 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::ServerMissing { .. } | Self::NatsMissing { .. } | Self::AccountMissing { .. } => "run `make setup`",
+            Self::ServerMissing { .. }
+            | Self::NatsMissing { .. }
+            | Self::AccountMissing { .. }
+            | Self::ClockMissing => "run `make setup`",
             Self::NoClientTools { .. } => "use those of a later version",
             Self::FolderClosed { .. } => "choose a folder that everyone may enter, for instance by TMPDIR",
             _ => return None,

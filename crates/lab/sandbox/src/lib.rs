@@ -7,6 +7,7 @@
 
 mod account;
 mod binaries;
+mod clock;
 mod detached;
 mod error;
 mod folder;
@@ -24,6 +25,7 @@ mod template;
 mod watchdog;
 
 pub use binaries::{AvailableServer, available, client_tools};
+pub use clock::Clock;
 pub use detached::DetachedServer;
 pub use error::Error;
 pub use nats::NatsServer;

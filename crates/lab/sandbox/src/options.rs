@@ -1,7 +1,10 @@
 //! What a server can be asked to be.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+
+use crate::Clock;
 
 /// How passwords are stored and asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +66,7 @@ pub struct ServerOptions {
     pub(crate) password_encryption: PasswordEncryption,
     pub(crate) locale: String,
     pub(crate) durable: bool,
+    pub(crate) clock: Vec<(&'static str, OsString)>,
 }
 
 /// What every server gets before its own settings.
@@ -90,6 +94,7 @@ impl ServerOptions {
             password_encryption: PasswordEncryption::default(),
             locale: "C.UTF-8".into(),
             durable: false,
+            clock: Vec::new(),
         }
     }
 
@@ -126,6 +131,13 @@ impl ServerOptions {
     #[must_use]
     pub fn locale(mut self, name: impl Into<String>) -> Self {
         self.locale = name.into();
+        self
+    }
+
+    /// Has the server go by a clock that a test moves.
+    #[must_use]
+    pub fn clock(mut self, clock: &Clock) -> Self {
+        self.clock = clock.environment();
         self
     }
 

@@ -1,5 +1,6 @@
 //! One running server and its life: start, stop, kill, start again.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -46,6 +47,7 @@ pub struct Server {
     major: u16,
     port: u16,
     superuser: Role,
+    clock: Vec<(&'static str, OsString)>,
 }
 
 impl Server {
@@ -58,6 +60,7 @@ impl Server {
         let binaries = binaries::find(options.major)?;
         let folder = Folder::make(&options, &binaries, account)?;
         let mut server = Self::stopped(options.major, folder, binaries, account, Role::new(SUPERUSER))?;
+        server.clock.clone_from(&options.clock);
         server.start_on_free_port()?;
         let password = server.superuser.password();
         server.run_sql(SUPERUSER, &format!("ALTER ROLE {SUPERUSER} PASSWORD '{password}'"))?;
@@ -73,7 +76,7 @@ impl Server {
         superuser: Role,
     ) -> Result<Self, Error> {
         let watchdog = Watchdog::start(folder.path(), folder.socket())?;
-        Ok(Self { postmaster: None, watchdog, folder, binaries, account, major, port: 0, superuser })
+        Ok(Self { postmaster: None, watchdog, folder, binaries, account, major, port: 0, superuser, clock: Vec::new() })
     }
 
     /// What a standby of this server is made from.
@@ -254,6 +257,7 @@ impl Server {
             .env_clear()
             .envs([("PATH", "/usr/bin:/bin"), ("LC_ALL", "C"), ("TZ", "UTC")])
             .env("LD_LIBRARY_PATH", &self.binaries.libraries)
+            .envs(self.clock.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(failed)?)
             .stderr(log);
