@@ -1,6 +1,6 @@
 //! Others that hold the head, or a snapshot, for long.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use atalaya_eventstore::{Error, Expected, Options, Position, Subscribe};
 use atalaya_postgres::Session;
@@ -80,9 +80,28 @@ async fn appends_beyond_the_queue_wait_and_are_then_refused(ground: &Ground) {
     assert_eq!(all(&store).await.len(), made.len());
 }
 
-/// How long it stays open does not matter, only what happens meanwhile: it had a snapshot, and a number of its own,
-/// before all that follows.
 async fn a_transaction_that_stays_open_holds_up_neither_writers_nor_readers(ground: &Ground) {
+    beside_an_open_transaction(ground, Duration::ZERO).await;
+}
+
+#[ignore = "takes three minutes"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_stays_open_for_minutes_holds_up_nobody_on_sqlite() {
+    beside_an_open_transaction(&Ground::sqlite(), MINUTES).await;
+}
+
+#[ignore = "takes three minutes"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_stays_open_for_minutes_holds_up_nobody_on_postgres() {
+    beside_an_open_transaction(&Ground::postgres(18), MINUTES).await;
+}
+
+const MINUTES: Duration = Duration::from_secs(180);
+
+/// It had a snapshot, and a number of its own, before all that follows: for so many rounds, and so long, as are asked for.
+async fn beside_an_open_transaction(ground: &Ground, at_least: Duration) {
+    const ROUNDS: u32 = 50;
+    let began = Instant::now();
     let store = ground.open().await;
     store.append(one("a-1", Expected::None)).await.unwrap();
     let sqlite = "BEGIN; SELECT count(*) FROM events";
@@ -90,7 +109,10 @@ async fn a_transaction_that_stays_open_holds_up_neither_writers_nor_readers(grou
                     SELECT count(*) FROM atalaya_journal.events; SELECT pg_current_xact_id()";
     let open = Other::open(ground, sqlite, postgres).await;
     let mut subscription = store.subscribe(Subscribe::to_all("s")).await.unwrap();
-    for round in 0..50 {
+    let mut rounds = 0;
+    while rounds < ROUNDS || began.elapsed() < at_least {
+        let round = rounds;
+        rounds += 1;
         store.append(numbered("a-2", round * 4..round * 4 + 4)).await.unwrap();
         let mut expected = subscription.position();
         while expected.number() < u64::from(round) * 4 + 5 {
@@ -106,7 +128,7 @@ async fn a_transaction_that_stays_open_holds_up_neither_writers_nor_readers(grou
             expected = batch.through;
         }
     }
-    assert_eq!(all(&store).await.len(), 201);
+    assert_eq!(all(&store).await.len(), rounds as usize * 4 + 1);
     // What it began before is still as it was, and it may end as it likes.
     open.run("COMMIT").await;
     store.append(one("a-1", Expected::Exact(1))).await.unwrap();
