@@ -9,6 +9,7 @@ use atalaya_data::RelationName;
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::catalog::{ServerIdentity, read_identity, read_relations};
 use atalaya_postgres::{Row, Session, ToSql};
+use futures_util::future::try_join;
 
 use crate::{Error, Options, Plan};
 
@@ -191,8 +192,10 @@ pub struct Facts {
 impl Facts {
     pub(crate) async fn read(plan: Plan) -> Result<Self, Error> {
         let at = |side| move |source| Error::Side { side, source };
-        let source = Side::read(SideName::Source, &plan.source, &plan.options).await.map_err(at(SideName::Source))?;
-        let target = Side::read(SideName::Target, &plan.target, &plan.options).await.map_err(at(SideName::Target))?;
+        let options = &plan.options;
+        let side = |side, url| async move { Side::read(side, url, options).await.map_err(at(side)) };
+        let (source, target) =
+            try_join(side(SideName::Source, &plan.source), side(SideName::Target, &plan.target)).await?;
         let selected = source
             .relations
             .iter()

@@ -1,9 +1,13 @@
 //! Runs every check over one reading of both sides.
 
 use atalaya_data::chain;
+use futures_util::{StreamExt, TryStreamExt};
 
 use crate::facts::Side;
 use crate::{ALL, Check, CheckResult, Error, Facts, Finding, Outcome, Plan, Report, Severity, SideSummary, checks};
+
+/// Checks that are under way at once.
+const AT_ONCE: usize = 8;
 
 /// Looks at both sides and runs every check; alters nothing.
 ///
@@ -15,10 +19,9 @@ pub async fn assess(plan: Plan) -> Result<Report, Error> {
         return Err(Error::UnknownCheck(unknown.clone()));
     }
     let facts = Facts::read(plan).await?;
-    let mut results = Vec::with_capacity(ALL.len());
-    for check in ALL.iter() {
-        results.push(run_one(check, &facts).await?);
-    }
+    // Each only asks, and none opens a transaction: several questions may be on their way.
+    let running = futures_util::stream::iter(ALL.iter().map(|check| run_one(check, &facts)));
+    let results = running.buffered(AT_ONCE).try_collect().await?;
     Ok(Report::new(summary(&facts.source), summary(&facts.target), facts.options.strict, results))
 }
 

@@ -8,7 +8,7 @@ use atalaya_sandbox::{Server, ServerOptions, StopMode};
 use super::connecting::assert_failed;
 use crate::held::Held;
 use crate::spool::Field;
-use crate::support::{Move, eventually};
+use crate::support::{Move, eventually, ran};
 
 /// A tmpfs of a given size; unmounted when dropped.
 struct Volume {
@@ -171,13 +171,20 @@ fn transactions_in_progress_end_the_run_before_they_fill_the_state_folders_disk_
 
 #[test]
 fn a_state_folder_without_room_fails_before_anything_is_copied_and_goes_on_once_there_is_some() {
-    let volume = Volume::mount("64k");
+    let volume = Volume::mount("4m");
     let mut shop = Move::between(15, 18);
     shop.state = volume.path().join("state");
     shop.source.run_sql("shop", "CREATE TABLE item (id int PRIMARY KEY); INSERT INTO item VALUES (1), (2)").unwrap();
     let ballast = volume.fill_but(0);
-    let ran = shop.run("start", CAUGHT_UP);
-    assert_failed(&ran, 1, "No space left on device", "has room");
+    let refused = shop.run("start", CAUGHT_UP);
+    assert_failed(&refused, 1, "there is no room for the journal", "see that it can be written");
+    let slots = "SELECT count(*) FROM pg_replication_slots";
+    assert_eq!(shop.source.run_sql("shop", slots).unwrap(), "0");
+    // With the journal elsewhere, what has no room is the schema's dump.
+    shop.target.create_database("journal").unwrap();
+    let mut elsewhere = shop.command(&Move::migrate("start", CAUGHT_UP));
+    elsewhere.args(["--journal", "env:JOURNAL_URL"]).env("JOURNAL_URL", shop.target.url("journal"));
+    assert_failed(&ran(&mut elsewhere), 1, "No space left on device", "has room");
     let made = "SELECT count(*) FROM pg_class WHERE relname = 'item'";
     assert_eq!(shop.target.run_sql("shop", made).unwrap(), "0");
     std::fs::remove_file(ballast).unwrap();

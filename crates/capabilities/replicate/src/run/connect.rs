@@ -23,8 +23,11 @@ impl Connected {
     /// When another run holds the lock, or a version is not supported.
     pub(crate) async fn open(plan: &Plan) -> Result<Self, Error> {
         let name = format!("atalaya run {}", plan.name);
-        let source = Session::connect_for_control(&plan.source, &name).await?;
-        let target = Session::connect_for_control(&plan.target, &name).await?;
+        let (source, target) = futures_util::future::try_join(
+            Session::connect_for_control(&plan.source, &name),
+            Session::connect_for_control(&plan.target, &name),
+        )
+        .await?;
         check_versions(&source, &target)?;
         lock(&target, &plan.name).await?;
         end_leftovers(&target, &plan.name).await?;
