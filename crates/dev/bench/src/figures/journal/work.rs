@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use atalaya_eventstore::verify::{Verdict, verify};
 use atalaya_eventstore::{Append, EventType, Expected, NewEvent, Position, Read, Store, StreamName};
 
 use super::since;
@@ -57,4 +58,16 @@ pub(super) async fn read_all(store: &Store, events: usize) -> Result<Duration, E
     }
     let took = since(start);
     if seen == events { Ok(took) } else { Err(Error::OtherWork(format!("{seen} of {events} events were read"))) }
+}
+
+/// From the first event to the last, believing nothing that is stored.
+pub(super) async fn verify_all(store: &Store, events: usize) -> Result<Duration, Error> {
+    let start = Instant::now();
+    let report = verify(store, None).await.map_err(Error::journal)?;
+    let took = since(start);
+    if report.verdict == Verdict::Intact && report.events == events as u64 {
+        Ok(took)
+    } else {
+        Err(Error::OtherWork(format!("{} of {events} events were verified: {:?}", report.events, report.finding)))
+    }
 }
