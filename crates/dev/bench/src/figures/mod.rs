@@ -51,11 +51,13 @@ pub(crate) enum Kind {
     Journal,
     /// Sagas of three steps, 64 in flight, on SQLite and on Postgres.
     JournalSagas,
+    /// The journal on Postgres; beside eventsourcing and cqrs-es.
+    JournalPeers,
 }
 
 impl Kind {
     /// Every figure, in the order of the report.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Copy,
         Self::CopyShop,
         Self::Apply,
@@ -65,6 +67,7 @@ impl Kind {
         Self::Memory,
         Self::Journal,
         Self::JournalSagas,
+        Self::JournalPeers,
     ];
 
     /// Measures.
@@ -79,6 +82,7 @@ impl Kind {
             Self::Memory => memory::measure(lab, size),
             Self::Journal => journal::measure(lab, size),
             Self::JournalSagas => journal::measure_sagas(lab, size),
+            Self::JournalPeers => journal::measure_peers(lab, size),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The journal: appending beside a bare loop that writes the same rows in as many commits, many writers at once with a
-//! reader that must miss nothing, reading, verifying, and sagas.
+//! reader that must miss nothing, reading, verifying, sagas, and all that peers can do too beside them.
 
 mod bare;
 mod grouped;
+mod peers;
 mod sagas;
 mod work;
 
@@ -85,6 +86,11 @@ pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
 /// Sagas of three steps.
 pub(super) fn measure_sagas(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
     Kind::BOTH.into_iter().map(|kind| sagas_in_flight(lab, size.journal_events / 100, kind)).collect()
+}
+
+/// Beside other event stores in the same server.
+pub(super) fn measure_peers(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+    peers::measure(lab, size)
 }
 
 /// Appends one after the other, beside the same rows and commits by hand.

@@ -13,7 +13,7 @@ pub(super) const PAGE: u32 = 2_000;
 /// Streams that events are spread over.
 const STREAMS: usize = 1_000;
 /// About what an event of a business holds.
-const DATA: &str = r#"{"customer":"c-48151623","items":[{"sku":"A-1","count":2},{"sku":"B-7","count":1}],"currency":"EUR","total":"149.90","note":"leave it with the neighbours","channel":"web"}"#;
+pub(super) const DATA: &str = r#"{"customer":"c-48151623","items":[{"sku":"A-1","count":2},{"sku":"B-7","count":1}],"currency":"EUR","total":"149.90","note":"leave it with the neighbours","channel":"web"}"#;
 
 /// The event of a number.
 pub(super) fn event() -> Result<NewEvent, Error> {
