@@ -16,6 +16,7 @@ build: ## the binary `atalaya`, optimised
 
 lint: ## format and lints, warnings are errors
 	cargo fmt --all --check
+	cargo fmt --manifest-path crates/dev/bench/peers/cqrs-es/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 
 test: setup lint ## every test, against real servers

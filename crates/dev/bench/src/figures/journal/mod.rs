@@ -70,6 +70,14 @@ enum Kind {
 
 impl Kind {
     const BOTH: [Self; 2] = [Self::Sqlite, Self::Postgres];
+
+    /// What it is, and what makes a commit durable there.
+    fn text(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite, synchronous = FULL",
+            Self::Postgres => "Postgres 15, synchronous_commit on",
+        }
+    }
 }
 
 pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
@@ -114,13 +122,13 @@ fn beside_bare_loop(lab: &Lab, size: Size, kind: Kind) -> Result<Figure, Error> 
         })
     };
     let pairs = pairs::measure(size.rounds, turn)?;
-    let (id, place) = match kind {
-        Kind::Sqlite => ("journal-append-sqlite", "SQLite, synchronous = FULL"),
-        Kind::Postgres => ("journal-append-postgres", "Postgres 15, synchronous_commit on"),
+    let id = match kind {
+        Kind::Sqlite => "journal-append-sqlite",
+        Kind::Postgres => "journal-append-postgres",
     };
     Ok(Figure {
         id,
-        what: format!("{commits} appends of {EVENTS} events, each durable before the next; {place}"),
+        what: format!("{commits} appends of {EVENTS} events, each durable before the next; {}", kind.text()),
         measured: Measured::Seconds(pairs, "bare loop"),
         goal: Goal::RatioAtMost(2.0),
     })
@@ -191,8 +199,9 @@ fn sagas_in_flight(lab: &Lab, count: usize, kind: Kind) -> Result<Figure, Error>
         id,
         what: format!(
             "{count} sagas of three steps, {} in flight, from their start until all have completed; each step's intent \
-             durable before it is asked for, its outcome before the next",
-            sagas::IN_FLIGHT
+             durable before it is asked for, its outcome before the next; {}",
+            sagas::IN_FLIGHT,
+            kind.text()
         ),
         measured: Measured::Rate { count: count as u64, seconds: took.as_secs_f64() },
         goal,

@@ -69,8 +69,8 @@ fn appending(
     Ok(Figure {
         id,
         what: format!(
-            "{commits} appends of {events} to one stream, each durable before the next; Postgres 15, synchronous_commit on; \
-             ours chains and indexes each event; {}",
+            "{commits} appends of {events} to one stream, each durable before the next; {}; ours chains and indexes each event; {}",
+            Kind::Postgres.text(),
             peer.appends()
         ),
         measured: Measured::Seconds(pairs, peer.name()),
