@@ -16,6 +16,7 @@ build: ## the binary `atalaya`, optimised
 
 lint: ## format and lints, warnings are errors
 	cargo fmt --all --check
+	cargo fmt --manifest-path crates/dev/bench/peers/cqrs-es/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 
 test: setup lint ## every test, against real servers
@@ -25,8 +26,8 @@ demo: setup build ## moves a live database from 13 to 18 and proves that nothing
 	"$(CARGO_TARGET_DIR)/release/atalaya" demo
 
 bench: setup build ## the figures of the README, measured side by side; BENCH="copy --rounds 3" for a part
-	@reladiff=$$(scripts/setup-bench.sh) && cargo build --locked --release --package bench && \
-		RELADIFF="$$reladiff" "$(CARGO_TARGET_DIR)/release/bench" $(BENCH)
+	cargo build --locked --release --package bench
+	@scripts/setup-bench.sh "$(CARGO_TARGET_DIR)/release/bench" $(BENCH)
 
 soak: setup ## the long tests: larger data, more kills
 	cargo test --locked --workspace --profile soak -- --include-ignored

@@ -23,6 +23,13 @@ pub(crate) fn time(command: &mut Command) -> Result<Duration, Error> {
     Ok(begun.elapsed())
 }
 
+/// Runs one program; the last line that it wrote.
+pub(crate) fn last_line(command: &mut Command) -> Result<String, Error> {
+    let mut running = Running::start(command)?;
+    running.wait(|| {})?;
+    Ok(running.said().lines().next_back().unwrap_or_default().to_owned())
+}
+
 /// Runs several programs at once; how long it took until the last had ended.
 pub(crate) fn time_together(commands: &mut [Command]) -> Result<Duration, Error> {
     let begun = Instant::now();
@@ -88,14 +95,18 @@ impl Running {
         if status.success() {
             return Ok(());
         }
+        Err(Error::Failed { program: self.name.clone(), status, said: self.said() })
+    }
+
+    /// The end of what it wrote.
+    fn said(&mut self) -> String {
         let mut said = Vec::new();
         let length = self.output.metadata().map_or(0, |data| data.len());
         let _unread = self
             .output
             .seek(SeekFrom::Start(length.saturating_sub(SAID_BYTES)))
             .and_then(|_| (&self.output).take(SAID_BYTES).read_to_end(&mut said));
-        let said = String::from_utf8_lossy(&said).trim_end().to_owned();
-        Err(Error::Failed { program: self.name.clone(), status, said })
+        String::from_utf8_lossy(&said).trim_end().to_owned()
     }
 }
 

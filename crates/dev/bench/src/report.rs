@@ -15,6 +15,8 @@ pub(crate) enum Goal {
     MillisecondsAtMost(f64),
     /// So many of what is counted, each second.
     PerSecondAtLeast(f64),
+    /// Nothing: it is there to be looked at.
+    None,
 }
 
 /// One figure, measured.
@@ -66,21 +68,31 @@ impl Figure {
         }
     }
 
-    fn is_reached(&self) -> bool {
+    /// Nothing where there is no goal.
+    fn is_reached(&self) -> Option<bool> {
         match self.goal {
-            Goal::RatioAtMost(most) | Goal::MillisecondsAtMost(most) => self.value() <= most,
-            Goal::MebibytesUnder(most) => self.value() < most,
-            Goal::PerSecondAtLeast(least) => self.value() >= least,
+            Goal::RatioAtMost(most) | Goal::MillisecondsAtMost(most) => Some(self.value() <= most),
+            Goal::MebibytesUnder(most) => Some(self.value() < most),
+            Goal::PerSecondAtLeast(least) => Some(self.value() >= least),
+            Goal::None => None,
+        }
+    }
+
+    fn verdict(&self) -> String {
+        match self.is_reached() {
+            Some(true) => format!("goal {}: reached", self.goal.text()),
+            Some(false) => format!("goal {}: MISSED", self.goal.text()),
+            None => "no goal".to_owned(),
         }
     }
 
     /// Lines for people.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("{}: {}\n", self.id, self.what);
-        let verdict = if self.is_reached() { "reached" } else { "MISSED" };
+        let verdict = self.verdict();
         // Writing to a string cannot fail.
-        let _infallible = match (&self.measured, self.goal) {
-            (Measured::Seconds(pairs, peer), goal) => {
+        let _infallible = match &self.measured {
+            Measured::Seconds(pairs, peer) => {
                 let line = |name: &str, numbers: &[f64]| {
                     let all = summary(numbers);
                     let (median, least, greatest) = (all.median, all.least, all.greatest);
@@ -88,29 +100,26 @@ impl Figure {
                 };
                 text += &line("atalaya", &pairs.ours);
                 text += &line(peer, &pairs.peer);
-                writeln!(text, "  ratio {:>27.2}     goal {}: {verdict}", self.value(), goal.text())
+                writeln!(text, "  ratio {:>27.2}     {verdict}", self.value())
             }
-            (Measured::Percentile { percent, of, .. }, goal) => writeln!(
+            Measured::Percentile { percent, of, .. } => writeln!(
                 text,
-                "  {:<24} {:>8.1} ms for {percent} of 100 transactions, of {of}; goal {}: {verdict}",
+                "  {:<24} {:>8.1} ms for {percent} of 100 transactions, of {of}; {verdict}",
                 "atalaya",
-                self.value(),
-                goal.text()
+                self.value()
             ),
-            (Measured::Rate { count, seconds }, goal) => writeln!(
+            Measured::Rate { count, seconds } => writeln!(
                 text,
-                "  {:<24} {:>8.0} a second, {count} in {seconds:.1} s; goal {}: {verdict}",
+                "  {:<24} {:>8.0} a second, {count} in {seconds:.1} s; {verdict}",
                 "atalaya",
-                self.value(),
-                goal.text()
+                self.value()
             ),
-            (Measured::Peak(_, processes), goal) => writeln!(
+            Measured::Peak(_, processes) => writeln!(
                 text,
-                "  {:<24} {:>8.0} MiB at the peak, of {}; goal {}: {verdict}",
+                "  {:<24} {:>8.0} MiB at the peak, of {}; {verdict}",
                 "atalaya",
                 self.value(),
-                processes.join(", "),
-                goal.text()
+                processes.join(", ")
             ),
         };
         text
@@ -140,6 +149,7 @@ impl Goal {
             Self::MebibytesUnder(most) => format!("under {most} MiB"),
             Self::MillisecondsAtMost(most) => format!("at most {most} ms"),
             Self::PerSecondAtLeast(least) => format!("at least {least} a second"),
+            Self::None => "none".to_owned(),
         }
     }
 }
@@ -160,5 +170,13 @@ mod tests {
         assert!(figure(1.0).text().contains("goal at most 1: MISSED"), "{}", figure(1.0).text());
         assert!(figure(1.5).text().contains("goal at most 1.5: reached"));
         assert_eq!(figure(1.5).json()["value"], 1.5);
+    }
+
+    #[test]
+    fn without_a_goal_nothing_is_reached_or_missed() {
+        let measured = Measured::Rate { count: 10, seconds: 2.0 };
+        let figure = Figure { id: "sagas", what: "sagas".to_owned(), measured, goal: Goal::None };
+        assert!(figure.text().ends_with("5 a second, 10 in 2.0 s; no goal\n"), "{}", figure.text());
+        assert_eq!(figure.json()["reached"], serde_json::Value::Null);
     }
 }

@@ -49,11 +49,15 @@ pub(crate) enum Kind {
     Memory,
     /// The journal on SQLite and on Postgres; beside a bare loop.
     Journal,
+    /// Sagas of three steps, 64 in flight, on SQLite and on Postgres.
+    JournalSagas,
+    /// The journal on Postgres; beside eventsourcing and cqrs-es.
+    JournalPeers,
 }
 
 impl Kind {
     /// Every figure, in the order of the report.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Copy,
         Self::CopyShop,
         Self::Apply,
@@ -62,6 +66,8 @@ impl Kind {
         Self::Continuous,
         Self::Memory,
         Self::Journal,
+        Self::JournalSagas,
+        Self::JournalPeers,
     ];
 
     /// Measures.
@@ -75,6 +81,8 @@ impl Kind {
             Self::Continuous => continuous::measure(lab, size),
             Self::Memory => memory::measure(lab, size),
             Self::Journal => journal::measure(lab, size),
+            Self::JournalSagas => journal::measure_sagas(lab, size),
+            Self::JournalPeers => journal::measure_peers(lab, size),
         }
     }
 }

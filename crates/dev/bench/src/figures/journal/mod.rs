@@ -1,8 +1,10 @@
 //! The journal: appending beside a bare loop that writes the same rows in as many commits, many writers at once with a
-//! reader that must miss nothing, and reading.
+//! reader that must miss nothing, reading, verifying, sagas, and all that peers can do too beside them.
 
 mod bare;
 mod grouped;
+mod peers;
+mod sagas;
 mod work;
 
 use std::future::Future;
@@ -66,16 +68,37 @@ enum Kind {
     Postgres,
 }
 
+impl Kind {
+    const BOTH: [Self; 2] = [Self::Sqlite, Self::Postgres];
+
+    /// What it is, and what makes a commit durable there.
+    fn text(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite, synchronous = FULL",
+            Self::Postgres => "Postgres 15, synchronous_commit on",
+        }
+    }
+}
+
 pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
     let grouped = size.journal_events;
-    Ok(vec![
-        beside_bare_loop(lab, size, Kind::Sqlite)?,
-        beside_bare_loop(lab, size, Kind::Postgres)?,
-        at_once(lab, grouped, Kind::Sqlite)?,
-        at_once(lab, grouped, Kind::Postgres)?,
-        reading(lab, grouped, Kind::Sqlite)?,
-        reading(lab, grouped, Kind::Postgres)?,
-    ])
+    let mut figures = Vec::new();
+    for kind in Kind::BOTH {
+        figures.push(beside_bare_loop(lab, size, kind)?);
+        figures.extend(at_once(lab, grouped, kind)?);
+        figures.push(reading(lab, grouped, kind)?);
+    }
+    Ok(figures)
+}
+
+/// Sagas of three steps.
+pub(super) fn measure_sagas(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+    Kind::BOTH.into_iter().map(|kind| sagas_in_flight(lab, size.journal_events / 100, kind)).collect()
+}
+
+/// Beside other event stores in the same server.
+pub(super) fn measure_peers(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+    peers::measure(lab, size)
 }
 
 /// Appends one after the other, beside the same rows and commits by hand.
@@ -99,32 +122,47 @@ fn beside_bare_loop(lab: &Lab, size: Size, kind: Kind) -> Result<Figure, Error> 
         })
     };
     let pairs = pairs::measure(size.rounds, turn)?;
-    let (id, place) = match kind {
-        Kind::Sqlite => ("journal-append-sqlite", "SQLite, synchronous = FULL"),
-        Kind::Postgres => ("journal-append-postgres", "Postgres 15, synchronous_commit on"),
+    let id = match kind {
+        Kind::Sqlite => "journal-append-sqlite",
+        Kind::Postgres => "journal-append-postgres",
     };
     Ok(Figure {
         id,
-        what: format!("{commits} appends of {EVENTS} events, each durable before the next; {place}"),
+        what: format!("{commits} appends of {EVENTS} events, each durable before the next; {}", kind.text()),
         measured: Measured::Seconds(pairs, "bare loop"),
         goal: Goal::RatioAtMost(2.0),
     })
 }
 
-/// Many writers of single events, beside a reader that goes on as fast as it can.
-fn at_once(lab: &Lab, events: usize, kind: Kind) -> Result<Figure, Error> {
+/// Many writers of single events, beside a reader that goes on as fast as it can; then what they wrote is verified.
+fn at_once(lab: &Lab, events: usize, kind: Kind) -> Result<[Figure; 2], Error> {
     let (place, _guard) = Place::make(lab, kind)?;
     let took = run(grouped::measure(&place, events, WRITERS))?;
-    let (id, goal) = match kind {
-        Kind::Sqlite => ("journal-grouped-sqlite", 8_000.0),
-        Kind::Postgres => ("journal-grouped-postgres", 8_000.0),
+    let verified = run(async {
+        let store = place.open().await?;
+        let took = work::verify_all(&store, events).await?;
+        store.close().await;
+        Ok(took)
+    })?;
+    let (grouped, verify) = match kind {
+        Kind::Sqlite => ("journal-grouped-sqlite", "journal-verify-sqlite"),
+        Kind::Postgres => ("journal-grouped-postgres", "journal-verify-postgres"),
     };
-    Ok(Figure {
+    let figure = |id, what, took: Duration, least| Figure {
         id,
-        what: format!("{events} single events by {WRITERS} writers; a reader beside them missed none of them"),
+        what,
         measured: Measured::Rate { count: events as u64, seconds: took.as_secs_f64() },
-        goal: Goal::PerSecondAtLeast(goal),
-    })
+        goal: Goal::PerSecondAtLeast(least),
+    };
+    let written = format!(
+        "{events} single events by {WRITERS} writers, each answered once durable; a reader beside them saw each of the \
+         {events} positions in its turn"
+    );
+    let looked = format!(
+        "verifying these {events} events of {events} appends: every digest, leaf, link, version, append, tile and the head \
+         computed anew"
+    );
+    Ok([figure(grouped, written, took, 8_000.0), figure(verify, looked, verified, 200_000.0)])
 }
 
 /// The whole journal, page by page.
@@ -146,6 +184,27 @@ fn reading(lab: &Lab, events: usize, kind: Kind) -> Result<Figure, Error> {
         what: format!("reading {events} events in pages of {}", work::PAGE),
         measured: Measured::Rate { count: events as u64, seconds: took.as_secs_f64() },
         goal: Goal::PerSecondAtLeast(300_000.0),
+    })
+}
+
+/// Sagas by one coordinator.
+fn sagas_in_flight(lab: &Lab, count: usize, kind: Kind) -> Result<Figure, Error> {
+    let (place, _guard) = Place::make(lab, kind)?;
+    let took = run(sagas::measure(&place, count))?;
+    let (id, goal) = match kind {
+        Kind::Sqlite => ("journal-sagas-sqlite", Goal::PerSecondAtLeast(500.0)),
+        Kind::Postgres => ("journal-sagas-postgres", Goal::None),
+    };
+    Ok(Figure {
+        id,
+        what: format!(
+            "{count} sagas of three steps, {} in flight, from their start until all have completed; each step's intent \
+             durable before it is asked for, its outcome before the next; {}",
+            sagas::IN_FLIGHT,
+            kind.text()
+        ),
+        measured: Measured::Rate { count: count as u64, seconds: took.as_secs_f64() },
+        goal,
     })
 }
 

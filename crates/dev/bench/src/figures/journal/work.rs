@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use atalaya_eventstore::verify::{Verdict, verify};
 use atalaya_eventstore::{Append, EventType, Expected, NewEvent, Position, Read, Store, StreamName};
 
 use super::since;
@@ -12,7 +13,7 @@ pub(super) const PAGE: u32 = 2_000;
 /// Streams that events are spread over.
 const STREAMS: usize = 1_000;
 /// About what an event of a business holds.
-const DATA: &str = r#"{"customer":"c-48151623","items":[{"sku":"A-1","count":2},{"sku":"B-7","count":1}],"currency":"EUR","total":"149.90","note":"leave it with the neighbours","channel":"web"}"#;
+pub(super) const DATA: &str = r#"{"customer":"c-48151623","items":[{"sku":"A-1","count":2},{"sku":"B-7","count":1}],"currency":"EUR","total":"149.90","note":"leave it with the neighbours","channel":"web"}"#;
 
 /// The event of a number.
 pub(super) fn event() -> Result<NewEvent, Error> {
@@ -57,4 +58,16 @@ pub(super) async fn read_all(store: &Store, events: usize) -> Result<Duration, E
     }
     let took = since(start);
     if seen == events { Ok(took) } else { Err(Error::OtherWork(format!("{seen} of {events} events were read"))) }
+}
+
+/// From the first event to the last, believing nothing that is stored.
+pub(super) async fn verify_all(store: &Store, events: usize) -> Result<Duration, Error> {
+    let start = Instant::now();
+    let report = verify(store, None).await.map_err(Error::journal)?;
+    let took = since(start);
+    if report.verdict == Verdict::Intact && report.events == events as u64 {
+        Ok(took)
+    } else {
+        Err(Error::OtherWork(format!("{} of {events} events were verified: {:?}", report.events, report.finding)))
+    }
 }
