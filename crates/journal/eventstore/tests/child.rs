@@ -1,12 +1,13 @@
 //! Other processes that use the same journal: this program again, told by a variable what to do.
 
 use std::io::{BufRead, BufReader, Lines, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use atalaya_eventstore::{Append, AppendId, Expected, Position, Read, StreamAppend};
+use atalaya_eventstore::{Append, AppendId, Expected, Options, Position, Read, Store, StreamAppend};
 
 use crate::ground::{Ground, open_as_told};
-use crate::making::{event, stream};
+use crate::making::{event, one, stream};
 
 const ROLE: &str = "ATALAYA_TEST_ROLE";
 const MARK: &str = "journal: ";
@@ -20,7 +21,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts one: `append WRITER COUNT` or `read COUNT`.
+    /// Starts one: `append WRITER COUNT`, `read COUNT` or `make FOLDER COUNT`.
     pub(crate) fn start(ground: &Ground, role: &str) -> Self {
         let (name, value) = ground.environment();
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -72,6 +73,7 @@ async fn does_as_it_was_told() {
     println!();
     match role.split(' ').collect::<Vec<_>>().as_slice() {
         ["append", writer, count] => append(writer, count.parse().unwrap()).await,
+        ["make", folder, count] => make(folder.as_ref(), count.parse().unwrap()).await,
         ["read", count] => read(count.parse().unwrap()).await,
         _ => panic!("unknown role"),
     }
@@ -113,4 +115,14 @@ async fn read(count: u64) {
         }
     }
     say(&format!("read {seen}"));
+}
+
+/// Opens new journals, writes to each and closes it again, as a command does that comes and goes.
+async fn make(folder: &Path, count: u32) {
+    for number in 0..count {
+        let store = Store::open_sqlite(&folder.join(format!("{number}.db")), Options::default()).await.unwrap();
+        store.append(one("a-1", Expected::Any)).await.unwrap();
+        store.close().await;
+    }
+    say("made");
 }

@@ -78,7 +78,7 @@ fn a_transaction_that_is_open_from_the_copy_on_arrives_once_over_lost_connection
     insert(10_001);
     let before = streamed(&shop);
     // Its file is open, without a name, for nobody else to read.
-    let folder = shop.state().canonicalize().unwrap();
+    let folder = shop.state().canonicalize().unwrap().join("migrations");
     eventually("it is on disk", || {
         let files = std::fs::read_dir(format!("/proc/{}/fd", running.pid())).unwrap().flatten();
         let mut ours = files.filter(|file| std::fs::read_link(file.path()).is_ok_and(|to| to.starts_with(&folder)));

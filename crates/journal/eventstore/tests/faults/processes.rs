@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use atalaya_eventstore::{Position, Read};
+use atalaya_eventstore::{Options, Position, Read, Store};
 
 use crate::child::Process;
 use crate::ground::Ground;
@@ -57,4 +57,23 @@ async fn what_was_answered_before_a_kill_is_there_and_nothing_is_there_half(grou
     let broken =
         "SELECT count(*) FROM head JOIN events ON events.position = head.position AND events.chain = head.chain";
     assert_eq!(ground.ask(broken), "1");
+}
+
+/// The first to come make the file's tables and its log, the last to go takes the log away, while others come and go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_make_open_and_close_the_same_files_at_once_all_get_in() {
+    const FILES: u32 = 100;
+    let ground = Ground::sqlite();
+    let folder = tempfile::tempdir().unwrap();
+    let role = format!("make {} {FILES}", folder.path().display());
+    let makers: Vec<_> = (0..4).map(|_| Process::start(&ground, &role)).collect();
+    for maker in makers {
+        assert_eq!(maker.finish(), ["made"]);
+    }
+    for number in 0..FILES {
+        let path = folder.path().join(format!("{number}.db"));
+        let store = Store::open_sqlite(&path, Options::default()).await.unwrap();
+        assert_eq!(all(&store).await.len(), 4);
+        store.close().await;
+    }
 }

@@ -19,7 +19,10 @@ pub(crate) fn failed(action: &'static str) -> impl Fn(rusqlite::Error) -> Error 
 /// For `map_err` on what waits for other writers.
 pub(crate) fn held(action: &'static str, limit: Duration) -> impl Fn(rusqlite::Error) -> Error {
     move |source| match source.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Held { limit },
+        // The last one: others took and left the log while we looked at it, again and again.
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+            Error::Held { limit }
+        }
         _ => failed(action)(source),
     }
 }
