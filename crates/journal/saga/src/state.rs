@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::definition::Step;
 use crate::event::{Answer, Certainty, SagaEvent, Way};
 
 /// How a saga ended.
@@ -61,6 +62,8 @@ pub(crate) struct StepState {
     pub(crate) undone: bool,
     /// The target said that it has not happened, and no earlier attempt may have.
     pub(crate) refused: bool,
+    /// The target said that it has not happened, whatever earlier attempts came to.
+    pub(crate) denied: bool,
     /// An attempt ended without anybody knowing whether it happened.
     pub(crate) doubtful: bool,
 }
@@ -110,6 +113,12 @@ impl State {
     pub(crate) fn leased_until_us(&self) -> Option<i64> {
         let lease_us = i64::try_from(self.lease_ms).unwrap_or(i64::MAX / 2).saturating_mul(1000);
         self.owner.as_ref().map(|_| self.heard_at_us.saturating_add(lease_us))
+    }
+
+    /// Whether a step has not happened for certain, so that there is nothing to undo.
+    pub(crate) fn is_refused(&self, step: &Step) -> bool {
+        let of = self.step(&step.name);
+        of.refused || (of.denied && step.refusal_settles)
     }
 
     pub(crate) fn step(&self, name: &str) -> StepState {
@@ -189,7 +198,8 @@ impl State {
         self.heard_at_us = at_us;
         self.outputs.insert(step.to_owned(), output);
         let step = self.step_mut(step);
-        (step.done, step.open, step.awaiting, step.refused) = (true, false, false, false);
+        (step.done, step.open, step.awaiting) = (true, false, false);
+        (step.refused, step.denied) = (false, false);
     }
 
     fn failed(&mut self, name: &str, certainty: Certainty, reason: String, at_us: i64) {
@@ -197,7 +207,8 @@ impl State {
         let step = self.step_mut(name);
         (step.open, step.awaiting) = (false, false);
         // A refusal says nothing of an earlier attempt that may be on its way still.
-        step.refused = certainty == Certainty::Refused && !step.doubtful;
+        step.denied = certainty == Certainty::Refused;
+        step.refused = step.denied && !step.doubtful;
         // Attempts are those of the compensation from here on.
         self.steps.values_mut().for_each(|step| (step.attempts, step.due_us) = (0, None));
         self.failure = Some(format!("{name}: {reason}"));
