@@ -40,6 +40,7 @@ fn with(dependent: &str, dependencies: &[(&str, Kind)]) -> Vec<String> {
         "crates/lab/drill",
         "crates/apps/cli",
         "crates/dev/tools",
+        "examples/orders",
     ];
     let mut packages: Vec<_> =
         others.iter().filter(|folder| **folder != dependent).map(|folder| package(folder, &[])).collect();
@@ -84,6 +85,40 @@ fn layers_import_downward_only() {
     assert_eq!(with("crates/apps/cli", &[("atalaya-access", Normal), ("atalaya-drill", Normal)]), [""; 0]);
     assert_eq!(with("crates/misc/odd", &[]), ["layers crates/misc/odd/Cargo.toml"]);
     assert_eq!(with("crates/base/deep/er", &[]), ["layers crates/base/deep/er/Cargo.toml"]);
+}
+
+#[test]
+fn an_example_sees_what_a_user_of_the_libraries_would_and_nobody_sees_it() {
+    use Kind::{Build, Dev, Normal};
+    let seen = with(
+        "examples/shop",
+        &[
+            ("atalaya-data", Normal),
+            ("atalaya-postgres", Normal),
+            ("atalaya-saga", Normal),
+            ("atalaya-sandbox", Normal),
+        ],
+    );
+    assert_eq!(seen, [""; 0]);
+    assert_eq!(with("examples/shop", &[("atalaya-sandbox", Dev)]), [""; 0]);
+    for other in ["access", "load", "drill", "cli", "tools", "orders"] {
+        for kind in [Normal, Dev, Build] {
+            let seen = with("examples/shop", &[(&format!("atalaya-{other}"), kind)]);
+            assert_eq!(seen, ["examples examples/shop/Cargo.toml"], "{other}");
+        }
+    }
+    for dependent in ["crates/base/catalog", "crates/capabilities/assess", "crates/apps/server", "crates/dev/bench"] {
+        let seen = with(dependent, &[("atalaya-orders", Dev)]);
+        assert_eq!(seen, [format!("examples {dependent}/Cargo.toml")]);
+    }
+    // No driver either, and files that say why they exist.
+    assert_eq!(with("examples/shop", &[("rusqlite", Normal)]), ["drivers examples/shop/Cargo.toml"]);
+    assert_eq!(
+        found(Vec::new(), vec![file("examples/shop/src/main.rs", "fn main() { println!() }")]),
+        ["file-purpose examples/shop/src/main.rs:1"]
+    );
+    assert_eq!(with("examples/deep/er", &[]), ["layers examples/deep/er/Cargo.toml"]);
+    assert_eq!(with("crates/examples/odd", &[]), ["layers crates/examples/odd/Cargo.toml"]);
 }
 
 #[test]

@@ -3,27 +3,43 @@
 use std::marker::PhantomData;
 
 use atalaya_eventstore::{
-    Append, Appended, Conflict, EventType, Expected, NewEvent, Read, Snapshot, Store, StreamName,
+    Append, AppendId, Appended, Conflict, Event, EventType, Expected, NewEvent, Read, Snapshot, Store, StreamName,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::projection::Poison;
+use crate::variant::variant_of;
+
 const PAGE: u32 = 1000;
 
-/// What a stream's events come to. A new one has no events.
+/// What a stream's events come to. A new one has no events. It needs to hold only what something is decided by: what is
+/// shown to people stands in tables.
 pub trait Aggregate: Default + Serialize + DeserializeOwned + Send {
     /// What its streams' names begin with.
     const CATEGORY: &'static str;
-    /// Names the shape of its state: snapshots with another mark are left alone, and made anew.
-    const MARK: &'static str;
+    /// Names the shape of its state, and changes with it: snapshots with another mark are left alone, and made anew.
+    const MARK: &'static str = "1";
     /// What can happen to it; stored as JSON.
     type Event: Serialize + DeserializeOwned + Send + Sync;
 
-    /// The type that an event is stored under.
-    fn event_type(event: &Self::Event) -> &'static str;
+    /// The type that an event is stored under: the name of its variant, as serde writes it; of what is no enum, the category.
+    fn event_type(event: &Self::Event) -> &'static str {
+        variant_of(event).unwrap_or(Self::CATEGORY)
+    }
 
     /// Goes on by one event. Never fails: what has happened has happened.
     fn apply(&mut self, event: &Self::Event);
+
+    /// What an event of its streams says, for projections.
+    ///
+    /// # Errors
+    /// When it was erased, or is none of this aggregate's.
+    fn read(event: &Event) -> Result<Self::Event, Poison> {
+        let data = event.data.as_deref().ok_or_else(|| Poison("the event was erased".to_owned()))?;
+        // Without serde's words, which may quote a value.
+        serde_json::from_slice(data).map_err(|_| Poison(format!("the event is none of a `{}`", Self::CATEGORY)))
+    }
 }
 
 /// An aggregate as it was read.
@@ -153,7 +169,8 @@ impl<A: Aggregate> Aggregates<A> {
         Ok(state.map_or(none, |state| Loaded { state, version: snapshot.version }))
     }
 
-    /// Decides on top of the aggregate's events, and appends what comes of it; decides anew where others were quicker.
+    /// Decides on top of the aggregate's events, and appends what comes of it; decides anew where others were quicker. What
+    /// `decide` refuses with is of any type; a command that is never refused has [`std::convert::Infallible`].
     ///
     /// # Errors
     /// [`CommandError::Refused`] with what `decide` says; otherwise the journal's.
@@ -162,15 +179,49 @@ impl<A: Aggregate> Aggregates<A> {
         id: &str,
         decide: impl Fn(&A) -> Result<Vec<A::Event>, E>,
     ) -> Result<Executed<A>, CommandError<E>> {
+        self.carry_out(id, None, decide).await
+    }
+
+    /// The same, but at most once for what the command is known by: the identity of the message that asks for it, or the
+    /// key of a saga's step. A repetition decides nothing, appends nothing and gives the first answer, from whatever process
+    /// and whatever has become of the aggregate. Only what was appended is remembered: a command that was refused, or had
+    /// nothing to add, is decided anew.
+    ///
+    /// # Errors
+    /// As [`Aggregates::execute`].
+    pub async fn execute_once<E>(
+        &self,
+        id: &str,
+        known_by: &str,
+        decide: impl Fn(&A) -> Result<Vec<A::Event>, E>,
+    ) -> Result<Executed<A>, CommandError<E>> {
+        let stream = Self::stream(id)?;
+        let identity = [&b"atalaya command"[..], stream.as_str().as_bytes(), known_by.as_bytes()];
+        self.carry_out(id, Some(AppendId::made_of(&identity)), decide).await
+    }
+
+    async fn carry_out<E>(
+        &self,
+        id: &str,
+        once: Option<AppendId>,
+        decide: impl Fn(&A) -> Result<Vec<A::Event>, E>,
+    ) -> Result<Executed<A>, CommandError<E>> {
         let stream = Self::stream(id)?;
         for _ in 0..self.attempts {
             let mut loaded = self.load(id).await?;
+            // After it was read: what is decided is decided on what was there before this command.
+            if let Some(once) = once
+                && let Some(appended) = self.store.appended(once).await?
+            {
+                return Ok(Executed { state: self.load(id).await?.state, appended: Some(appended) });
+            }
             let events = decide(&loaded.state).map_err(CommandError::Refused)?;
             if events.is_empty() {
                 return Ok(Executed { state: loaded.state, appended: None });
             }
             let new = events.iter().map(new_event::<A, E>).collect::<Result<Vec<_>, _>>()?;
             let append = Append::to_stream(stream.clone(), Expected::Exact(loaded.version), new);
+            let append = Append { id: once.unwrap_or(append.id), ..append };
             match self.append(append).await {
                 Ok(appended) => {
                     events.iter().for_each(|event| loaded.state.apply(event));
@@ -179,7 +230,8 @@ impl<A: Aggregate> Aggregates<A> {
                     self.snapshot(&stream, &loaded, before).await;
                     return Ok(Executed { state: loaded.state, appended: Some(appended) });
                 }
-                Err(atalaya_eventstore::Error::Conflict(Conflict::Version { .. })) => {}
+                // Somebody was quicker: with something else, or with the very same command.
+                Err(atalaya_eventstore::Error::Conflict(Conflict::Version { .. } | Conflict::OtherBody { .. })) => {}
                 Err(source @ atalaya_eventstore::Error::Unknown { .. }) => {
                     return Err(CommandError::Unknown { stream, source });
                 }

@@ -4,6 +4,20 @@
 //! A table's rows and how far it has come are written in one transaction, so that each event counts exactly once. Nothing
 //! here knows what events mean.
 //!
+//! | for | there is |
+//! |---|---|
+//! | deciding on what has happened, and adding to it | [`Aggregate`], [`Aggregates::execute`] |
+//! | the same once for a message or a saga's step, however often it comes | [`Aggregates::execute_once`] |
+//! | a table with one row an aggregate, and messages with the rows | [`projection::TableOf`] |
+//! | any other table | [`projection::Projection`] |
+//! | bringing tables up to date | [`projection::Projector`] |
+//! | bringing messages to a broker | [`outbox::Relay`] |
+//! | acting on messages of others | [`inbox::Inbox`] |
+//! | hearing of events in this process | [`Bus`] |
+//!
+//! A service runs a projector, a relay and an inbox side by side, each until it is told to stop or is dropped: what was broken
+//! off goes on at the next start. `examples/orders` in the repository shows two of them, and a saga between them.
+//!
 //! ```
 //! use std::time::Duration;
 //! use atalaya_cqrs::projection::{Names, Poison, Projection, Projector, Table, Turn};
@@ -75,8 +89,10 @@
 
 mod aggregate;
 mod bus;
+pub mod inbox;
 pub mod outbox;
 pub mod projection;
+mod variant;
 
 pub use aggregate::{Aggregate, Aggregates, CommandError, Executed, Loaded};
 pub use bus::{Bus, Heard, Listener};

@@ -81,9 +81,7 @@ impl Projection for Balances {
     }
 
     fn project(&self, event: &Event, names: &Names) -> Result<Vec<Statement>, Poison> {
-        let data = event.data.as_deref().ok_or_else(|| Poison("erased".to_owned()))?;
-        let moved: Moved = serde_json::from_slice(data).map_err(|_| Poison("not a movement".to_owned()))?;
-        let amount = match moved {
+        let amount = match Account::read(event)? {
             Moved::In(amount) => amount,
             Moved::Out(amount) => -amount,
         };

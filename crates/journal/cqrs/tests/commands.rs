@@ -32,6 +32,33 @@ async fn of_many_at_once_only_those_that_the_aggregate_allows_are_carried_out(gr
     assert!(nothing.appended.is_none());
 }
 
+async fn a_command_that_comes_again_is_carried_out_once_whatever_the_aggregate_is_by_then(ground: &Ground) {
+    let store = ground.store().await;
+    let before = pay_in(&store, "a", 10).await;
+    let asked = (0..8).map(|_| {
+        let (store, known_by) = (store.clone(), "message 1");
+        tokio::spawn(async move { Aggregates::<Account>::new(store).execute_once("a", known_by, pay_out(10)).await })
+    });
+    for task in asked.collect::<Vec<_>>() {
+        let executed = task.await.unwrap().unwrap();
+        assert_eq!(executed.state.balance, 0);
+        assert_eq!(executed.appended.unwrap().last, before.next());
+    }
+    let accounts = Aggregates::<Account>::new(ground.store().await).with_snapshots_every(1);
+    accounts.execute("a", |_| Ok::<_, NotEnough>(vec![Moved::In(5)])).await.unwrap();
+    let again = accounts.execute_once("a", "message 1", pay_out(10)).await.unwrap();
+    assert!(again.appended.unwrap().repeated);
+    assert_eq!(again.state, Account { balance: 5, movements: 3 });
+    // Another message asks for another command, and one that was refused may be allowed later.
+    let refused = accounts.execute_once("a", "message 2", pay_out(10)).await;
+    assert!(matches!(refused, Err(CommandError::Refused(NotEnough))), "{refused:?}");
+    pay_in(&store, "a", 5).await;
+    assert_eq!(accounts.execute_once("a", "message 2", pay_out(10)).await.unwrap().state.balance, 0);
+    // The same message about another aggregate is another command.
+    pay_in(&store, "b", 10).await;
+    assert_eq!(accounts.execute_once("b", "message 1", pay_out(10)).await.unwrap().state.balance, 0);
+}
+
 async fn a_snapshot_shortens_the_reading_and_changes_nothing(ground: &Ground) {
     let store = ground.store().await;
     let with = Aggregates::<Account>::new(store.clone()).with_snapshots_every(3);
@@ -63,6 +90,7 @@ async fn listeners_hear_each_event_once_in_order_and_are_told_what_they_missed(g
 
 on_every_backend! {
     of_many_at_once_only_those_that_the_aggregate_allows_are_carried_out
+    a_command_that_comes_again_is_carried_out_once_whatever_the_aggregate_is_by_then
     a_snapshot_shortens_the_reading_and_changes_nothing
     listeners_hear_each_event_once_in_order_and_are_told_what_they_missed
 }

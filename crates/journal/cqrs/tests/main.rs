@@ -12,6 +12,8 @@ mod ground;
 mod account;
 mod commands;
 mod exactly_once;
+mod inbox;
 mod outbox;
 mod poison;
 mod rebuilt;
+mod table_of;

@@ -26,7 +26,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("journal.db");
-//! // Or `Store::open_postgres`; nothing below is different then.
+//! // Or `Store::open_postgres`, or `Store::open` of a `Place` that somebody has typed; nothing below is different then.
 //! let store = Store::open_sqlite(&path, Options::default()).await?;
 //!
 //! let order = StreamName::new("order-7f3a")?;
@@ -71,6 +71,7 @@ mod event;
 mod name;
 mod options;
 mod pages;
+mod place;
 mod position;
 mod read;
 pub mod secret;
@@ -89,6 +90,7 @@ pub use event::{AppendId, Event, EventId, NewEvent};
 pub use name::{EventType, NameError, StreamName};
 pub use options::Options;
 pub use pages::Pages;
+pub use place::Place;
 pub use position::Position;
 pub use read::{Direction, Page, Read, Selection};
 pub use snapshot::Snapshot;

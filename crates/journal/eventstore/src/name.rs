@@ -56,6 +56,12 @@ impl StreamName {
     pub fn category(&self) -> &str {
         self.0.split('-').next().unwrap_or(&self.0)
     }
+
+    /// What stands after the first dash, which tells the streams of a category apart; the whole name where there is none.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.0.split_once('-').map_or(&self.0, |(_, id)| id)
+    }
 }
 
 impl EventType {
@@ -121,8 +127,9 @@ mod tests {
     #[test]
     fn a_category_ends_at_the_first_dash() {
         let name = StreamName::new("order-7f-3a").unwrap();
-        assert_eq!(name.category(), "order");
-        assert_eq!(StreamName::new("clock").unwrap().category(), "clock");
+        assert_eq!((name.category(), name.id()), ("order", "7f-3a"));
+        let clock = StreamName::new("clock").unwrap();
+        assert_eq!((clock.category(), clock.id()), ("clock", "clock"));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use atalaya_estate::ConnectionUrl;
 use crate::backend::{Backend, Postgres, Sqlite};
 use crate::writer::Writer;
 use crate::{
-    Append, Appended, Digest, Error, Options, Page, Pages, Position, Read, Snapshot, StreamName, Subscribe,
-    Subscription, Upcasters,
+    Append, AppendId, Appended, Digest, Error, Options, Page, Pages, Place, Position, Read, Snapshot, StreamName,
+    Subscribe, Subscription, Upcasters,
 };
 
 /// A journal. Cheap to clone; all clones share one writer, which ends with the last of them.
@@ -35,6 +35,17 @@ impl Inner {
 }
 
 impl Store {
+    /// Opens the journal of a place, and makes it where there is none.
+    ///
+    /// # Errors
+    /// As [`Store::open_sqlite`] and [`Store::open_postgres`].
+    pub async fn open(place: &Place, options: Options) -> Result<Self, Error> {
+        match place {
+            Place::Folder(folder) => Self::open_sqlite(&folder.join("journal.db"), options).await,
+            Place::Postgres(url) => Self::open_postgres(url, options).await,
+        }
+    }
+
     /// Opens the journal in a file of SQLite, and makes it where there is none: readable by its owner alone, in a folder
     /// that is made too. Any number of processes of this machine may have it open.
     ///
@@ -72,6 +83,15 @@ impl Store {
     /// [`Error::Unknown`] alone leaves open whether it was made.
     pub async fn append(&self, append: Append) -> Result<Appended, Error> {
         self.writer.append(append).await
+    }
+
+    /// What the append of this identity was answered, with [`Appended::repeated`] set; none where it was not made.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn appended(&self, id: AppendId) -> Result<Option<Appended>, Error> {
+        let made = self.inner.backend.appended(id).await?;
+        Ok(made.map(|answer| Appended { repeated: true, ..answer }))
     }
 
     /// One page of committed events. A reader that goes on after the last position it saw misses none.

@@ -35,7 +35,7 @@ pub(crate) fn decide(definition: &Definition, state: &State, now_us: i64) -> Dec
         Phase::Going { way: Way::Back } => {
             let open = |step: &&Step| {
                 let of = state.step(&step.name);
-                step.compensation.is_some() && of.begun_at_us.is_some() && !of.refused && !of.undone
+                step.compensation.is_some() && of.begun_at_us.is_some() && !state.is_refused(step) && !of.undone
             };
             match definition.steps().iter().rev().find(open) {
                 Some(step) => again(definition, state, step, Way::Back, now_us),
@@ -135,7 +135,10 @@ fn cut(reason: &str) -> String {
 
 /// What comes of a step that is not tried again by itself.
 fn given_up(definition: &Definition, state: &State, step: &Step, certainty: Certainty, reason: String) -> SagaEvent {
-    let doubtful = certainty == Certainty::Unknown || state.step(&step.name).doubtful;
+    let doubtful = match certainty {
+        Certainty::Unknown => true,
+        Certainty::Refused => state.step(&step.name).doubtful && !step.refusal_settles,
+    };
     // Whether a pivot has happened decides which way to go: where nobody knows, a person has to find out.
     if is_past_pivot(definition, state) || (step.pivot && doubtful) {
         return SagaEvent::Stuck { way: Way::Forward, step: step.name.clone(), reason };
@@ -243,6 +246,24 @@ mod tests {
             if !pivot {
                 state.apply(after, 2_000);
                 assert_eq!(decide(&definition, &state, 2_000), Decision::Ask(began(Way::Back, "b")));
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_that_answers_by_the_key_settles_an_attempt_that_was_lost() {
+        let refused = StepError::Refused("no".to_owned());
+        let again = SagaEvent::Began { way: Way::Forward, step: "a".to_owned(), attempt: 2 };
+        for settles in [false, true] {
+            let pay = step("a").pivot();
+            let pay = if settles { pay.settled_by_refusal() } else { pay };
+            let definition = Definition::new("d", 1, vec![pay]).unwrap();
+            let mut lost = state(&definition, &[began(Way::Forward, "a"), again.clone()]);
+            let after = after_failure(&definition, &lost, Way::Forward, definition.step("a").unwrap(), &refused);
+            assert_eq!(matches!(after, SagaEvent::Failed { .. }), settles, "{after:?}");
+            if settles {
+                lost.apply(after, 2_000);
+                assert_eq!(decide(&definition, &lost, 2_000), Decision::Record(SagaEvent::Compensated));
             }
         }
     }

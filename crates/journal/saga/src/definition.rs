@@ -52,6 +52,8 @@ pub struct Step {
     pub(crate) deadline: Option<Duration>,
     pub(crate) attempt_limit: Duration,
     pub(crate) pivot: bool,
+    /// Whether the target's refusal holds for earlier requests with the same key, too.
+    pub(crate) refusal_settles: bool,
     /// Whether there is something to undo.
     pub(crate) effect: bool,
 }
@@ -74,6 +76,7 @@ impl Step {
             deadline: None,
             attempt_limit: ATTEMPT_LIMIT,
             pivot: false,
+            refusal_settles: false,
             effect: true,
         }
     }
@@ -89,6 +92,7 @@ impl Step {
             deadline: None,
             attempt_limit: ATTEMPT_LIMIT,
             pivot: false,
+            refusal_settles: false,
             effect: false,
         }
     }
@@ -124,6 +128,17 @@ impl Step {
     #[must_use]
     pub fn each_within(mut self, limit: Duration) -> Self {
         self.attempt_limit = limit;
+        self
+    }
+
+    /// Says that the target answers by the key: what it has refused once it refuses for every request with that key, also for
+    /// one that is on its way still. Then a refusal settles attempts before it whose answer was lost, to a kill for one.
+    ///
+    /// Where this is not said, nobody knows what became of such an attempt: the step is undone though its repetition was
+    /// refused, and at a pivot, where the answer decides which way to go, a person is waited for.
+    #[must_use]
+    pub fn settled_by_refusal(mut self) -> Self {
+        self.refusal_settles = true;
         self
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::definition::Step;
 use crate::event::{Answer, Certainty, SagaEvent, Way};
 
 /// How a saga ended.
@@ -62,6 +63,8 @@ pub(crate) struct StepState {
     pub(crate) undone: bool,
     /// The target said that it has not happened, and no earlier attempt may have.
     pub(crate) refused: bool,
+    /// The target said that it has not happened, whatever earlier attempts came to.
+    pub(crate) denied: bool,
     /// An attempt ended without anybody knowing whether it happened.
     pub(crate) doubtful: bool,
 }
@@ -116,6 +119,12 @@ impl State {
     /// How long its owner may be silent.
     pub(crate) fn lease(&self) -> Duration {
         Duration::from_millis(self.lease_ms)
+    }
+
+    /// Whether a step has not happened for certain, so that there is nothing to undo.
+    pub(crate) fn is_refused(&self, step: &Step) -> bool {
+        let of = self.step(&step.name);
+        of.refused || (of.denied && step.refusal_settles)
     }
 
     pub(crate) fn step(&self, name: &str) -> StepState {
@@ -195,7 +204,8 @@ impl State {
         self.heard_at_us = at_us;
         self.outputs.insert(step.to_owned(), output);
         let step = self.step_mut(step);
-        (step.done, step.open, step.awaiting, step.refused) = (true, false, false, false);
+        (step.done, step.open, step.awaiting) = (true, false, false);
+        (step.refused, step.denied) = (false, false);
     }
 
     fn failed(&mut self, name: &str, certainty: Certainty, reason: String, at_us: i64) {
@@ -203,7 +213,8 @@ impl State {
         let step = self.step_mut(name);
         (step.open, step.awaiting) = (false, false);
         // A refusal says nothing of an earlier attempt that may be on its way still.
-        step.refused = certainty == Certainty::Refused && !step.doubtful;
+        step.denied = certainty == Certainty::Refused;
+        step.refused = step.denied && !step.doubtful;
         // Attempts are those of the compensation from here on.
         self.steps.values_mut().for_each(|step| (step.attempts, step.due_us) = (0, None));
         self.failure = Some(format!("{name}: {reason}"));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::SagaId;
@@ -16,7 +17,7 @@ pub struct StepContext {
     /// The step's name.
     pub step: String,
     /// What the target has to be told with the request: the same for every attempt, and for no other step. A target that
-    /// has seen it before answers as it did then.
+    /// has seen it before answers as it did then; an aggregate is such a target by `Aggregates::execute_once`.
     pub key: String,
     /// Which attempt this is, from 1. For people to read; never part of what the target is told.
     pub attempt: u32,
@@ -27,6 +28,16 @@ pub struct StepContext {
 }
 
 impl StepContext {
+    /// What the saga was started with, as the program knows it.
+    ///
+    /// # Errors
+    /// [`StepError::Refused`] where it is something else: nothing has happened, and nothing will.
+    pub fn read_input<T: DeserializeOwned>(&self) -> Result<T, StepError> {
+        // Without serde's words, which may quote a value.
+        T::deserialize(&*self.input)
+            .map_err(|_| StepError::Refused("the saga was started with something else".to_owned()))
+    }
+
     /// What an earlier step has answered.
     #[must_use]
     pub fn output(&self, step: &str) -> Option<&Value> {
@@ -39,7 +50,8 @@ impl StepContext {
 pub enum Outcome {
     /// It is done; what later steps and its compensation should know of it, at most 64 KiB of JSON. Never personal data.
     Done(Value),
-    /// The request is made; the answer comes by [`crate::Sagas::signal`].
+    /// The request is made, or is sure to go out, from an outbox for one; the answer comes by [`crate::Sagas::signal`], from
+    /// whoever receives it.
     Awaiting,
 }
 
@@ -58,7 +70,8 @@ pub enum StepError {
 /// What a compensation answers when it went well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Undone {
-    /// What the step did is undone.
+    /// What the step did is undone, or is sure to be: a compensation does not wait for an answer. One that asks by message
+    /// is undone once the message is sure to go out after the request's, as of one key of an outbox.
     Undone,
     /// The step had never happened, and by this request's key never will.
     NeverHappened,

@@ -69,10 +69,12 @@ impl View {
         };
         let step = |name: String| {
             let of = state.step(&name);
+            let refused =
+                definition.and_then(|definition| definition.step(&name)).is_some_and(|step| state.is_refused(step));
             let phase = match &of {
                 of if of.undone => StepPhase::Undone,
                 of if of.done => StepPhase::Done,
-                of if of.refused => StepPhase::Refused,
+                of if of.refused || refused => StepPhase::Refused,
                 of if of.awaiting => StepPhase::Awaiting,
                 of if of.begun_at_us.is_some() => StepPhase::Begun,
                 _ => StepPhase::Open,

@@ -1,5 +1,6 @@
 //! Sagas whose steps go well in the end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -15,7 +16,9 @@ const COMPLETED: Phase = Phase::Ended { end: End::Completed };
 async fn steps_come_in_their_order_and_hear_what_earlier_ones_said(ground: &Ground) {
     let target = Target::at(&ground.target_folder());
     let last = Step::new("tell", |context: StepContext| {
-        let heard = context.output("reserve") == Some(&json!({ "by": "reserve" })) && context.input["order"] == 7;
+        let input = context.read_input::<BTreeMap<String, u64>>();
+        let heard = context.output("reserve") == Some(&json!({ "by": "reserve" })) && input.unwrap()["order"] == 7;
+        assert!(matches!(context.read_input::<u64>(), Err(StepError::Refused(_))));
         std::future::ready(if heard { Ok(Outcome::Done(json!(null))) } else { Err(StepError::Refused("deaf".into())) })
     })
     .without_effect();

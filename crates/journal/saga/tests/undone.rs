@@ -92,6 +92,28 @@ async fn a_pivot_of_which_nobody_knows_goes_neither_way(ground: &Ground) {
     assert_eq!(target.requests(), ["o1/a", "o1/a/undo"]);
 }
 
+async fn a_refusal_by_a_target_that_answers_by_the_key_settles_what_was_lost_before_it(ground: &Ground) {
+    let target = Target::at(&ground.target_folder());
+    for (name, is_pivot) in [("o1", true), ("o2", false)] {
+        let undo = target.clone();
+        let pay = Step::new("pay", |context: StepContext| {
+            std::future::ready(Err(if context.attempt == 1 { unknown() } else { refused() }))
+        })
+        .retried(retry(3))
+        .undone_by(move |context: StepContext| {
+            undo.ask(&context.key);
+            std::future::ready(Ok(Undone::Undone))
+        })
+        .settled_by_refusal();
+        let pay = if is_pivot { pay.pivot() } else { pay };
+        let sagas = ground.sagas(Definition::new("order", 1, vec![target.step("a"), pay]).unwrap()).await;
+        let id = start(&sagas, "order", name).await;
+        assert_eq!(sagas.drive_to_end(&id).await.unwrap(), COMPENSATED);
+        assert_eq!(sagas.show(&id).await.unwrap().steps[1].state, StepPhase::Refused);
+    }
+    assert_eq!(target.requests(), ["o1/a", "o1/a/undo", "o2/a", "o2/a/undo"]);
+}
+
 async fn a_compensation_is_tried_again_and_again_with_the_same_key(ground: &Ground) {
     let target = Target::at(&ground.target_folder());
     let undo = target.clone();
@@ -114,5 +136,6 @@ on_every_backend! {
     a_refusal_after_a_doubtful_attempt_is_undone_all_the_same
     after_the_pivot_nothing_is_undone_and_a_person_is_waited_for
     a_pivot_of_which_nobody_knows_goes_neither_way
+    a_refusal_by_a_target_that_answers_by_the_key_settles_what_was_lost_before_it
     a_compensation_is_tried_again_and_again_with_the_same_key
 }

@@ -80,6 +80,12 @@ impl JetStream {
         Self { options: Arc::new(options), connection: Arc::default() }
     }
 
+    /// The stream's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.options.stream
+    }
+
     /// Stores a message and waits until the broker says that it did. A caller that waits no longer may drop the future;
     /// the message is then stored or not.
     ///

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::HeaderMap;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
 use bytes::Bytes;
 use futures_util::StreamExt;
 
@@ -39,14 +39,54 @@ impl Received {
     }
 }
 
+/// How a stream stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// When it was made, in microseconds since 1970 UTC by the broker's clock: tells it from one that was made anew under its
+    /// name, whose places are other ones.
+    pub made_at_us: i64,
+    /// The place of the first message that it holds still; one beyond the last where there is none.
+    pub first: u64,
+    /// The place of the last message that it was given; 0 for none.
+    pub last: u64,
+}
+
 impl JetStream {
+    /// How the stream stands. It is made where there is none.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn standing(&self) -> Result<Standing, Error> {
+        let mut connection = self.connected().await?;
+        let limit = self.options().answer_limit;
+        let asking = connection.context.get_stream(&self.options().stream);
+        let asked = match tokio::time::timeout(limit, asking).await {
+            Ok(asked) => asked.map_err(not_read),
+            Err(_) => Err(Error::NoAnswer { limit }),
+        };
+        connection.has_answered = asked.is_ok();
+        let asked = asked?;
+        let info = asked.cached_info();
+        let made_at_us = i64::try_from(info.created.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX);
+        Ok(Standing { made_at_us, first: info.state.first_sequence.max(1), last: info.state.last_sequence })
+    }
+
     /// The messages that the stream holds from a place on, at most so many; does not wait for more.
     ///
     /// # Errors
     /// When the broker does not answer.
     pub async fn read(&self, from: u64, limit: usize) -> Result<Vec<Received>, Error> {
+        self.read_waiting(from, limit, Duration::ZERO).await
+    }
+
+    /// The same; where there is none yet, waits so long for the first one. A reader goes on after the last `sequence` that it
+    /// has read, kept wherever what it does with a message is kept: the broker keeps none for it.
+    ///
+    /// # Errors
+    /// When the broker does not answer. Nothing is lost by it: the same read again.
+    pub async fn read_waiting(&self, from: u64, limit: usize, patience: Duration) -> Result<Vec<Received>, Error> {
         let mut connection = self.connected().await?;
-        let time_limit = self.options().answer_limit;
+        let time_limit = self.options().answer_limit + patience;
         let reading = async {
             let stream = connection.context.get_stream_no_info(&self.options().stream).await.map_err(not_read)?;
             let place = pull::Config {
@@ -56,19 +96,16 @@ impl JetStream {
                 ..pull::Config::default()
             };
             let consumer = stream.create_consumer(place).await.map_err(not_read)?;
-            let mut messages = consumer.fetch().max_messages(limit).messages().await.map_err(not_read)?;
-            let mut received = Vec::new();
-            while let Some(message) = messages.next().await {
-                let message = message.map_err(Error::NotRead)?;
-                let sequence = message.info().map_err(Error::NotRead)?.stream_sequence;
-                let (message, _) = message.split();
-                received.push(Received {
-                    sequence,
-                    subject: message.subject.to_string(),
-                    payload: message.payload,
-                    headers: message.headers.unwrap_or_default(),
-                });
+            let mut received = fetched(&consumer, limit).await?;
+            if received.is_empty() && limit > 0 && !patience.is_zero() {
+                let first = consumer.batch().max_messages(1).expires(patience).messages().await.map_err(not_read)?;
+                received = collected(first).await?;
+                if !received.is_empty() {
+                    received.extend(fetched(&consumer, limit - 1).await?);
+                }
             }
+            // Where this fails, the broker does it after a while.
+            let _place_gone = stream.delete_consumer(&consumer.cached_info().name).await;
             Ok(received)
         };
         let read = tokio::time::timeout(time_limit, reading).await;
@@ -76,6 +113,30 @@ impl JetStream {
         connection.has_answered = read.is_ok();
         read
     }
+}
+
+/// What is there.
+async fn fetched(consumer: &Consumer<pull::Config>, limit: usize) -> Result<Vec<Received>, Error> {
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    collected(consumer.fetch().max_messages(limit).messages().await.map_err(not_read)?).await
+}
+
+async fn collected(mut messages: pull::Batch) -> Result<Vec<Received>, Error> {
+    let mut received = Vec::new();
+    while let Some(message) = messages.next().await {
+        let message = message.map_err(Error::NotRead)?;
+        let sequence = message.info().map_err(Error::NotRead)?.stream_sequence;
+        let (message, _) = message.split();
+        received.push(Received {
+            sequence,
+            subject: message.subject.to_string(),
+            payload: message.payload,
+            headers: message.headers.unwrap_or_default(),
+        });
+    }
+    Ok(received)
 }
 
 fn not_read(error: impl std::error::Error + Send + Sync + 'static) -> Error {

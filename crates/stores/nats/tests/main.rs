@@ -10,7 +10,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use atalaya_nats::{Error, JetStream, Options, Outgoing, Stored};
+use atalaya_nats::{Error, JetStream, Options, Outgoing, Standing, Stored};
 use atalaya_sandbox::{NatsServer, TlsFiles};
 
 static SERVER: OnceLock<NatsServer> = OnceLock::new();
@@ -37,6 +37,42 @@ async fn a_message_is_stored_once_under_its_identity_whoever_sends_it_again() {
     assert!(held.iter().all(|message| message.subject == "once.order"));
     assert_eq!(stream.read(2, 10).await.unwrap().len(), 1);
     assert!(stream.read(3, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_reader_that_waits_gets_the_next_message_when_it_comes_and_nothing_when_none_does() {
+    let stream = JetStream::new(options("waiting"));
+    stream.publish(order("1", "a")).await.unwrap();
+    assert!(stream.read_waiting(2, 10, Duration::from_millis(50)).await.unwrap().is_empty());
+    let waiting = tokio::spawn({
+        let stream = stream.clone();
+        // Longer than any test takes: what ends it is the message.
+        async move { stream.read_waiting(2, 10, Duration::from_secs(600)).await.unwrap() }
+    });
+    stream.publish(order("2", "b")).await.unwrap();
+    let received = waiting.await.unwrap();
+    assert_eq!((received[0].sequence, received[0].id()), (2, Some("2")));
+    let all = stream.read_waiting(1, 10, Duration::from_secs(600)).await.unwrap();
+    assert_eq!(all.iter().map(|message| message.sequence).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_stream_that_was_made_anew_under_its_name_is_told_from_the_one_before() {
+    let mut server = NatsServer::start().unwrap();
+    let options = Options::new(server.url(), "ANEW", "anew");
+    let stream = JetStream::new(options.clone());
+    let empty = stream.standing().await.unwrap();
+    assert_eq!((empty.first, empty.last), (1, 0));
+    stream.publish(order("1", "a")).await.unwrap();
+    server.kill().unwrap();
+    server.start_again().unwrap();
+    let again = JetStream::new(options.clone()).standing().await.unwrap();
+    assert_eq!(again, Standing { last: 1, ..empty });
+    server.stop().unwrap();
+    std::fs::remove_dir_all(server.folder().join("data/jetstream")).unwrap();
+    server.start_again().unwrap();
+    let anew = JetStream::new(options).standing().await.unwrap();
+    assert!(anew.made_at_us > empty.made_at_us && anew.last == 0, "{anew:?} {empty:?}");
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ pub enum TreeError {
         source: std::io::Error,
     },
     /// There are more files than a workspace has.
-    #[error("more than {FILES_MAX} files below `crates`")]
+    #[error("more than {FILES_MAX} files below `crates` and `examples`")]
     TooManyFiles,
 }
 
@@ -52,7 +52,9 @@ impl Tree {
         let metadata = MetadataCommand::parse(output(&mut command, METADATA_LIMIT, METADATA_BYTES_MAX)?)?;
         let packages = packages(root, &metadata)?;
         let mut files = Vec::new();
-        rust_files(root, &root.join("crates"), &mut files)?;
+        for folder in ["crates", "examples"] {
+            rust_files(root, &root.join(folder), &mut files)?;
+        }
         files.sort_by(|left, right| left.path.cmp(&right.path));
         Ok(Self { packages, files })
     }

@@ -16,9 +16,14 @@ pub struct Rule {
 }
 
 /// Every invariant.
-pub const RULES: [Rule; 12] = [
+pub const RULES: [Rule; 13] = [
     Rule { id: "layers", states: "a layer sees only the layers before it", find: layers },
     Rule { id: "siblings", states: "no capability imports another", find: siblings },
+    Rule {
+        id: "examples",
+        states: "an example sees base, stores, journal and `lab/sandbox` alone, and nobody sees it",
+        find: examples,
+    },
     Rule { id: "drivers", states: "only `stores/*` and `journal/eventstore` use database drivers", find: drivers },
     Rule {
         id: "parsers",
@@ -43,6 +48,9 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
 
 /// What tests of lower layers may use from the lab: real servers and the workload.
 const LAB_FOR_TESTS: [&str; 2] = ["crates/lab/sandbox", "crates/lab/load"];
+
+/// What examples may use from the lab: real servers.
+const LAB_FOR_EXAMPLES: &str = "crates/lab/sandbox";
 
 const DRIVERS: [&str; 10] = [
     "tokio-postgres",
@@ -79,9 +87,10 @@ fn layers(tree: &Tree) -> Vec<Violation> {
     for (package, folder) in tree.own() {
         let violation =
             |seen: String, remedy: String| Violation { rule: "layers", place: manifest(folder), seen, remedy };
-        let Some(layer) = Layer::of(folder).filter(|_| folder.split('/').count() == 3) else {
-            let remedy =
-                "move it to `crates/LAYER/NAME`, LAYER one of base, stores, journal, capabilities, lab, apps, dev";
+        let stands_right = |layer: &Layer| folder.split('/').count() == if *layer == Layer::Examples { 2 } else { 3 };
+        let Some(layer) = Layer::of(folder).filter(stands_right) else {
+            let remedy = "move it to `crates/LAYER/NAME`, LAYER one of base, stores, journal, capabilities, lab, apps, dev, \
+                          or to `examples/NAME`";
             found.push(violation(format!("`{}` stands in no layer", package.name), remedy.to_owned()));
             continue;
         };
@@ -92,6 +101,10 @@ fn layers(tree: &Tree) -> Vec<Violation> {
             let Some(other) = Layer::of(other_folder) else {
                 continue;
             };
+            if other == Layer::Examples {
+                // Told by a rule of its own.
+                continue;
+            }
             let for_tests = dependency.kind == Kind::Dev
                 && (Layer::Stores..=Layer::Capabilities).contains(&layer)
                 && LAB_FOR_TESTS.contains(&other_folder);
@@ -129,6 +142,33 @@ fn siblings(tree: &Tree) -> Vec<Violation> {
                         .to_owned(),
                 });
             }
+        }
+    }
+    found
+}
+
+fn examples(tree: &Tree) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (package, folder) in tree.own() {
+        for dependency in &package.dependencies {
+            let Some((_, other_folder)) = tree.own_named(&dependency.name) else {
+                continue;
+            };
+            let (layer, other) = (Layer::of(folder), Layer::of(other_folder));
+            let seeable = other.is_some_and(|other| other <= Layer::Journal) || other_folder == LAB_FOR_EXAMPLES;
+            let remedy = if other == Some(Layer::Examples) {
+                "nothing needs an example; move what both need into a crate of the layer that it belongs to"
+            } else if layer == Some(Layer::Examples) && !seeable {
+                "an example shows what a user of the libraries can do: base, stores, journal and lab/sandbox are theirs"
+            } else {
+                continue;
+            };
+            found.push(Violation {
+                rule: "examples",
+                place: manifest(folder),
+                seen: format!("`{}` depends on `{}`", package.name, dependency.name),
+                remedy: remedy.to_owned(),
+            });
         }
     }
     found

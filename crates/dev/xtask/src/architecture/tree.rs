@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Tree {
     /// Every package, the workspace's own and foreign ones.
     pub packages: Vec<Package>,
-    /// Every Rust file below `crates/`.
+    /// Every Rust file below `crates/` and `examples/`.
     pub files: Vec<SourceFile>,
 }
 
@@ -57,7 +57,7 @@ pub struct SourceFile {
     pub text: String,
 }
 
-/// Layers from the lowest to the highest; `dev` stands outside and above all.
+/// Layers from the lowest to the highest; `dev` stands outside and above all, and nobody sees `examples`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layer {
     /// Said by everyone: no network, no driver.
@@ -74,6 +74,8 @@ pub enum Layer {
     Apps,
     /// Never shipped.
     Dev,
+    /// What a user of the libraries would write.
+    Examples,
 }
 
 impl Layer {
@@ -81,7 +83,11 @@ impl Layer {
     #[must_use]
     pub fn of(path: &str) -> Option<Self> {
         let mut parts = path.split('/');
-        let layer = (parts.next()? == "crates").then(|| parts.next())??;
+        let layer = match parts.next()? {
+            "crates" => parts.next()?,
+            "examples" => return Some(Self::Examples),
+            _ => return None,
+        };
         Some(match layer {
             "base" => Self::Base,
             "stores" => Self::Stores,
@@ -105,6 +111,7 @@ impl fmt::Display for Layer {
             Self::Lab => "lab",
             Self::Apps => "apps",
             Self::Dev => "dev",
+            Self::Examples => "examples",
         })
     }
 }

@@ -28,12 +28,10 @@ impl Message {
     /// dash of its stream, the message's type is the event's.
     #[must_use]
     pub fn of(event: &Event, payload: impl Into<String>) -> Self {
-        let stream = event.stream.as_str();
-        let (aggregate_type, aggregate_id) = stream.split_once('-').unwrap_or((stream, stream));
         Self {
             id: identity(event.id, 0),
-            aggregate_type: aggregate_type.to_owned(),
-            aggregate_id: aggregate_id.to_owned(),
+            aggregate_type: event.stream.category().to_owned(),
+            aggregate_id: event.stream.id().to_owned(),
             message_type: event.event_type.as_str().to_owned(),
             payload: payload.into(),
             position: event.position,

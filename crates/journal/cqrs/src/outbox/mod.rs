@@ -1,8 +1,9 @@
 //! Messages to others, written in the transaction of the projection's checkpoint and relayed from there to a broker.
 //!
 //! A message is a row of the table `outbox`, made by [`Message::insert`] and returned from
-//! [`Projection::effects`](crate::projection::Projection::effects): it is there once, or its event was not projected. The
-//! [`Relay`] publishes rows and deletes what the broker has acknowledged. What it promises:
+//! [`Projection::effects`](crate::projection::Projection::effects), or said with
+//! [`Made::tell`](crate::projection::Made::tell): it is there once, or its event was not projected. The [`Relay`] publishes
+//! rows and deletes what the broker has acknowledged. Whoever receives them has an [inbox](crate::inbox). What it promises:
 //!
 //! - **At least once, under an identity that never changes**: it comes from the event's. Whoever receives a message twice
 //!   knows it by [`Message::id`]; a broker with a duplicate window stores it once.
@@ -14,6 +15,10 @@
 //!   [`Outbox::status`] tells how much waits and since when.
 //! - **Rows are read in the order of their positions**: a key with a long backlog is waited for by those that come after it.
 //! - **What the broker refuses for good holds its own key alone**, until somebody releases or drops it.
+//!
+//! To ask something of another service from within a saga's step, add an event to an aggregate under the step's key, and have
+//! the message made of that event: it goes out once, and after all that was said of the aggregate before, so that a request
+//! and what takes it back never change places.
 //!
 //! The first columns of the table are those that Debezium's outbox event router reads (`id`, `aggregatetype`,
 //! `aggregateid`, `type`, `payload`), so that a relay of that kind may take this one's place.

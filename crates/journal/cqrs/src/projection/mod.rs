@@ -12,12 +12,14 @@ mod names;
 mod parked;
 mod projector;
 mod swap;
+mod table_of;
 
 use atalaya_eventstore::{Dialect, Event, Selection, Statement};
 
 pub use error::ProjectionError;
 pub use names::Names;
 pub use projector::{Projector, Status, Turn};
+pub use table_of::{Made, RowPerAggregate, TableOf};
 
 /// Why an event cannot be projected. The text reaches logs and the list of parked events: never a value of anybody's.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,3 +7,5 @@ mod outages;
 mod refused;
 mod relays;
 mod table;
+
+pub(crate) use orders::{server, stream};

@@ -21,12 +21,12 @@ static SERVER: OnceLock<NatsServer> = OnceLock::new();
 static STREAMS: AtomicU32 = AtomicU32::new(0);
 
 /// A broker that no test stops.
-pub(super) fn server() -> &'static NatsServer {
+pub(crate) fn server() -> &'static NatsServer {
     SERVER.get_or_init(|| NatsServer::start().unwrap())
 }
 
 /// A stream of its own in a broker.
-pub(super) fn stream(url: &str) -> Options {
+pub(crate) fn stream(url: &str) -> Options {
     let number = STREAMS.fetch_add(1, Ordering::Relaxed);
     let mut options = Options::new(url, format!("S{}-{number}", std::process::id()), format!("s{number}"));
     options.answer_limit = Duration::from_secs(2);

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 
 use crate::commit::Head;
 use crate::subscription::{Checkpoint, CheckpointKey};
-use crate::{Append, Appended, Conflict, Error, Page, Position, Read, Snapshot, StreamName};
+use crate::{Append, AppendId, Appended, Conflict, Error, Page, Position, Read, Snapshot, StreamName};
 
 pub(crate) use audit::{Audit, Ends, StoredRow, Unreadable};
 pub(crate) use postgres::Postgres;
@@ -33,6 +33,9 @@ pub(crate) trait Backend: Audit + Send + Sync + 'static {
 
     /// The database's clock, in microseconds since 1970 UTC.
     fn now_us(&self) -> BoxFuture<'_, Result<i64, Error>>;
+
+    /// What an append was answered, if it was made.
+    fn appended(&self, id: AppendId) -> BoxFuture<'_, Result<Option<Appended>, Error>>;
 
     /// The version of a stream's last event; 0 for none.
     fn version(&self, stream: StreamName) -> BoxFuture<'_, Result<u64, Error>>;

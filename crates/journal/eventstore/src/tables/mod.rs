@@ -12,6 +12,8 @@ use futures_util::future::BoxFuture;
 
 pub use value::{Row, Value};
 
+use crate::Place;
+
 /// One statement. Parameters are `$1`, `$2` and so on, in both databases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
@@ -91,6 +93,17 @@ pub(crate) trait Database: Send + Sync + 'static {
 pub struct Tables(std::sync::Arc<dyn Database>);
 
 impl Tables {
+    /// The tables of a place.
+    ///
+    /// # Errors
+    /// As [`Tables::open_sqlite`] and [`Tables::open_postgres`].
+    pub async fn open(place: &Place) -> Result<Self, TablesError> {
+        match place {
+            Place::Folder(folder) => Self::open_sqlite(&folder.join("tables.db")).await,
+            Place::Postgres(url) => Self::open_postgres(url).await,
+        }
+    }
+
     /// Tables in a file of SQLite, which is made where there is none, readable by its owner alone.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ async fn a_repeat_gives_the_first_answer_also_after_a_restart(ground: &Ground) {
     let store = ground.open().await;
     store.append(one("other-1", Expected::None)).await.unwrap();
     let append = numbered("a-1", 0..3);
+    assert_eq!(store.appended(append.id).await.unwrap(), None);
     let first = store.append(append.clone()).await.unwrap();
     assert!(!first.repeated);
     store.append(one("a-1", Expected::Exact(3))).await.unwrap();
@@ -23,8 +24,10 @@ async fn a_repeat_gives_the_first_answer_also_after_a_restart(ground: &Ground) {
     assert!(again.repeated);
     store.close().await;
     let store = ground.open().await;
+    let asked = store.appended(append.id).await.unwrap().unwrap();
     let later = store.append(append).await.unwrap();
-    for repeat in [again, later] {
+    for repeat in [again, asked, later] {
+        assert!(repeat.repeated);
         assert_eq!((repeat.first, repeat.last, repeat.versions), (first.first, first.last, first.versions.clone()));
     }
     assert_eq!(all(&store).await.len(), 5);

@@ -1,12 +1,13 @@
 //! Opening, closing, and what is no journal.
 
-use atalaya_eventstore::{Error, Expected, Options, Position};
+use atalaya_eventstore::{Error, Expected, Options, Place, Position, Statement, Store, Tables, Value};
 
 use crate::ground::Ground;
 use crate::making::{all, one};
 
 on_every_backend! {
     a_journal_is_made_by_whoever_comes_first_of_many
+    a_place_holds_a_journal_and_the_tables_beside_it
     a_journal_of_a_later_version_is_refused_untouched
     what_is_taken_is_answered_before_the_store_is_closed
     a_caller_that_goes_away_does_not_take_its_append_with_it
@@ -18,6 +19,22 @@ async fn a_journal_is_made_by_whoever_comes_first_of_many(ground: &Ground) {
         store.append(one("a-1", Expected::Any)).await.unwrap();
     }
     assert_eq!(all(&opened[0]).await.len(), 8);
+}
+
+async fn a_place_holds_a_journal_and_the_tables_beside_it(ground: &Ground) {
+    let text = match ground {
+        Ground::Sqlite(_) => ground.file().parent().unwrap().display().to_string(),
+        Ground::Postgres { server, database } => server.url(database),
+    };
+    let place: Place = text.parse().unwrap();
+    let store = Store::open(&place, Options::default()).await.unwrap();
+    store.append(one("a-1", Expected::None)).await.unwrap();
+    assert_eq!(all(&ground.open().await).await.len(), 1);
+    let tables = Tables::open(&place).await.unwrap();
+    let statement = |sql: &str| Statement::new(sql, Vec::new());
+    tables.run(vec![statement("CREATE TABLE t (n bigint)"), statement("INSERT INTO t VALUES (7)")]).await.unwrap();
+    let again = Tables::open(&place).await.unwrap();
+    assert_eq!(again.query(statement("SELECT n FROM t")).await.unwrap(), [[Value::Integer(7)]]);
 }
 
 async fn a_journal_of_a_later_version_is_refused_untouched(ground: &Ground) {

@@ -30,7 +30,7 @@ use super::{Answers, Audit, Backend, Ends, StoredRow};
 use crate::chain::{Digest, Span};
 use crate::commit::Head;
 use crate::subscription::{Checkpoint, CheckpointKey};
-use crate::{Append, Error, Options, Page, Position, Read, Snapshot, StreamName};
+use crate::{Append, AppendId, Appended, Error, Options, Page, Position, Read, Snapshot, StreamName};
 
 use connection::{Connection, Purpose};
 use listen::Listener;
@@ -82,6 +82,10 @@ impl Backend for Postgres {
 
     fn now_us(&self) -> BoxFuture<'_, Result<i64, Error>> {
         pooled(&self.pool, "reading its clock", |connection| read::now_us(connection).boxed())
+    }
+
+    fn appended(&self, id: AppendId) -> BoxFuture<'_, Result<Option<Appended>, Error>> {
+        pooled(&self.pool, "reading appends", move |connection| write::appended(connection, id).boxed())
     }
 
     fn version(&self, stream: StreamName) -> BoxFuture<'_, Result<u64, Error>> {

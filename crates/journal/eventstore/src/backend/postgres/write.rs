@@ -174,6 +174,15 @@ impl Writer {
     }
 }
 
+/// What an append was answered, if it was made. Neither row of it ever changes, so that no transaction is needed.
+pub(super) async fn appended(connection: &mut Connection, id: AppendId) -> Result<Option<Appended>, Error> {
+    let statement = connection.statement(MADE).await?;
+    let ids = [*id.as_uuid()];
+    let rows = connection.session.query_prepared(&statement, &[&ids.as_slice()]).await.map_err(failed(DECIDING))?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(Some(answer_of(connection, row).await?.answer))
+}
+
 /// What an append that was made had been answered.
 async fn answer_of(connection: &mut Connection, row: &atalaya_postgres::Row) -> Result<StoredAppend, Error> {
     let (first, last): (i64, i64) = (row.get(2), row.get(3));

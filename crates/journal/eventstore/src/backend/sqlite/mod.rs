@@ -29,7 +29,7 @@ use super::{Answers, Audit, Backend, Ends, StoredRow};
 use crate::chain::{Digest, Span};
 use crate::commit::Head;
 use crate::subscription::{Checkpoint, CheckpointKey};
-use crate::{Append, Error, Options, Page, Position, Read, Snapshot, StreamName};
+use crate::{Append, AppendId, Appended, Error, Options, Page, Position, Read, Snapshot, StreamName};
 
 pub(crate) use connection::open as open_connection;
 pub(crate) use failure::{failed, held};
@@ -92,6 +92,10 @@ impl Backend for Sqlite {
 
     fn now_us(&self) -> BoxFuture<'_, Result<i64, Error>> {
         std::future::ready(Ok(write::now_us())).boxed()
+    }
+
+    fn appended(&self, id: AppendId) -> BoxFuture<'_, Result<Option<Appended>, Error>> {
+        self.readers.run(move |connection| write::appended(connection, id)).boxed()
     }
 
     fn version(&self, stream: StreamName) -> BoxFuture<'_, Result<u64, Error>> {

@@ -75,7 +75,13 @@ fn known(transaction: &Transaction<'_>, appends: &[Append]) -> Result<Known, Err
     Ok(Known { head, now_us: now_us(), versions, appends: made, taken })
 }
 
-/// What an append was answered, if it was made.
+/// What an append was answered, if it was made: of one snapshot, since it takes two statements.
+pub(super) fn appended(connection: &mut Connection, id: AppendId) -> Result<Option<Appended>, Error> {
+    let transaction = connection.transaction().map_err(failed(DECIDING))?;
+    Ok(append_of(&transaction, id)?.map(|made| made.answer))
+}
+
+/// An append that was made.
 fn append_of(transaction: &Transaction<'_>, id: AppendId) -> Result<Option<StoredAppend>, Error> {
     let sql = "SELECT body, first_position, last_position FROM appends WHERE id = ?1";
     let mut statement = transaction.prepare_cached(sql).map_err(failed(DECIDING))?;
