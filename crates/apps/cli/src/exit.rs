@@ -11,8 +11,6 @@ pub(crate) const DIFFERENT: u8 = 3;
 /// Refused because it would not be safe.
 pub(crate) const REFUSED: u8 = 4;
 
-const INTERRUPTED: &str = "interrupted";
-
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -31,17 +29,12 @@ impl Failure {
     }
 
     /// The end that a signal brings.
-    pub(crate) fn interrupted() -> Self {
+    pub(crate) fn of_signal() -> Self {
         Self {
             code: FAILED,
-            message: INTERRUPTED.to_owned(),
+            message: "interrupted".to_owned(),
             hint: Some("run the same command again to go on".to_owned()),
         }
-    }
-
-    /// Whether a signal brought it.
-    pub(crate) fn is_interrupt(&self) -> bool {
-        self.message == INTERRUPTED
     }
 
     /// Wrong usage, said in one line.

@@ -1,14 +1,16 @@
 //! The async runtime, and the end that an interrupt brings.
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use crate::exit::{self, Failure};
 
 /// Runs a future to its end, or until the process is interrupted; everything is resumable, so an interrupt
 /// just ends it.
 pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
-    run(interruptible(future))?
+    run(async { Signals::listen()?.end(future).await.map_err(|Interrupted| Failure::of_signal()) })?
 }
 
-/// Runs a future to its end, whatever comes: what may be interrupted within it is [`interruptible`].
+/// Runs a future to its end, whatever comes: what may be interrupted within it is run by [`Signals`].
 pub(crate) fn run<F: Future>(future: F) -> Result<F::Output, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -20,13 +22,29 @@ pub(crate) fn run<F: Future>(future: F) -> Result<F::Output, Failure> {
     Ok(output)
 }
 
-/// Drops a future when the process is interrupted.
-pub(crate) async fn interruptible<F: Future>(future: F) -> Result<F::Output, Failure> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .map_err(|error| Failure::new(exit::FAILED, &error, None))?;
-    tokio::select! {
-        output = future => Ok(output),
-        _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
-        _ = terminate.recv() => Err(Failure::interrupted()),
+/// A signal came that ends the process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interrupted;
+
+/// Signals that end the process. One that comes between two futures ends the next one.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Takes signals from here on: nobody else ends the process for them.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let taken = |kind| signal(kind).map_err(|error| Failure::new(exit::FAILED, &error, None));
+        Ok(Self { interrupt: taken(SignalKind::interrupt())?, terminate: taken(SignalKind::terminate())? })
+    }
+
+    /// Runs a future to its end; drops it at a signal.
+    pub(crate) async fn end<F: Future>(&mut self, future: F) -> Result<F::Output, Interrupted> {
+        tokio::select! {
+            output = future => Ok(output),
+            _ = self.interrupt.recv() => Err(Interrupted),
+            _ = self.terminate.recv() => Err(Interrupted),
+        }
     }
 }

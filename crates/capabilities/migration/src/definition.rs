@@ -20,8 +20,9 @@ pub(crate) const FOLLOW: &str = "follow";
 /// What is ours goes.
 pub(crate) const REMOVE: &str = "remove";
 
-/// The steps that runs do, with what shows that each is done.
-pub(crate) const BY_RUNS: [(&str, Reached); 2] = [(BEGIN, Reached::Copy), (COPY, Reached::Stream)];
+/// The steps that the saga only asks for, with what the target shows once each is done.
+pub(crate) const BY_OTHERS: [(&str, Reached); 3] =
+    [(BEGIN, Reached::Copy), (COPY, Reached::Stream), (FOLLOW, Reached::Finished)];
 
 /// Whoever calls for the last steps calls again after a failure: there is nobody who would be told that it was given up.
 const AGAIN: Retry = Retry { attempts: u32::MAX, backoff: Duration::from_secs(1), backoff_max: Duration::from_secs(1) };

@@ -1,9 +1,9 @@
-//! What can go wrong.
+//! Why an operation cannot go on.
 
 use atalaya_data::MigrationId;
 use atalaya_saga::End;
 
-/// What can go wrong.
+/// Why an operation cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The journal.
@@ -12,10 +12,10 @@ pub enum Error {
     /// The saga.
     #[error("the migration's saga cannot go on")]
     Saga(#[from] atalaya_saga::Error),
-    /// The table of migrations.
+    /// The table of migrations, while it is made of the journal.
     #[error("the journal's table of migrations cannot be read or written")]
     Projection(#[from] atalaya_cqrs::projection::ProjectionError),
-    /// The same.
+    /// The table of migrations, while it is read.
     #[error("the journal's table of migrations cannot be read or written")]
     Tables(#[from] atalaya_eventstore::TablesError),
     /// The target knows a migration that is over by the journal.
@@ -29,6 +29,12 @@ pub enum Error {
     /// It is on its way back.
     #[error("migration `{id}` is being aborted")]
     GoesBack {
+        /// Which one.
+        id: MigrationId,
+    },
+    /// Everything is removed, and the journal does not say so yet.
+    #[error("migration `{id}` is finished, but for the journal's last word")]
+    LastWord {
         /// Which one.
         id: MigrationId,
     },
@@ -54,6 +60,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::GoesBack { .. } => Some("`atalaya migrate abort` again takes it to its end".to_owned()),
+            Self::LastWord { .. } => Some("`atalaya migrate finish` again writes it".to_owned()),
             Self::Journal(_) | Self::Tables(_) | Self::Projection(_) => {
                 Some("see `--journal` and `--state`; `atalaya journal verify` looks at what is stored".to_owned())
             }
@@ -64,7 +71,7 @@ impl Error {
     /// Whether it is a refusal: nothing was done, and it would not be safe to.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
-        matches!(self, Self::Over { .. } | Self::GoesBack { .. })
+        matches!(self, Self::Over { .. } | Self::GoesBack { .. } | Self::LastWord { .. })
     }
 }
 

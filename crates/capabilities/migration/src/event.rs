@@ -43,6 +43,8 @@ pub enum Verdict {
 pub enum MigrationEvent {
     /// A process began to copy or follow.
     RunBegan {
+        /// Which run: drawn by it.
+        run: String,
         /// The program's version.
         version: String,
         /// The machine that it runs on.
@@ -85,6 +87,8 @@ pub enum MigrationEvent {
     },
     /// The process ended its work. A run without this event was killed, or lost its journal.
     RunEnded {
+        /// Which run.
+        run: String,
         /// `caught up`, `stopped`, `failed`, `refused`, `interrupted`.
         outcome: String,
         /// Why, where it was not asked for.
@@ -104,6 +108,8 @@ pub enum MigrationEvent {
     },
     /// Both sides were compared.
     Proven {
+        /// Who asked for it.
+        by: String,
         /// What was looked at.
         extent: Extent,
         /// What it came to.
@@ -194,14 +200,8 @@ fn cut(text: &mut String) {
 }
 
 /// The types that the table of migrations is made of.
-pub(crate) const SHOWN_TYPES: [&str; 6] = [
-    "MigrationRunBegan",
-    "MigrationPhaseBegan",
-    "MigrationRunEnded",
-    "MigrationStopAsked",
-    "MigrationProven",
-    "MigrationTableCopied",
-];
+pub(crate) const SHOWN_TYPES: [&str; 5] =
+    ["MigrationRunBegan", "MigrationPhaseBegan", "MigrationRunEnded", "MigrationProven", "MigrationTableCopied"];
 
 /// The stream of a migration's events.
 pub(crate) fn stream(id: &MigrationId) -> Option<StreamName> {
@@ -216,6 +216,7 @@ mod tests {
     #[test]
     fn events_are_stored_as_ever() {
         let proven = MigrationEvent::Proven {
+            by: "ann".to_owned(),
             extent: Extent::Full,
             verdict: Verdict::Equal,
             tables: 2,
@@ -224,8 +225,9 @@ mod tests {
         };
         let golden = [
             (
-                r#"{"kind":"run_began","version":"0.1.0","host":"h","process":7,"by":"ann"}"#,
+                r#"{"kind":"run_began","run":"r1","version":"0.1.0","host":"h","process":7,"by":"ann"}"#,
                 MigrationEvent::RunBegan {
+                    run: "r1".to_owned(),
                     version: "0.1.0".to_owned(),
                     host: "h".to_owned(),
                     process: 7,
@@ -233,10 +235,17 @@ mod tests {
                 },
             ),
             (
-                r#"{"kind":"run_ended","outcome":"failed","reason":"no"}"#,
-                MigrationEvent::RunEnded { outcome: "failed".to_owned(), reason: Some("no".to_owned()) },
+                r#"{"kind":"run_ended","run":"r1","outcome":"failed","reason":"no"}"#,
+                MigrationEvent::RunEnded {
+                    run: "r1".to_owned(),
+                    outcome: "failed".to_owned(),
+                    reason: Some("no".to_owned()),
+                },
             ),
-            (r#"{"kind":"proven","extent":"full","verdict":"equal","tables":2,"rows":7,"different":[]}"#, proven),
+            (
+                r#"{"kind":"proven","by":"ann","extent":"full","verdict":"equal","tables":2,"rows":7,"different":[]}"#,
+                proven,
+            ),
             (r#"{"kind":"caught_up"}"#, MigrationEvent::CaughtUp),
         ];
         for (text, event) in golden {

@@ -24,5 +24,5 @@ pub use event::{Extent, MigrationEvent, Verdict};
 pub use migrations::{Migrations, open_sagas};
 pub use operation::{Done, Operation};
 pub use recorder::Recorder;
-pub use standing::{RunEnd, Standing, Standings};
+pub use standing::{LastProof, LastRun, Standing, Standings};
 pub use subject::{Known, Reached, Subject};

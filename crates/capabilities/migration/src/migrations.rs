@@ -1,15 +1,16 @@
 //! The migrations of one journal.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use atalaya_data::MigrationId;
 use atalaya_eventstore::{Store, Tables};
-use atalaya_saga::{Options, Phase, SagaId, Sagas, Standing as Advanced, Way};
+use atalaya_saga::{Options, Phase, SagaId, Sagas, Way};
 use futures_util::future::BoxFuture;
 use rand::RngExt;
 
-use crate::definition::{BEGIN, KIND, definition};
+use crate::definition::{BEGIN, KIND, REMOVE, definition};
 use crate::operation::{Operation, saga_of};
 use crate::standing::{Standing, Standings};
 use crate::{Engine, Error, Idle, Known, Subject};
@@ -29,7 +30,18 @@ pub struct Migrations {
 /// The engine, and why it last did not do what it was asked for.
 pub(crate) struct Called {
     engine: Arc<dyn Engine>,
+    /// Only who finishes or aborts has it do anything: whoever looks, notes or runs may find the saga at its last step.
+    permitted: AtomicBool,
     failed: Mutex<Option<String>>,
+}
+
+/// The engine may be asked for as long as this lives.
+pub(crate) struct Permit<'a>(&'a Called);
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.0.permitted.store(false, Ordering::SeqCst);
+    }
 }
 
 impl Called {
@@ -40,6 +52,18 @@ impl Called {
         done
     }
 
+    pub(crate) fn permit(&self) -> Permit<'_> {
+        self.permitted.store(true, Ordering::SeqCst);
+        Permit(self)
+    }
+
+    fn refuse(&self) -> Result<(), String> {
+        match self.permitted.load(Ordering::SeqCst) {
+            true => Ok(()),
+            false => Err("to be done by `atalaya migrate finish` or `abort`".to_owned()),
+        }
+    }
+
     /// Why not, once.
     pub(crate) fn take_failure(&self) -> Option<String> {
         self.failed.lock().ok()?.take()
@@ -48,11 +72,17 @@ impl Called {
 
 impl Engine for Called {
     fn clean_up(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async { self.keep(self.engine.clean_up().await) })
+        Box::pin(async {
+            self.refuse()?;
+            self.keep(self.engine.clean_up().await)
+        })
     }
 
     fn withdraw(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async { self.keep(self.engine.withdraw().await) })
+        Box::pin(async {
+            self.refuse()?;
+            self.keep(self.engine.withdraw().await)
+        })
     }
 }
 
@@ -76,7 +106,7 @@ impl Migrations {
     /// # Errors
     /// Never, unless this program is wrong about its own definition.
     pub fn open(store: Store, tables: Tables, engine: Arc<dyn Engine>) -> Result<Self, Error> {
-        let called = Arc::new(Called { engine, failed: Mutex::new(None) });
+        let called = Arc::new(Called { engine, permitted: AtomicBool::new(false), failed: Mutex::new(None) });
         let sagas = sagas(store.clone(), &(Arc::clone(&called) as Arc<dyn Engine>))?;
         Ok(Self { store, tables, sagas, called })
     }
@@ -84,7 +114,7 @@ impl Migrations {
     /// The migration that a run is about to begin, or to go on with; `known` is what the target says of it.
     ///
     /// # Errors
-    /// [`Error::Over`] and [`Error::GoesBack`] where the journal forbids a run.
+    /// [`Error::Over`], [`Error::GoesBack`] and [`Error::LastWord`] where the journal forbids a run.
     pub async fn begin(&self, subject: &Subject, known: Option<Known>) -> Result<Operation, Error> {
         let operation = match known {
             Some(known) => self.take_up(subject, &known).await?,
@@ -94,10 +124,11 @@ impl Migrations {
             },
         };
         operation.refuse_way_back().await?;
-        match operation.advance().await? {
-            Advanced::Over(Phase::Ended { end }) => Err(Error::Over { id: operation.id().clone(), end }),
-            _ => Ok(operation),
+        if let Phase::Ended { end } = operation.show().await?.phase {
+            return Err(Error::Over { id: operation.id().clone(), end });
         }
+        operation.ask_others().await?;
+        Ok(operation)
     }
 
     /// The migration that the target or, where it knows none, the journal has under way; none where neither does.
@@ -150,6 +181,9 @@ impl Migrations {
     async fn begun(&self, subject: &Subject) -> Result<Option<MigrationId>, Error> {
         let standing = self.standings().await?.newest(subject).await?;
         let Some(standing) = standing.filter(|standing| standing.ended.is_none()) else { return Ok(None) };
+        if goes_forward(&standing) && standing.step.as_deref() == Some(REMOVE) {
+            return Err(Error::LastWord { id: standing.id });
+        }
         let saga = saga_of(&standing.id)?;
         if goes_forward(&standing) && standing.step.as_deref().is_none_or(|step| step == BEGIN) {
             return Ok(Some(standing.id));

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use atalaya_data::MigrationId;
 use atalaya_eventstore::{Append, Expected, Store};
-use atalaya_saga::{Answer, End, Phase, SagaId, Sagas, Standing, StepPhase, StepView, View, Way};
+use atalaya_saga::{Answer, End, Phase, Progress, SagaId, Sagas, StepPhase, StepView, View, Way};
 use serde_json::Value;
 
-use crate::definition::{BY_RUNS, FOLLOW, REMOVE};
+use crate::definition::{BY_OTHERS, FOLLOW, REMOVE};
 use crate::event::{MigrationEvent, stream};
 use crate::migrations::Called;
 use crate::{Error, Reached};
@@ -94,36 +94,45 @@ impl Operation {
         Ok(())
     }
 
-    /// Writes down that a run has come so far.
+    /// Writes down that the target has come so far.
     ///
     /// # Errors
     /// When the journal does not take it.
     pub async fn reached(&self, reached: Reached) -> Result<(), Error> {
-        let done: Vec<_> = BY_RUNS.iter().filter(|(_, when)| *when <= reached).collect();
-        for (step, _) in done {
-            // Who repairs a stuck or ended saga by hand is not contradicted.
-            match self.sagas.signal(&self.saga, step, "reached", Answer::Done { output: Value::Null }).await {
-                Ok(_) | Err(atalaya_saga::Error::Ended { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
+        for (step, _) in BY_OTHERS.iter().filter(|(_, when)| *when <= reached) {
+            self.answer(step, Value::Null).await?;
         }
-        self.advance().await.map(|_| ())
+        if reached == Reached::Finished { Ok(()) } else { self.ask_others().await }
     }
 
-    /// Takes the saga as far as it goes.
-    pub(crate) async fn advance(&self) -> Result<Standing, Error> {
-        Ok(self.sagas.advance(&self.saga).await?)
+    /// The first answer counts. A saga that a person has ended is not contradicted.
+    async fn answer(&self, step: &str, output: Value) -> Result<(), Error> {
+        match self.sagas.signal(&self.saga, step, "reached", Answer::Done { output }).await {
+            Ok(_) | Err(atalaya_saga::Error::Ended { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// Ends it: both sides are proven, everything of ours is removed.
+    /// Has the saga ask for the next step that others do. Never for the last one, which [`Operation::finish`] alone has
+    /// done, nor for anything on the way back.
+    pub(crate) async fn ask_others(&self) -> Result<(), Error> {
+        let view = self.show().await?;
+        let goes_on = view.phase == (Phase::Going { way: Way::Forward });
+        let next = view.steps.iter().find(|step| step.state != StepPhase::Done);
+        let asked = |step: &StepView| step.name == FOLLOW && step.state != StepPhase::Open;
+        if goes_on && next.is_some_and(|step| step.name != REMOVE && !asked(step)) {
+            self.sagas.advance(&self.saga).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends it, once the target says that nothing is followed any more: everything of ours is removed.
     ///
     /// # Errors
     /// [`Error::NotDone`] where the engine failed: the same call goes on.
-    pub async fn finish(&self, proof: Value) -> Result<Done, Error> {
-        match self.sagas.signal(&self.saga, FOLLOW, "finished", Answer::Done { output: proof }).await {
-            Ok(_) | Err(atalaya_saga::Error::Ended { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+    pub async fn finish(&self, by: &str, proof: Value) -> Result<Done, Error> {
+        self.answer(FOLLOW, serde_json::json!({ "by": by, "proof": proof })).await?;
+        self.reached(Reached::Finished).await?;
         self.drive(End::Completed).await
     }
 
@@ -144,18 +153,19 @@ impl Operation {
     }
 
     async fn drive(&self, wanted: End) -> Result<Done, Error> {
+        let _permit = self.called.permit();
         loop {
-            match self.advance().await? {
-                Standing::Over(Phase::Ended { end }) if end == wanted => return Ok(Done::Now),
-                Standing::Over(Phase::Ended { .. }) => return Ok(Done::Before),
-                Standing::Over(Phase::Stuck { reason, .. }) => return Err(Error::NotDone { reason }),
-                Standing::Over(Phase::Going { way: Way::Forward | Way::Back }) => {}
-                Standing::Until(wait) => match self.called.take_failure() {
+            match self.sagas.advance(&self.saga).await? {
+                Progress::Over(Phase::Ended { end }) if end == wanted => return Ok(Done::Now),
+                Progress::Over(Phase::Ended { .. }) => return Ok(Done::Before),
+                Progress::Over(Phase::Stuck { reason, .. }) => return Err(Error::NotDone { reason }),
+                Progress::Over(Phase::Going { way: Way::Forward | Way::Back }) => {}
+                Progress::Until(wait) => match self.called.take_failure() {
                     Some(reason) => return Err(Error::NotDone { reason }),
                     // An earlier call's failure is waited out.
                     None => tokio::time::sleep(wait).await,
                 },
-                Standing::Signal => {
+                Progress::Signal => {
                     return Err(Error::NotDone { reason: "the migration has not come so far".to_owned() });
                 }
             }

@@ -50,11 +50,20 @@ impl Recorder {
         let _full = self.queue.try_send(Said::Reached(reached));
     }
 
-    /// Writes the rest, for a while at most.
-    pub async fn close(self) {
-        drop(self.queue);
-        let mut task = self.task;
-        if tokio::time::timeout(CLOSE_LIMIT, &mut task).await.is_err() {
+    /// Returns once everything that was said by now has been taken out of the queue.
+    pub async fn until_taken(&self) {
+        let _gone = self.queue.reserve_many(QUEUE).await;
+    }
+
+    /// Writes the rest and a last event, for a while at most.
+    pub async fn close(self, last: MigrationEvent) {
+        let Self { queue, mut task, .. } = self;
+        let closing = async {
+            let _gone = queue.send(Said::Happened(last)).await;
+            drop(queue);
+            (&mut task).await
+        };
+        if tokio::time::timeout(CLOSE_LIMIT, closing).await.is_err() {
             task.abort();
         }
     }

@@ -5,18 +5,18 @@ use std::time::Duration;
 use atalaya_cqrs::projection::{Names, Poison, Projection, ProjectionError, Projector, Table, Turn};
 use atalaya_data::MigrationId;
 use atalaya_eventstore::{Dialect, Event, EventType, Row, Selection, Statement, Store, Tables, Value};
-use atalaya_saga::{SagaEvent, Way};
+use atalaya_saga::{End, SagaEvent, Way};
 use serde::Serialize;
 
 use crate::definition::KIND;
 use crate::event::{MigrationEvent, SHOWN_TYPES};
-use crate::{Error, Subject};
+use crate::{Error, Extent, Subject, Verdict};
 
 const TABLE: &str = "atalaya_migrations";
 const COLUMNS: &str = "id text PRIMARY KEY, name text NOT NULL, source text NOT NULL, target text NOT NULL,
     started_position bigint NOT NULL, started_at_us bigint NOT NULL, step text, way text NOT NULL, ended text,
     ended_at_us bigint, reason text, phase text, tables_copied bigint NOT NULL, runs bigint NOT NULL,
-    run_began_at_us bigint, run_by text, run_host text, run_process bigint, run_version text, run_ended_at_us bigint,
+    run_id text, run_began_at_us bigint, run_by text, run_host text, run_process bigint, run_version text, run_ended_at_us bigint,
     run_outcome text, run_reason text, proven_at_us bigint, proof_extent text, proof_verdict text, proof_tables bigint";
 /// What [`read`] takes, in its order.
 const READ: &str =
@@ -43,8 +43,8 @@ pub struct Standing {
     pub step: Option<String>,
     /// Whether it goes on or back.
     pub way: Way,
-    /// `completed`, `compensated` or `abandoned`.
-    pub ended: Option<String>,
+    /// How it ended.
+    pub ended: Option<End>,
     /// When it ended.
     pub ended_at_us: Option<i64>,
     /// Why it goes back, is stuck or was given up.
@@ -56,14 +56,27 @@ pub struct Standing {
     /// How many runs there were.
     pub runs: i64,
     /// The last run.
-    pub last_run: Option<RunEnd>,
-    /// The last proof: when, of what, with which verdict, over how many tables.
-    pub proof: Option<(i64, String, String, i64)>,
+    pub last_run: Option<LastRun>,
+    /// The last proof.
+    pub proof: Option<LastProof>,
 }
 
-/// A run, and how it ended.
+/// What was proven last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RunEnd {
+pub struct LastProof {
+    /// When, in microseconds since 1970 UTC.
+    pub at_us: i64,
+    /// What was looked at.
+    pub extent: Extent,
+    /// What it came to.
+    pub verdict: Verdict,
+    /// How many tables were compared.
+    pub tables: i64,
+}
+
+/// The run that began last, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LastRun {
     /// When it began.
     pub began_at_us: i64,
     /// Who started it.
@@ -130,7 +143,7 @@ fn read(row: &Row) -> Result<Standing, Error> {
     let required = |text: Option<String>| text.ok_or(Error::Unreadable);
     let last_run = match number(12) {
         None => None,
-        Some(began_at_us) => Some(RunEnd {
+        Some(began_at_us) => Some(LastRun {
             began_at_us,
             by: required(text(13))?,
             host: required(text(14))?,
@@ -148,18 +161,38 @@ fn read(row: &Row) -> Result<Standing, Error> {
         started_at_us: number(3).ok_or(Error::Unreadable)?,
         step: text(4),
         way: if text(5).as_deref() == Some(BACK) { Way::Back } else { Way::Forward },
-        ended: text(6),
+        ended: text(6).map(|word| from_word(&word)).transpose()?,
         ended_at_us: number(7),
         reason: text(8),
         phase: text(9),
         tables_copied: number(10).unwrap_or_default(),
         runs: number(11).unwrap_or_default(),
         last_run,
-        proof: number(20).and_then(|at_us| Some((at_us, text(21)?, text(22)?, number(23)?))),
+        proof: match number(20) {
+            None => None,
+            Some(at_us) => Some(LastProof {
+                at_us,
+                extent: from_word(&required(text(21))?)?,
+                verdict: from_word(&required(text(22))?)?,
+                tables: number(23).unwrap_or_default(),
+            }),
+        },
     })
 }
 
 const BACK: &str = "back";
+
+/// A word as the events and the table have it.
+fn word(of: &impl Serialize) -> Value {
+    match serde_json::to_value(of) {
+        Ok(serde_json::Value::String(word)) => Value::from(word),
+        Ok(_) | Err(_) => Value::Null,
+    }
+}
+
+fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, Error> {
+    serde_json::from_value(word.into()).map_err(|_| Error::Unreadable)
+}
 
 /// Makes the table.
 struct Migrations;
@@ -204,8 +237,8 @@ fn update(table: &str, id: &str, set: &str, mut values: Vec<Value>) -> Vec<State
 fn of_saga(table: &str, id: &str, said: SagaEvent, event: &Event) -> Vec<Statement> {
     let at_us = Value::Integer(event.recorded_at_us);
     let to = |set: &str, values: Vec<Value>| update(table, id, set, values);
-    let ended = |how: &str, reason: Option<String>| {
-        let values = vec![Value::from(how), at_us.clone(), reason.map_or(Value::Null, Value::from)];
+    let ended = |how: End, reason: Option<String>| {
+        let values = vec![word(&how), at_us.clone(), reason.map_or(Value::Null, Value::from)];
         to("ended = $2, ended_at_us = $3, reason = coalesce($4, reason)", values)
     };
     match said {
@@ -227,9 +260,9 @@ fn of_saga(table: &str, id: &str, said: SagaEvent, event: &Event) -> Vec<Stateme
             to("step = $2, reason = $3", vec![Value::from(step), Value::from(reason)])
         }
         SagaEvent::Done { .. } => to("reason = NULL", Vec::new()),
-        SagaEvent::AbandonedBy { reason, .. } => ended("abandoned", Some(reason)),
-        SagaEvent::Completed => ended("completed", None),
-        SagaEvent::Compensated => ended("compensated", None),
+        SagaEvent::AbandonedBy { reason, .. } => ended(End::Abandoned, Some(reason)),
+        SagaEvent::Completed => ended(End::Completed, None),
+        SagaEvent::Compensated => ended(End::Compensated, None),
         SagaEvent::Started { .. }
         | SagaEvent::Began { .. }
         | SagaEvent::Claimed { .. }
@@ -246,24 +279,27 @@ fn of_saga(table: &str, id: &str, said: SagaEvent, event: &Event) -> Vec<Stateme
 fn of_run(table: &str, id: String, said: MigrationEvent, at_us: Value) -> Vec<Statement> {
     let to = |set: &str, values: Vec<Value>| update(table, &id, set, values);
     match said {
-        MigrationEvent::RunBegan { version, host, process, by } => to(
-            "runs = runs + 1, run_began_at_us = $2, run_by = $3, run_host = $4, run_process = $5, run_version = $6,
-             run_ended_at_us = NULL, run_outcome = NULL, run_reason = NULL",
-            vec![at_us, Value::from(by), Value::from(host), Value::Integer(i64::from(process)), Value::from(version)],
-        ),
+        MigrationEvent::RunBegan { run, version, host, process, by } => {
+            let process = Value::Integer(i64::from(process));
+            let [by, host, version, run] = [by, host, version, run].map(Value::from);
+            to(
+                "runs = runs + 1, run_began_at_us = $2, run_by = $3, run_host = $4, run_process = $5, run_version = $6,
+                 run_id = $7, run_ended_at_us = NULL, run_outcome = NULL, run_reason = NULL",
+                vec![at_us, by, host, process, version, run],
+            )
+        }
         MigrationEvent::PhaseBegan { phase } => to("phase = $2", vec![Value::from(phase)]),
         MigrationEvent::TableCopied { .. } => to("tables_copied = tables_copied + 1", Vec::new()),
-        MigrationEvent::RunEnded { outcome, reason } => to(
-            "run_ended_at_us = $2, run_outcome = $3, run_reason = $4",
-            vec![at_us, Value::from(outcome), reason.map_or(Value::Null, Value::from)],
+        // Of two that were there at once, it is the end of the one that said so.
+        MigrationEvent::RunEnded { run, outcome, reason } => to(
+            "run_ended_at_us = CASE WHEN run_id = $2 THEN $3 ELSE run_ended_at_us END,
+             run_outcome = CASE WHEN run_id = $2 THEN $4 ELSE run_outcome END,
+             run_reason = CASE WHEN run_id = $2 THEN $5 ELSE run_reason END",
+            vec![Value::from(run), at_us, Value::from(outcome), reason.map_or(Value::Null, Value::from)],
         ),
         MigrationEvent::Proven { extent, verdict, tables, .. } => {
-            let word = |word: Result<serde_json::Value, _>| match word {
-                Ok(serde_json::Value::String(word)) => Value::from(word),
-                Ok(_) | Err::<_, serde_json::Error>(_) => Value::Null,
-            };
             let tables = Value::Integer(i64::try_from(tables).unwrap_or(i64::MAX));
-            let (extent, verdict) = (word(serde_json::to_value(extent)), word(serde_json::to_value(verdict)));
+            let (extent, verdict) = (word(&extent), word(&verdict));
             to(
                 "proven_at_us = $2, proof_extent = $3, proof_verdict = $4, proof_tables = $5",
                 vec![at_us, extent, verdict, tables],

@@ -37,6 +37,8 @@ pub enum Reached {
     Copy,
     /// Every row of the copy is there; changes are followed.
     Stream,
+    /// Both sides are proven, and nothing is followed any more: only what is ours is to be removed.
+    Finished,
 }
 
 /// What the target knows of a migration.

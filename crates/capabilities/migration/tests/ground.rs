@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use atalaya_estate::ConnectionUrl;
 use atalaya_eventstore::{Options, Read, Store, StreamName, Tables};
-use atalaya_migration::{Engine, Known, Migrations, Operation, Reached, Subject};
-use atalaya_sandbox::fresh_database;
+use atalaya_migration::{Engine, Known, MigrationEvent, Migrations, Operation, Reached, Subject};
+use atalaya_sandbox::{Server, fresh_database};
 use futures_util::future::BoxFuture;
 
 /// Where both are kept.
 pub(crate) struct Ground {
     folder: tempfile::TempDir,
     url: Option<ConnectionUrl>,
+    server: Option<(&'static Server, String)>,
 }
 
 /// Runs each test on every backend.
@@ -36,13 +37,13 @@ macro_rules! on_every_backend {
 
 impl Ground {
     pub(crate) fn sqlite() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), url: None }
+        Self { folder: tempfile::tempdir().unwrap(), url: None, server: None }
     }
 
     pub(crate) fn postgres() -> Self {
         let (server, database) = fresh_database(18).unwrap();
         let url = ConnectionUrl::parse(&server.url(&database)).unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), url: Some(url) }
+        Self { folder: tempfile::tempdir().unwrap(), url: Some(url), server: Some((server, database)) }
     }
 
     pub(crate) async fn store(&self) -> Store {
@@ -56,9 +57,22 @@ impl Ground {
     pub(crate) async fn migrations(&self, hand: &Arc<Hand>) -> Migrations {
         let tables = match &self.url {
             Some(url) => Tables::open_postgres(url).await.unwrap(),
-            None => Tables::open_sqlite(&self.folder.path().join("projections.db")).await.unwrap(),
+            None => Tables::open_sqlite(&self.folder.path().join("tables.db")).await.unwrap(),
         };
         Migrations::open(self.store().await, tables, Arc::clone(hand) as Arc<dyn Engine>).unwrap()
+    }
+
+    /// Does something to the journal's tables.
+    pub(crate) fn run_sql(&self, sql: &str) {
+        let (server, database) = self.server.as_ref().unwrap();
+        server.run_sql(database, sql).unwrap();
+    }
+
+    /// What the last event of a stream says.
+    pub(crate) async fn last(&self, stream: &str) -> MigrationEvent {
+        let stream = StreamName::new(stream).unwrap();
+        let page = self.store().await.read(Read::stream_from(stream, 1, 1000)).await.unwrap();
+        MigrationEvent::read(page.events.last().unwrap()).unwrap().1
     }
 
     /// The types of a stream's events, in their order.

@@ -25,8 +25,8 @@ async fn runs_come_and_go_and_the_last_step_ends_it(ground: &Ground) {
     third.reached(Reached::Stream).await.unwrap();
     assert_eq!(states(&third.show().await.unwrap().steps), [Complete, Complete, Awaiting, Open]);
     assert!(hand.asked().is_empty() && !third.is_at_its_end().await.unwrap());
-    assert_eq!(third.finish(serde_json::json!({ "tables": 2 })).await.unwrap(), Done::Now);
-    assert_eq!(third.finish(serde_json::json!(null)).await.unwrap(), Done::Now);
+    assert_eq!(third.finish("ann", serde_json::json!({ "tables": 2 })).await.unwrap(), Done::Now);
+    assert_eq!(third.finish("ann", serde_json::json!(null)).await.unwrap(), Done::Now);
     assert_eq!(hand.asked(), ["clean up"]);
     assert_eq!(third.show().await.unwrap().phase, Phase::Ended { end: End::Completed });
     let ended = migrations.begin(&subject(), Some(known(&first, Reached::Stream))).await;
@@ -40,14 +40,14 @@ async fn what_fails_at_the_end_goes_on_at_the_next_call_by_whatever_process(grou
     let operation = migrations.begin(&subject(), None).await.unwrap();
     operation.reached(Reached::Stream).await.unwrap();
     hand.break_off(true);
-    let failed = operation.finish(serde_json::Value::Null).await;
+    let failed = operation.finish("ann", serde_json::Value::Null).await;
     assert!(matches!(&failed, Err(Error::NotDone { reason }) if reason == "the source is gone"), "{failed:?}");
     assert!(operation.is_at_its_end().await.unwrap());
     hand.break_off(false);
     let again = ground.migrations(&hand).await;
     let found = again.find(&subject(), None).await.unwrap().unwrap();
     assert_eq!(found.id(), operation.id());
-    assert_eq!(found.finish(serde_json::Value::Null).await.unwrap(), Done::Now);
+    assert_eq!(found.finish("ann", serde_json::Value::Null).await.unwrap(), Done::Now);
     assert_eq!(hand.asked(), ["clean up", "clean up"]);
     assert!(again.find(&subject(), None).await.unwrap().is_none());
 }
@@ -78,7 +78,7 @@ async fn one_at_its_last_step_is_given_up_where_it_is_aborted(ground: &Ground) {
     let operation = migrations.begin(&subject(), None).await.unwrap();
     operation.reached(Reached::Stream).await.unwrap();
     hand.break_off(true);
-    assert!(operation.finish(serde_json::Value::Null).await.is_err());
+    assert!(operation.finish("ann", serde_json::Value::Null).await.is_err());
     // Nothing of the last step can be undone; whoever aborts removes what is left by himself.
     assert_eq!(operation.abort("ann", "the source is gone for good").await.unwrap(), Done::Before);
     assert_eq!(operation.show().await.unwrap().phase, Phase::Ended { end: End::Abandoned });
@@ -93,7 +93,7 @@ async fn a_move_whose_journal_was_lost_is_taken_up_where_the_target_stands(groun
     let taken = migrations.begin(&subject(), Some(known(&elsewhere, Reached::Stream))).await.unwrap();
     assert_eq!(taken.id(), elsewhere.id());
     assert_eq!(states(&taken.show().await.unwrap().steps)[2], StepPhase::Awaiting);
-    assert_eq!(taken.finish(serde_json::Value::Null).await.unwrap(), Done::Now);
+    assert_eq!(taken.finish("ann", serde_json::Value::Null).await.unwrap(), Done::Now);
     assert_eq!(hand.asked(), ["clean up"]);
 }
 
@@ -106,7 +106,36 @@ async fn one_that_the_target_has_forgotten_is_given_up_for_a_new_one(ground: &Gr
     assert_eq!(first.show().await.unwrap().phase, Phase::Ended { end: End::Abandoned });
 }
 
+/// The target has said that following has ended, and the process that was to remove what is ours was killed.
+async fn nobody_does_the_last_step_but_who_finishes(ground: &Ground) {
+    let hand = Hand::new();
+    let migrations = ground.migrations(&hand).await;
+    let operation = migrations.begin(&subject(), None).await.unwrap();
+    operation.reached(Reached::Finished).await.unwrap();
+    // Whoever looks, notes, or would run.
+    let known = || Some(known(&operation, Reached::Finished));
+    let found = migrations.find(&subject(), known()).await.unwrap().unwrap();
+    found.note(&[]).await.unwrap();
+    migrations.begin(&subject(), known()).await.unwrap();
+    assert_eq!(hand.asked(), [""; 0]);
+    assert_eq!(found.finish("ann", serde_json::Value::Null).await.unwrap(), Done::Now);
+    assert_eq!(hand.asked(), ["clean up"]);
+}
+
+async fn one_whose_last_word_is_missing_is_not_begun_again(ground: &Ground) {
+    let hand = Hand::new();
+    let migrations = ground.migrations(&hand).await;
+    let operation = migrations.begin(&subject(), None).await.unwrap();
+    operation.reached(Reached::Stream).await.unwrap();
+    hand.break_off(true);
+    assert!(operation.finish("ann", serde_json::Value::Null).await.is_err());
+    let again = migrations.begin(&subject(), None).await;
+    assert!(matches!(&again, Err(Error::LastWord { id }) if id == operation.id()), "{:?}", again.err());
+}
+
 on_every_backend! {
+    nobody_does_the_last_step_but_who_finishes
+    one_whose_last_word_is_missing_is_not_begun_again
     runs_come_and_go_and_the_last_step_ends_it
     what_fails_at_the_end_goes_on_at_the_next_call_by_whatever_process
     one_that_is_aborted_goes_back_and_no_run_goes_on_with_it

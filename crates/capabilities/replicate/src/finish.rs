@@ -14,24 +14,6 @@ use crate::schema::{Addition, ForeignKeyRestore};
 use crate::snapshot::Reading;
 use crate::{Error, LargeObjects, Plan, large_objects, run_lock, schema, sequences, silence};
 
-/// Whether an earlier `finish` has proven and completed the move, and was cut off before everything of ours was
-/// removed; then only [`clean_up`] is left to do.
-///
-/// # Errors
-/// When there is no such migration: finishing must never begin one.
-pub async fn is_proven(plan: &Plan) -> Result<bool, Error> {
-    let target = Session::connect_for_control(&plan.target, &format!("atalaya finish {}", plan.name)).await?;
-    let store = Store { session: &target, name: &plan.name };
-    match store.read().await? {
-        Some(migration) => Ok(migration.phase == Phase::Finished),
-        None => Err(Error::refused(
-            "unknown-migration",
-            format!("there is no migration `{}`", plan.name),
-            "see `atalaya migrate status`; a finished migration leaves nothing behind",
-        )),
-    }
-}
-
 /// Refuses what the last fence would refuse, before a run that follows is ended for it.
 ///
 /// # Errors
@@ -144,23 +126,55 @@ pub async fn set_back_triggers(plan: &Plan) -> Result<Vec<String>, Error> {
     Ok(told)
 }
 
-/// Removes slot, publications and our schema after a clean proof.
+/// The point of no return: nothing is followed any more, and only what is ours is left to be removed.
 ///
 /// # Errors
-/// When the migration is running.
+/// When the migration is running, or large objects are not the same on both sides.
+pub async fn end_following(plan: &Plan) -> Result<(), Error> {
+    let name = format!("atalaya finish {}", plan.name);
+    let (source, target) = futures_util::future::try_join(
+        Session::connect_for_control(&plan.source, &name),
+        Session::connect_for_control(&plan.target, &name),
+    )
+    .await?;
+    run_lock(&target, &plan.name).await?;
+    let store = Store { session: &target, name: &plan.name };
+    large_objects::refuse_different(&source, &store).await?;
+    store.enter_finished().await?;
+    plan.options.failpoints.reach("finish-stored");
+    Ok(())
+}
+
+/// Whether the source has a slot of this name.
+///
+/// # Errors
+/// The source's.
+pub async fn has_slot(plan: &Plan, slot: &str) -> Result<bool, Error> {
+    let source = Session::connect_for_control(&plan.source, &format!("atalaya finish {}", plan.name)).await?;
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE slot_name = $1)";
+    Ok(source.query_one(sql, &[&slot]).await?.get(0))
+}
+
+/// Removes slot, publications and our schema, once following has ended.
+///
+/// # Errors
+/// When the migration is running, or follows still.
 pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
     let name = format!("atalaya finish {}", plan.name);
     let target = Session::connect_for_control(&plan.target, &name).await?;
     let source = Session::connect_for_control(&plan.source, &name).await?;
     run_lock(&target, &plan.name).await?;
     let store = Store { session: &target, name: &plan.name };
-    let slot = store.read().await?.map(|migration| migration.slot);
+    let migration = store.read().await?;
     let mut report = AbortReport::default();
-    if let Some(slot) = slot {
-        large_objects::refuse_different(&source, &store).await?;
-        // From here on the slot may be gone, so nothing can be followed any more: the same command goes on here.
-        store.enter_finished().await?;
-        plan.options.failpoints.reach("finish-stored");
+    if let Some(Migration { slot, phase, .. }) = migration {
+        if phase != Phase::Finished {
+            return Err(Error::refused(
+                "still-followed",
+                format!("migration `{}` is not proven", plan.name),
+                "run `atalaya migrate finish`",
+            ));
+        }
         report.take(silence::set_back(&store).await?);
         clean_source(&source, &plan.name, std::slice::from_ref(&slot), &plan.options.failpoints, &mut report).await?;
         plan.options.failpoints.reach("source-cleaned");

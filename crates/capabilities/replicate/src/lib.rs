@@ -39,7 +39,7 @@ pub use add_tables::{Added, Adding, add_tables};
 pub use conflict::{ConflictCount, ConflictRow, conflicts};
 pub use error::Error;
 pub use failpoint::Failpoints;
-pub use finish::{clean_up, complete_schema, is_proven, last_fence, may_finish, set_back_triggers};
+pub use finish::{clean_up, complete_schema, end_following, has_slot, last_fence, may_finish, set_back_triggers};
 pub use plan::{DdlTrigger, LargeObjects, Options, Plan, RelationFilter, StopWhen};
 pub use progress::GivenUp;
 pub use report::{Event, Observer};

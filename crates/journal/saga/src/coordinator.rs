@@ -156,6 +156,7 @@ impl AtWork {
         match event.event_type.as_str() {
             "SagaCompleted" | "SagaCompensated" | "SagaAbandoned" => {
                 self.open.remove(&id);
+                self.inner.silence.forget(&id);
             }
             _ => {
                 if event.event_type.as_str() == "SagaStarted" {

@@ -80,6 +80,7 @@ impl Driver<'_> {
     pub(crate) async fn drive(&self) -> Result<Driven, Error> {
         let loaded = load(self.store, self.id).await?;
         if matches!(loaded.state.phase, Phase::Ended { .. } | Phase::Stuck { .. }) {
+            self.silence.forget(self.id);
             return Ok(Driven::Over(loaded.state.phase));
         }
         let definition = (self.find)(&loaded.state).ok_or_else(|| Error::Changed {

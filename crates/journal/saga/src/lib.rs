@@ -62,7 +62,7 @@ pub use definition::{Definition, Retry, Step};
 pub use error::{DefinitionError, Error};
 pub use event::{Answer, Certainty, SagaEvent, Way};
 pub use id::SagaId;
-pub use sagas::{Options, Sagas, Standing};
+pub use sagas::{Listed, Options, Progress, Sagas};
 pub use state::{End, Phase};
 pub use step::{Outcome, StepContext, StepError, Undone};
 pub use view::{StepPhase, StepView, View};

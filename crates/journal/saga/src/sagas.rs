@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use atalaya_eventstore::{Conflict, Direction, EventType, Expected, Position, Read, Selection, Store};
 use serde_json::Value;
 
+use crate::clock::{Clock, owned_for};
 use crate::decide::is_past_pivot;
 use crate::definition::Definition;
 use crate::driver::{Driven, Driver, Owner};
@@ -19,6 +20,8 @@ use crate::{DefinitionError, Error, SagaId};
 
 /// A shorter lease could not be renewed in time.
 const LEASE_LEAST: Duration = Duration::from_millis(100);
+/// How often it is looked whether an owner lives.
+const OWNER_LOOK: Duration = Duration::from_millis(50);
 /// How often an operator's word is tried on top of what others write.
 const WORD_ATTEMPTS: u32 = 20;
 
@@ -27,13 +30,27 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// How far a saga went.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Standing {
+pub enum Progress {
     /// It has ended, or waits for a person.
     Over(Phase),
     /// It goes on after this wait.
     Until(Duration),
     /// A step's request is made; it goes on at the answer.
     Signal,
+}
+
+/// A saga of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Listed {
+    /// As it stands.
+    Seen(View),
+    /// It holds what this version cannot read.
+    Unreadable {
+        /// Which one.
+        id: SagaId,
+        /// Where in its stream.
+        version: u64,
+    },
 }
 
 /// How sagas are driven.
@@ -66,7 +83,7 @@ pub(crate) struct Inner {
     /// By name: what new sagas are started by.
     latest: HashMap<String, Definition>,
     pub(crate) options: Options,
-    silence: Silence,
+    pub(crate) silence: Silence,
 }
 
 impl Inner {
@@ -159,13 +176,13 @@ impl Sagas {
     ///
     /// # Errors
     /// As [`Sagas::drive_to_end`].
-    pub async fn advance(&self, id: &SagaId) -> Result<Standing, Error> {
+    pub async fn advance(&self, id: &SagaId) -> Result<Progress, Error> {
         let owner = self.inner.new_owner();
         loop {
             match self.inner.drive(id, &owner).await? {
-                Driven::Over(phase) => return Ok(Standing::Over(phase)),
-                Driven::Parked(wait) => return Ok(Standing::Until(wait)),
-                Driven::Signal => return Ok(Standing::Signal),
+                Driven::Over(phase) => return Ok(Progress::Over(phase)),
+                Driven::Parked(wait) => return Ok(Progress::Until(wait)),
+                Driven::Signal => return Ok(Progress::Signal),
                 Driven::Owned(wait) => tokio::time::sleep(wait.min(LOOK)).await,
             }
         }
@@ -246,20 +263,37 @@ impl Sagas {
         .await
     }
 
-    /// Gives a saga up as it is: nothing more is done or undone. For one that is stuck, or that nobody is at work on.
+    /// Gives a saga up as it is: nothing more is done or undone. For one that is stuck, or that nobody is at work on; of an
+    /// owner that may be dead the end of its lease is waited for.
     ///
     /// # Errors
     /// When it has ended, or somebody is at work on it.
     pub async fn abandon(&self, id: &SagaId, by: &str, reason: &str) -> Result<(), Error> {
-        let now_us = self.inner.store.now_us().await?;
+        self.wait_for_owner(id).await?;
         self.say(id, |loaded| match &loaded.state.phase {
             Phase::Ended { .. } => Err(Error::Ended { id: id.clone() }),
-            Phase::Going { .. } if loaded.state.leased_until_us().is_some_and(|until_us| now_us < until_us) => {
-                Err(Error::Owned { id: id.clone() })
-            }
             _ => Ok(SagaEvent::AbandonedBy { by: by.to_owned(), reason: reason.to_owned() }),
         })
         .await
+    }
+
+    /// Waits until nobody is at work on it: for a lease at most, in which an owner that lives writes.
+    async fn wait_for_owner(&self, id: &SagaId) -> Result<(), Error> {
+        let first = load(&self.inner.store, id).await?;
+        let began = Instant::now();
+        loop {
+            let clock = Clock::read(&self.inner.store).await?;
+            let loaded = load(&self.inner.store, id).await?;
+            let owned =
+                matches!(loaded.state.phase, Phase::Going { .. }) && owned_for(&loaded.state, "", &clock).is_some();
+            if !owned || began.elapsed() >= loaded.state.lease() {
+                return Ok(());
+            }
+            if loaded.version != first.version {
+                return Err(Error::Owned { id: id.clone() });
+            }
+            tokio::time::sleep(OWNER_LOOK).await;
+        }
     }
 
     /// One saga as it stands.
@@ -274,10 +308,11 @@ impl Sagas {
     }
 
     /// Sagas in the order in which they were started, from a position of the journal on, and where to go on; none at the end.
+    /// One that cannot be read, since a later version wrote to it for instance, hides no other.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn list(&self, from: Position, limit: u32) -> Result<(Vec<View>, Option<Position>), Error> {
+    pub async fn list(&self, from: Position, limit: u32) -> Result<(Vec<Listed>, Option<Position>), Error> {
         let read = Read {
             selection: Selection::Types(EventType::new(STARTED_TYPE).into_iter().collect()),
             direction: Direction::Forward,
@@ -288,7 +323,11 @@ impl Sagas {
         let mut views = Vec::with_capacity(page.events.len());
         for event in &page.events {
             if let Some(id) = SagaId::of_stream(&event.stream) {
-                views.push(self.show(&id).await?);
+                views.push(match self.show(&id).await {
+                    Ok(view) => Listed::Seen(view),
+                    Err(Error::Unreadable { id, version }) => Listed::Unreadable { id, version },
+                    Err(error) => return Err(error),
+                });
             }
         }
         Ok((views, page.next.map(Position::new)))

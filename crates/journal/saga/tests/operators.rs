@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use atalaya_eventstore::Position;
+use atalaya_eventstore::{Append, EventType, Expected, NewEvent, Position};
 use atalaya_saga::{
-    Answer, Definition, End, Error, Outcome, Phase, Sagas, Standing, Step, StepContext, StepError, Undone,
+    Answer, Definition, End, Error, Listed, Outcome, Phase, Progress, Sagas, Step, StepContext, StepError, Undone,
 };
 use serde_json::json;
 
-use crate::ground::{Ground, at_work, failing, over, retry, start};
+use crate::ground::{Ground, at_work, failing, id, over, retry, start};
 use crate::target::Target;
 
 /// A saga whose first step's compensation does not work until it is mended.
@@ -77,10 +77,10 @@ async fn one_that_waits_for_an_answer_is_turned_back_and_all_before_it_undone(gr
     let sagas = ground.sagas(definition).await;
     let id = start(&sagas, "order", "o1").await;
     assert!(matches!(sagas.turn_back(&id, "ann", "too soon").await, Err(Error::NotStuck { .. })));
-    assert_eq!(sagas.advance(&id).await.unwrap(), Standing::Signal);
+    assert_eq!(sagas.advance(&id).await.unwrap(), Progress::Signal);
     sagas.turn_back(&id, "ann", "changed my mind").await.unwrap();
     assert!(matches!(sagas.turn_back(&id, "ann", "again").await, Err(Error::NoWayBack { .. })));
-    assert_eq!(sagas.advance(&id).await.unwrap(), Standing::Over(Phase::Ended { end: End::Compensated }));
+    assert_eq!(sagas.advance(&id).await.unwrap(), Progress::Over(Phase::Ended { end: End::Compensated }));
     assert_eq!(target.requests(), ["o1/z", "o1/z/undo"]);
     // An answer that was on its way comes too late.
     let late = sagas.signal(&id, "ask", "m1", Answer::Done { output: json!(1) }).await;
@@ -93,10 +93,10 @@ async fn an_answer_that_has_come_is_not_turned_back(ground: &Ground) {
     let definition = Definition::new("order", 1, vec![asked, target.step("pay").pivot()]).unwrap();
     let sagas = ground.sagas(definition).await;
     let id = start(&sagas, "order", "o1").await;
-    assert_eq!(sagas.advance(&id).await.unwrap(), Standing::Signal);
+    assert_eq!(sagas.advance(&id).await.unwrap(), Progress::Signal);
     assert!(sagas.signal(&id, "ask", "m1", Answer::Done { output: json!(1) }).await.unwrap());
     assert!(matches!(sagas.turn_back(&id, "ann", "late").await, Err(Error::NotStuck { .. })));
-    assert_eq!(sagas.advance(&id).await.unwrap(), Standing::Over(Phase::Ended { end: End::Completed }));
+    assert_eq!(sagas.advance(&id).await.unwrap(), Progress::Over(Phase::Ended { end: End::Completed }));
 }
 
 async fn they_are_listed_in_the_order_in_which_they_were_started(ground: &Ground) {
@@ -108,8 +108,26 @@ async fn they_are_listed_in_the_order_in_which_they_were_started(ground: &Ground
     }
     let (first, next) = sagas.list(Position::START, 2).await.unwrap();
     let (rest, end) = sagas.list(next.unwrap(), 2).await.unwrap();
-    let names: Vec<&str> = first.iter().chain(&rest).map(|view| view.id.as_str()).collect();
-    assert_eq!((names, end), (vec!["o1", "o2", "o3"], None));
+    let name = |listed: &Listed| match listed {
+        Listed::Seen(view) => view.id.as_str().to_owned(),
+        Listed::Unreadable { id, .. } => format!("{} cannot be read", id.as_str()),
+    };
+    let names: Vec<String> = first.iter().chain(&rest).map(name).collect();
+    assert_eq!((names, end), (["o1", "o2", "o3"].map(str::to_owned).to_vec(), None));
+}
+
+async fn one_that_cannot_be_read_hides_no_other(ground: &Ground) {
+    let target = Target::at(&ground.target_folder());
+    let sagas = ground.sagas(Definition::new("order", 1, vec![target.step("pay").pivot()]).unwrap()).await;
+    for name in ["o1", "o2"] {
+        start(&sagas, "order", name).await;
+    }
+    let later = NewEvent::new(EventType::new("SagaLater").unwrap(), r#"{"kind":"of a later version"}"#);
+    let stream = id("o1").stream().clone();
+    ground.open().await.append(Append::to_stream(stream, Expected::Any, vec![later])).await.unwrap();
+    let (listed, _) = sagas.list(Position::START, 10).await.unwrap();
+    assert_eq!(listed[0], Listed::Unreadable { id: id("o1"), version: 2 });
+    assert!(matches!(&listed[1], Listed::Seen(view) if view.id == id("o2")));
 }
 
 on_every_backend! {
@@ -119,4 +137,5 @@ on_every_backend! {
     one_that_waits_for_an_answer_is_turned_back_and_all_before_it_undone
     an_answer_that_has_come_is_not_turned_back
     they_are_listed_in_the_order_in_which_they_were_started
+    one_that_cannot_be_read_hides_no_other
 }

@@ -43,12 +43,9 @@ impl Finishing {
         Arc::new(Self { plan, answered: Answered::default() })
     }
 
-    /// What the saga was answered; where it did not ask, because it had ended before, what comes of asking now.
-    pub(crate) async fn answer(&self) -> Answer {
-        match self.answered.take() {
-            Some(answer) => answer,
-            None => atalaya_replicate::clean_up(&self.plan).await,
-        }
+    /// What the saga was answered; none where it did not ask.
+    pub(crate) fn answered(&self) -> Option<Answer> {
+        self.answered.take()
     }
 }
 
@@ -74,15 +71,13 @@ impl Withdrawing {
         Arc::new(Self { endpoints: endpoints.clone(), options, answered: Answered::default() })
     }
 
-    /// As [`Finishing::answer`].
-    pub(crate) async fn answer(&self) -> Answer {
-        match self.answered.take() {
-            Some(answer) => answer,
-            None => self.ask().await,
-        }
+    /// As [`Finishing::answered`].
+    pub(crate) fn answered(&self) -> Option<Answer> {
+        self.answered.take()
     }
 
-    async fn ask(&self) -> Answer {
+    /// The same without a saga.
+    pub(crate) async fn ask(&self) -> Answer {
         let Endpoints { source, target, name, .. } = &self.endpoints;
         atalaya_replicate::abort(source, target, name, self.options.clone()).await
     }

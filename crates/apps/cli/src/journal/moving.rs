@@ -24,6 +24,7 @@ pub(crate) fn known_of(endpoints: &Endpoints, status: &Status) -> Result<Known, 
     let reached = match status.phase.as_str() {
         "created" => Reached::Begun,
         "copy" => Reached::Copy,
+        "finished" => Reached::Finished,
         _ => Reached::Stream,
     };
     Ok(Known { id, reached })

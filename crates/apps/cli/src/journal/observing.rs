@@ -5,6 +5,7 @@ use atalaya_replicate::{Event, Observer, Outcome};
 
 use crate::exit::{self, Failure};
 use crate::progress::Progress;
+use crate::runtime::Interrupted;
 
 /// Passes events on to both.
 pub(crate) struct Observing<'a> {
@@ -42,13 +43,13 @@ fn recorded(event: &Event) -> Option<MigrationEvent> {
 }
 
 /// How a run ended.
-pub(crate) fn outcome_of(ended: &Result<Outcome, Failure>) -> MigrationEvent {
+pub(crate) fn outcome_of(run: &str, ended: &Result<Result<Outcome, Failure>, Interrupted>) -> MigrationEvent {
     let (outcome, reason) = match ended {
-        Ok(Outcome::CaughtUp) => ("caught up", None),
-        Ok(Outcome::Stopped) => ("stopped", None),
-        Err(failure) if failure.is_interrupt() => ("interrupted", None),
-        Err(failure) if failure.code == exit::REFUSED => ("refused", Some(failure.message.clone())),
-        Err(failure) => ("failed", Some(failure.message.clone())),
+        Ok(Ok(Outcome::CaughtUp)) => ("caught up", None),
+        Ok(Ok(Outcome::Stopped)) => ("stopped", None),
+        Err(Interrupted) => ("interrupted", None),
+        Ok(Err(failure)) if failure.code == exit::REFUSED => ("refused", Some(failure.message.clone())),
+        Ok(Err(failure)) => ("failed", Some(failure.message.clone())),
     };
-    MigrationEvent::RunEnded { outcome: outcome.to_owned(), reason }
+    MigrationEvent::RunEnded { run: run.to_owned(), outcome: outcome.to_owned(), reason }
 }

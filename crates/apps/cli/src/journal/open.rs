@@ -1,17 +1,22 @@
 //! Where the journal is: a file in the folder of local state, or a Postgres that several machines share.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use atalaya_estate::{ConnectionUrl, SecretOrigin};
-use atalaya_eventstore::{Options, Store, Tables};
+use atalaya_eventstore::{Options, Place, Store, Tables};
+use atalaya_postgres::Session;
+use atalaya_postgres::catalog::{ServerIdentity, read_identity};
 
-use crate::endpoints::with_passfile;
+use crate::endpoints::{Endpoints, with_passfile};
 use crate::exit::{self, Failure};
 use crate::global::Context;
 
+/// The journal's file in its folder.
 const FILE: &str = "journal.db";
-/// What is made of the journal's events, and can be made again.
-const TABLES_FILE: &str = "projections.db";
+const APPLICATION: &str = "atalaya journal";
+/// How long what waits to be written may take at the end.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
 /// An open journal, with the tables that are made of it.
 #[derive(Clone)]
@@ -20,31 +25,32 @@ pub(crate) struct Journal {
     pub(crate) tables: Tables,
 }
 
-enum Place {
-    Folder(PathBuf),
-    Postgres(Box<ConnectionUrl>),
-}
-
 impl Journal {
     /// The command's journal, made where there is none.
     pub(crate) async fn open(context: &Context) -> Result<Self, Failure> {
         Self::at(&place(context)?).await
     }
 
-    /// The command's journal; none where nothing was ever written to it.
+    /// The command's journal; none where nothing was ever written to it, and none is made.
     pub(crate) async fn existing(context: &Context) -> Result<Option<Self>, Failure> {
         let place = place(context)?;
-        match &place {
-            Place::Folder(folder) if !folder.join(FILE).exists() => Ok(None),
-            Place::Folder(_) | Place::Postgres(_) => Self::at(&place).await.map(Some),
-        }
+        let exists = match &place {
+            Place::Folder(folder) => folder.join(FILE).exists(),
+            Place::Postgres(url) => {
+                let session = Session::connect_for_control(url, APPLICATION).await?;
+                let sql = "SELECT pg_catalog.to_regclass('atalaya_journal.writer') IS NOT NULL";
+                session.query_one(sql, &[]).await?.get(0)
+            }
+        };
+        if exists { Self::at(&place).await.map(Some) } else { Ok(None) }
     }
 
     /// The same for those who look into it: that there is none is a failure.
     pub(crate) async fn needed(context: &Context) -> Result<Self, Failure> {
+        let place = place(context)?;
         Self::existing(context).await?.ok_or_else(|| Failure {
             code: exit::FAILED,
-            message: format!("there is no journal in `{}`", context.state.display()),
+            message: format!("there is no journal in `{place}`"),
             hint: Some("name the folder with --state, or the server with --journal".to_owned()),
         })
     }
@@ -57,27 +63,45 @@ impl Journal {
         })
     }
 
+    /// Refuses a journal in a database that is being moved: what is written to it would be moved, too, and the target
+    /// would bring its own.
+    pub(crate) async fn refuse_moved(endpoints: &Endpoints, context: &Context) -> Result<(), Failure> {
+        let Place::Postgres(journal) = place(context)? else { return Ok(()) };
+        let its_own = identity(&journal).await?;
+        for (side, url) in [("source", &endpoints.source), ("target", &endpoints.target)] {
+            let other = identity(url).await?;
+            let same = |of: fn(&ServerIdentity) -> (i64, u32)| of(&its_own) == of(&other);
+            if same(|identity| (identity.system_identifier, identity.database_oid)) {
+                return Err(Failure {
+                    code: exit::REFUSED,
+                    message: format!("--journal names the database of the {side}"),
+                    hint: Some("keep the journal in another database, best on another server".to_owned()),
+                });
+            }
+        }
+        Ok(())
+    }
+
     async fn at(place: &Place) -> Result<Self, Failure> {
         let opened = async {
-            Ok::<_, atalaya_eventstore::TablesError>(match place {
-                Place::Folder(folder) => Self {
-                    store: Store::open_sqlite(&folder.join(FILE), Options::default()).await?,
-                    tables: Tables::open_sqlite(&folder.join(TABLES_FILE)).await?,
-                },
-                Place::Postgres(url) => Self {
-                    store: Store::open_postgres(url, Options::default()).await?,
-                    tables: Tables::open_postgres(url).await?,
-                },
-            })
+            let store = Store::open(place, Options::default()).await?;
+            Ok::<_, atalaya_eventstore::TablesError>(Self { store, tables: Tables::open(place).await? })
         };
         opened.await.map_err(|error| Failure::new(exit::FAILED, &error, Some(remedy(place))))
     }
 
-    /// Lets go of it, with everything that waits written.
+    /// Lets go of it, with everything that waits written where that is possible soon.
     pub(crate) async fn close(self) {
-        self.store.close().await;
-        self.tables.close().await;
+        let closing = async {
+            self.store.close().await;
+            self.tables.close().await;
+        };
+        let _too_slow = tokio::time::timeout(CLOSE_LIMIT, closing).await;
     }
+}
+
+async fn identity(url: &ConnectionUrl) -> Result<ServerIdentity, Failure> {
+    Ok(read_identity(&Session::connect_for_control(url, APPLICATION).await?).await?)
 }
 
 fn remedy(place: &Place) -> String {
@@ -98,7 +122,7 @@ fn place(context: &Context) -> Result<Place, Failure> {
             "warning: the password in --journal can be seen by other users of this machine; use env:NAME or a passfile",
         );
     }
-    Ok(Place::Postgres(Box::new(with_passfile(&resolved.url)?)))
+    Ok(Place::Postgres(with_passfile(&resolved.url)?))
 }
 
 fn absolute(path: &Path) -> PathBuf {

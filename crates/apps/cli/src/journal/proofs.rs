@@ -3,6 +3,8 @@
 use atalaya_migration::{Extent, MigrationEvent, Verdict};
 use atalaya_validate::{Report, TableStatus};
 
+use super::Who;
+
 /// A proof of every row, or of the keys that were written since; none for what proves nothing.
 pub(crate) fn proven(report: &Report, accepted: bool) -> Option<MigrationEvent> {
     let extent = match report.method.as_str() {
@@ -21,6 +23,7 @@ pub(crate) fn proven(report: &Report, accepted: bool) -> Option<MigrationEvent> 
     };
     let differs = report.tables.iter().filter(|table| table.status == TableStatus::Different);
     Some(MigrationEvent::Proven {
+        by: Who::runs().by,
         extent,
         verdict,
         tables: report.totals.tables as u64,

@@ -4,8 +4,6 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use crate::global::Context;
-
 const TIME: &[BorrowedFormatItem<'static>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
 
 /// The account and the machine that a command runs under.
@@ -20,8 +18,10 @@ pub(crate) struct Who {
 impl Who {
     /// Whoever runs this process.
     pub(crate) fn runs() -> Self {
-        let named = || Context::lookup("USER").or_else(|| Context::lookup("LOGNAME"));
-        let by = named().filter(|name| !name.is_empty()).unwrap_or_else(|| nix::unistd::getuid().to_string());
+        let account = nix::unistd::getuid();
+        // Of the system and not of the environment, in which anybody is anybody.
+        let known = nix::unistd::User::from_uid(account).ok().flatten();
+        let by = known.map_or_else(|| account.to_string(), |user| user.name);
         let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
         Self { by, host }
     }

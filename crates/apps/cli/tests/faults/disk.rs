@@ -194,6 +194,20 @@ fn a_state_folder_without_room_fails_before_anything_is_copied_and_goes_on_once_
 }
 
 #[test]
+fn a_move_is_aborted_without_room_for_the_journal() {
+    let volume = Volume::mount("4m");
+    let mut shop = Move::between(15, 15);
+    shop.state = volume.path().join("state");
+    shop.source.run_sql("shop", "CREATE TABLE item (id int PRIMARY KEY); INSERT INTO item VALUES (1), (2)").unwrap();
+    shop.done("start", CAUGHT_UP);
+    let _ballast = volume.fill_but(0);
+    let aborted = shop.run("abort", &[]);
+    assert_eq!(aborted.code, Some(0), "{}", aborted.stderr);
+    assert!(aborted.stderr.contains("warning: it is not written down in the journal"), "{}", aborted.stderr);
+    assert_eq!(shop.source.run_sql("shop", "SELECT count(*) FROM pg_replication_slots").unwrap(), "0");
+}
+
+#[test]
 fn a_full_disk_below_the_spool_leaves_the_rest_on_the_source_and_the_copy_goes_on() {
     let volume = Volume::mount("4m");
     let mut shop = Move::between(15, 18);

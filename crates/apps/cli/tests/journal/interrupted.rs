@@ -37,6 +37,56 @@ fn kills_in_runs_and_in_the_removal_leave_one_saga_that_the_same_commands_end() 
 }
 
 #[test]
+fn what_was_written_after_a_killed_finish_is_applied_and_proven_before_anything_goes() {
+    let shop = shop();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    for (place, value) in [("schema-completed:1", 1001), ("triggers-set-back:1", 1002)] {
+        let killed = ran(shop.command(&Move::migrate("finish", &[])).env("ATALAYA_FAILPOINT", place));
+        assert_eq!(killed.signal, Some(9), "{place}: {}", killed.stderr);
+        shop.source.run_sql("shop", &format!("INSERT INTO item VALUES ({value}, 'late')")).unwrap();
+    }
+    // A row that differs is found, and the slot stays.
+    shop.target.run_sql("shop", "UPDATE item SET v = 'other' WHERE id = 7").unwrap();
+    let refused = shop.run("finish", &[]);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    assert_eq!(shop.source.run_sql("shop", "SELECT count(*) FROM pg_replication_slots").unwrap(), "1");
+    shop.target.run_sql("shop", "UPDATE item SET v = 'confidential 7' WHERE id = 7").unwrap();
+    shop.done("finish", &[]);
+    assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM item").unwrap(), "502");
+    shop.assert_equal();
+}
+
+#[test]
+fn a_second_start_is_refused_and_leaves_what_the_first_has_said() {
+    let shop = shop();
+    let running = shop.follow(&[]);
+    let before = shop.status()["journal"]["last_run"].clone();
+    let second = shop.run("start", &[]);
+    assert_eq!(second.code, Some(4), "{}", second.stderr);
+    assert_eq!(shop.status()["journal"]["last_run"], before);
+    shop.done("stop", &[]);
+    running.wait();
+    assert_eq!(shop.status()["journal"]["last_run"]["outcome"], "stopped");
+}
+
+#[test]
+fn a_target_that_was_made_anew_is_no_end_of_a_move() {
+    let shop = shop();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    let killed = ran(shop.command(&Move::migrate("finish", &[])).env("ATALAYA_FAILPOINT", "finish-stored:1"));
+    assert_eq!(killed.signal, Some(9), "{}", killed.stderr);
+    shop.target.run_sql("postgres", "DROP DATABASE shop WITH (FORCE)").unwrap();
+    shop.target.create_database("shop").unwrap();
+    let refused = shop.run("finish", &[]);
+    assert_eq!(refused.code, Some(4), "{}", refused.stderr);
+    let nothing = shop.done("abort", &[]);
+    assert!(nothing.contains("the target knows no such migration"), "{nothing}");
+    assert_eq!(saga(&shop)["phase"], "going", "nothing was undone");
+    shop.done("abort", &["--target-gone"]);
+    assert_eq!(shop.source.run_sql("shop", "SELECT count(*) FROM pg_replication_slots").unwrap(), "0");
+}
+
+#[test]
 fn a_killed_abort_keeps_runs_from_going_on_until_it_is_done() {
     let shop = shop();
     let running = shop.follow(&[]);
@@ -73,7 +123,7 @@ fn a_move_goes_on_with_another_journal_where_its_own_is_lost() {
     let shop = shop();
     shop.done("start", &["--stop-when", "caught-up"]);
     let id = saga(&shop)["id"].clone();
-    for name in ["journal.db", "projections.db"] {
+    for name in ["journal.db", "tables.db"] {
         std::fs::remove_file(shop.state().join(name)).unwrap();
     }
     shop.done("start", &["--stop-when", "caught-up"]);
@@ -81,7 +131,7 @@ fn a_move_goes_on_with_another_journal_where_its_own_is_lost() {
     assert_eq!(taken["id"], id, "the same migration");
     let first = super::answer(&shop, &["show", "1"]);
     assert_eq!(first["data"]["input"]["adopted"], true);
-    for name in ["journal.db", "projections.db"] {
+    for name in ["journal.db", "tables.db"] {
         std::fs::remove_file(shop.state().join(name)).unwrap();
     }
     shop.done("finish", &[]);
@@ -113,7 +163,7 @@ fn a_refused_start_leaves_no_saga_and_the_journal_is_its_owners_alone() {
     assert!(!shop.state().join("journal.db").exists(), "nothing was begun");
     shop.source.run_sql("shop", super::TABLES).unwrap();
     shop.done("start", &["--stop-when", "caught-up"]);
-    for name in ["journal.db", "projections.db"] {
+    for name in ["journal.db", "tables.db"] {
         let mode = std::fs::metadata(shop.state().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }

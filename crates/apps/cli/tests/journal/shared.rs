@@ -42,6 +42,24 @@ fn a_second_machine_sees_and_ends_what_the_first_began() {
 }
 
 #[test]
+fn a_journal_in_a_database_that_is_moved_is_refused() {
+    let shop = shop();
+    for (side, url) in [("source", &shop.source_url), ("target", &shop.target_url)] {
+        let mut command = shop.command(&Move::migrate("start", &["--stop-when", "caught-up"]));
+        command.arg("--journal").arg("env:JOURNAL_URL").env("JOURNAL_URL", url);
+        let ran = ran(&mut command);
+        assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("--journal names the database of the {side}")), "{}", ran.stderr);
+    }
+    // Looking makes none.
+    let mut looking = shop.command(&["journal", "tail"]);
+    looking.arg("--journal").arg("env:JOURNAL_URL").env("JOURNAL_URL", &shop.target_url);
+    assert!(ran(&mut looking).stderr.contains("there is no journal in"));
+    let made = "SELECT count(*) FROM pg_namespace WHERE nspname = 'atalaya_journal'";
+    assert_eq!(shop.target.run_sql("shop", made).unwrap(), "0");
+}
+
+#[test]
 fn a_server_that_is_away_is_told_with_what_to_look_at() {
     let shop = shop();
     let mut command = shop.command(&Move::migrate("start", &[]));

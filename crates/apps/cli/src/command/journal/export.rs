@@ -81,14 +81,17 @@ async fn export(
     Ok(exit::DONE)
 }
 
-/// Writes the first so many events to a file that was not there.
+/// Writes the first so many events to a file that was not there; all of them or none.
 async fn write_events(store: &Store, size: u64, file: &Path) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure {
         code: exit::FAILED,
         message: format!("the events cannot be written to `{}`: {error}", file.display()),
-        hint: Some("name a file that is not there yet; the checkpoint is exported".to_owned()),
+        hint: Some(
+            "the checkpoint is exported; the same command writes them, to a file that is not there yet".to_owned(),
+        ),
     };
-    let mut out = std::io::BufWriter::new(std::fs::File::create_new(file).map_err(failed)?);
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut out = std::io::BufWriter::new(tempfile::NamedTempFile::new_in(folder).map_err(failed)?);
     let mut pages = store.pages(Read::all_after(Position::START, PAGE));
     while let Some(events) = pages.next().await? {
         for event in events.iter().take_while(|event| event.position.number() <= size) {
@@ -98,5 +101,7 @@ async fn write_events(store: &Store, size: u64, file: &Path) -> Result<(), Failu
             break;
         }
     }
-    out.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)
+    let written = out.into_inner().map_err(|error| failed(error.into_error()))?;
+    written.as_file().sync_all().map_err(failed)?;
+    written.persist_noclobber(file).map(|_| ()).map_err(|error| failed(error.error))
 }

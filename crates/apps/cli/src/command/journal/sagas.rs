@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use atalaya_eventstore::Position;
 use atalaya_migration::open_sagas;
-use atalaya_saga::{End, Phase, SagaId, Sagas, StepPhase, View, Way};
-use serde_json::json;
+use atalaya_saga::{End, Listed, Phase, SagaId, Sagas, StepPhase, View, Way};
+use serde_json::{Value, json};
 
 use crate::exit::{self, Failure};
 use crate::global::Context;
@@ -84,21 +84,32 @@ pub(crate) fn run(arguments: &SagasArguments, context: &Context) -> Result<u8, F
 }
 
 async fn list(sagas: &Sagas, arguments: &SagasArguments, context: &Context) -> Result<u8, Failure> {
-    let is_wanted = |view: &View| match view.phase {
-        Phase::Stuck { .. } => true,
-        Phase::Ended { .. } => arguments.all && !arguments.stuck,
-        Phase::Going { .. } => !arguments.stuck,
+    let is_wanted = |listed: &Listed| match listed {
+        // Somebody has to look.
+        Listed::Unreadable { .. } => true,
+        Listed::Seen(view) => match view.phase {
+            Phase::Stuck { .. } => true,
+            Phase::Ended { .. } => arguments.all && !arguments.stuck,
+            Phase::Going { .. } => !arguments.stuck,
+        },
     };
     let mut found = Vec::new();
     let mut from = Some(Position::START);
     while let Some(position) = from {
-        let (views, next) = sagas.list(position, PAGE).await?;
-        found.extend(views.into_iter().filter(is_wanted));
+        let (listed, next) = sagas.list(position, PAGE).await?;
+        found.extend(listed.into_iter().filter(is_wanted));
         from = next;
     }
-    let lines: Vec<String> = found.iter().map(line).collect();
+    let shown = |listed: &Listed| match listed {
+        Listed::Seen(view) => (line(view), json!(view)),
+        Listed::Unreadable { id, version } => (
+            format!("{}  CANNOT BE READ by this version, from version {version} of its stream on", id.as_str()),
+            json!({ "id": id, "unreadable_from": version }),
+        ),
+    };
+    let (lines, documents): (Vec<String>, Vec<Value>) = found.iter().map(shown).unzip();
     let text = if lines.is_empty() { "none".to_owned() } else { lines.join("\n") };
-    context.print(&text, &json!({ "version": 1, "sagas": found }));
+    context.print(&text, &json!({ "version": 1, "sagas": documents }));
     Ok(exit::DONE)
 }
 

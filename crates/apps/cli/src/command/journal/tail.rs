@@ -6,7 +6,7 @@ use super::shown::{document, line};
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::journal::Journal;
-use crate::runtime;
+use crate::runtime::{self, Interrupted, Signals};
 
 /// Events of one page.
 const PAGE: u32 = 500;
@@ -52,24 +52,29 @@ impl TailArguments {
 
 pub(crate) fn run(arguments: &TailArguments, context: &Context) -> Result<u8, Failure> {
     let selection = arguments.selection()?;
-    let tailed = runtime::block_on(async {
-        let journal = Journal::needed(context).await?;
-        let begin = match arguments.from {
-            Some(from) => Position::new(from.saturating_sub(1)),
-            None => before_last(&journal.store, &selection, arguments.lines).await?,
-        };
-        let seen = show_after(&journal.store, &selection, begin, context).await?;
-        if arguments.follow {
-            follow(&journal.store, &selection, seen, context).await?;
+    runtime::run(async {
+        let mut signals = Signals::listen()?;
+        match signals.end(tail(arguments, &selection, context)).await {
+            // How following ends.
+            Err(Interrupted) if arguments.follow => Ok(exit::DONE),
+            Err(Interrupted) => Err(Failure::of_signal()),
+            Ok(tailed) => tailed.map(|()| exit::DONE),
         }
-        journal.close().await;
-        Ok::<_, Failure>(())
-    });
-    match tailed {
-        // How following ends.
-        Err(failure) if arguments.follow && failure.is_interrupt() => Ok(exit::DONE),
-        tailed => tailed?.map(|()| exit::DONE),
+    })?
+}
+
+async fn tail(arguments: &TailArguments, selection: &Selection, context: &Context) -> Result<(), Failure> {
+    let journal = Journal::needed(context).await?;
+    let begin = match arguments.from {
+        Some(from) => Position::new(from.saturating_sub(1)),
+        None => before_last(&journal.store, selection, arguments.lines).await?,
+    };
+    let seen = show_after(&journal.store, selection, begin, context).await?;
+    if arguments.follow {
+        follow(&journal.store, selection, seen, context).await?;
     }
+    journal.close().await;
+    Ok(())
 }
 
 /// The position before the last so many events.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use atalaya_data::MigrationName;
-use atalaya_migration::{Engine, Migrations};
+use atalaya_migration::{Engine, Known, Migrations};
 use atalaya_replicate::{AbortOptions, AbortReport};
 
 use crate::endpoints::{EndpointArguments, Endpoints};
@@ -49,31 +49,46 @@ async fn withdraw(endpoints: &Endpoints, options: AbortOptions, context: &Contex
             status.map(|status| journal::known_of(endpoints, &status)).transpose()?
         }
     };
-    let engine = Withdrawing::new(endpoints, options);
-    let operation = async {
-        let journal = match known {
-            Some(_) => Some(Journal::open(context).await?),
-            None => Journal::existing(context).await?,
-        };
-        let Some(journal) = journal else { return Ok::<_, Failure>(None) };
-        let migrations =
-            Migrations::open(journal.store.clone(), journal.tables.clone(), Arc::clone(&engine) as Arc<dyn Engine>)?;
-        Ok(migrations.find(&journal::subject_of(endpoints), known).await?.map(|operation| (operation, journal)))
-    };
-    match operation.await {
-        Ok(Some((operation, journal))) => {
-            let aborted = operation.abort(&Who::runs().by, "`atalaya migrate abort`").await;
-            journal.close().await;
-            match aborted {
-                // The engine's own error says more.
-                Ok(_) | Err(atalaya_migration::Error::NotDone { .. }) => {}
-                Err(error) => return Err(error.into()),
+    let engine = Withdrawing::new(endpoints, options.clone());
+    // With a target that knows nothing nothing is removed, unless it is said to be gone: nothing is decided either.
+    if known.is_some() || options.target_gone {
+        match by_the_journal(endpoints, known, &engine, context).await {
+            Ok(()) => {}
+            // A journal that cannot be had keeps nobody from freeing the source.
+            Err(failure) => {
+                context.note(&format!("warning: it is not written down in the journal: {}", failure.message));
             }
         }
-        Ok(None) => {}
-        Err(failure) => context.note(&format!("warning: it is not written down in the journal: {}", failure.message)),
     }
-    Ok(engine.answer().await?)
+    match engine.answered() {
+        Some(answer) => Ok(answer?),
+        None => Ok(engine.ask().await?),
+    }
+}
+
+/// Has the migration's saga go back, where there is one.
+async fn by_the_journal(
+    endpoints: &Endpoints,
+    known: Option<Known>,
+    engine: &Arc<Withdrawing>,
+    context: &Context,
+) -> Result<(), Failure> {
+    let journal = match known {
+        Some(_) => Some(Journal::open(context).await?),
+        None => Journal::existing(context).await?,
+    };
+    let Some(journal) = journal else { return Ok(()) };
+    let engine = Arc::clone(engine) as Arc<dyn Engine>;
+    let migrations = Migrations::open(journal.store.clone(), journal.tables.clone(), engine)?;
+    if let Some(operation) = migrations.find(&journal::subject_of(endpoints), known).await? {
+        match operation.abort(&Who::runs().by, "`atalaya migrate abort`").await {
+            // The engine's own error says more.
+            Ok(_) | Err(atalaya_migration::Error::NotDone { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    journal.close().await;
+    Ok(())
 }
 
 pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, Failure> {

@@ -18,7 +18,7 @@ use crate::command::validate::{self, LastProof};
 use crate::endpoints::Endpoints;
 use crate::exit::{self, Failure};
 use crate::global::Context;
-use crate::journal::{self, Finishing, Journal};
+use crate::journal::{self, Finishing, Journal, Who};
 use crate::progress::Progress;
 use crate::runtime;
 
@@ -162,6 +162,9 @@ impl Ending {
                 && (is_known || operation.is_at_its_end().await?)
             {
                 operation.refuse_way_back().await?;
+                if !is_known && atalaya_replicate::has_slot(plan, &operation.id().slot_name()).await? {
+                    return Err(forgotten(&operation));
+                }
                 return Ok(Self { journal, operation, engine });
             }
         }
@@ -169,12 +172,35 @@ impl Ending {
     }
 
     /// Has everything of ours removed.
-    async fn remove(&self, proof: serde_json::Value) -> Result<AbortReport, Failure> {
-        match self.operation.finish(proof).await {
+    async fn remove(&self, plan: &Plan, proof: serde_json::Value, context: &Context) -> Result<AbortReport, Failure> {
+        let finished = self.operation.finish(&Who::runs().by, proof).await;
+        match (self.engine.answered(), finished) {
+            (Some(Ok(report)), finished) => {
+                // It is removed: whoever asked has to hear of it, and gets the certificate.
+                if let Err(error) = finished {
+                    let told = atalaya_data::chain(&error);
+                    context.note(&format!("warning: the journal does not say yet that it is removed: {told}"));
+                }
+                Ok(report)
+            }
             // The engine's own error says more.
-            Ok(_) | Err(atalaya_migration::Error::NotDone { .. }) => Ok(self.engine.answer().await?),
-            Err(error) => Err(error.into()),
+            (Some(Err(error)), _) => Err(error.into()),
+            // Somebody has ended the saga by hand.
+            (None, Ok(_)) => Ok(atalaya_replicate::clean_up(plan).await?),
+            (None, Err(error)) => Err(error.into()),
         }
+    }
+}
+
+/// Its target was made anew, or its row deleted by hand, before what is ours was removed from the source.
+fn forgotten(operation: &Operation) -> Failure {
+    Failure {
+        code: exit::REFUSED,
+        message: format!(
+            "the target knows nothing of `{}` any more, and its slot is on the source still",
+            operation.id()
+        ),
+        hint: Some("`atalaya migrate abort --target-gone` removes what the source has of it".to_owned()),
     }
 }
 
@@ -187,8 +213,13 @@ fn unknown(endpoints: &Endpoints) -> Failure {
 }
 
 /// What an earlier call has proven, and was cut off from removing.
-async fn clean_up_proven(ending: &Ending, endpoints: &Endpoints, context: &Context) -> Result<u8, Failure> {
-    let removed = ending.remove(serde_json::Value::Null).await?;
+async fn clean_up_proven(
+    ending: &Ending,
+    plan: &Plan,
+    endpoints: &Endpoints,
+    context: &Context,
+) -> Result<u8, Failure> {
+    let removed = ending.remove(plan, serde_json::Value::Null, context).await?;
     context.print(
         &format!("{}: finished; both sides were proven equal before", endpoints.name),
         &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": removed }),
@@ -242,7 +273,7 @@ async fn finish_known(
 ) -> Result<u8, Failure> {
     let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
     if status.is_none_or(|status| status.phase == "finished") {
-        return clean_up_proven(ending, endpoints, context).await;
+        return clean_up_proven(ending, plan, endpoints, context).await;
     }
     let (accepted, shared) = (accepted_tables(arguments, endpoints).await?, is_shared(endpoints).await?);
     let report = prove(arguments, plan, endpoints, shared, context).await?;
@@ -273,7 +304,8 @@ async fn finish_known(
     let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
     let conflicts = status.map(|status| status.conflicts).unwrap_or_default();
     let draft = arguments.certificate.draft(endpoints, plan.options.workers, &report, &accepted).await?;
-    let removed = ending.remove(serde_json::json!({ "proof": proven })).await?;
+    atalaya_replicate::end_following(plan).await?;
+    let removed = ending.remove(plan, serde_json::json!(proven), context).await?;
     let certified = arguments.certificate.certify(endpoints, draft, context).await;
     let accepted: Vec<String> = accepted.iter().map(ToString::to_string).collect();
     let mut text = atalaya_validate::render_text(&report);

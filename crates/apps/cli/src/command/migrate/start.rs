@@ -5,6 +5,8 @@ use std::sync::Arc;
 use atalaya_migration::{Idle, MigrationEvent, Migrations, Operation, Recorder};
 use atalaya_replicate::{DdlTrigger, Outcome, Plan, StopWhen};
 
+use rand::RngExt;
+
 use super::plan::RunArguments;
 use super::spool::SpoolArguments;
 use crate::command::assess;
@@ -13,7 +15,7 @@ use crate::exit::{self, Failure};
 use crate::global::{Context, note_line};
 use crate::journal::{self, Journal, Observing, Who};
 use crate::progress::Progress;
-use crate::runtime;
+use crate::runtime::{self, Interrupted, Signals};
 
 /// Arguments of `atalaya migrate start`.
 #[derive(Debug, clap::Args)]
@@ -67,12 +69,19 @@ async fn begin(
 ) -> Result<(Operation, Journal), Failure> {
     let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
     let known = match &status {
-        Some(status) => Some(journal::known_of(endpoints, status)?),
+        Some(status) => {
+            if status.running {
+                // Two runs exclude each other; what the one that goes on has said of itself stays as it is.
+                atalaya_replicate::refuse_running(&endpoints.target, &endpoints.name).await?;
+            }
+            Some(journal::known_of(endpoints, status)?)
+        }
         None => {
             assess::before_move(&arguments.run.terms, endpoints, context).await?;
             None
         }
     };
+    Journal::refuse_moved(endpoints, context).await?;
     let journal = Journal::open(context).await?;
     let migrations = Migrations::open(journal.store.clone(), journal.tables.clone(), Arc::new(Idle))?;
     Ok((migrations.begin(&journal::subject_of(endpoints), known).await?, journal))
@@ -85,11 +94,18 @@ async fn run_recorded(
     endpoints: &Endpoints,
     context: &Context,
 ) -> Result<Outcome, Failure> {
-    let (operation, journal) = runtime::interruptible(begin(arguments, endpoints, context)).await??;
+    let mut signals = Signals::listen()?;
+    let run = format!("{:016x}", rand::rng().random::<u64>());
+    let begun = signals.end(async {
+        let (operation, journal) = begin(arguments, endpoints, context).await?;
+        let Who { by, host } = Who::runs();
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let (run, process) = (run.clone(), std::process::id());
+        operation.note(&[MigrationEvent::RunBegan { run, version, host, process, by }]).await?;
+        Ok::<_, Failure>((operation, journal))
+    });
+    let (operation, journal) = begun.await.map_err(|Interrupted| Failure::of_signal())??;
     plan.id = operation.id().clone();
-    let Who { by, host } = Who::runs();
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    operation.note(&[MigrationEvent::RunBegan { version, host, process: std::process::id(), by }]).await?;
     let output = context.output;
     let recorder = Recorder::start(operation, move |error| {
         let trouble = atalaya_data::chain(error);
@@ -97,13 +113,12 @@ async fn run_recorded(
     });
     let progress = Progress::new(context.output);
     let observer = Observing { progress: &progress, recorder: &recorder };
-    let ended = runtime::interruptible(atalaya_replicate::start(&plan, &observer)).await;
+    let moving = async { atalaya_replicate::start(&plan, &observer).await.map_err(Failure::from) };
+    let ended = signals.end(moving).await;
     progress.finish();
-    let ended = ended.and_then(|ended| ended.map_err(Failure::from));
-    recorder.happened(journal::outcome_of(&ended));
-    recorder.close().await;
+    recorder.close(journal::outcome_of(&run, &ended)).await;
     journal.close().await;
-    ended
+    ended.map_err(|Interrupted| Failure::of_signal())?
 }
 
 pub(crate) fn run(arguments: &StartArguments, context: &Context) -> Result<u8, Failure> {

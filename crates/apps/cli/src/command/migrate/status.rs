@@ -13,7 +13,7 @@ use crate::global::Context;
 use crate::journal::{self, Journal, when};
 use crate::runtime;
 use crate::size::bytes;
-use atalaya_saga::Way;
+use atalaya_saga::{End, Way};
 
 /// Arguments of `atalaya migrate status`.
 #[derive(Debug, clap::Args)]
@@ -63,19 +63,27 @@ async fn standing(endpoints: &Endpoints, context: &Context) -> Option<Standing> 
 }
 
 fn unknown(endpoints: &Endpoints, standing: Option<&Standing>) -> Failure {
-    let ended = standing.and_then(|standing| {
-        let word = match standing.ended.as_deref()? {
-            "completed" => "finished",
-            "compensated" => "aborted",
-            _ => "given up",
+    let by_the_journal = standing.map(|standing| {
+        let id = &standing.id;
+        let word = match standing.ended {
+            Some(End::Completed) => "finished",
+            Some(End::Compensated) => "aborted",
+            Some(End::Abandoned) => "given up",
+            None => {
+                let step = standing.step.as_deref().unwrap_or("begin");
+                return format!(
+                    "by the journal `{id}` is at step `{step}`: `atalaya migrate finish` ends one that is at `remove`, and \
+                     `atalaya migrate start` begins anew or goes on"
+                );
+            }
         };
-        let (id, at) = (&standing.id, standing.ended_at_us.map_or_else(String::new, when));
-        Some(format!("by the journal `{id}` was {word} at {at}: see `atalaya journal show saga-{id}`"))
+        let at = standing.ended_at_us.map_or_else(String::new, when);
+        format!("by the journal `{id}` was {word} at {at}: see `atalaya journal show saga-{id}`")
     });
     Failure {
         code: exit::FAILED,
         message: format!("the target knows no migration `{}`", endpoints.name),
-        hint: Some(ended.unwrap_or_else(|| {
+        hint: Some(by_the_journal.unwrap_or_else(|| {
             "a finished migration leaves nothing behind, not even its name; `atalaya migrate start` begins one"
                 .to_owned()
         })),

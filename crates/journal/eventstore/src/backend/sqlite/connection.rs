@@ -60,7 +60,12 @@ fn until_free(
     loop {
         match opening(limit.saturating_sub(since.elapsed())) {
             Err(Error::Held { .. }) if since.elapsed() < limit => std::thread::sleep(apart()),
-            opened => return opened,
+            // From here on it waits for as long as any other.
+            Ok(mut opened) => {
+                patient(&mut opened, limit)?;
+                return Ok(opened);
+            }
+            Err(error) => return Err(error),
         }
     }
 }
