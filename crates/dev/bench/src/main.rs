@@ -37,8 +37,8 @@ struct Arguments {
     /// Megabytes of the shop, with its indexes.
     #[arg(long, default_value_t = 600)]
     shop_megabytes: u64,
-    /// Events that the journal's writers append at once, and that are read and verified; a tenth of them in turn, a fifth
-    /// beside the peers, and a hundredth as many sagas.
+    /// Events that the journal's writers append at once, and that are read and verified; a tenth of them in turn, at
+    /// most a fifth beside the peers, and a hundredth as many sagas.
     #[arg(long, default_value_t = 1_000_000)]
     journal_events: usize,
     /// Seconds of writes that the lag is measured over.

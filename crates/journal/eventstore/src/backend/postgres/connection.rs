@@ -34,6 +34,9 @@ pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(60);
 /// Plans by index alone: every statement has one for its purpose, and statistics of a table that was empty when they
 /// were gathered must not choose another way.
 const PLANS: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off";
+/// What the writer runs is planned once: for short arrays the server would plan anew each time, which costs more than a small
+/// append itself. Readers' pages are planned by their parameters, since how rare a category is decides about the index.
+const PLANNED_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
 
 /// A session with its prepared statements.
 pub(super) struct Connection {
@@ -58,6 +61,7 @@ impl Connection {
         session.batch(&sql).await.map_err(&connecting)?;
         if purpose == Purpose::Write {
             schema::look_at_server(&session).await?;
+            session.batch(PLANNED_ONCE).await.map_err(&connecting)?;
         }
         Ok(Self { session, spent: false, statements: HashMap::new() })
     }
