@@ -1,36 +1,14 @@
-//! Messages of others, handed over in the order of their stream; how far that has come is kept in a table.
-//!
-//! The counterpart of the [outbox](crate::outbox). A message is handed over **at least once**: its place is stored after
-//! what it caused, so that a kill in between hands it over once more, and a relay may have published it twice. Whoever
-//! handles it knows it again by [`Incoming::id`], which never changes:
-//!
-//! - a command on an aggregate by [`Aggregates::execute_once`](crate::Aggregates::execute_once);
-//! - an answer to a saga's step by `Sagas::signal`, whose `known_by` it is.
-//!
-//! Then it has one effect, and a place that was lost, or restored from an older backup, costs time alone.
-//!
-//! ```no_run
-//! use atalaya_cqrs::inbox::{Inbox, Incoming};
-//! use atalaya_eventstore::Tables;
-//! use atalaya_nats::{JetStream, Options};
-//!
-//! # async fn reserve(_: &str, _: u32) -> Result<(), std::io::Error> { Ok(()) }
-//! # async fn example(tables: Tables, stop: tokio::sync::watch::Receiver<bool>) -> Result<(), Box<dyn std::error::Error>> {
-//! let orders = JetStream::new(Options::new("nats://127.0.0.1:4222", "ORDERS", "orders"));
-//! let inbox = Inbox::open(tables, orders).await?;
-//! inbox.follow(stop, async |message: Incoming| reserve(&message.id, message.read()?).await.map_err(Into::into)).await?;
-//! # Ok(())
-//! # }
-//! ```
+//! Reads a stream on from the place in the table, and hands over nothing that has a hole before it which the stream's limits
+//! made.
 
 use std::future::Future;
 use std::time::Duration;
 
-use atalaya_eventstore::{Dialect, Ran, Row, Statement, Tables, TablesError, Value};
+use atalaya_eventstore::{Dialect, Ran, Row, Statement, Tables, Value};
 use atalaya_nats::{JetStream, Received, Standing};
-use bytes::Bytes;
-use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+
+use super::{HandlerError, InboxError, Incoming};
 
 /// The most messages that are read at once.
 const BATCH: usize = 100;
@@ -38,102 +16,6 @@ const BATCH: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Before a broker that is away is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// Whatever a handler fails with.
-pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
-
-/// What can go wrong with an inbox.
-#[derive(Debug, thiserror::Error)]
-pub enum InboxError {
-    /// The database of its table.
-    #[error(transparent)]
-    Tables(#[from] TablesError),
-    /// A message cannot be known again.
-    #[error("the message {sequence} of `{stream}` has no identity: neither a header `id` nor one of the broker's")]
-    NoIdentity {
-        /// The stream.
-        stream: String,
-        /// Its place in it.
-        sequence: u64,
-    },
-    /// A message could not be handled; it is handed over again.
-    #[error("the message `{id}` of `{stream}` could not be handled")]
-    NotHandled {
-        /// The stream.
-        stream: String,
-        /// The message.
-        id: String,
-        /// Why.
-        #[source]
-        source: HandlerError,
-    },
-    /// The stream is not the one that was read before, and other messages stand at its places.
-    #[error(
-        "the stream `{stream}` was made anew since it was read: once whoever writes to it has sent again what was lost, \
-         delete its row from the table `inbox`, and it is read from its beginning"
-    )]
-    OtherStream {
-        /// The stream.
-        stream: String,
-    },
-    /// The stream has let go of messages before they were read.
-    #[error(
-        "messages {from} to {to} of `{stream}` are gone before they were handled: its limits are narrower than this \
-         reader was long away"
-    )]
-    Gone {
-        /// The stream.
-        stream: String,
-        /// The first one.
-        from: u64,
-        /// The last one.
-        to: u64,
-    },
-    /// Another process follows the same stream into the same table.
-    #[error("another process receives `{stream}` here")]
-    Contended {
-        /// The stream.
-        stream: String,
-    },
-}
-
-/// A message whose payload is something else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the message's payload cannot be read")]
-pub struct Unreadable;
-
-/// A message as it came.
-#[derive(Clone)]
-pub struct Incoming {
-    /// Its identity, the same however often it comes: the header `id`, as the outbox's relays set it, or the broker's own.
-    pub id: String,
-    /// Its place in the stream.
-    pub sequence: u64,
-    /// What it says happened, where its relay has told.
-    pub message_type: Option<String>,
-    /// What it says.
-    pub payload: Bytes,
-}
-
-impl Incoming {
-    /// What it says, from JSON.
-    ///
-    /// # Errors
-    /// When it is something else.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Unreadable> {
-        // Without serde's words, which may quote a value.
-        serde_json::from_slice(&self.payload).map_err(|_| Unreadable)
-    }
-
-    fn of(message: Received) -> Option<Self> {
-        Some(Self {
-            id: message.header("id").or_else(|| message.id())?.to_owned(),
-            sequence: message.sequence,
-            message_type: message.header("type").map(str::to_owned),
-            payload: message.payload,
-        })
-    }
-}
 
 /// What a database has received of one stream.
 #[derive(Clone)]
@@ -160,7 +42,7 @@ impl Inbox {
         Ok(Self { tables, stream })
     }
 
-    /// The place of the last message that was handled; 0 for none.
+    /// The place of the last message that was handled, or of the last one before those that are meant for this reader.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -182,69 +64,83 @@ impl Inbox {
     where
         F: Future<Output = Result<(), HandlerError>>,
     {
-        let mut position = None;
+        let mut place = None;
         loop {
-            let messages = tokio::select! {
-                messages = self.next(position) => messages?,
+            let next = tokio::select! {
+                next = self.next(place) => next?,
                 _ = stop.wait_for(|stop| *stop) => return Ok(()),
             };
-            let Some((mut at, messages)) = messages else {
+            // Whoever has waited in vain, or for the broker, looks whether the stream is the same still.
+            place = None;
+            let Some(Next { place: mut at, standing, messages }) = next else {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
-            // Whoever has waited in vain looks whether the stream is the same still.
-            position = (!messages.is_empty()).then_some(at);
             for message in messages {
                 if *stop.borrow() {
                     return Ok(());
                 }
                 let sequence = message.sequence;
+                self.ensure_none_lost(at.sequence, sequence, standing)?;
                 self.hand_over(message, &handle).await?;
-                self.move_on(at, sequence).await?;
-                at = sequence;
-                position = Some(at);
+                self.move_on(at.sequence, sequence).await?;
+                at.sequence = sequence;
+                place = Some(at);
             }
         }
     }
 
-    /// The next messages after a place, and that place; where it is not known, from where the stream was left. None where the
-    /// broker is away.
-    async fn next(&self, position: Option<u64>) -> Result<Option<(u64, Vec<Received>)>, InboxError> {
-        let away = |error: &atalaya_nats::Error| {
-            tracing::warn!(error = error as &dyn std::error::Error, "the broker is away; it is asked again");
-        };
-        let position = match position {
-            Some(position) => position,
-            None => match self.stream.standing().await {
-                Ok(standing) => self.left_at(standing).await?,
-                Err(error) => {
-                    away(&error);
-                    return Ok(None);
-                }
+    /// The next messages after a place; where it is not known, from where the stream was left. None where the broker is away.
+    async fn next(&self, place: Option<Place>) -> Result<Option<Next>, InboxError> {
+        let place = match place {
+            Some(place) => place,
+            None => match here(self.stream.standing().await) {
+                Some(standing) => self.left_at(standing).await?,
+                None => return Ok(None),
             },
         };
-        let read = self.stream.read_waiting(position + 1, BATCH, PATIENCE).await;
-        Ok(read.inspect_err(away).ok().map(|messages| (position, messages)))
+        let Some(messages) = here(self.stream.read_waiting(place.sequence + 1, BATCH, PATIENCE).await) else {
+            return Ok(None);
+        };
+        // Asked afterwards: whatever the limits had taken when these were read is gone by then, and a stream that is the
+        // same by then was so.
+        let Some(standing) = here(self.stream.standing().await) else { return Ok(None) };
+        self.ensure_same(place, standing)?;
+        Ok(Some(Next { place, standing, messages }))
     }
 
     /// Where the stream was left, if it is the same and has all that came after.
-    async fn left_at(&self, standing: Standing) -> Result<u64, InboxError> {
-        let stream = || self.stream.name().to_owned();
+    async fn left_at(&self, standing: Standing) -> Result<Place, InboxError> {
         let Some(kept) = self.kept().await? else {
+            // What was gone before anything was read was not meant for this reader; what goes from now on is.
+            let place = Place { sequence: standing.first - 1, made_at_us: Some(standing.made_at_us) };
             let sql =
-                "INSERT INTO inbox (stream, sequence, made_at_us) VALUES ($1, 0, $2) ON CONFLICT (stream) DO NOTHING";
-            let values = vec![Value::from(self.stream.name()), Value::Integer(standing.made_at_us)];
+                "INSERT INTO inbox (stream, sequence, made_at_us) VALUES ($1, $2, $3) ON CONFLICT (stream) DO NOTHING";
+            let values =
+                vec![Value::from(self.stream.name()), number(place.sequence), Value::Integer(standing.made_at_us)];
             self.tables.run(vec![Statement::new(sql, values)]).await?;
-            return Ok(0);
+            return Ok(place);
         };
-        if kept.made_at_us != Some(standing.made_at_us) || kept.sequence > standing.last {
-            return Err(InboxError::OtherStream { stream: stream() });
+        self.ensure_same(kept, standing)?;
+        self.ensure_none_lost(kept.sequence, standing.first, standing)?;
+        Ok(kept)
+    }
+
+    fn ensure_same(&self, place: Place, standing: Standing) -> Result<(), InboxError> {
+        if place.made_at_us != Some(standing.made_at_us) || place.sequence > standing.last {
+            return Err(InboxError::OtherStream { stream: self.stream.name().to_owned() });
         }
-        // What was gone before anything was read was not meant for this reader.
-        if kept.sequence > 0 && kept.sequence + 1 < standing.first {
-            return Err(InboxError::Gone { stream: stream(), from: kept.sequence + 1, to: standing.first - 1 });
+        Ok(())
+    }
+
+    /// Between a place and the next message that is there, the stream's limits have taken none.
+    fn ensure_none_lost(&self, place: u64, next: u64, standing: Standing) -> Result<(), InboxError> {
+        let kept_from = if standing.is_limited_by_subject { next } else { next.min(standing.first) };
+        if place + 1 < kept_from {
+            let stream = self.stream.name().to_owned();
+            return Err(InboxError::Gone { stream, from: place + 1, to: kept_from - 1 });
         }
-        Ok(kept.sequence)
+        Ok(())
     }
 
     async fn hand_over<F>(&self, message: Received, handle: &impl Fn(Incoming) -> F) -> Result<(), InboxError>
@@ -258,19 +154,18 @@ impl Inbox {
         handle(incoming).await.map_err(|source| InboxError::NotHandled { stream: stream(), id, source })
     }
 
-    async fn kept(&self) -> Result<Option<Kept>, InboxError> {
+    async fn kept(&self) -> Result<Option<Place>, InboxError> {
         let sql = "SELECT sequence, made_at_us FROM inbox WHERE stream = $1";
         let rows = self.tables.query(Statement::new(sql, vec![Value::from(self.stream.name())])).await?;
-        let number = |row: &Row, at: usize| row.get(at).and_then(Value::as_integer);
-        Ok(rows.first().map(|row| Kept {
-            sequence: number(row, 0).and_then(|sequence| u64::try_from(sequence).ok()).unwrap_or(0),
-            made_at_us: number(row, 1),
+        let integer = |row: &Row, at: usize| row.get(at).and_then(Value::as_integer);
+        Ok(rows.first().map(|row| Place {
+            sequence: integer(row, 0).and_then(|sequence| u64::try_from(sequence).ok()).unwrap_or(0),
+            made_at_us: integer(row, 1),
         }))
     }
 
     /// Only from where it was: of two that follow one goes on.
     async fn move_on(&self, from: u64, to: u64) -> Result<(), InboxError> {
-        let number = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
         let sql = "UPDATE inbox SET sequence = $3 WHERE stream = $1 AND sequence = $2";
         let values = vec![Value::from(self.stream.name()), number(from), number(to)];
         match self.tables.run(vec![Statement::new(sql, values).touching(1)]).await? {
@@ -281,7 +176,27 @@ impl Inbox {
 }
 
 /// What the table says of a stream.
-struct Kept {
+#[derive(Clone, Copy)]
+struct Place {
     sequence: u64,
     made_at_us: Option<i64>,
+}
+
+/// What comes after a place, and how the stream stood when that had been read.
+struct Next {
+    place: Place,
+    standing: Standing,
+    messages: Vec<Received>,
+}
+
+/// What a broker says that is not away.
+fn here<T>(answer: Result<T, atalaya_nats::Error>) -> Option<T> {
+    let away = |error: &atalaya_nats::Error| {
+        tracing::warn!(error = error as &dyn std::error::Error, "the broker is away; it is asked again");
+    };
+    answer.inspect_err(away).ok()
+}
+
+fn number(number: u64) -> Value {
+    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
 }
