@@ -14,13 +14,13 @@ use crate::ground::{Ground, number};
 use crate::outbox::{server, stream};
 
 /// So much is paid in to account `a`, under an identity, and a header of the broker's own that may be another one.
-async fn send(stream: &JetStream, id: &str, relayed_as: &str, amount: i64) {
+pub(crate) async fn send(stream: &JetStream, id: &str, relayed_as: &str, amount: i64) {
     let payload = amount.to_string().into();
     let headers = [("id", id), ("type", "Paid")];
     stream.publish(Outgoing { id: relayed_as, kind: "payment", headers: &headers, payload }).await.unwrap();
 }
 
-async fn pay_in(store: &Store, message: &Incoming) -> Result<(), HandlerError> {
+pub(crate) async fn pay_in(store: &Store, message: &Incoming) -> Result<(), HandlerError> {
     assert_eq!(message.message_type.as_deref(), Some("Paid"));
     let amount: i64 = message.read()?;
     let accounts = Aggregates::<Account>::new(store.clone());
@@ -28,12 +28,12 @@ async fn pay_in(store: &Store, message: &Incoming) -> Result<(), HandlerError> {
     Ok(())
 }
 
-async fn balance(store: &Store) -> Account {
+pub(crate) async fn balance(store: &Store) -> Account {
     Aggregates::<Account>::new(store.clone()).load::<NotEnough>("a").await.unwrap().state
 }
 
 /// Follows up to a message of this identity, and stops after it.
-async fn follow_to(inbox: &Inbox, store: &Store, last: &str) -> Vec<String> {
+pub(crate) async fn follow_to(inbox: &Inbox, store: &Store, last: &str) -> Vec<String> {
     let (stop, stopped) = watch::channel(false);
     let ids = Mutex::new(Vec::new());
     let handle = async |message: Incoming| {

@@ -13,6 +13,7 @@ mod account;
 mod commands;
 mod exactly_once;
 mod inbox;
+mod inbox_limits;
 mod outbox;
 mod poison;
 mod rebuilt;

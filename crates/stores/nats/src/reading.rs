@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
+use async_nats::jetstream::stream::DiscardPolicy;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
@@ -12,6 +13,9 @@ use crate::{Error, JetStream};
 
 /// For how long the broker keeps the place of a reader that is gone.
 const PLACE_KEPT: Duration = Duration::from_secs(30);
+
+/// How long is waited until the broker has let go of a place at once.
+const LETTING_GO: Duration = Duration::from_millis(500);
 
 /// A message that the stream holds.
 #[derive(Clone)]
@@ -49,6 +53,8 @@ pub struct Standing {
     pub first: u64,
     /// The place of the last message that it was given; 0 for none.
     pub last: u64,
+    /// Whether it keeps only so many messages of each subject, and lets go of some that stand between others.
+    pub is_limited_by_subject: bool,
 }
 
 impl JetStream {
@@ -68,7 +74,13 @@ impl JetStream {
         let asked = asked?;
         let info = asked.cached_info();
         let made_at_us = i64::try_from(info.created.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX);
-        Ok(Standing { made_at_us, first: info.state.first_sequence.max(1), last: info.state.last_sequence })
+        let refuses_more = info.config.discard == DiscardPolicy::New && info.config.discard_new_per_subject;
+        Ok(Standing {
+            made_at_us,
+            first: info.state.first_sequence.max(1),
+            last: info.state.last_sequence,
+            is_limited_by_subject: info.config.max_messages_per_subject > 0 && !refuses_more,
+        })
     }
 
     /// The messages that the stream holds from a place on, at most so many; does not wait for more.
@@ -104,14 +116,16 @@ impl JetStream {
                     received.extend(fetched(&consumer, limit - 1).await?);
                 }
             }
-            // Where this fails, the broker does it after a while.
-            let _place_gone = stream.delete_consumer(&consumer.cached_info().name).await;
-            Ok(received)
+            Ok((received, stream, consumer))
         };
         let read = tokio::time::timeout(time_limit, reading).await;
         let read = read.unwrap_or(Err(Error::NoAnswer { limit: time_limit }));
         connection.has_answered = read.is_ok();
-        read
+        let (received, stream, consumer) = read?;
+        // Where this fails, the broker does it after a while; what was read is not to wait for it.
+        let letting_go = stream.delete_consumer(&consumer.cached_info().name);
+        let _place_gone = tokio::time::timeout(LETTING_GO, letting_go).await;
+        Ok(received)
     }
 }
 

@@ -7,10 +7,13 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod broker;
+
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use atalaya_nats::{Error, JetStream, Options, Outgoing, Standing, Stored};
+use async_nats::jetstream::stream::{Config, DiscardPolicy};
+use atalaya_nats::{Error, JetStream, Options, Outgoing, Received, Standing, Stored};
 use atalaya_sandbox::{NatsServer, TlsFiles};
 
 static SERVER: OnceLock<NatsServer> = OnceLock::new();
@@ -49,11 +52,48 @@ async fn a_reader_that_waits_gets_the_next_message_when_it_comes_and_nothing_whe
         // Longer than any test takes: what ends it is the message.
         async move { stream.read_waiting(2, 10, Duration::from_secs(600)).await.unwrap() }
     });
+    let context = broker::context(&options("waiting")).await;
+    while !broker::somebody_waits(&context, "WAITING").await {
+        assert!(!waiting.is_finished());
+    }
     stream.publish(order("2", "b")).await.unwrap();
     let received = waiting.await.unwrap();
     assert_eq!((received[0].sequence, received[0].id()), (2, Some("2")));
     let all = stream.read_waiting(1, 10, Duration::from_secs(600)).await.unwrap();
     assert_eq!(all.iter().map(|message| message.sequence).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[tokio::test]
+async fn what_was_read_does_not_wait_for_a_broker_that_is_slow_to_let_go_of_the_place() {
+    JetStream::new(options("slow")).publish(order("1", "a")).await.unwrap();
+    let url = broker::that_never_deletes_a_consumer(SERVER.get().unwrap()).await;
+    let stream = JetStream::new(Options { url, ..options("slow") });
+    let received = stream.read_waiting(1, 10, Duration::from_millis(50)).await.unwrap();
+    assert_eq!(received.iter().map(Received::id).collect::<Vec<_>>(), [Some("1")]);
+}
+
+#[tokio::test]
+async fn it_is_told_whether_limits_take_messages_from_between_others() {
+    let context = broker::context(&options("limits")).await;
+    for (name, max_messages_per_subject, discard, expected) in [
+        ("limits", -1, DiscardPolicy::Old, false),
+        ("last", 1, DiscardPolicy::Old, true),
+        ("refusing", 1, DiscardPolicy::New, false),
+    ] {
+        let options = options(name);
+        let config = Config {
+            name: options.stream.clone(),
+            subjects: vec![format!("{name}.>")],
+            duplicate_window: options.duplicate_window,
+            max_messages: 10,
+            max_messages_per_subject,
+            discard,
+            discard_new_per_subject: discard == DiscardPolicy::New,
+            ..Config::default()
+        };
+        context.create_stream(config).await.unwrap();
+        assert_eq!(JetStream::new(options).standing().await.unwrap().is_limited_by_subject, expected, "{name}");
+    }
 }
 
 #[tokio::test]
