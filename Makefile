@@ -29,5 +29,5 @@ bench: setup build ## the figures of the README, measured side by side; BENCH="c
 	cargo build --locked --release --package bench
 	@scripts/setup-bench.sh "$(CARGO_TARGET_DIR)/release/bench" $(BENCH)
 
-soak: setup ## the long tests: larger data, more kills
+soak: setup ## the long tests: larger data, more kills, a rate to keep
 	cargo test --locked --workspace --profile soak -- --include-ignored

@@ -61,9 +61,12 @@ impl Error {
             ),
             Self::GoesBack { .. } => Some("`atalaya migrate abort` again takes it to its end".to_owned()),
             Self::LastWord { .. } => Some("`atalaya migrate finish` again writes it".to_owned()),
-            Self::Journal(_) | Self::Tables(_) | Self::Projection(_) => {
-                Some("see `--journal` and `--state`; `atalaya journal verify` looks at what is stored".to_owned())
-            }
+            Self::Tables(_) | Self::Projection(_) => Some(
+                "the table is made of the journal: where that was restored from a backup, remove `tables.db` beside it (or \
+                 on a server the tables `atalaya_migrations*` and `atalaya_projection*`), and it is made again"
+                    .to_owned(),
+            ),
+            Self::Journal(_) => Some("`atalaya journal verify` looks at what is stored".to_owned()),
             Self::Saga(_) | Self::NotDone { .. } | Self::Unreadable => None,
         }
     }

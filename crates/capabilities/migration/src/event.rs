@@ -128,6 +128,15 @@ pub enum MigrationEvent {
         /// How many.
         rows: u64,
     },
+    /// What is ours was removed from both sides.
+    Removed {
+        /// Who asked for it.
+        by: String,
+        /// Replication slots of the source.
+        slots: Vec<String>,
+        /// Tables of the target that were dropped, since that was asked for.
+        dropped: Vec<String>,
+    },
     /// So many events came faster than they could be written, or while the journal could not be.
     Unrecorded {
         /// How many.
@@ -151,6 +160,7 @@ impl MigrationEvent {
             Self::TablesAdded { .. } => "MigrationTablesAdded",
             Self::Proven { .. } => "MigrationProven",
             Self::Repaired { .. } => "MigrationRepaired",
+            Self::Removed { .. } => "MigrationRemoved",
             Self::Unrecorded { .. } => "MigrationUnrecorded",
         }
     }
@@ -182,7 +192,9 @@ impl MigrationEvent {
                     cut(reason);
                 }
             }
-            Self::TablesAdded { tables: names, .. } | Self::Proven { different: names, .. } => names.truncate(NAMES),
+            Self::TablesAdded { tables: names, .. }
+            | Self::Proven { different: names, .. }
+            | Self::Removed { dropped: names, .. } => names.truncate(NAMES),
             Self::RunBegan { .. }
             | Self::PhaseBegan { .. }
             | Self::TableCopied { .. }

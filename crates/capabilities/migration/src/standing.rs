@@ -312,6 +312,7 @@ fn of_run(table: &str, id: String, said: MigrationEvent, at_us: Value) -> Vec<St
         | MigrationEvent::StopAsked { .. }
         | MigrationEvent::TablesAdded { .. }
         | MigrationEvent::Repaired { .. }
+        | MigrationEvent::Removed { .. }
         | MigrationEvent::Unrecorded { .. } => Vec::new(),
     }
 }

@@ -2,11 +2,18 @@
 
 use std::sync::{Arc, Mutex};
 
-use atalaya_migration::Engine;
+use atalaya_migration::{Engine, MigrationEvent};
 use atalaya_replicate::{AbortOptions, AbortReport, Error, Plan};
 use futures_util::future::BoxFuture;
 
+use super::Who;
 use crate::endpoints::Endpoints;
+
+/// What was removed, as the journal keeps it.
+pub(crate) fn removed(report: &AbortReport) -> MigrationEvent {
+    let (slots, dropped) = (report.slots.clone(), report.tables.clone());
+    MigrationEvent::Removed { by: Who::runs().by, slots, dropped }
+}
 
 type Answer = Result<AbortReport, Error>;
 
@@ -74,6 +81,11 @@ impl Withdrawing {
     /// As [`Finishing::answered`].
     pub(crate) fn answered(&self) -> Option<Answer> {
         self.answered.take()
+    }
+
+    /// What was removed, if it was.
+    pub(crate) fn removed(&self) -> Option<MigrationEvent> {
+        self.answered.0.lock().ok()?.as_ref()?.as_ref().ok().map(removed)
     }
 
     /// The same without a saga.

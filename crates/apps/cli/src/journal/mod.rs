@@ -7,7 +7,7 @@ mod open;
 mod proofs;
 mod who;
 
-pub(crate) use engines::{Finishing, Withdrawing};
+pub(crate) use engines::{Finishing, Withdrawing, removed};
 pub(crate) use moving::{known_of, note, subject_of};
 pub(crate) use observing::{Observing, outcome_of};
 pub(crate) use open::Journal;

@@ -35,7 +35,15 @@ impl Journal {
     pub(crate) async fn existing(context: &Context) -> Result<Option<Self>, Failure> {
         let place = place(context)?;
         let exists = match &place {
-            Place::Folder(folder) => folder.join(FILE).exists(),
+            // One without a byte in it is what somebody else has made.
+            Place::Folder(folder) => match std::fs::metadata(folder.join(FILE)) {
+                Ok(file) => file.len() > 0,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+                Err(error) => {
+                    let message = format!("`{}` cannot be looked at: {error}", folder.join(FILE).display());
+                    return Err(Failure { code: exit::FAILED, message, hint: Some(remedy(&place)) });
+                }
+            },
             Place::Postgres(url) => {
                 let session = Session::connect_for_control(url, APPLICATION).await?;
                 let sql = "SELECT pg_catalog.to_regclass('atalaya_journal.writer') IS NOT NULL";
@@ -83,11 +91,22 @@ impl Journal {
     }
 
     async fn at(place: &Place) -> Result<Self, Failure> {
-        let opened = async {
-            let store = Store::open(place, Options::default()).await?;
-            Ok::<_, atalaya_eventstore::TablesError>(Self { store, tables: Tables::open(place).await? })
-        };
-        opened.await.map_err(|error| Failure::new(exit::FAILED, &error, Some(remedy(place))))
+        let store = Store::open(place, Options::default()).await;
+        let store = store.map_err(|error| Failure::new(exit::FAILED, &error, Some(remedy(place))))?;
+        let tables = Tables::open(place).await.map_err(|error| Failure {
+            message: format!(
+                "the tables that are made of the journal cannot be opened: {}",
+                atalaya_data::chain(&error)
+            ),
+            code: exit::FAILED,
+            hint: Some(match place {
+                Place::Folder(folder) => {
+                    format!("remove `{}`: it is made of the journal again", folder.join("tables.db").display())
+                }
+                Place::Postgres(_) => remedy(place),
+            }),
+        })?;
+        Ok(Self { store, tables })
     }
 
     /// Lets go of it, with everything that waits written where that is possible soon.
@@ -107,9 +126,12 @@ async fn identity(url: &ConnectionUrl) -> Result<ServerIdentity, Failure> {
 fn remedy(place: &Place) -> String {
     match place {
         Place::Folder(folder) => {
-            format!("the journal is kept in `{}`: see that it can be written, or use another --state", folder.display())
+            format!("the journal is kept in `{}`: see that there is room and that it can be written", folder.display())
         }
-        Place::Postgres(_) => "the journal is kept where --journal says".to_owned(),
+        Place::Postgres(_) => {
+            "the journal is kept where --journal says: see that the server can be reached and its role may write"
+                .to_owned()
+        }
     }
 }
 

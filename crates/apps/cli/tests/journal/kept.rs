@@ -56,6 +56,8 @@ fn an_aborted_move_is_compensated_and_the_targets_rows_stay() {
     let saga = saga(&shop);
     assert_eq!(saga["end"], "compensated", "{saga}");
     assert_eq!(saga["failure"], "follow: `atalaya migrate abort`");
+    let happened = types(&shop, &format!("migration-{}", saga["id"].as_str().unwrap()));
+    assert_eq!(happened.last().map(String::as_str), Some("MigrationRemoved"));
     assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM item").unwrap(), "500");
     let text = journal(&shop, &["sagas", "--all"]).stdout;
     assert!(text.contains("compensated"), "{text}");
@@ -96,7 +98,6 @@ fn the_tail_follows_what_comes_and_shows_what_is_asked_for() {
     assert!(sagas.lines().all(|line| line.contains("  saga-shop-")) && sagas.lines().count() == 3, "{sagas}");
 
     let following = shop.spawn_words(&["journal", "tail", "--follow", "-n", "0"], &[]);
-    // It says nothing before something comes; that it is there shows in the journal being open.
     eventually("another event", || {
         let _any = shop.run("stop", &["--timeout", "1"]);
         shop.done("start", &["--stop-when", "caught-up"]);
@@ -121,6 +122,8 @@ fn looking_into_a_journal_that_is_not_there_makes_none() {
         assert_eq!(ran.code, Some(1), "{words:?}");
         assert!(ran.stderr.contains("there is no journal in ") && ran.stderr.contains("--state"), "{}", ran.stderr);
     }
+    let key = shop.state().join("../journal.key");
+    assert_eq!(journal(&shop, &["key", key.to_str().unwrap()]).code, Some(1));
     assert_eq!(shop.run("status", &[]).code, Some(1));
     assert!(!shop.state().join("journal.db").exists());
 }

@@ -24,7 +24,7 @@ fn moved() -> Move {
 fn an_edited_event_is_named_by_its_position_with_exit_3() {
     let shop = moved();
     let file = shop.state().join("journal.db");
-    edit(&file, r#"{"kind":"run_ended","outcome":"caught up""#, r#"{"kind":"run_ended","outcome":"caught at""#);
+    edit(&file, r#""outcome":"caught up""#, r#""outcome":"caught at""#);
     let ran = journal(&shop, &["verify"]);
     assert_eq!(ran.code, Some(3), "{}\n{}", ran.stdout, ran.stderr);
     let events = journal(&shop, &["tail", "--type", "MigrationRunEnded", "--output", "json"]).stdout;
@@ -36,6 +36,20 @@ fn an_edited_event_is_named_by_its_position_with_exit_3() {
 }
 
 #[test]
+fn an_edited_journal_is_not_exported() {
+    let shop = moved();
+    let apart = tempfile::tempdir().unwrap();
+    let (key, folder) = (apart.path().join("journal.key"), apart.path().join("audit"));
+    std::fs::create_dir(&folder).unwrap();
+    let (key, folder) = (key.to_str().unwrap(), folder.to_str().unwrap());
+    answer(&shop, &["key", key]);
+    edit(&shop.state().join("journal.db"), r#""outcome":"caught up""#, r#""outcome":"caught at""#);
+    let ran = journal(&shop, &["export", "--to", folder, "--key", key]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0, "something was written");
+}
+
+#[test]
 fn exports_find_a_journal_that_was_put_back_and_only_the_right_key_is_believed() {
     let shop = moved();
     let apart = tempfile::tempdir().unwrap();
@@ -44,7 +58,7 @@ fn exports_find_a_journal_that_was_put_back_and_only_the_right_key_is_believed()
     let (key, folder) = (key.to_str().unwrap(), folder.to_str().unwrap());
     let inside = shop.state().join("journal.key");
     let refused = journal(&shop, &["key", inside.to_str().unwrap()]);
-    assert!(refused.code == Some(1) && refused.stderr.contains("lies where the journal is"), "{refused:?}");
+    assert!(refused.code == Some(4) && refused.stderr.contains("lies where the journal is"), "{refused:?}");
     let public = answer(&shop, &["key", key])["public_key"].as_str().unwrap().to_owned();
     let twice = journal(&shop, &["key", key]);
     assert_eq!(twice.code, Some(1), "a key is never replaced: {}", twice.stdout);
@@ -72,8 +86,13 @@ fn exports_find_a_journal_that_was_put_back_and_only_the_right_key_is_believed()
     let ran = journal(&shop, &["export", "--to", folder, "--key", key]);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
 
+    let empty = tempfile::tempdir().unwrap();
+    let ran = journal(&shop, &["verify", "--against", empty.path().to_str().unwrap(), "--key", &public]);
+    assert!(ran.code == Some(1) && ran.stderr.contains("there is no checkpoint in"), "{ran:?}");
+    let ran = journal(&shop, &["export", "--to", shop.state().to_str().unwrap(), "--key", key]);
+    assert!(ran.code == Some(4) && ran.stderr.contains("lies where the journal is"), "{ran:?}");
     let other = apart.path().join("other.key");
     let other = answer(&shop, &["key", other.to_str().unwrap()])["public_key"].as_str().unwrap().to_owned();
     let ran = journal(&shop, &["verify", "--against", folder, "--key", &other]);
-    assert!(ran.code == Some(1) && ran.stderr.contains("not signed"), "{ran:?}");
+    assert!(ran.code == Some(3) && ran.stderr.contains("not signed"), "{ran:?}");
 }

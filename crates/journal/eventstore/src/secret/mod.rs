@@ -6,4 +6,5 @@ mod place;
 pub use file::SecretFileError;
 pub(crate) use file::{create, destroy, read, sync_folder};
 pub use place::PlaceError;
-pub(crate) use place::{outside, resolved};
+pub use place::outside;
+pub(crate) use place::resolved;

@@ -36,7 +36,7 @@ pub(crate) fn resolved(path: &Path) -> Result<PathBuf, PlaceError> {
 }
 
 /// Refuses a file that lies in a folder or in one below it, links followed. A folder that does not exist holds nothing.
-pub(crate) fn outside(path: &Path, folder: &Path) -> Result<(), PlaceError> {
+pub fn outside(path: &Path, folder: &Path) -> Result<(), PlaceError> {
     let path = resolved(path)?;
     match folder.canonicalize() {
         Ok(folder) if path.starts_with(&folder) => Err(PlaceError::Inside { path, folder }),

@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use atalaya_eventstore::checkpoint::{CheckpointError, Exported, Folder, SigningKey};
-use atalaya_eventstore::{Position, Read, Store};
+use atalaya_eventstore::checkpoint::{Exported, Folder, SigningKey};
+use atalaya_eventstore::{Position, Read, Store, secret};
 use serde_json::json;
 
 use super::key::apart_from;
 use super::shown::document;
+use super::verify::{is_sound, report_of};
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::journal::Journal;
@@ -26,7 +27,7 @@ const PAGE: u32 = 2000;
 Run it from a timer. The folder belongs to somebody whom the journal's owner cannot replace: files in it are written once. A
 journal that does not continue what was exported last, since it was cut, edited, forked or restored, is refused with exit 3.")]
 pub(crate) struct ExportArguments {
-    /// The folder of another trust domain.
+    /// The folder of another trust domain, which has to exist.
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
     /// The signing key that `atalaya journal key` made.
@@ -41,6 +42,16 @@ pub(crate) fn run(arguments: &ExportArguments, context: &Context) -> Result<u8, 
     let apart = apart_from(context)?;
     let apart: Vec<&Path> = apart.iter().map(PathBuf::as_path).collect();
     let key = SigningKey::open(&arguments.key, &apart)?;
+    for folder in &apart {
+        secret::outside(&arguments.to, folder).map_err(|_| Failure {
+            code: exit::REFUSED,
+            message: format!(
+                "`{}` lies where the journal is: whoever edits the one edits the other",
+                arguments.to.display()
+            ),
+            hint: Some("export to a folder of another trust domain".to_owned()),
+        })?;
+    }
     runtime::block_on(async {
         let journal = Journal::needed(context).await?;
         let exported = export(arguments, &journal.store, &key, context).await;
@@ -58,12 +69,19 @@ async fn export(
     let mut trusted = Folder::published_keys(&arguments.to)?;
     trusted.push(key.verifying(&store.origin().await?)?);
     let folder = Folder::open(&arguments.to, trusted)?;
+    // Nothing is signed that was edited.
+    let report = report_of(store, Some(&folder)).await?;
+    if !is_sound(&report) {
+        return Err(Failure {
+            code: exit::DIFFERENT,
+            message: "the journal is not what was written to it, so nothing was exported".to_owned(),
+            hint: Some("`atalaya journal verify` says where".to_owned()),
+        });
+    }
     let dropped = folder.dropped()?;
-    let (checkpoint, news) = match store.export(&folder, key, &dropped).await {
-        Ok(Exported::Written(checkpoint)) => (checkpoint, true),
-        Ok(Exported::Unchanged(checkpoint)) => (checkpoint, false),
-        Err(error @ CheckpointError::NotAnExtension { .. }) => return Err(Failure::new(exit::DIFFERENT, &error, None)),
-        Err(error) => return Err(error.into()),
+    let (checkpoint, news) = match store.export(&folder, key, &dropped).await? {
+        Exported::Written(checkpoint) => (checkpoint, true),
+        Exported::Unchanged(checkpoint) => (checkpoint, false),
     };
     let mut text = match news {
         true => format!("exported: {} events, key {}", checkpoint.size, key.verifying(&checkpoint.origin)?.id_text()),

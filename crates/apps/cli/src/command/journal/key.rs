@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &KeyArguments, context: &Context) -> Result<u8, Fai
     let apart = apart_from(context)?;
     let apart: Vec<&Path> = apart.iter().map(PathBuf::as_path).collect();
     let public = runtime::block_on(async {
-        let journal = Journal::open(context).await?;
+        let journal = Journal::needed(context).await?;
         let origin = journal.store.origin().await?;
         journal.close().await;
         create_key(&arguments.file, &apart)?;

@@ -23,9 +23,9 @@ const PAGE: u32 = 200;
   atalaya journal sagas
   atalaya journal sagas --all --output json
   atalaya journal sagas show orders-to-18-1a2b3c4d
-  atalaya journal sagas abandon orders-to-18-1a2b3c4d --reason 'the old server is gone'
+  atalaya journal sagas retry orders-to-18-1a2b3c4d
 
-A decision is written down with who made it. What it has done is done by the command that drives the saga: for a migration
+Decisions are for sagas that are stuck: a migration waits for nobody and is ended by `atalaya migrate finish` or `abort`. A decision is written down with who made it. What it has done is done by the command that drives the saga: for a migration
 `atalaya migrate finish` or `abort`."
 )]
 pub(crate) struct SagasArguments {
@@ -66,7 +66,7 @@ struct Decided {
     /// Its identity.
     id: String,
     /// Why, for those who read the journal.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     reason: String,
 }
 
@@ -121,6 +121,17 @@ async fn decide(sagas: &Sagas, verb: &Verb, context: &Context) -> Result<u8, Fai
     | Verb::Abandon(Decided { id, .. })) = verb;
     let id = SagaId::new(id).map_err(|error| Failure::new(exit::USAGE, &error, None))?;
     let by = Who::runs().by;
+    let view = sagas.show(&id).await?;
+    if view.definition == atalaya_migration::KIND
+        && !matches!(view.phase, Phase::Stuck { .. })
+        && !matches!(verb, Verb::Show { .. })
+    {
+        return Err(Failure {
+            code: exit::REFUSED,
+            message: format!("the migration `{}` waits for nobody's decision", id.as_str()),
+            hint: Some("it is ended by `atalaya migrate finish` or `abort`".to_owned()),
+        });
+    }
     match verb {
         Verb::Show { .. } => {}
         Verb::Retry { .. } => sagas.retry(&id, &by).await?,

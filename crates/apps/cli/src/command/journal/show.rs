@@ -3,7 +3,7 @@
 use atalaya_eventstore::{Event, StreamName};
 use serde_json::json;
 
-use super::shown::{at, document, line, of_stream};
+use super::shown::{at, document, of_stream, whole_line};
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::journal::Journal;
@@ -59,7 +59,7 @@ async fn show(arguments: &ShowArguments, journal: &Journal, context: &Context) -
             hint: Some("`atalaya journal tail` shows streams; `atalaya journal sagas` shows operations".to_owned()),
         });
     }
-    let mut text: Vec<String> = page.events.iter().map(line).collect();
+    let mut text: Vec<String> = page.events.iter().map(whole_line).collect();
     if let Some(next) = page.next {
         text.push(format!("there may be more: --from {next}"));
     }

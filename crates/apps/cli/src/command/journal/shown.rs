@@ -9,20 +9,29 @@ use crate::journal::when;
 /// The most characters of an event's data on one line.
 const LINE_CHARACTERS: usize = 160;
 
-/// One line for people.
+/// One line for people, cut where it is long.
 pub(super) fn line(event: &Event) -> String {
+    line_of(event, LINE_CHARACTERS)
+}
+
+/// The same in full.
+pub(super) fn whole_line(event: &Event) -> String {
+    line_of(event, usize::MAX)
+}
+
+fn line_of(event: &Event, characters: usize) -> String {
     let data = match &event.data {
         None => "(erased)".to_owned(),
-        Some(data) => cut(&String::from_utf8_lossy(data)),
+        Some(data) => cut(&String::from_utf8_lossy(data), characters),
     };
     let (position, time) = (event.position.number(), when(event.recorded_at_us));
     format!("{position:>6}  {time}  {} {}  {}  {data}", event.stream, event.version, event.event_type)
 }
 
 /// Control characters would be acted upon by a terminal.
-fn cut(text: &str) -> String {
+fn cut(text: &str, characters: usize) -> String {
     let mut shown: String = text.chars().map(|each| if each.is_control() { '\u{b7}' } else { each }).collect();
-    if let Some((end, _)) = shown.char_indices().nth(LINE_CHARACTERS) {
+    if let Some((end, _)) = shown.char_indices().nth(characters) {
         shown.truncate(end);
         shown.push('\u{2026}');
     }
@@ -71,8 +80,8 @@ mod tests {
 
     #[test]
     fn what_is_stored_cannot_steer_a_terminal_and_stays_on_one_line() {
-        assert_eq!(cut("a\u{1b}[2J\nb"), "a\u{b7}[2J\u{b7}b");
-        assert_eq!(cut(&"ä".repeat(200)).chars().count(), LINE_CHARACTERS + 1);
+        assert_eq!(cut("a\u{1b}[2J\nb", 100), "a\u{b7}[2J\u{b7}b");
+        assert_eq!(cut(&"ä".repeat(200), LINE_CHARACTERS).chars().count(), LINE_CHARACTERS + 1);
     }
 
     #[test]

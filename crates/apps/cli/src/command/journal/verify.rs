@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use atalaya_eventstore::checkpoint::{Folder, VerifyingKey};
-use atalaya_eventstore::verify::{Report, Verdict, verify};
+use atalaya_eventstore::Store;
+use atalaya_eventstore::checkpoint::{CheckpointError, Folder, VerifyingKey};
+use atalaya_eventstore::verify::{Report, Verdict, VerifyError, verify};
 use serde_json::json;
 
 use crate::exit::{self, Failure};
@@ -34,9 +35,20 @@ impl VerifyArguments {
         let Some(path) = &self.against else { return Ok(None) };
         let trusted = match self.keys.is_empty() {
             true => Folder::published_keys(path)?,
-            false => self.keys.iter().map(|key| key.trim().parse()).collect::<Result<Vec<VerifyingKey>, _>>()?,
+            false => self.keys.iter().map(|key| key.trim().parse()).collect::<Result<Vec<VerifyingKey>, _>>().map_err(
+                |error| Failure::new(exit::USAGE, &error, Some("as `atalaya journal key` prints it".to_owned())),
+            )?,
         };
-        Ok(Some(Folder::open(path, trusted)?))
+        let folder = Folder::open(path, trusted)?;
+        // A folder that is not mounted must not look like one that agrees.
+        match folder.latest()? {
+            Some(_) => Ok(Some(folder)),
+            None => Err(Failure {
+                code: exit::FAILED,
+                message: format!("there is no checkpoint in `{}`", path.display()),
+                hint: Some("see that the folder is the one that `atalaya journal export` writes to".to_owned()),
+            }),
+        }
     }
 }
 
@@ -44,25 +56,44 @@ pub(crate) fn run(arguments: &VerifyArguments, context: &Context) -> Result<u8, 
     let folder = arguments.folder()?;
     let report = runtime::block_on(async {
         let journal = Journal::needed(context).await?;
-        let report = verify(&journal.store, folder.as_ref()).await;
+        let report = report_of(&journal.store, folder.as_ref()).await;
         journal.close().await;
-        report.map_err(|error| Failure::new(exit::FAILED, &error, None))
+        report
     })??;
-    let unseen = report.unseen();
+    let mut unseen: Vec<String> = report.unseen().into_iter().collect();
+    if arguments.against.is_some() && arguments.keys.is_empty() {
+        unseen.push(
+            "the keys that lie in the folder were believed: whoever writes there could have made them".to_owned(),
+        );
+    }
+    let sound = is_sound(&report);
     let mut json = json!(report);
     if let Some(members) = json.as_object_mut() {
         members.insert("version".to_owned(), 1.into());
         members.insert("unseen".to_owned(), json!(unseen));
     }
-    context.print(&text(&report, unseen.as_deref()), &json);
-    Ok(match report.verdict {
-        Verdict::Intact => exit::DONE,
-        Verdict::Tampered => exit::DIFFERENT,
+    context.print(&text(&report, &unseen), &json);
+    Ok(if sound { exit::DONE } else { exit::DIFFERENT })
+}
+
+/// Verifies a journal.
+pub(super) async fn report_of(store: &Store, folder: Option<&Folder>) -> Result<Report, Failure> {
+    verify(store, folder).await.map_err(|error| match error {
+        VerifyError::Checkpoints(error) => error.into(),
+        error => Failure::new(exit::FAILED, &error, None),
     })
 }
 
-fn text(report: &Report, unseen: Option<&str>) -> String {
+/// Whether nobody has changed anything. This program erases no event's data: where some is missing, somebody else did.
+pub(super) fn is_sound(report: &Report) -> bool {
+    report.verdict == Verdict::Intact && report.data_erased == 0
+}
+
+fn text(report: &Report, unseen: &[String]) -> String {
     let mut text = match &report.finding {
+        None if report.data_erased > 0 => {
+            format!("TAMPERED: the data of {} events is missing; this program never removes any", report.data_erased)
+        }
         None => format!("intact: {} events of {} streams", report.events, report.streams),
         Some(finding) => {
             let place = match finding.up_to {
@@ -73,18 +104,26 @@ fn text(report: &Report, unseen: Option<&str>) -> String {
         }
     };
     text.push_str(&format!("\n  origin  {}\n  root    {}\n  chain   {}", report.origin, report.root, report.chain));
-    if report.data_erased > 0 || report.keys_dropped > 0 {
-        let (erased, dropped) = (report.data_erased, report.keys_dropped);
-        text.push_str(&format!("\n  erased  {erased} events without data, {dropped} keys dropped"));
+    if report.keys_dropped > 0 {
+        text.push_str(&format!("\n  erased  {} keys of people were dropped", report.keys_dropped));
     }
-    if let Some(unseen) = unseen {
+    for unseen in unseen {
         text.push_str(&format!("\nnot seen: {unseen}"));
     }
     text
 }
 
-impl From<atalaya_eventstore::checkpoint::CheckpointError> for Failure {
-    fn from(error: atalaya_eventstore::checkpoint::CheckpointError) -> Self {
-        Self::new(exit::FAILED, &error, None)
+impl From<CheckpointError> for Failure {
+    fn from(error: CheckpointError) -> Self {
+        let code = match &error {
+            // The journal, or the folder, is not what it was.
+            CheckpointError::NotAnExtension { .. }
+            | CheckpointError::OtherJournal { .. }
+            | CheckpointError::Unsigned { .. }
+            | CheckpointError::Folder { .. } => exit::DIFFERENT,
+            CheckpointError::KeyPlace(_) => exit::REFUSED,
+            _ => exit::FAILED,
+        };
+        Self::new(code, &error, None)
     }
 }

@@ -78,14 +78,15 @@ async fn by_the_journal(
         None => Journal::existing(context).await?,
     };
     let Some(journal) = journal else { return Ok(()) };
-    let engine = Arc::clone(engine) as Arc<dyn Engine>;
-    let migrations = Migrations::open(journal.store.clone(), journal.tables.clone(), engine)?;
+    let of_saga = Arc::clone(engine) as Arc<dyn Engine>;
+    let migrations = Migrations::open(journal.store.clone(), journal.tables.clone(), of_saga)?;
     if let Some(operation) = migrations.find(&journal::subject_of(endpoints), known).await? {
         match operation.abort(&Who::runs().by, "`atalaya migrate abort`").await {
             // The engine's own error says more.
             Ok(_) | Err(atalaya_migration::Error::NotDone { .. }) => {}
             Err(error) => return Err(error.into()),
         }
+        operation.note(engine.removed().as_slice()).await?;
     }
     journal.close().await;
     Ok(())

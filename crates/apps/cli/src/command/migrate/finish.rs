@@ -177,7 +177,8 @@ impl Ending {
         match (self.engine.answered(), finished) {
             (Some(Ok(report)), finished) => {
                 // It is removed: whoever asked has to hear of it, and gets the certificate.
-                if let Err(error) = finished {
+                let noted = self.operation.note(&[journal::removed(&report)]).await;
+                if let Err(error) = finished.map(|_| ()).and(noted) {
                     let told = atalaya_data::chain(&error);
                     context.note(&format!("warning: the journal does not say yet that it is removed: {told}"));
                 }

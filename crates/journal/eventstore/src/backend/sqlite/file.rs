@@ -1,7 +1,7 @@
 //! Where the journal's file may be, and who may read it: its owner alone.
 
 use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,6 +33,12 @@ pub(crate) fn prepare(path: &Path) -> Result<(), Error> {
         tracing::warn!(path = %path.display(), "others than its owner may read the journal's file");
     }
     Ok(())
+}
+
+/// Which file lies at a path now: device and number.
+pub(super) fn which(path: &Path) -> Result<(u64, u64), Error> {
+    let metadata = std::fs::metadata(path).map_err(failed("look at", path))?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 fn refuse_network(folder: &Path) -> Result<(), Error> {

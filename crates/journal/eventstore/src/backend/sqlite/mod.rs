@@ -44,6 +44,8 @@ pub(crate) struct Sqlite {
     readers: Workers,
     watch: Watch,
     lock_limit: Duration,
+    /// Which file it was when it was opened: device and number.
+    file: (u64, u64),
 }
 
 impl Sqlite {
@@ -60,6 +62,7 @@ impl Sqlite {
             }
             let watching = connection::open_to_read(&path, lock_limit)?;
             Ok(Self {
+                file: file::which(&path)?,
                 path,
                 writer: Workers::start("journal writer", vec![writer])?,
                 readers: Workers::start("journal reader", reading)?,
@@ -75,6 +78,10 @@ impl Backend for Sqlite {
     fn commit(&self, appends: Arc<Vec<Append>>) -> BoxFuture<'_, Result<Answers, Error>> {
         let limit = self.lock_limit;
         async move {
+            // What is written to a file that somebody has removed is gone with the last process that has it open.
+            if file::which(&self.path).ok() != Some(self.file) {
+                return Err(Error::Unsuitable { reason: "its file was removed or replaced while it was open" });
+            }
             let (answers, end) = self.writer.run(move |connection| write::commit(connection, &appends, limit)).await?;
             self.watch.publish(end);
             Ok(answers)
