@@ -6,7 +6,7 @@ use std::time::Duration;
 use atalaya_estate::{ConnectionUrl, SecretOrigin};
 use atalaya_eventstore::{Options, Place, Store, Tables};
 use atalaya_postgres::Session;
-use atalaya_postgres::catalog::{ServerIdentity, read_identity};
+use rand::RngExt;
 
 use crate::endpoints::{Endpoints, with_passfile};
 use crate::exit::{self, Failure};
@@ -75,11 +75,14 @@ impl Journal {
     /// would bring its own.
     pub(crate) async fn refuse_moved(endpoints: &Endpoints, context: &Context) -> Result<(), Failure> {
         let Place::Postgres(journal) = place(context)? else { return Ok(()) };
-        let its_own = identity(&journal).await?;
+        let keeping = Session::connect_for_control(&journal, APPLICATION).await?;
+        // A lock belongs to one database of one server: identifiers would not tell, since a restored clone keeps them.
+        let probe: i64 = rand::rng().random();
+        keeping.query("SELECT pg_catalog.pg_advisory_lock($1)", &[&probe]).await?;
         for (side, url) in [("source", &endpoints.source), ("target", &endpoints.target)] {
-            let other = identity(url).await?;
-            let same = |of: fn(&ServerIdentity) -> (i64, u32)| of(&its_own) == of(&other);
-            if same(|identity| (identity.system_identifier, identity.database_oid)) {
+            let other = Session::connect_for_control(url, APPLICATION).await?;
+            let free = other.query_one("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&probe]).await?;
+            if !free.get::<_, bool>(0) {
                 return Err(Failure {
                     code: exit::REFUSED,
                     message: format!("--journal names the database of the {side}"),
@@ -117,10 +120,6 @@ impl Journal {
         };
         let _too_slow = tokio::time::timeout(CLOSE_LIMIT, closing).await;
     }
-}
-
-async fn identity(url: &ConnectionUrl) -> Result<ServerIdentity, Failure> {
-    Ok(read_identity(&Session::connect_for_control(url, APPLICATION).await?).await?)
 }
 
 fn remedy(place: &Place) -> String {

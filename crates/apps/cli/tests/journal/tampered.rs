@@ -74,7 +74,7 @@ fn exports_find_a_journal_that_was_put_back_and_only_the_right_key_is_believed()
     shop.done("start", &["--stop-when", "caught-up"]);
     let verified = answer(&shop, &["verify", "--against", folder, "--key", &public]);
     assert_eq!(verified["verdict"], "intact");
-    assert!(verified["unseen"].as_str().unwrap().contains("in no checkpoint yet"), "{verified}");
+    assert!(verified["unseen"][0].as_str().unwrap().contains("in no checkpoint yet"), "{verified}");
     assert_eq!(answer(&shop, &["export", "--to", folder, "--key", key])["written"], true);
 
     // By itself the older file is a journal like any other.
