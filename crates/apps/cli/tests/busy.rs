@@ -1,12 +1,12 @@
 //! A source that is written to while it moves: the ledger workload, driven from a test that is not async.
 
-use std::time::{Duration, Instant};
-
 use atalaya_estate::ConnectionUrl;
 use atalaya_load::ledger::{Ledger, LedgerCounts, LedgerOptions, LedgerRecord, LedgerRun, LedgerSize, Reconciliation};
 use atalaya_load::shop::{ShopSize, create};
 use atalaya_postgres::Session;
 use tokio::runtime::Runtime;
+
+use crate::support::eventually;
 
 /// Runs what is async in a test that is not.
 pub(crate) fn runtime() -> Runtime {
@@ -61,11 +61,7 @@ impl Busy {
     /// Waits until so many more transactions are committed.
     pub(crate) fn commit_more(&self, transactions: u64) {
         let wanted = self.counts().committed + transactions;
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while self.counts().committed < wanted {
-            assert!(Instant::now() < deadline, "the ledger stands still: {:?}", self.counts());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        eventually("further commits of the ledger", || self.counts().committed >= wanted);
     }
 
     /// Ends the clients; what they were told.

@@ -2,6 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
+pub(crate) use atalaya_sandbox::eventually;
 use atalaya_sandbox::{Server, ServerOptions, client_tools};
 use nix::sys::signal::Signal;
 
@@ -127,11 +128,17 @@ impl Move {
     /// Starts the migration and waits until it has caught up and goes on.
     pub(crate) fn follow(&self, more: &[&str]) -> Running {
         let mut running = self.spawn("start", more);
+        self.wait_until_following(&mut running);
+        running
+    }
+
+    /// Waits until a run has caught up and goes on.
+    pub(crate) fn wait_until_following(&self, running: &mut Running) {
         eventually("following", || {
             running.assert_alive();
-            self.follows()
+            // The status still says so of an earlier run, so this one must have said it, too.
+            running.stderr().contains("\"event\":\"caught_up\"") && self.follows()
         });
-        running
     }
 
     /// Runs `atalaya validate` on this migration.
@@ -147,7 +154,7 @@ impl Move {
         arguments
     }
 
-    /// Whether a run has caught up and goes on.
+    /// Whether some run has caught up, and one goes on.
     pub(crate) fn follows(&self) -> bool {
         let ran = self.run("status", &["--output", "json"]);
         ran.code == Some(0) && {
@@ -286,13 +293,4 @@ pub(crate) fn signal(pid: i32, signal: Signal) {
 /// Runs a command to its end.
 pub(crate) fn ran(command: &mut Command) -> Ran {
     Ran::of(&command.output().unwrap())
-}
-
-/// Asks again and again until something holds; panics when it does not in time.
-pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while !holds() {
-        assert!(std::time::Instant::now() < deadline, "never came to: {what}");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
 }

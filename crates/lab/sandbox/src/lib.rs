@@ -21,6 +21,7 @@ mod shared;
 mod sql;
 mod standby;
 mod template;
+mod wait;
 mod watchdog;
 
 pub use binaries::{AvailableServer, available, client_tools};
@@ -32,3 +33,4 @@ pub use proxy::{Fault, Proxy};
 pub use server::{Server, StopMode};
 pub use shared::fresh_database;
 pub use sql::Role;
+pub use wait::eventually;

@@ -6,9 +6,9 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use atalaya_sandbox::{DetachedServer, NatsServer, Server, ServerOptions};
+use atalaya_sandbox::{DetachedServer, NatsServer, Server, ServerOptions, eventually};
 
-use crate::{answers, wait_until};
+use crate::answers;
 
 const ROLE: &str = "ATALAYA_SANDBOX_TEST_OWNER";
 /// It lives until it is killed, or this long should the killer fail.
@@ -71,8 +71,8 @@ fn leaves_nothing(role: &str) {
     assert!(folder.exists());
     owner.kill().unwrap();
     owner.wait().unwrap();
-    wait_until("the port is closed", || !answers(port));
-    wait_until("the folder is removed", || !folder.exists());
+    eventually("the port is closed", || !answers(port));
+    eventually("the folder is removed", || !folder.exists());
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! Physical standbys.
 
-use atalaya_sandbox::{Server, ServerOptions};
-
-use crate::wait_until;
+use atalaya_sandbox::{Server, ServerOptions, eventually};
 
 #[test]
 fn a_standby_follows_its_primary_over_a_kill_until_it_is_promoted() {
@@ -15,7 +13,7 @@ fn a_standby_follows_its_primary_over_a_kill_until_it_is_promoted() {
     standby.kill().unwrap();
     primary.run_sql("postgres", "INSERT INTO t VALUES (2)").unwrap();
     standby.start_again().unwrap();
-    wait_until("the second row is there", || rows(&standby) == "2");
+    eventually("the second row is there", || rows(&standby) == "2");
     assert_eq!(standby.run_sql("postgres", "SELECT pg_is_in_recovery()").unwrap(), "t");
     assert_eq!(standby.run_sql("postgres", "SELECT pg_promote()").unwrap(), "t");
     standby.run_sql("postgres", "INSERT INTO t VALUES (3)").unwrap();

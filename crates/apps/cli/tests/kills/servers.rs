@@ -3,7 +3,7 @@
 use atalaya_sandbox::{Server, ServerOptions};
 
 use super::field::Field;
-use crate::support::{Move, Running};
+use crate::support::{Move, Running, eventually};
 use crate::writes::Writes;
 
 const KILLS: usize = 3;
@@ -26,14 +26,12 @@ fn kill_at_halts(field: &mut Field, run: &mut Running, phase: &str, server: fn(&
         run.go_on();
     }
     // Further halts are not of interest.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
-    while run.is_running() {
-        assert!(std::time::Instant::now() < deadline, "the run did not come to its end");
+    eventually("the run's end", || {
         if run.is_halted() {
             run.go_on();
         }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+        !run.is_running()
+    });
 }
 
 /// Waits for a halt at which the run is connected to the server: what it had read before the last kill can bring it

@@ -2,7 +2,7 @@
 
 use atalaya_postgres::wire::{WireConnection, WireError, WireOptions};
 use atalaya_postgres::{Error, Retry, Session};
-use atalaya_sandbox::{Server, ServerOptions};
+use atalaya_sandbox::{Server, ServerOptions, eventually};
 
 use crate::wire::support::parse;
 use crate::wire::tls::certificates;
@@ -20,7 +20,7 @@ fn start(options: ServerOptions) -> Server {
     assert_ne!(server.run_sql("postgres", asks).unwrap().trim(), "0");
     // Both kinds of connection meet the new rules only once the server's main process has read them.
     let path = "SELECT pg_conf_load_time() > pg_postmaster_start_time()";
-    crate::wire::support::eventually(|| server.run_sql("postgres", path).unwrap().trim() == "t");
+    eventually("the rules are read", || server.run_sql("postgres", path).unwrap().trim() == "t");
     server
 }
 

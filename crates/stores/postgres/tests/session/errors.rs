@@ -1,7 +1,7 @@
 //! Which errors are worth a new connection: those of a connection that ended, and no others.
 
 use atalaya_postgres::{Error, Retry, Session};
-use atalaya_sandbox::{Server, ServerOptions};
+use atalaya_sandbox::{Server, ServerOptions, eventually};
 
 use crate::wire::support::parse;
 
@@ -28,7 +28,7 @@ async fn a_killed_server_ends_the_connection() {
     let mut server = Server::start(ServerOptions::new(18)).unwrap();
     let session = Session::connect(&parse(&server.url("postgres")), "session test").await.unwrap();
     let asked = tokio::spawn(async move { session.query("SELECT pg_sleep(60)", &[]).await.unwrap_err() });
-    crate::wire::support::eventually(|| {
+    eventually("the server is asked", || {
         server
             .run_sql("postgres", "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'")
             .unwrap()

@@ -47,12 +47,3 @@ pub(crate) async fn proxy_that_hangs_up(server: &Server, limit: u64) -> Connecti
     });
     parse(&server.url("postgres").replace(&format!(":{server_port}/"), &format!(":{port}/")))
 }
-
-/// Asks again and again until something holds; panics when it does not in time.
-pub(crate) fn eventually(mut holds: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !holds() {
-        assert!(std::time::Instant::now() < deadline, "it never came to be");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-}
