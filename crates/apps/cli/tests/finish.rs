@@ -1,6 +1,6 @@
 //! The end of a move.
 
-use crate::support::{Move, eventually};
+use crate::support::Move;
 
 #[test]
 fn finish_ends_the_run_that_follows_and_loses_nothing_of_it() {
@@ -8,11 +8,7 @@ fn finish_ends_the_run_that_follows_and_loses_nothing_of_it() {
     shop.source
         .run_sql("shop", "CREATE TABLE item (id int PRIMARY KEY); INSERT INTO item SELECT generate_series(1, 1000)")
         .unwrap();
-    let running = shop.spawn("start", &[]);
-    eventually("following", || {
-        let ran = shop.run("status", &["--output", "json"]);
-        ran.code == Some(0) && ran.stdout.contains("\"caught_up\":true")
-    });
+    let running = shop.follow(&[]);
     shop.source.run_sql("shop", "INSERT INTO item SELECT generate_series(1001, 20000)").unwrap();
     shop.done("finish", &[]);
     let ended = running.wait();

@@ -9,11 +9,7 @@ const TABLE: &str = "CREATE TABLE item (id int PRIMARY KEY, what text);
 fn stop_drains_keeps_the_slot_and_start_goes_on() {
     let shop = Move::between(15, 18);
     shop.source.run_sql("shop", TABLE).unwrap();
-    let running = shop.spawn("start", &[]);
-    eventually("following", || {
-        let ran = shop.run("status", &["--output", "json"]);
-        ran.code == Some(0) && ran.stdout.contains("\"caught_up\":true")
-    });
+    let running = shop.follow(&[]);
     shop.source.run_sql("shop", "UPDATE item SET what = 'changed' WHERE id <= 500").unwrap();
     shop.done("stop", &[]);
     assert_eq!(running.wait().code, Some(0));

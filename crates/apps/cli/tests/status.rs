@@ -49,10 +49,7 @@ fn status_tells_rows_bytes_rate_and_lag_in_the_copy_and_while_it_follows() {
     }
     runtime.block_on(target.batch("SELECT pg_advisory_unlock(7)")).unwrap();
 
-    eventually("following", || {
-        running.assert_alive();
-        shop.follows()
-    });
+    shop.wait_until_following(&mut running);
     eventually("nothing behind", || {
         let status = shop.status();
         status["activity"]["lag_bytes"] == 0 && status["lag_seconds"] == 0.0

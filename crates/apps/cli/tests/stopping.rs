@@ -4,11 +4,6 @@ use crate::support::{Move, eventually};
 
 const TABLE: &str = "CREATE TABLE item (id int PRIMARY KEY, what text); INSERT INTO item VALUES (1, 'one')";
 
-fn is_following(shop: &Move) -> bool {
-    let ran = shop.run("status", &["--output", "json"]);
-    ran.code == Some(0) && ran.stdout.contains("\"caught_up\":true")
-}
-
 #[test]
 fn a_stop_that_nobody_met_does_not_end_the_next_run() {
     let shop = Move::between(15, 18);
@@ -31,8 +26,7 @@ fn a_stop_that_nobody_met_does_not_end_the_next_run() {
 fn a_stop_that_was_given_up_does_not_end_the_run_later() {
     let shop = Move::between(15, 18);
     shop.source.run_sql("shop", TABLE).unwrap();
-    let mut running = shop.spawn("start", &[]);
-    eventually("following", || is_following(&shop));
+    let mut running = shop.follow(&[]);
     // Somebody's lock on the target keeps the run from draining.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let url = atalaya_estate::ConnectionUrl::parse(&shop.target_url).unwrap();

@@ -12,8 +12,7 @@ const TABLE: &str =
 fn following(retries: &str) -> (Move, crate::support::Running) {
     let shop = Move::between(14, 17);
     shop.source.run_sql("shop", TABLE).unwrap();
-    let run = shop.spawn("start", &["--retries", retries]);
-    eventually("following", || shop.run("status", &["--output", "json"]).stdout.contains("\"caught_up\":true"));
+    let run = shop.follow(&["--retries", retries]);
     (shop, run)
 }
 

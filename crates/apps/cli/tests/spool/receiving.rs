@@ -23,10 +23,7 @@ fn changes_of_the_copys_time_wait_on_disk_and_the_source_keeps_its_log() {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o077, 0, "{}", path.display());
     }
     drop(lock);
-    eventually("following", || {
-        run.assert_alive();
-        field.shop.follows()
-    });
+    field.shop.wait_until_following(&mut run);
     // The spool is read to its end, and the source itself is followed.
     let end = field.change();
     eventually("everything applied and told", || field.stored("applied") >= end && field.confirmed() >= end);
@@ -57,10 +54,7 @@ fn with_ack_spool_the_source_frees_its_log_while_rows_are_copied() {
     assert!(text.contains("the source has freed its log up to"), "{text}");
     assert!(run.stderr().contains("from then on the move depends on this disk"), "{}", run.stderr());
     drop(lock);
-    eventually("following", || {
-        run.assert_alive();
-        field.shop.follows()
-    });
+    field.shop.wait_until_following(&mut run);
     eventually("nothing depends on the spool", || field.stored("received") == 0 && field.folder().is_none());
     let end = field.change();
     eventually("everything applied and told", || field.stored("applied") >= end && field.confirmed() >= end);
@@ -89,10 +83,7 @@ fn a_ledger_that_is_written_to_all_the_time_reconciles_over_a_kill_in_the_copy()
     field.wait_until_received(&mut run, before + 1);
     writes.wait_for_more(200);
     drop(lock);
-    eventually("following", || {
-        run.assert_alive();
-        field.shop.follows()
-    });
+    field.shop.wait_until_following(&mut run);
     writes.wait_for_more(50);
     let written = writes.stop();
     field.shop.done("stop", &[]);

@@ -71,10 +71,7 @@ fn a_transaction_that_is_open_from_the_copy_on_arrives_once_over_lost_connection
     };
     insert(1);
     running.go_on();
-    eventually("following", || {
-        running.assert_alive();
-        shop.follows()
-    });
+    shop.wait_until_following(&mut running);
     insert(10_001);
     let before = streamed(&shop);
     // Its file is open, without a name, for nobody else to read.
@@ -101,10 +98,7 @@ fn a_transaction_that_is_open_from_the_copy_on_arrives_once_over_lost_connection
     assert_eq!(count(&shop, "plain WHERE v = 'changed'"), 9);
     // A stop that comes while it is played ends the run after it.
     let mut running = shop.spawn_with("start", &[], &[("ATALAYA_FAILPOINT", "spill-read:2:stop")]);
-    eventually("following", || {
-        running.assert_alive();
-        shop.follows()
-    });
+    shop.wait_until_following(&mut running);
     insert(30_001);
     insert(40_001);
     open.run("COMMIT").unwrap();
