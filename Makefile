@@ -28,5 +28,5 @@ bench: setup build ## the figures of the README, measured side by side; BENCH="c
 	@reladiff=$$(scripts/setup-bench.sh) && cargo build --locked --release --package bench && \
 		RELADIFF="$$reladiff" "$(CARGO_TARGET_DIR)/release/bench" $(BENCH)
 
-soak: setup ## the long tests: larger data, more kills
+soak: setup ## the long tests: larger data, more kills, a rate to keep
 	cargo test --locked --workspace --profile soak -- --include-ignored

@@ -300,13 +300,24 @@ fn finish_proves_every_row_and_only_what_was_written_since_where_it_is_told_to()
 }
 
 #[test]
+fn a_continuous_proof_while_a_ledger_is_written_says_nothing_false_and_finds_what_is_planted() {
+    continuously_proven_under(200);
+}
+
+#[test]
+#[ignore = "soak: the machine has to keep the rate"]
 fn a_continuous_proof_under_a_thousand_transactions_a_second_says_nothing_false_and_finds_what_is_planted() {
+    continuously_proven_under(1_200);
+}
+
+/// While the ledger begins so many transactions a second.
+fn continuously_proven_under(rate: u32) {
     let shop = Move::between(13, 18);
     shop.source.run_sql("shop", TABLES).unwrap();
     Busy::prepare(&shop.source_url, None);
     let mut running = shop.follow(&[]);
     let mut watch = shop.spawn_words(&Move::proof(&["--continuous", "--every", "1", "--output", "json"]), &[]);
-    let busy = Busy::start(&shop.source_url, Load { clients: 8, rate: Some(1_200), shop: false });
+    let busy = Busy::start(&shop.source_url, Load { clients: 8, rate: Some(rate), shop: false });
     let passes = |watch: &crate::support::Running| -> Vec<Value> {
         watch.stdout().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     };
