@@ -194,8 +194,11 @@ fn a_statement_that_is_under_way_while_it_is_removed_goes_on() {
         let altered = threads.spawn(move || writer.run("ALTER TABLE public.a ADD w int DEFAULT public.turn()"));
         let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
         eventually("the statement rewrites its rows", || source.run_sql("shop", waits).unwrap() == "1");
-        let abort = shop.spawn("abort", &[]);
-        eventually("no new statement fires it", || of_trigger(source) == "0|1|1");
+        let mut abort = shop.spawn_with("abort", &[], &[("ATALAYA_FAILPOINT", "trigger-dropped:1:stop")]);
+        abort.wait_for_halt();
+        // No new statement fires it.
+        assert_eq!(of_trigger(source), "0|1|1");
+        abort.go_on();
         holder.run("COMMIT").unwrap();
         altered.join().unwrap().unwrap();
         let ran = abort.wait();
