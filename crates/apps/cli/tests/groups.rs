@@ -11,11 +11,7 @@ const COMMITS: u64 = 500;
 async fn what_has_piled_up_is_applied_in_few_transactions() {
     let shop = Move::between(13, 18);
     shop.source.run_sql("shop", "CREATE TABLE item (id int PRIMARY KEY)").unwrap();
-    let _running = shop.spawn("start", &[]);
-    eventually("following", || {
-        let ran = shop.run("status", &["--output", "json"]);
-        ran.code == Some(0) && ran.stdout.contains("\"caught_up\":true")
-    });
+    let _running = shop.follow(&[]);
     let number = |sql: &str| -> u64 { shop.target.run_sql("shop", sql).unwrap().trim().parse().unwrap() };
     let progress = |column: &str| number(&format!("SELECT {column} FROM atalaya.progress WHERE writer = 0"));
     let (groups, transactions) = (progress("marker"), progress("transactions"));
@@ -27,6 +23,8 @@ async fn what_has_piled_up_is_applied_in_few_transactions() {
         source.batch(&format!("INSERT INTO public.item VALUES ({id})")).await.unwrap();
     }
     eventually("waiting", || number("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0);
+    let sent = "SELECT bool_and(sent_lsn >= pg_current_wal_insert_lsn()) FROM pg_stat_replication";
+    eventually("everything has piled up", || shop.source.run_sql("shop", sent).unwrap() == "t");
     target.batch("COMMIT").await.unwrap();
     eventually("applied", || progress("transactions") >= transactions + COMMITS);
     let groups = progress("marker") - groups;

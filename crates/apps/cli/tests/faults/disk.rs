@@ -106,7 +106,9 @@ fn a_target_without_room_fails_with_nothing_half_copied_and_goes_on_once_there_i
 #[test]
 fn a_source_whose_log_fills_its_disk_ends_the_run_and_the_same_command_goes_on_once_there_is_room() {
     let volume = Volume::mount("128m");
-    let mut shop = Move::with(small_log(15).durable(), ServerOptions::new(18));
+    // One that came back by itself before anybody looked would not have been seen to be down.
+    let source = small_log(15).durable().setting("restart_after_crash", "off");
+    let mut shop = Move::with(source, ServerOptions::new(18));
     move_log(&mut shop.source, volume.path());
     shop.source.run_sql("shop", "CREATE TABLE item (id bigserial PRIMARY KEY, pad text)").unwrap();
     shop.done("start", CAUGHT_UP);
@@ -128,7 +130,7 @@ fn a_source_whose_log_fills_its_disk_ends_the_run_and_the_same_command_goes_on_o
     drop(lock);
     assert_failed(&run.wait(), 1, &format!("127.0.0.1:{}", shop.source.port()), "a full disk");
     volume.resize("512m");
-    // It may be down, or come back by itself.
+    // It may be on its way down still.
     let source = &mut shop.source;
     eventually("the source is back", || source.start_again().is_ok() && source.run_sql("shop", "SELECT 1").is_ok());
     shop.done("start", CAUGHT_UP);
@@ -209,10 +211,7 @@ fn a_full_disk_below_the_spool_leaves_the_rest_on_the_source_and_the_copy_goes_o
     let _ballast = volume.fill_but(0);
     field.change();
     drop(lock);
-    eventually("following", || {
-        run.assert_alive();
-        field.shop.follows()
-    });
+    field.shop.wait_until_following(&mut run);
     eventually("nothing depends on the spool", || field.stored("received") == 0 && field.folder().is_none());
     field.shop.done("stop", &[]);
     assert_eq!(run.wait().code, Some(0));

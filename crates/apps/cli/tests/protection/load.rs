@@ -66,10 +66,7 @@ fn nothing_new_is_begun_on_a_busy_source_and_never_for_ever() {
     assert_eq!(shop.status()["tables_done"], 0);
     assert!(running.stderr().contains("no new table or range is begun"), "{}", running.stderr());
     drop(busy);
-    eventually("following", || {
-        running.assert_alive();
-        shop.follows()
-    });
+    shop.wait_until_following(&mut running);
     assert!(running.stderr().contains("the source is calm"), "{}", running.stderr());
 
     // A proof waits likewise, and goes on slowly when that does not end.
@@ -92,8 +89,13 @@ fn a_role_with_few_connections_is_enough_for_many_workers_and_one_that_sees_no_a
     shop.source.run_sql("shop", "ALTER ROLE administrator CONNECTION LIMIT 6").unwrap();
     let limited = ["--workers", "8", "--source-connections", "6", "--retries", "0"];
     shop.done("start", &[CAUGHT_UP, &limited].concat());
+    // A server misses its clients a little later, and counts their connections until then.
+    let connected = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'administrator'";
+    let all_gone = || eventually("all have gone", || shop.source.run_sql("shop", connected).unwrap() == "0");
+    all_gone();
     let ran = shop.validate(&["--quiesced", "--workers", "8", "--source-connections", "6"]);
     assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
+    all_gone();
     let ran = shop.validate(&["--quiesced", "--workers", "8"]);
     assert!(ran.code == Some(1) && ran.stderr.contains("too many connections"), "{:?} {}", ran.code, ran.stderr);
 

@@ -18,10 +18,27 @@ fn source(major: u16) -> ServerOptions {
     ServerOptions::new(major).setting("max_wal_size", "32MB").setting("min_wal_size", "32MB")
 }
 
+/// Writes until the slot keeps so much of what it may, and waits until the run has told it: the run looks once a
+/// second, and would not see what has passed by then.
+fn write_until_told(shop: &Move, run: &mut Running, share_percent: u64, told: &str) {
+    eventually("the slot keeps so much", || {
+        run.assert_alive();
+        shop.source.run_sql("shop", WRITE).unwrap();
+        let slot = &shop.status()["slot"];
+        let bytes = |field: &str| slot[field].as_u64();
+        let kept = bytes("retained_bytes").unwrap();
+        let may_keep = bytes("limit_bytes").or(bytes("safe_bytes").map(|safe| kept + safe)).unwrap();
+        kept * 100 >= may_keep * share_percent
+    });
+    eventually("it is told", || {
+        run.assert_alive();
+        run.stderr().contains(told)
+    });
+}
+
 /// Writes until a run ends by itself.
 fn write_until_it_ends(shop: &Move, mut run: Running) -> Ran {
     eventually("its end", || {
-        // Small pieces: the steps towards the limit are to be seen.
         shop.source.run_sql("shop", WRITE).unwrap();
         !run.is_running()
     });
@@ -40,13 +57,13 @@ fn a_slot_beyond_its_limit_is_given_up_while_changes_are_followed_and_in_the_cop
     shop.source.run_sql("shop", TABLES).unwrap();
 
     // Followed: the target takes nothing, and a kill comes before the slot is dropped.
-    let run = shop.spawn_with("start", LIMITED, &[("ATALAYA_FAILPOINT", "give-up-stored:1")]);
-    eventually("following", || shop.follows());
+    let mut run = shop.spawn_with("start", LIMITED, &[("ATALAYA_FAILPOINT", "give-up-stored:1")]);
+    shop.wait_until_following(&mut run);
     assert_eq!(shop.status()["slot"]["limit_bytes"], 40_000_000);
     let lock = Held::open(&shop.target_url, "BEGIN; LOCK TABLE public.item IN EXCLUSIVE MODE");
+    write_until_told(&shop, &mut run, 60, "% of the limit of 40.0 MB, at which it is given up");
     let ran = write_until_it_ends(&shop, run);
     assert_eq!(ran.signal, Some(9), "{:?} {}", ran.code, ran.stderr);
-    assert!(ran.stderr.contains("% of the limit of 40.0 MB, at which it is given up"), "{}", ran.stderr);
     assert!(ran.stderr.matches("% of the limit of").count() <= 5, "{}", ran.stderr);
     drop(lock);
     assert_eq!(slots(&shop.source), "1");
@@ -100,15 +117,10 @@ fn a_slot_is_given_up_without_the_target_and_one_that_the_source_cut_off_ends_th
     // The server's own limit, which is told before it is reached.
     shop.source.configure("max_slot_wal_keep_size", "48MB").unwrap();
     shop.source.reload();
-    let run = shop.follow(&[]);
+    let mut run = shop.follow(&[]);
     assert!(shop.done("status", &[]).contains("cut off by the source after"));
     let _lock = Held::open(&shop.target_url, "BEGIN; LOCK TABLE public.item IN EXCLUSIVE MODE");
-    let told = "% of what max_slot_wal_keep_size lets it keep";
-    eventually("told", || {
-        shop.source.run_sql("shop", WRITE).unwrap();
-        run.stderr().contains(told)
-    });
-    let mut run = run;
+    write_until_told(&shop, &mut run, 60, "% of what max_slot_wal_keep_size lets it keep");
     eventually("its end", || {
         shop.source.run_sql("shop", &format!("{WRITE}; CHECKPOINT")).unwrap();
         !run.is_running()

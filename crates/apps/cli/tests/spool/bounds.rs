@@ -23,10 +23,7 @@ fn a_full_spool_leaves_the_rest_on_the_source_and_even_a_transaction_larger_than
     let text = field.shop.done("status", &[]);
     assert!(text.contains(", full;"), "{text}");
     drop(lock);
-    eventually("following", || {
-        run.assert_alive();
-        field.shop.follows()
-    });
+    field.shop.wait_until_following(&mut run);
     eventually("nothing depends on the spool", || field.stored("received") == 0 && field.folder().is_none());
     field.shop.done("stop", &[]);
     assert_eq!(run.wait().code, Some(0));
@@ -41,7 +38,7 @@ fn a_lost_connection_costs_neither_the_copy_nor_a_change() {
     for _ in 0..2 {
         let walsender = "SELECT count(pg_terminate_backend(active_pid)) FROM pg_replication_slots WHERE active";
         eventually("the connection is there and ended", || {
-            field.shop.source.run_sql("shop", walsender).unwrap() == "1"
+            field.shop.source.run_sql("shop", walsender).unwrap() != "0"
         });
         let end = field.change();
         field.wait_until_received(&mut run, end);
@@ -55,10 +52,7 @@ fn a_lost_connection_costs_neither_the_copy_nor_a_change() {
     assert!(said.contains("the spool's connection: try 1 after"), "{said}");
     assert!(!said.contains("\"event\":\"reconnect\""), "the copy was begun anew: {said}");
     drop(lock);
-    eventually("following", || {
-        run.assert_alive();
-        field.shop.follows()
-    });
+    field.shop.wait_until_following(&mut run);
     field.shop.done("stop", &[]);
     assert_eq!(run.wait().code, Some(0));
     field.finish(&[]);

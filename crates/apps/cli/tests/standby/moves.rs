@@ -23,7 +23,9 @@ fn moves_and_spares_the_source(from: u16, to: u16) {
     let mut run = spared.field.shop.spawn_with("start", &arguments, &halt);
     run.wait_for_halt();
     let shop = &spared.field.shop;
-    assert_eq!((Spared::sessions(&shop.source, "copy"), Spared::sessions(&spared.standby, "copy")), (0, 2));
+    // One of the two workers may be between two tables.
+    let copying = (Spared::sessions(&shop.source, "copy"), Spared::sessions(&spared.standby, "copy"));
+    assert!(copying.0 == 0 && (1..=2).contains(&copying.1), "{copying:?}");
     assert_eq!((Spared::sessions(&shop.source, "snapshot"), Spared::sessions(&spared.standby, "snapshot")), (1, 1));
     // The holder's session on the source holds back nothing there.
     let idle =
@@ -98,10 +100,7 @@ fn tables_that_a_standby_cannot_serve_are_not_added_and_the_move_goes_on() {
         let ran = shop.run("add-table", &["--table", &format!("public.{table}")]);
         assert_ne!(ran.code, Some(0), "{}", ran.stdout);
         assert!(ran.stderr.contains(because), "{}", ran.stderr);
-        eventually("following", || {
-            running.assert_alive();
-            shop.follows()
-        });
+        shop.wait_until_following(&mut running);
         shop.source.run_sql("shop", &format!("DROP TABLE {table}")).unwrap();
     };
     spared.standby.kill().unwrap();

@@ -28,7 +28,7 @@ fn halted_between(spared: &Spared, more: &[&str]) -> Running {
     shop.source
         .run_sql("shop", "BEGIN; INSERT INTO bulk (batch, v) VALUES (0, 'p'); PREPARE TRANSACTION 'open'")
         .unwrap();
-    let run = shop.spawn("start", &[&spared.field.arguments(), more].concat());
+    let mut run = shop.spawn("start", &[&spared.field.arguments(), more].concat());
     let slots = |condition: &str| {
         let sql =
             format!("SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE 'atalaya_shop%' AND {condition}");
@@ -40,7 +40,10 @@ fn halted_between(spared: &Spared, more: &[&str]) -> Running {
         standby.run_sql("shop", "SELECT pg_get_wal_replay_pause_state()").unwrap() == "paused"
     });
     shop.source.run_sql("shop", "COMMIT PREPARED 'open'").unwrap();
-    eventually("the slot has its position", || slots("confirmed_flush_lsn IS NOT NULL AND NOT active"));
+    // It is there until the run gives up, where it is told to.
+    eventually("the slot has its position", || {
+        slots("confirmed_flush_lsn IS NOT NULL AND NOT active") || !run.is_running()
+    });
     run
 }
 
@@ -57,7 +60,7 @@ fn prepare() -> Spared {
 #[test]
 fn a_snapshot_that_never_comes_about_leaves_no_slot_on_the_source() {
     let spared = prepare();
-    let ran = halted_between(&spared, &["--slot-timeout", "10"]).wait();
+    let ran = halted_between(&spared, &["--slot-timeout", "30"]).wait();
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert!(ran.stderr.contains("its replay is paused"), "{}", ran.stderr);
     let made = "SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_publication)";
