@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use atalaya_saga::{Definition, Outcome, SagaId, Sagas, Step, StepContext, StepError, Undone};
+use atalaya_saga::{Definition, Options, Outcome, SagaId, Sagas, Step, StepContext, StepError, Undone};
 use serde_json::json;
 
 use crate::ground::{Ground, open, quick, retry};
@@ -13,6 +13,7 @@ use crate::target::Target;
 const PLACE: &str = "SAGA_TEST_PLACE";
 const TARGET: &str = "SAGA_TEST_TARGET";
 const HOLD: &str = "SAGA_TEST_HOLD";
+const LEASE: &str = "SAGA_TEST_LEASE";
 
 /// Three steps, the last of which is refused; a process that is to hold does so after an effect, before it is written down.
 pub(crate) fn definition(target: &Target, hold_after: Option<String>, last: &'static str) -> Definition {
@@ -64,7 +65,9 @@ async fn drives_one_saga_for_a_test_that_asked_for_it() {
     let (hold, last) = hold.split_once(' ').unwrap();
     let last = if last == "refused" { "refused" } else { "done" };
     let definition = definition(&target, Some(hold.to_owned()), last);
-    let sagas = Sagas::new(open(&place).await, vec![definition], quick()).unwrap();
+    let lease = Duration::from_secs(std::env::var(LEASE).unwrap().parse().unwrap());
+    let options = Options { lease, ..quick() };
+    let sagas = Sagas::new(open(&place).await, vec![definition], options).unwrap();
     let phase = sagas.drive_to_end(&SagaId::new("o1").unwrap()).await.unwrap();
     std::fs::write(target.flag("ended"), format!("{phase:?}")).unwrap();
 }
@@ -74,11 +77,17 @@ pub(crate) struct Driving(Child);
 
 impl Driving {
     pub(crate) fn start(ground: &Ground, target: &Target, hold: &str, last: &str) -> Self {
+        Self::leased(ground, target, hold, last, quick().lease)
+    }
+
+    /// The same with a lease of whole seconds.
+    pub(crate) fn leased(ground: &Ground, target: &Target, hold: &str, last: &str, lease: Duration) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child::drives_one_saga_for_a_test_that_asked_for_it", "--nocapture"])
             .env(PLACE, ground.place())
             .env(TARGET, ground.target_folder())
             .env(HOLD, format!("{hold} {last}"))
+            .env(LEASE, lease.as_secs().to_string())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()

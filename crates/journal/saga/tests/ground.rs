@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use atalaya_estate::ConnectionUrl;
-use atalaya_eventstore::{Read, Store};
+use atalaya_eventstore::{Event, Read, Store};
 use atalaya_saga::{Coordinator, Definition, Options, Phase, SagaId, Sagas, Step, StepContext, StepError};
 use atalaya_sandbox::fresh_database;
 use serde_json::Value;
@@ -68,8 +68,21 @@ impl Ground {
 
     /// The types of a saga's events, in their order.
     pub(crate) async fn history(&self, id: &SagaId) -> Vec<String> {
-        let page = self.open().await.read(Read::stream_from(id.stream().clone(), 1, 1000)).await.unwrap();
-        page.events.iter().map(|event| event.event_type.to_string()).collect()
+        self.events(id).await.iter().map(|event| event.event_type.to_string()).collect()
+    }
+
+    /// The times of a saga's events of one type, by the journal's clock, in microseconds.
+    pub(crate) async fn times_us(&self, id: &SagaId, event_type: &str) -> Vec<i64> {
+        let events = self.events(id).await;
+        events
+            .iter()
+            .filter(|event| event.event_type.as_str() == event_type)
+            .map(|event| event.recorded_at_us)
+            .collect()
+    }
+
+    async fn events(&self, id: &SagaId) -> Vec<Event> {
+        self.open().await.read(Read::stream_from(id.stream().clone(), 1, 1000)).await.unwrap().events
     }
 }
 
