@@ -41,12 +41,11 @@ async fn a_run_in_the_shop_reconciles_on_the_oldest_and_the_newest_version() {
 async fn a_run_keeps_its_rate() {
     let lab = Lab::with_ledger(ServerOptions::new(15)).await;
     let run = Ledger::start(LedgerOptions { rate: Some(100), ..lab.options() }).await.unwrap();
-    until(&run, |counts| counts.elapsed_ms >= 2_000).await;
+    until(&run, |counts| counts.committed + counts.rolled_back >= 200).await;
     let record = run.stop().await;
     let all = record.counts.committed + record.counts.rolled_back;
-    // Not more than the rate, but for one a client at the start; slower only on a machine that has no time.
+    // Not more than the rate, but for one a client at the start; how much less is the machine's affair.
     assert!(all <= 100 * record.counts.elapsed_ms / 1_000 + 8, "{:?}", record.counts);
-    assert!(all >= 100, "{:?}", record.counts);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -97,7 +96,7 @@ async fn repointed_clients_work_on_the_other_url() {
     until(&run, |counts| counts.committed >= 100).await;
     run.repoint(superuser);
     until(&run, |counts| counts.reconnects == 4).await;
-    assert_eq!(clients(&watching, "owner").await, 0);
+    until_gone(&watching, "owner").await;
     let before = run.counts().committed;
     until(&run, |counts| counts.committed >= before + 100).await;
     let found = run.stop().await.reconcile(&lab.session).await.unwrap();
@@ -111,11 +110,7 @@ async fn a_dropped_run_ends_its_clients() {
     until(&run, |counts| counts.committed >= 20).await;
     drop(run);
     let watching = Session::connect(&lab.url, "test").await.unwrap();
-    let end = Instant::now() + LIMIT;
-    while clients(&watching, "owner").await > 0 {
-        assert!(Instant::now() < end);
-        sleep(Duration::from_millis(5)).await;
-    }
+    until_gone(&watching, "owner").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -132,13 +127,12 @@ async fn what_is_missing_or_wrong_is_said_before_a_client_starts() {
     assert!(matches!(Ledger::start(still).await, Err(Error::Option { option: "rate", .. })));
 }
 
-async fn clients(session: &Session, user: &str) -> i64 {
-    session
-        .query_one(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'atalaya ledger' AND usename = $1",
-            &[&user],
-        )
-        .await
-        .unwrap()
-        .get(0)
+/// Waits until the server has no client of a user's left: a connection's end is news to it.
+async fn until_gone(session: &Session, user: &str) {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'atalaya ledger' AND usename = $1";
+    let end = Instant::now() + LIMIT;
+    while session.query_one(sql, &[&user]).await.unwrap().get::<_, i64>(0) > 0 {
+        assert!(Instant::now() < end, "clients of {user} are still connected");
+        sleep(Duration::from_millis(5)).await;
+    }
 }

@@ -56,7 +56,7 @@ async fn a_server_that_lets_in_and_then_says_nothing_does_not_hold_a_session_up(
         socket.read_to_end(&mut asked).await.unwrap();
         asked
     });
-    let url = parse(&format!("postgres://u@127.0.0.1:{port}/d?sslmode=disable&connect_timeout=1"));
+    let url = parse(&format!("postgres://u@127.0.0.1:{port}/d?sslmode=disable&connect_timeout=5"));
     let error = Session::connect(&url, "session test").await.err().unwrap();
     assert!(matches!(error, Error::Wire(WireError::ConnectTimeout { .. })), "{error:?}");
     let asked = peer.await.unwrap();

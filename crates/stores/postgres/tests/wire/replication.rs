@@ -3,7 +3,7 @@
 use atalaya_data::Lsn;
 use atalaya_pgwire::pgoutput::{Decoder, Message, OldTuple, ReplicaIdentity, Value};
 use atalaya_postgres::wire::{ReplicationEvent, ReplicationStream, WireConnection, WireError, WireOptions};
-use atalaya_sandbox::{Server, ServerOptions, StopMode};
+use atalaya_sandbox::{Server, ServerOptions, StopMode, eventually};
 
 use super::support::{connect, parse, start, value};
 
@@ -155,6 +155,10 @@ async fn a_row_of_50_mb_comes_whole_and_waiting_messages_need_no_read() {
     assert_eq!(text(&new.values[0]).len(), 50 * 1_048_576);
 
     server.run_sql("postgres", "insert into t select i::text from generate_series(1, 1000) i").unwrap();
+    let written = server.run_sql("postgres", "select pg_current_wal_insert_lsn()").unwrap();
+    // All of it waits on the way to us, which has room for more.
+    let sent = format!("select bool_and(sent_lsn >= '{}') from pg_stat_replication", written.trim());
+    eventually("all is sent", || server.run_sql("postgres", &sent).unwrap() == "t");
     until(&mut stream, &mut decoder, |message| matches!(message, Message::Insert { .. })).await;
     let mut without_read = 0;
     let mut committed = false;
