@@ -7,9 +7,9 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::run::{Ended, Run};
-use super::supervisor::{Supervisor, died};
+use super::supervisor::{Supervisor, strike_at};
 use crate::Error;
-use crate::faults::{Kind, Planned, strike, wake};
+use crate::faults::{Planned, wake};
 use crate::report::Fault;
 
 const NAME: &str = "by `migrate finish`";
@@ -25,12 +25,12 @@ struct Finished {
 impl Supervisor<'_> {
     /// Ends the move; the proof, unless a killed `finish` had made it before.
     pub(crate) async fn finish_under(&mut self, planned: &[Planned]) -> Result<Option<Proof>, Error> {
-        let mut planned = planned.iter();
+        let mut planned = planned;
         let mut runs = 0;
         loop {
             let arguments = self.program.arguments(&["migrate", "finish"], &self.extra.of_run());
             let mut run = Run::start(&self.program, &arguments)?;
-            let fault = match planned.next().filter(|_| self.has_time()) {
+            let fault = match planned.first().filter(|_| self.has_time()) {
                 Some(planned) => self.strike_finish(&mut run, *planned).await?,
                 None => None,
             };
@@ -39,6 +39,7 @@ impl Supervisor<'_> {
             let ended = ended.map_err(timed_out)??;
             let is_done = ended.status.success();
             if let Some((fault, struck_at)) = fault {
+                planned = planned.get(1..).unwrap_or_default();
                 runs = 0;
                 self.record(Fault {
                     outage_seconds: struck_at.elapsed().as_secs_f64(),
@@ -59,17 +60,14 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Strikes while `finish` runs; none when it ended before.
+    /// Strikes while `finish` runs; none when it ended before, and the fault is still to come.
     async fn strike_finish(&mut self, run: &mut Run, planned: Planned) -> Result<Option<(Fault, Instant)>, Error> {
         if tokio::time::timeout(planned.after, run.wait()).await.is_ok() {
             return Ok(None);
         }
         let phase = run.seen().phase;
         let struck_at = Instant::now();
-        let Some(mut evidence) = strike(planned.kind, self.stage, run.id()).await? else { return Ok(None) };
-        if planned.kind == Kind::Run {
-            evidence = format!("{evidence} {}", died(run).await?);
-        }
+        let Some(evidence) = strike_at(planned.kind, self.stage, run).await? else { return Ok(None) };
         wake(planned.kind, self.stage);
         self.after = format!("`{}` during `migrate finish`", planned.kind.text());
         let fault = Fault {

@@ -1,5 +1,6 @@
 //! One run of the program: what it has told by now, and how it ended.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use atalaya_verbs::{Error as VerbError, Event, Group, Program, ended, read_lines, shown};
@@ -77,6 +78,12 @@ impl Run {
         Ok(self.group.child.wait().await.map_err(failed)?)
     }
 
+    /// Waits for its end; the signal that it died of. None for one that ended by itself: a process that nobody has
+    /// waited for yet takes a signal, too, and does not die of it.
+    pub(super) async fn death(&mut self) -> Result<Option<i32>, Error> {
+        Ok(self.wait().await?.signal())
+    }
+
     /// Waits until it is caught up or has ended.
     pub(super) async fn caught_up_or_ended(&mut self) -> Result<(), Error> {
         let mut seen = self.seen.clone();
@@ -105,5 +112,51 @@ fn note(event: &serde_json::Value, sender: &watch::Sender<Seen>) {
         }
         Some("caught_up") => sender.send_modify(|seen| seen.is_caught_up = true),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use atalaya_verbs::Narrator;
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Narrator for Nobody {
+        fn tell(&self, _: &Event) {}
+    }
+
+    fn run(path: &str, arguments: &[&str]) -> Run {
+        let program = Program {
+            path: path.into(),
+            folder: ".".into(),
+            name: "shop",
+            source_url: String::new(),
+            target_url: String::new(),
+            client_tools: ".".into(),
+            narrator: Arc::new(Nobody),
+        };
+        Run::start(&program, arguments).unwrap()
+    }
+
+    async fn killed(run: &mut Run) -> Option<i32> {
+        kill(Pid::from_raw(run.id().unwrap()), Signal::SIGKILL).unwrap();
+        run.death().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_kill_that_comes_after_the_end_is_no_death() {
+        let mut ended = run("true", &[]);
+        let state = format!("/proc/{}/stat", ended.id().unwrap());
+        atalaya_sandbox::eventually("it has ended, and nobody has waited for it", || {
+            std::fs::read_to_string(&state).unwrap().contains(") Z ")
+        });
+        assert_eq!(killed(&mut ended).await, None);
+        assert_eq!(killed(&mut run("sleep", &["1000"])).await, Some(9));
     }
 }

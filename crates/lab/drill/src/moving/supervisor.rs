@@ -124,23 +124,21 @@ impl<'a> Supervisor<'a> {
     /// Waits, strikes, and waits until the move is at work again.
     async fn fault(&mut self, planned: Planned) -> Result<(), Error> {
         let mut runs = 0;
-        let strike_at = Instant::now() + planned.after;
-        while let Ok(ended) = tokio::time::timeout_at(strike_at, self.run.as_mut().ok_or(Error::Ended)?.wait()).await {
-            // Of an earlier fault's making.
-            ended?;
+        let (before, phase, struck_at, kind, evidence) = loop {
+            self.until_time_comes(Instant::now() + planned.after, &mut runs).await?;
+            let before = self.look().await;
+            if planned.kind == Kind::Holder {
+                self.until_there_is_a_holder().await;
+            }
+            let phase = self.run.as_ref().map(|run| run.seen().phase).unwrap_or_default();
+            let struck_at = Instant::now();
+            if let Some((kind, evidence)) = self.strike(planned.kind).await? {
+                break (before, phase, struck_at, kind, evidence);
+            }
+            // The run had just ended by itself: the fault is still to come.
             runs += 1;
             self.again(runs).await?;
-        }
-        let before = self.look().await;
-        if planned.kind == Kind::Holder {
-            self.until_there_is_a_holder().await;
-        }
-        let phase = self.run.as_ref().map(|run| run.seen().phase).unwrap_or_default();
-        let struck_at = Instant::now();
-        let Some((kind, mut evidence)) = self.strike(planned.kind).await? else { return Ok(()) };
-        if kind == Kind::Run {
-            evidence = format!("{evidence} {}", died(self.run.as_mut().ok_or(Error::Ended)?).await?);
-        }
+        };
         self.after = format!("`{}` in the step `{phase}`", kind.text());
         let runs_again = self.recover(kind, before, struck_at).await?;
         self.record(Fault {
@@ -155,6 +153,16 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
+    /// Waits while the run goes on; one that ends meanwhile, of an earlier fault's making, is begun again.
+    async fn until_time_comes(&mut self, time: Instant, runs: &mut u32) -> Result<(), Error> {
+        while let Ok(ended) = tokio::time::timeout_at(time, self.run.as_mut().ok_or(Error::Ended)?.wait()).await {
+            ended?;
+            *runs += 1;
+            self.again(*runs).await?;
+        }
+        Ok(())
+    }
+
     /// It is there from the snapshot to the end of the copy.
     async fn until_there_is_a_holder(&mut self) {
         let limit = Instant::now() + HOLDER_LIMIT;
@@ -164,11 +172,12 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Where there is nothing to strike at, as a holder once the copy is over, the run is killed.
-    async fn strike(&self, kind: Kind) -> Result<Option<(Kind, String)>, Error> {
+    /// Where there is nothing to strike at, as a holder once the copy is over, the run is killed; none where that had
+    /// ended, too.
+    async fn strike(&mut self, kind: Kind) -> Result<Option<(Kind, String)>, Error> {
         for kind in [kind, Kind::Run] {
-            let run = self.run.as_ref().and_then(Run::id);
-            if let Some(evidence) = strike(kind, self.stage, run).await? {
+            let run = self.run.as_mut().ok_or(Error::Ended)?;
+            if let Some(evidence) = strike_at(kind, self.stage, run).await? {
                 return Ok(Some((kind, evidence)));
             }
         }
@@ -261,13 +270,16 @@ impl<'a> Supervisor<'a> {
     }
 }
 
-/// How a killed run ended: the evidence that it was the signal.
-pub(super) async fn died(run: &mut Run) -> Result<String, Error> {
-    let ended = tokio::time::timeout(OUTAGE_LIMIT, run.wait()).await.map_err(|_| Error::Ended)??;
-    Ok(match (ended.signal(), ended.code()) {
-        (Some(signal), _) => format!("ended by signal {signal}"),
-        (None, code) => format!("had ended before the signal came, with exit code {}", code.unwrap_or_default()),
-    })
+/// Strikes at a run, or at what it works with; the evidence. None where there was nothing to strike at, as at a run that
+/// had ended by itself.
+pub(super) async fn strike_at(kind: Kind, stage: &Stage, run: &mut Run) -> Result<Option<String>, Error> {
+    let struck = strike(kind, stage, run.id()).await?;
+    if kind != Kind::Run {
+        return Ok(struck);
+    }
+    let Some(evidence) = struck else { return Ok(None) };
+    let death = tokio::time::timeout(OUTAGE_LIMIT, run.death()).await.map_err(|_| Error::Ended)??;
+    Ok(death.map(|signal| format!("{evidence} ended by signal {signal}")))
 }
 
 fn is_at_work(now: &Status, before: Option<&Status>, written: Option<Lsn>) -> bool {
