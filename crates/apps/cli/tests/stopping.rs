@@ -48,3 +48,26 @@ fn a_stop_that_was_given_up_does_not_end_the_run_later() {
     assert_eq!(running.wait().code, Some(0));
     shop.assert_equal();
 }
+
+#[test]
+fn a_run_that_ends_answers_everybody_who_asked_it_to_stop() {
+    let shop = Move::between(15, 18);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    let running = shop.follow(&[]);
+    let lock = crate::held::Held::open(&shop.target_url, "BEGIN; LOCK TABLE public.item IN ACCESS EXCLUSIVE MODE");
+    shop.source.run_sql("shop", "UPDATE item SET what = 'changed'").unwrap();
+    let asked = |times: &str| {
+        let sql = "SELECT count(*) FROM atalaya.control WHERE kind = 'stop' AND state = 'requested'";
+        shop.target.run_sql("shop", sql).unwrap() == times
+    };
+    // Killed, it leaves its request behind.
+    let first = shop.spawn("stop", &[]);
+    eventually("a stop is asked for", || asked("1"));
+    drop(first);
+    let second = shop.spawn("stop", &["--timeout", "170"]);
+    eventually("another one is asked for", || asked("2"));
+    drop(lock);
+    assert_eq!(running.wait().code, Some(0));
+    let ran = second.wait();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}

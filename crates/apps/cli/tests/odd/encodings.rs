@@ -52,11 +52,12 @@ fn start(shop: &Move, more: &[&str]) -> Ran {
 #[test]
 fn text_is_converted_where_both_sides_have_it_and_unknown_bytes_stop_loudly() {
     let mut shop = Move::between(13, 18);
+    let states = shop.state.clone();
     for Case { name, source, target, text } in CASES {
         shop.source.create_database_with(name, &options(source)).unwrap();
         shop.target.create_database_with(name, &options(target)).unwrap();
         (shop.source_url, shop.target_url) = (shop.source.url(name), shop.target.url(name));
-        shop.state = shop.state.parent().unwrap().join(name);
+        shop.state = states.join(name);
         // Written as an application in UTF8 does; for a database of unknown encoding that means nothing.
         let write = |sql: &str| shop.source.run_sql(name, &format!("SET client_encoding = 'UTF8'; {sql}")).unwrap();
         write(&tables(text));

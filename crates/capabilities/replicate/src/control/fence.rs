@@ -30,20 +30,15 @@ impl Follower<'_> {
             Err(Error::TablesPending) => return Ok(Some(Ended::TablesPending)),
             met => met?,
         }
-        let stop = self
-            .requests
-            .open
-            .iter()
-            .find(|request| request.kind == Kind::Stop && request.lsn.is_some_and(|lsn| lsn <= self.reached()));
-        let Some(id) = stop.map(|request| request.id) else { return Ok(None) };
-        self.stop_run(id).await
+        let reached = self.reached();
+        if self.requests.are_stops_met(reached) { self.stop_run(reached).await } else { Ok(None) }
     }
 
-    /// Ends the run as asked; none when the request was taken back at the last moment.
-    async fn stop_run(&mut self, id: i64) -> Result<Option<Ended>, Error> {
+    /// Ends the run as asked; none when every request was taken back at the last moment.
+    async fn stop_run(&mut self, reached: Lsn) -> Result<Option<Ended>, Error> {
         self.store_idle().await?;
         crate::sequences::follow(self.opened.plan, self.opened.source, self.opened.target).await?;
-        Ok(self.requests.release_stop(id).await?.then_some(Ended::Stopped))
+        Ok(self.requests.release_stops(reached).await?.then_some(Ended::Stopped))
     }
 
     /// Holds for requests that want it, and for fences that are reached: everything before `next` is applied.
@@ -81,13 +76,8 @@ impl Follower<'_> {
         // A stop that lies before the next transaction ends the run at the loop's next turn; until then
         // nothing more may be applied.
         if let Some(next) = next
-            && let Some(id) = self
-                .requests
-                .open
-                .iter()
-                .find(|r| r.kind == Kind::Stop && r.lsn.is_some_and(|lsn| lsn <= next))
-                .map(|r| r.id)
-            && self.stop_run(id).await?.is_some()
+            && self.requests.are_stops_met(next)
+            && self.stop_run(next).await?.is_some()
         {
             return Err(Error::StopReached);
         }

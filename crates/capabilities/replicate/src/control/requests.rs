@@ -138,12 +138,24 @@ impl Requests {
 
     /// Whether a transaction that commits at this position must wait for a request to be met.
     pub(crate) fn stops_before(&self, commit_lsn: Lsn) -> bool {
+        let stops = self.open.iter().filter(|request| request.kind == Kind::Stop);
+        // Up to the last of several: the run ends once all are met.
+        if stops.filter_map(|request| request.lsn).max().is_some_and(|last| !is_before(commit_lsn, last)) {
+            return true;
+        }
         self.open.iter().any(|request| match (request.kind, request.state) {
-            (Kind::Stop, _) => request.lsn.is_some_and(|lsn| !is_before(commit_lsn, lsn)),
+            (Kind::Stop, _) => false,
             (_, FenceState::Requested) => true,
             (_, FenceState::Placed) => request.lsn.is_some_and(|lsn| !is_before(commit_lsn, lsn)),
             _ => false,
         })
+    }
+
+    /// Whether somebody asks the run to end, and everything up to the last such position is applied. Of several that ask,
+    /// one may have been left by a command that was killed.
+    pub(crate) fn are_stops_met(&self, reached: Lsn) -> bool {
+        let mut stops = self.open.iter().filter(|request| request.kind == Kind::Stop).peekable();
+        stops.peek().is_some() && stops.all(|request| request.lsn.is_some_and(|lsn| lsn <= reached))
     }
 
     /// Writes a request's state, and tells whoever waits for it; false when the row is in another state than
@@ -182,18 +194,24 @@ impl Requests {
         Ok(())
     }
 
-    /// Ends a stop that is met; false when it was taken back meanwhile.
-    pub(crate) async fn release_stop(&mut self, id: i64) -> Result<bool, Error> {
-        let released = self
-            .session
-            .execute(
-                "UPDATE atalaya.control SET state = 'released', outcome = 'stopped' WHERE id = $1 AND state = 'requested'",
-                &[&id],
-            )
-            .await?;
-        self.open.retain(|request| request.id != id);
+    /// Ends every stop that is met, and with the run those that came at the last moment: nobody would answer them. False
+    /// when all were taken back meanwhile.
+    pub(crate) async fn release_stops(&mut self, reached: Lsn) -> Result<bool, Error> {
+        let open = "migration = $1 AND kind = 'stop' AND state = 'requested'";
+        let release = format!(
+            "UPDATE atalaya.control SET state = 'released', outcome = 'stopped' WHERE {open} AND lsn <= ($2::text)::pg_lsn"
+        );
+        let released = self.session.execute(&release, &[&self.migration, &reached.to_string()]).await? > 0;
+        if released {
+            let expire = format!(
+                "UPDATE atalaya.control SET state = 'expired', outcome = 'the run it was addressed to has ended'
+                  WHERE {open}"
+            );
+            self.session.execute(&expire, &[&self.migration]).await?;
+        }
+        self.open.retain(|request| request.kind != Kind::Stop);
         self.notify().await?;
-        Ok(released == 1)
+        Ok(released)
     }
 
     /// Ends a request with a word about how it went.

@@ -101,10 +101,19 @@ const STOP_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// Ends a run that follows: two runs exclude each other.
 async fn end_running(plan: &Plan, context: &Context) -> Result<(), Failure> {
-    let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
-    if status.is_some_and(|status| status.running && status.phase == "stream") {
+    let is_running = async || {
+        let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
+        Ok::<_, Failure>(status.is_some_and(|status| status.running && status.phase == "stream"))
+    };
+    if is_running().await? {
         context.note("stopping the run that follows the source");
-        atalaya_replicate::stop(&plan.source, &plan.target, &plan.name, STOP_LIMIT).await?;
+        let stopped = atalaya_replicate::stop(&plan.source, &plan.target, &plan.name, STOP_LIMIT).await;
+        // One that has ended by itself meanwhile has stopped, too.
+        if let Err(error) = stopped
+            && is_running().await?
+        {
+            return Err(error.into());
+        }
     }
     Ok(())
 }
