@@ -16,25 +16,6 @@ pub(crate) struct Ground {
     server: Option<(&'static Server, String)>,
 }
 
-/// Runs each test on every backend.
-macro_rules! on_every_backend {
-    ($($test:ident)*) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(&$crate::ground::Ground::sqlite()).await;
-            })*
-        }
-
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(&$crate::ground::Ground::postgres()).await;
-            })*
-        }
-    };
-}
-
 impl Ground {
     pub(crate) fn sqlite() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), url: None, server: None }

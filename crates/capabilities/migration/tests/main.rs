@@ -7,7 +7,6 @@
     reason = "a test may stop at the first surprise"
 )]
 
-#[macro_use]
 mod ground;
 mod operations;
 mod standings;

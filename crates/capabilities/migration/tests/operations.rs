@@ -133,7 +133,7 @@ async fn one_whose_last_word_is_missing_is_not_begun_again(ground: &Ground) {
     assert!(matches!(&again, Err(Error::LastWord { id }) if id == operation.id()), "{:?}", again.err());
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     nobody_does_the_last_step_but_who_finishes
     one_whose_last_word_is_missing_is_not_begun_again
     runs_come_and_go_and_the_last_step_ends_it

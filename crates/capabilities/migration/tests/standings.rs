@@ -92,7 +92,7 @@ async fn a_journal_that_cannot_be_written_is_told_once_and_what_is_lost_is_count
     assert_eq!(last, MigrationEvent::Unrecorded { events: 2 });
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     the_table_says_how_each_one_stands
     what_a_run_says_is_written_beside_it_and_how_far_it_came
 }

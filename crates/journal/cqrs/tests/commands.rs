@@ -88,7 +88,7 @@ async fn listeners_hear_each_event_once_in_order_and_are_told_what_they_missed(g
     assert!(matches!(slow.next().await, Heard::Event(event) if event.position.number() == 6));
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     of_many_at_once_only_those_that_the_aggregate_allows_are_carried_out
     a_command_that_comes_again_is_carried_out_once_whatever_the_aggregate_is_by_then
     a_snapshot_shortens_the_reading_and_changes_nothing

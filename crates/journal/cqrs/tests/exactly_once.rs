@@ -80,7 +80,7 @@ async fn tables_of_a_journal_that_was_restored_are_refused(ground: &Ground) {
     assert!(matches!(projector.turn().await, Err(ProjectionError::OtherHistory { .. })));
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     projectors_that_are_broken_off_and_get_in_each_others_way_count_nothing_twice
     what_one_has_written_can_be_read_once_it_was_waited_for
     tables_of_a_journal_that_was_restored_are_refused

@@ -148,7 +148,7 @@ async fn a_broker_that_is_away_is_waited_for_and_one_that_lost_its_stream_is_ref
     assert_eq!(balance(&store).await, Account { balance: 1, movements: 1 });
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     messages_come_in_their_order_and_go_on_where_they_were_left
     what_broke_off_before_its_place_was_stored_is_handed_over_again_and_counts_once
     a_message_that_was_relayed_twice_has_one_identity

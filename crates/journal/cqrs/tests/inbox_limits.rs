@@ -141,7 +141,7 @@ async fn set_place(tables: &Tables, place: i64) {
     tables.run(vec![Statement::new(sql, vec![place.into()])]).await.unwrap();
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     a_reader_that_is_overtaken_while_it_reads_is_told_what_is_gone_and_goes_on_by_its_word
     a_reader_that_has_handled_nothing_yet_is_told_of_what_has_gone_since_it_registered
     what_was_gone_before_a_reader_came_for_the_first_time_is_not_missed

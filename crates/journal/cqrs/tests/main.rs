@@ -7,11 +7,10 @@
     reason = "a test stops at the first surprise"
 )]
 
-#[macro_use]
-mod ground;
 mod account;
 mod commands;
 mod exactly_once;
+mod ground;
 mod inbox;
 mod inbox_limits;
 mod outbox;

@@ -91,7 +91,7 @@ async fn a_version_that_would_leave_side_effects_behind_waits_until_they_have_ha
     assert_eq!(written, (1..=4).map(|position| vec![Value::Integer(position)]).collect::<Vec<_>>());
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     one_that_stops_goes_on_where_it_stopped_once_it_is_mended
     a_key_that_is_set_aside_keeps_its_order_and_no_other_waits
     a_version_that_would_leave_side_effects_behind_waits_until_they_have_happened

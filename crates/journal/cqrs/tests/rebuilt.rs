@@ -70,7 +70,7 @@ async fn a_version_that_is_not_wanted_goes_and_the_live_one_stays(ground: &Groun
     assert!(matches!(live.discard().await, Err(ProjectionError::NotNow { .. })));
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     a_version_built_under_writes_takes_over_and_writes_no_letter_twice
     a_version_that_is_not_wanted_goes_and_the_live_one_stays
 }

@@ -113,7 +113,7 @@ async fn an_event_whose_row_is_refused_stops_it(ground: &Ground) {
     assert!(matches!(behind, Err(ProjectionError::Behind { .. })), "{behind:?}");
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     each_aggregate_has_one_row_and_others_are_told_once
     an_event_whose_row_is_refused_stops_it
 }

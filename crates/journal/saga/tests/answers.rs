@@ -87,7 +87,7 @@ async fn a_refusing_answer_and_one_that_never_comes_take_it_back(ground: &Ground
     working.stop().await;
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     an_answer_completes_its_step_once_however_often_it_comes
     an_answer_that_is_there_before_its_request_counts
     a_refusing_answer_and_one_that_never_comes_take_it_back

@@ -62,7 +62,7 @@ async fn what_a_step_says_is_bounded_and_the_step_done_all_the_same(ground: &Gro
     assert!(input.is_err());
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     a_saga_of_a_definition_that_is_gone_is_listed_and_left_alone
     a_stream_that_cannot_be_read_keeps_no_other_from_its_end
     what_a_step_says_is_bounded_and_the_step_done_all_the_same

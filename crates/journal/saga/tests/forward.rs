@@ -152,7 +152,7 @@ async fn a_step_that_panics_keeps_no_other_saga_from_its_end(ground: &Ground) {
     working.stop().await;
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     steps_come_in_their_order_and_hear_what_earlier_ones_said
     an_attempt_that_may_have_happened_is_made_again_with_the_same_key
     many_at_once_do_each_step_once

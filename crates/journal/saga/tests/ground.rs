@@ -21,25 +21,6 @@ pub(crate) struct Ground {
     _server: Option<Server>,
 }
 
-/// Runs each test on every backend.
-macro_rules! on_every_backend {
-    ($($test:ident)*) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(&$crate::ground::Ground::sqlite()).await;
-            })*
-        }
-
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(&$crate::ground::Ground::postgres()).await;
-            })*
-        }
-    };
-}
-
 impl Ground {
     pub(crate) fn sqlite() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), url: None, _server: None }

@@ -73,7 +73,7 @@ async fn one_that_is_alive_keeps_its_saga_beyond_the_lease(ground: &Ground) {
     assert_eq!(ground.history(&id).await.iter().filter(|name| *name == "SagaClaimed").count(), 1);
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     a_kill_between_effect_and_record_has_one_effect
     a_kill_between_two_compensations_goes_on_backwards
     one_that_was_frozen_for_longer_than_its_lease_writes_nothing_more

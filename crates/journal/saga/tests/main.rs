@@ -7,13 +7,12 @@
     reason = "a test stops at the first surprise"
 )]
 
-#[macro_use]
-mod ground;
 mod answers;
 mod child;
 mod clocks;
 mod definitions;
 mod forward;
+mod ground;
 mod kills;
 mod operators;
 mod target;

@@ -130,7 +130,7 @@ async fn one_that_cannot_be_read_hides_no_other(ground: &Ground) {
     assert!(matches!(&listed[1], Listed::Seen(view) if view.id == id("o2")));
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     one_that_is_stuck_leaves_others_alone_and_goes_on_when_it_is_told_to
     a_step_that_is_skipped_with_a_reason_counts_as_undone
     one_that_is_given_up_stays_as_it_is

@@ -130,7 +130,7 @@ async fn a_compensation_is_tried_again_and_again_with_the_same_key(ground: &Grou
     assert_eq!(target.requests(), ["o1/a/undo"; 3]);
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     a_refusal_undoes_what_was_done_in_reverse_and_nothing_else
     a_step_that_may_have_happened_is_undone_too_and_never_taken_for_undone
     a_refusal_after_a_doubtful_attempt_is_undone_all_the_same

@@ -6,6 +6,7 @@
 //! and a missing one is an error that says so, never a reason to skip.
 
 mod account;
+mod backends;
 mod binaries;
 mod clock;
 mod detached;

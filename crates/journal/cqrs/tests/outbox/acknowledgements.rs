@@ -39,7 +39,7 @@ async fn a_connection_that_falls_silent_loses_and_doubles_nothing(ground: &Groun
     relayed_through(ground, Fault::Freeze).await;
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     a_broker_that_stores_and_whose_acknowledgements_are_lost_has_nothing_twice
     a_connection_that_hangs_up_loses_and_doubles_nothing
     a_connection_that_falls_silent_loses_and_doubles_nothing

@@ -107,7 +107,7 @@ async fn a_broker_that_was_killed_gets_everything_once_in_order_when_it_is_back(
     assert_all_once_in_order(&stream, ORDERS, 60).await;
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     many_orders_keep_each_its_order_while_they_are_written
     a_broker_that_was_killed_gets_everything_once_in_order_when_it_is_back
 }

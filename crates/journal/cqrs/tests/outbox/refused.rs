@@ -45,6 +45,6 @@ async fn a_message_that_is_too_large_holds_its_own_key_until_somebody_decides(gr
     assert_eq!(texts, [refused.id().to_string().as_str(), "sent by post"]);
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     a_message_that_is_too_large_holds_its_own_key_until_somebody_decides
 }

@@ -135,7 +135,7 @@ async fn what_a_relay_has_in_hand_is_bounded_by_rows_bytes_and_keys(ground: &Gro
     }
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     what_a_relay_has_in_hand_is_bounded_by_rows_bytes_and_keys
     a_relay_killed_between_publishing_and_deleting_loses_and_doubles_nothing
     a_relay_frozen_for_longer_than_its_lease_deletes_nothing

@@ -58,6 +58,6 @@ fn what_cannot_be_a_message_is_poison() {
     }
 }
 
-on_every_backend! {
+atalaya_sandbox::on_every_backend! {
     a_message_is_there_once_whoever_writes_it_again
 }
