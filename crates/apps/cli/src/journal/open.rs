@@ -45,7 +45,7 @@ impl Journal {
                 }
             },
             Place::Postgres(url) => {
-                let session = Session::connect_for_control(url, APPLICATION).await?;
+                let session = connect(url).await?;
                 let sql = "SELECT pg_catalog.to_regclass('atalaya_journal.writer') IS NOT NULL";
                 session.query_one(sql, &[]).await?.get(0)
             }
@@ -75,7 +75,7 @@ impl Journal {
     /// would bring its own.
     pub(crate) async fn refuse_moved(endpoints: &Endpoints, context: &Context) -> Result<(), Failure> {
         let Place::Postgres(journal) = place(context)? else { return Ok(()) };
-        let keeping = Session::connect_for_control(&journal, APPLICATION).await?;
+        let keeping = connect(&journal).await?;
         // A lock belongs to one database of one server: identifiers would not tell, since a restored clone keeps them.
         let probe: i64 = rand::rng().random();
         keeping.query("SELECT pg_catalog.pg_advisory_lock($1)", &[&probe]).await?;
@@ -120,6 +120,17 @@ impl Journal {
         };
         let _too_slow = tokio::time::timeout(CLOSE_LIMIT, closing).await;
     }
+}
+
+/// The server that keeps the journal; that it is this one is said, since others are connected to besides.
+async fn connect(url: &ConnectionUrl) -> Result<Session, Failure> {
+    Session::connect_for_control(url, APPLICATION).await.map_err(|error| {
+        let hint = error.hint();
+        Failure {
+            message: format!("the journal cannot be reached: {}", atalaya_data::chain(&error)),
+            ..Failure::new(exit::FAILED, &error, hint)
+        }
+    })
 }
 
 fn remedy(place: &Place) -> String {

@@ -150,6 +150,8 @@ struct Ending {
     journal: Journal,
     operation: Operation,
     engine: Arc<Finishing>,
+    /// Whether an earlier call has proven it, and only what is ours is left to be removed.
+    is_proven: bool,
 }
 
 impl Ending {
@@ -167,6 +169,7 @@ impl Ending {
             let engine_of_saga = Arc::clone(&engine) as Arc<dyn Engine>;
             let migrations = Migrations::open(journal.store.clone(), journal.tables.clone(), engine_of_saga)?;
             let is_known = known.is_some();
+            let is_proven = known.as_ref().is_none_or(|known| known.reached == Reached::Finished);
             if let Some(operation) = migrations.find(&journal::subject_of(endpoints), known).await?
                 && (is_known || operation.is_at_its_end().await?)
             {
@@ -174,7 +177,7 @@ impl Ending {
                 if !is_known && atalaya_replicate::has_slot(plan, &operation.id().slot_name()).await? {
                     return Err(forgotten(&operation));
                 }
-                return Ok(Self { journal, operation, engine });
+                return Ok(Self { journal, operation, engine, is_proven });
             }
         }
         Err(unknown(endpoints))
@@ -281,8 +284,7 @@ async fn finish_known(
     ending: &Ending,
     context: &Context,
 ) -> Result<u8, Failure> {
-    let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
-    if status.is_none_or(|status| status.phase == "finished") {
+    if ending.is_proven {
         return clean_up_proven(ending, plan, endpoints, context).await;
     }
     let (accepted, shared) = (accepted_tables(arguments, endpoints).await?, is_shared(endpoints).await?);
