@@ -77,4 +77,51 @@ pub enum CodecError {
         /// Which step failed.
         reason: &'static str,
     },
+    /// A first packet announces a length that no startup packet has.
+    #[error("a first packet announces an impossible length of {announced} bytes")]
+    StartupLength {
+        /// The announced length in bytes, its own four included.
+        announced: u32,
+    },
+    /// A client wants a protocol that is not version 3.
+    #[error("unsupported frontend protocol {major}.{minor}: the server supports 3.0 and later minor versions")]
+    UnsupportedProtocol {
+        /// The major version asked for.
+        major: u16,
+        /// The minor version asked for.
+        minor: u16,
+    },
+    /// A startup packet names no user.
+    #[error("no user name specified in the startup packet")]
+    NoUser,
+    /// Bytes followed a request for encryption before it was answered; somebody in the middle may have put them there.
+    #[error("a client sent {extra} bytes unencrypted after asking for encryption")]
+    UnencryptedBytes {
+        /// How many bytes.
+        extra: usize,
+    },
+    /// A name is longer than any that is accepted.
+    #[error("a {message} message holds a {field} of more than {limit} bytes")]
+    NameTooLong {
+        /// Which message.
+        message: &'static str,
+        /// Which name.
+        field: &'static str,
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+impl CodecError {
+    /// The SQLSTATE by which a server tells its client.
+    #[must_use]
+    pub fn sqlstate(&self) -> &'static str {
+        match self {
+            Self::UnsupportedProtocol { .. } => "0A000",
+            Self::NoUser => "28000",
+            Self::NotUtf8 { .. } => "22021",
+            Self::OverLimit { .. } | Self::TooLargeToSend { .. } => "54000",
+            _ => "08P01",
+        }
+    }
 }

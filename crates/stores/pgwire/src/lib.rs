@@ -14,6 +14,7 @@ pub mod pgoutput;
 mod reader;
 pub mod replication;
 mod sasl;
+pub mod server;
 mod server_error;
 
 pub use backend::{Authentication, BackendMessage, TransactionStatus};
