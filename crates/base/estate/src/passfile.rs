@@ -2,12 +2,10 @@
 //!
 //! A file that others may read is refused, as libpq refuses it. What the file holds never reaches an error.
 
-use std::fs;
-use std::io::Read;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::ConnectionUrl;
+use crate::private_file::{self, PrivateFileError};
 
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Folders that libpq takes for `localhost` when it looks into a passfile.
@@ -62,24 +60,15 @@ impl PassfileError {
 
 /// The password for a URL, or `None` when no line fits.
 pub(crate) fn password_in(path: &Path, url: &ConnectionUrl) -> Result<Option<String>, PassfileError> {
-    let failed = |source| PassfileError::Read { path: path.to_owned(), source };
-    // O_NONBLOCK: opening a pipe must not wait for its other end.
-    const NONBLOCK: i32 = 0o4000;
-    let file = fs::OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path).map_err(failed)?;
-    // The opened file is judged, not the path, so that it cannot be exchanged in between.
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(PassfileError::NotPlain { path: path.to_owned() });
-    }
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(PassfileError::Permissions { path: path.to_owned(), mode });
-    }
-    if metadata.len() > FILE_BYTES_MAX {
-        return Err(PassfileError::TooLarge { path: path.to_owned() });
-    }
-    let mut text = String::new();
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
+    let text = private_file::read(path, FILE_BYTES_MAX).map_err(|error| {
+        let path = path.to_owned();
+        match error {
+            PrivateFileError::Read(source) => PassfileError::Read { path, source },
+            PrivateFileError::NotPlain => PassfileError::NotPlain { path },
+            PrivateFileError::Permissions { mode } => PassfileError::Permissions { path, mode },
+            PrivateFileError::TooLarge => PassfileError::TooLarge { path },
+        }
+    })?;
     Ok(find(&text, url))
 }
 

@@ -7,9 +7,9 @@ use std::num::NonZeroU16;
 use atalaya_data::RelationName;
 
 use super::problem::EstateProblem;
-use crate::{ConflictRules, ConnectionUrl, TablePattern, TablePatterns};
+use crate::{ConflictRules, ConnectionUrl, Gateway, TablePattern, TablePatterns};
 
-/// Services, databases and migrations of one estate, each under its name.
+/// Services, databases, migrations and the gateway of one estate.
 #[derive(Clone, Debug)]
 pub struct Estate {
     /// The estate's own name.
@@ -20,6 +20,8 @@ pub struct Estate {
     pub databases: BTreeMap<String, Database>,
     /// What moves from where to where.
     pub migrations: BTreeMap<String, Migration>,
+    /// The front door of the databases; `None` where the file says nothing of one.
+    pub gateway: Option<Gateway>,
     pub(crate) warnings: Vec<EstateProblem>,
 }
 

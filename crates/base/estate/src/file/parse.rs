@@ -7,6 +7,7 @@ use std::path::Path;
 use atalaya_data::MigrationName;
 use miette::Severity;
 
+use super::gateway;
 use super::model::{Database, Engine, Estate, Migration};
 use super::problem::{EstateErrors, Finding, describe};
 use super::reader::{Reader, Text};
@@ -15,15 +16,15 @@ use super::tree::{self, Node, Value};
 use super::values::{conflicts_of, engine_of, flag_of, name_of, patterns_of, url_of, workers_of};
 use crate::{TablePattern, TablePatterns};
 
-const SECTIONS: [&str; 4] = ["estate", "services", "databases", "migrations"];
+const SECTIONS: [&str; 5] = ["estate", "services", "databases", "migrations", "gateway"];
 const SERVICE_KEYS: [&str; 2] = ["database", "patterns"];
 const DATABASE_KEYS: [&str; 2] = ["engine", "url"];
 const MIGRATION_KEYS: [&str; 9] =
     ["source", "target", "snapshot_from", "tables", "exclude", "append_only", "conflicts", "workers", "ddl_trigger"];
 
 impl Estate {
-    /// Reads an estate file. `file` is only its name for messages; `lookup` gives the values of `${VAR}`
-    /// (the environment is never read here).
+    /// Reads an estate file. `file` is its name for messages, and its folder is where relative paths of the
+    /// gateway begin; `lookup` gives the values of `${VAR}` (neither environment nor files are read here).
     ///
     /// # Errors
     /// All problems at once, each with line and column; no message holds a password or a variable's value.
@@ -35,7 +36,13 @@ impl Estate {
         }
         let tree = tree::read(text);
         let redacted = Redacted::file(text, &tree.scalars, tree.broken);
-        let mut reader = Reader { lookup, redacted: &redacted, findings: Vec::new(), warnings: Vec::new() };
+        let mut reader = Reader {
+            lookup,
+            folder: file.parent().unwrap_or(Path::new("")),
+            redacted: &redacted,
+            findings: Vec::new(),
+            warnings: Vec::new(),
+        };
         for problem in tree.problems {
             let hint = problem.hint.map(str::to_owned);
             reader.report("estate::syntax", &problem.at, "here", problem.message, hint);
@@ -83,18 +90,22 @@ impl Parts {
         if matches!(root.value, Value::Map(_)) {
             reader.require(&entries, &(root.span.start..root.span.start), "the estate file", &["estate"]);
         }
+        let mut gateway = None;
         for entry in entries {
             match entry.key.as_str() {
                 "estate" => self.name = name_of(reader, &entry.value),
                 "services" => self.section(reader, &entry.value, "services", Self::service),
                 "databases" => self.section(reader, &entry.value, "databases", Self::database),
-                _ => self.section(reader, &entry.value, "migrations", Self::migration),
+                "migrations" => self.section(reader, &entry.value, "migrations", Self::migration),
+                _ => gateway = Some(&entry.value),
             }
         }
         let services = self.services_checked(reader);
         let migrations = self.migrations_checked(reader);
+        // Last, whatever the order of the file: it names databases.
+        let gateway = gateway.and_then(|node| gateway::read(reader, node, &self.databases));
         let databases = self.databases.into_iter().filter_map(|(name, database)| Some((name, database?))).collect();
-        Some(Estate { name: self.name?, services, databases, migrations, warnings: Vec::new() })
+        Some(Estate { name: self.name?, services, databases, migrations, gateway, warnings: Vec::new() })
     }
 
     fn section(
@@ -104,15 +115,7 @@ impl Parts {
         section: &str,
         read: fn(&mut Self, &mut Reader<'_>, &str, &Node, &Range<usize>),
     ) {
-        if matches!(node.value, Value::Null) {
-            return; // a section that is still empty is no mistake
-        }
-        for entry in reader.entries(node, &format!("`{section}`"), &[]) {
-            if entry.key.trim().is_empty() {
-                let message = format!("an empty name in `{section}`");
-                reader.report("estate::empty", &entry.key_span, "no name", message, None);
-                continue;
-            }
+        for entry in reader.named(node, &format!("`{section}`")) {
             read(self, reader, &entry.key, &entry.value, &entry.key_span);
         }
     }

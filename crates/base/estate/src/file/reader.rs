@@ -1,6 +1,7 @@
 //! Reading typed values out of the tree while collecting, not returning, what is wrong.
 
 use std::ops::Range;
+use std::path::Path;
 
 use super::problem::Finding;
 use super::redact::{Redacted, shown};
@@ -10,6 +11,8 @@ use super::variables::{VariableProblem, expand};
 /// Collects findings while the tree is walked.
 pub(crate) struct Reader<'call> {
     pub(crate) lookup: &'call dyn Fn(&str) -> Option<String>,
+    /// Where relative paths begin.
+    pub(crate) folder: &'call Path,
     pub(crate) redacted: &'call Redacted,
     pub(crate) findings: Vec<Finding>,
     pub(crate) warnings: Vec<Finding>,
@@ -67,6 +70,23 @@ impl Reader<'_> {
             }
         }
         kept
+    }
+
+    /// The entries of a mapping from names to things; nothing at all is an empty one.
+    pub(crate) fn named<'node>(&mut self, node: &'node Node, what: &str) -> Vec<&'node Entry> {
+        if matches!(node.value, Value::Null) {
+            return Vec::new(); // a section that is still empty is no mistake
+        }
+        let mut entries = self.entries(node, what, &[]);
+        entries.retain(|entry| {
+            let is_empty = entry.key.trim().is_empty();
+            if is_empty {
+                let message = format!("an empty name in {what}");
+                self.report("estate::empty", &entry.key_span, "no name", message, None);
+            }
+            !is_empty
+        });
+        entries
     }
 
     /// A text value with its variables put in; `None` when something was reported.

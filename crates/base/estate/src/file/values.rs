@@ -1,6 +1,6 @@
 //! Single values of an estate file: a name, an engine, a URL, patterns, a policy, a number.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use super::model::Engine;
 use super::problem::Finding;
@@ -8,7 +8,7 @@ use super::reader::{Reader, Text, quoted_list, suggestion};
 use super::tree::{Node, Value};
 use crate::{ConflictPolicy, ConflictRule, ConflictRules, ConnectionUrl, PolicyError, SecretOrigin, TablePattern};
 
-const WORKERS_MAX: u16 = 64;
+pub(crate) const WORKERS_MAX: u32 = 64;
 
 pub(crate) fn name_of(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     let text = reader.text(node, "`estate`")?;
@@ -132,15 +132,20 @@ pub(crate) fn flag_of(reader: &mut Reader<'_>, node: &Node, what: &str) -> bool 
 }
 
 pub(crate) fn workers_of(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<NonZeroU16> {
+    number_of(reader, node, what, WORKERS_MAX).and_then(|number| number.try_into().ok())
+}
+
+/// A whole number from 1 to `most`; anything else is told.
+pub(crate) fn number_of(reader: &mut Reader<'_>, node: &Node, what: &str, most: u32) -> Option<NonZeroU32> {
     let number = match &node.value {
-        Value::Scalar { text, plain: true } => text.parse::<NonZeroU16>().ok(),
+        Value::Scalar { text, plain: true } => text.parse::<NonZeroU32>().ok(),
         Value::Broken => return None,
         _ => None,
     };
-    let workers = number.filter(|number| number.get() <= WORKERS_MAX);
-    if workers.is_none() {
-        let message = format!("{what} has to be a whole number from 1 to {WORKERS_MAX}");
+    let number = number.filter(|number| number.get() <= most);
+    if number.is_none() {
+        let message = format!("{what} has to be a whole number from 1 to {most}");
         reader.report("estate::wrong_type", &node.span, "out of range", message, None);
     }
-    workers
+    number
 }
