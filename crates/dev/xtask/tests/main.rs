@@ -9,5 +9,6 @@
 
 mod architecture;
 mod cases;
+mod functions;
 mod reference;
 mod refusals;
