@@ -241,6 +241,12 @@ impl ConnectionUrl {
         url
     }
 
+    /// The same place for another role.
+    #[must_use]
+    pub fn with_login(&self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        Self { user: user.into(), password: Some(password.into()), ..self.clone() }
+    }
+
     /// The same place with a password from elsewhere (environment, passfile).
     #[must_use]
     pub fn with_password(&self, password: impl Into<String>) -> Self {

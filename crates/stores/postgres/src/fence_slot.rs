@@ -65,6 +65,7 @@ impl FenceSlot {
             application_name: "atalaya fence".to_owned(),
             replication: true,
             settings: settings::as_pairs(),
+            ..WireOptions::default()
         };
         let mut connection = WireConnection::connect(place, &options).await?;
         let sql = match lifetime {

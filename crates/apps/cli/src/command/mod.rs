@@ -3,6 +3,7 @@
 mod assess;
 mod demo;
 mod drill;
+mod gateway;
 mod hold_snapshot;
 mod journal;
 mod migrate;
@@ -23,6 +24,9 @@ pub(crate) enum Command {
     Migrate(migrate::MigrateCommand),
     /// Prove that two databases hold the same rows.
     Validate(validate::ValidateArguments),
+    /// Serve clients of Postgres databases: pooled connections, and a gate that holds them while a database moves.
+    #[command(subcommand)]
+    Gateway(gateway::GatewayCommand),
     /// Look into the journal: what was decided and done, by whom, and that nobody has changed it.
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -47,6 +51,7 @@ pub(crate) fn dispatch(command: Command, context: &Context) -> Result<u8, Failur
         Command::Assess(arguments) => assess::run(arguments, context),
         Command::Migrate(command) => migrate::run(command, context),
         Command::Validate(arguments) => validate::run(&arguments, context),
+        Command::Gateway(command) => gateway::run(command, context),
         Command::Journal(command) => journal::run(command, context),
         Command::Sandbox(command) => sandbox::run(command, context),
         Command::Demo(arguments) => demo::run(&arguments, context),

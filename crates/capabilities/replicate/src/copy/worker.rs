@@ -15,7 +15,8 @@ use crate::{Error, snapshot};
 pub(super) async fn work(shared: &Shared<'_>, number: usize) -> Result<(), Error> {
     let plan = shared.plan;
     let name = format!("atalaya copy {}", plan.name);
-    let options = WireOptions { application_name: name.clone(), replication: false, settings: settings::as_pairs() };
+    let options =
+        WireOptions { application_name: name.clone(), settings: settings::as_pairs(), ..WireOptions::default() };
     let mut source = WireConnection::connect(shared.reading.url(), &options).await?;
     let mut target = WireConnection::connect(&plan.target, &options).await?;
     let lock_limit = settings::lock_limit_sql(plan.options.lock_limit);

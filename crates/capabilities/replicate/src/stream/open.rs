@@ -46,6 +46,7 @@ impl StreamOpener {
             application_name: self.application_name.clone(),
             replication: true,
             settings: settings::as_pairs(),
+            ..WireOptions::default()
         };
         let connection = WireConnection::connect(&self.url, &options).await?;
         Ok(connection.start_replication(&self.slot, start, &self.options).await?)

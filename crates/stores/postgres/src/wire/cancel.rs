@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use atalaya_estate::ConnectionUrl;
 use atalaya_pgwire::{self as pgwire, BackendMessage};
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,6 +26,46 @@ pub(crate) enum GivenUp {
     Unknown,
 }
 
+/// A session whose statement can be cancelled from outside.
+#[derive(Clone)]
+pub struct CancelTarget {
+    pub(super) url: ConnectionUrl,
+    pub(super) process_id: i32,
+    pub(super) secret_key: i32,
+}
+
+impl CancelTarget {
+    /// Asks the server to cancel the session's statement, and waits until the server has closed the connection by
+    /// which it was asked: the signal has been sent then, and cannot meet a later statement's start any more.
+    /// It promises nothing, so neither does this.
+    pub async fn cancel(&self) {
+        let request = async {
+            let mut stream = Stream::open(&self.url).await.ok()?;
+            let mut bytes = BytesMut::new();
+            pgwire::cancel_request(self.process_id, self.secret_key, &mut bytes);
+            stream.write_all_buf(&mut bytes).await.ok()?;
+            stream.flush().await.ok()?;
+            // The server closes once the signal was sent.
+            stream.read_u8().await.ok()
+        };
+        if timeout(PATIENCE, request).await.is_err() {
+            tracing::warn!(process_id = self.process_id, "the server did not take a cancel request in time");
+        }
+    }
+
+    /// The server process of the session, as in `pg_stat_activity.pid`.
+    #[must_use]
+    pub fn process_id(&self) -> i32 {
+        self.process_id
+    }
+}
+
+impl std::fmt::Debug for CancelTarget {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("CancelTarget").field("process_id", &self.process_id).finish_non_exhaustive()
+    }
+}
+
 impl WireConnection {
     /// Cancels the statement under way and waits for its end; afterwards the session can be used again.
     ///
@@ -45,19 +86,9 @@ impl WireConnection {
         timeout(END, end).await.unwrap_or(GivenUp::Unknown)
     }
 
-    /// Asks the server to cancel this session's statement. It promises nothing, so neither does this.
+    /// Asks the server to cancel this session's statement.
     pub(super) async fn cancel_statement(&self) {
-        let request = async {
-            let mut stream = Stream::open(&self.url).await.ok()?;
-            let mut bytes = BytesMut::new();
-            pgwire::cancel_request(self.process_id, self.secret_key, &mut bytes);
-            stream.write_all_buf(&mut bytes).await.ok()?;
-            stream.flush().await.ok()?;
-            // The server closes once the signal was sent.
-            stream.read_u8().await.ok()
-        };
-        if timeout(PATIENCE, request).await.is_err() {
-            tracing::warn!(process_id = self.process_id, "the server did not take a cancel request in time");
-        }
+        let target = CancelTarget { url: self.url.clone(), process_id: self.process_id, secret_key: self.secret_key };
+        target.cancel().await;
     }
 }

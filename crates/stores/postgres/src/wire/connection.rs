@@ -10,6 +10,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::buffer::ReadBuffer;
+use super::cancel::CancelTarget;
 use super::error::WireError;
 use super::login::login;
 use super::stream::{Stream, address_of, connect_limit};
@@ -25,6 +26,30 @@ pub struct WireOptions {
     pub replication: bool,
     /// Settings sent as startup parameters: they hold before the first statement, on a walsender too.
     pub settings: Vec<(String, String)>,
+    /// The encoding of texts on this connection.
+    pub encoding: ClientEncoding,
+}
+
+/// How texts are encoded on a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ClientEncoding {
+    /// UTF-8, whatever the database has.
+    #[default]
+    Utf8,
+    /// As the server decides for a client that says nothing; for those who pass bytes through.
+    OfServer,
+}
+
+/// A session taken apart after its login, for those who pass messages through unread.
+pub struct WireParts {
+    /// The socket, with TLS where it is spoken.
+    pub stream: Stream,
+    /// What was read beyond the login.
+    pub unread: BytesMut,
+    /// What a cancel request names.
+    pub cancel: CancelTarget,
+    /// The settings that the server reports, as it reported them.
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// A session that speaks the wire protocol itself.
@@ -101,6 +126,18 @@ impl WireConnection {
     #[must_use]
     pub fn server_major_version(&self) -> Option<u32> {
         self.server_version().split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    }
+
+    /// Takes a session apart that runs no statement.
+    ///
+    /// # Errors
+    /// When an operation on it was dropped before its end.
+    pub fn into_parts(self) -> Result<WireParts, WireError> {
+        if self.is_busy {
+            return Err(WireError::Abandoned);
+        }
+        let cancel = CancelTarget { url: self.url, process_id: self.process_id, secret_key: self.secret_key };
+        Ok(WireParts { stream: self.stream, unread: self.read.bytes, cancel, parameters: self.parameters })
     }
 
     /// Ends the session in good order.

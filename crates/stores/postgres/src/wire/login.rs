@@ -4,7 +4,7 @@ use atalaya_pgwire::{
     self as pgwire, Authentication, BackendMessage, CodecError, SaslClient, SaslMechanism, ServerError,
 };
 
-use super::connection::{WireConnection, WireOptions};
+use super::connection::{ClientEncoding, WireConnection, WireOptions};
 use super::error::{LoginFailure, WireError};
 use super::stream::address_of;
 
@@ -16,8 +16,10 @@ pub(super) async fn login(connection: &mut WireConnection, options: &WireOptions
         ("user", url.user()),
         ("database", url.database()),
         ("application_name", options.application_name.as_str()),
-        ("client_encoding", "UTF8"),
     ];
+    if options.encoding == ClientEncoding::Utf8 {
+        parameters.push(("client_encoding", "UTF8"));
+    }
     if options.replication {
         parameters.push(("replication", "database"));
     }

@@ -16,12 +16,15 @@ mod query;
 mod replication;
 mod stream;
 
+pub use cancel::CancelTarget;
 pub(crate) use cancel::GivenUp;
-pub use connection::{WireConnection, WireOptions};
+pub use certificate::server_end_point;
+pub use connection::{ClientEncoding, WireConnection, WireOptions, WireParts};
 pub use copy_in::CopyIn;
 pub use copy_out::CopyOut;
 pub use error::{LoginFailure, WireError};
 pub use pipe::{CopyTotals, pipe_copy};
 pub use query::SimpleResult;
 pub use replication::{ReplicationEvent, ReplicationStream};
+pub use stream::Stream;
 pub(crate) use stream::{address_of, connect_limit, connect_tcp, connect_unix};

@@ -26,9 +26,13 @@ const KEEPALIVE_RETRIES: u32 = 3;
 
 const LONGEST_CONNECT: Duration = Duration::from_secs(600);
 
-pub(crate) enum Stream {
+/// An open connection's socket.
+pub enum Stream {
+    /// Plain TCP.
     Tcp(TcpStream),
+    /// A socket of the file system.
     Unix(UnixStream),
+    /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
 }
 

@@ -12,6 +12,7 @@ async fn walsender(server: &Server) -> WireConnection {
         application_name: "wire test".to_owned(),
         replication: true,
         settings: vec![("DateStyle".to_owned(), "ISO, YMD".to_owned())],
+        ..WireOptions::default()
     };
     WireConnection::connect(&parse(&server.url("postgres")), &options).await.unwrap()
 }

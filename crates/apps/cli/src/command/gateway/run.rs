@@ -1,0 +1,97 @@
+//! `atalaya gateway run`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use atalaya_gateway::admin::AdminSocket;
+use atalaya_gateway::{Configuration, ConfigurationError, GatewayError, prepare};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::ask::SocketArgument;
+use crate::endpoints::read_estate;
+use crate::exit::{self, Failure};
+use crate::global::Context;
+
+/// Arguments of `atalaya gateway run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  atalaya --estate atalaya.yaml gateway run
+  ATALAYA_LOG=info atalaya gateway run --drain 10
+
+  gateway:
+    listen: 127.0.0.1:6432
+    users:
+      app: { verifier: \"SCRAM-SHA-256$4096:...\", secrets: { shop: env:SHOP_PASSWORD } }
+    databases:
+      shop: { to: orders }
+
+SIGHUP reads the estate again, as `gateway reload` does. SIGTERM and SIGINT end the gateway: no new client is let in,
+transactions that run are waited for, then clients are ended with SQLSTATE 57P01.")]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    socket: SocketArgument,
+    /// At the end: how many seconds transactions that run are waited for.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    drain: u64,
+}
+
+pub(super) fn run(arguments: &RunArguments, context: &Context) -> Result<u8, Failure> {
+    let configuration = configuration(context)?;
+    let addresses: Vec<String> = configuration.gateway().listen.iter().map(ToString::to_string).collect();
+    let socket = arguments.socket.path(context);
+    if let Some(folder) = socket.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| Failure {
+            code: exit::FAILED,
+            message: format!("could not create `{}`: {error}", folder.display()),
+            hint: None,
+        })?;
+    }
+    let reload = {
+        let context = context.clone();
+        Arc::new(move || self::configuration(&context).map_err(|failure| failure.message))
+    };
+    let (gateway, control) = prepare(configuration, reload);
+    let listening = || {
+        let document = serde_json::json!({ "listening": addresses });
+        match context.output {
+            crate::global::Output::Text => context.note(&format!("listening on {}", addresses.join(", "))),
+            crate::global::Output::Json => context.print("", &document),
+        }
+    };
+    let drain = Duration::from_secs(arguments.drain);
+    let end = || async move {
+        let socket = AdminSocket::open(&socket)?;
+        tokio::spawn(socket.serve(control.clone()));
+        let taken = |kind| signal(kind).map_err(GatewayError::Worker);
+        let (mut interrupt, mut terminate) = (taken(SignalKind::interrupt())?, taken(SignalKind::terminate())?);
+        let mut hangup = taken(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                _ = hangup.recv() => {
+                    if let Err(text) = control.reload() {
+                        tracing::error!(reason = text, "the estate cannot be served; the former one still is");
+                    }
+                }
+            }
+        }
+        control.end(drain).await;
+        Ok::<_, GatewayError>(())
+    };
+    let served = gateway.serve(listening, end).and_then(|ended| ended);
+    served.map_err(|error| Failure::new(exit::FAILED, &error, None))?;
+    Ok(exit::DONE)
+}
+
+fn configuration(context: &Context) -> Result<Configuration, Failure> {
+    let estate = read_estate(context)?;
+    Ok(Configuration::resolve(&estate, &Context::lookup)?)
+}
+
+impl From<ConfigurationError> for Failure {
+    fn from(error: ConfigurationError) -> Self {
+        let hint = error.hint();
+        Self::new(exit::USAGE, &error, hint)
+    }
+}

@@ -1,0 +1,82 @@
+//! `atalaya gateway status`.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use atalaya_gateway::admin::{Answer, DatabaseStatus, GatewayStatus, Request};
+
+use super::ask::{SocketArgument, ask, unexpected};
+use crate::exit::{self, Failure};
+use crate::global::Context;
+
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Arguments of `atalaya gateway status`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  atalaya gateway status
+  atalaya --output json gateway status")]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    socket: SocketArgument,
+}
+
+pub(super) fn run(arguments: &StatusArguments, context: &Context) -> Result<u8, Failure> {
+    let Answer::Status(status) = ask(&arguments.socket, &Request::Status, ANSWER, context)? else {
+        return Err(unexpected());
+    };
+    let json = serde_json::to_value(&status).map_err(|error| Failure::new(exit::FAILED, &error, None))?;
+    context.print(&text(&status), &json);
+    Ok(exit::DONE)
+}
+
+fn text(status: &GatewayStatus) -> String {
+    let mut text = format!("serving for {} s, {} clients\n", status.serving_seconds, status.clients);
+    for database in &status.databases {
+        describe(&mut text, database);
+    }
+    text
+}
+
+fn describe(text: &mut String, database: &DatabaseStatus) {
+    let gate = match (database.gate.paused_epoch, database.gate.paused_ms) {
+        (Some(epoch), Some(paused_ms)) => {
+            format!("PAUSED for {paused_ms} ms under epoch {epoch}, {} clients wait", database.gate.waiting)
+        }
+        _ => "open".to_owned(),
+    };
+    // Writing to a text cannot fail.
+    let _written = write!(
+        text,
+        "\n{} -> {} ({} pooling)\n  gate          {gate}, {} transactions run\n  clients       {}\n",
+        database.name, database.to, database.pooling, database.gate.running, database.clients,
+    );
+    for pool in &database.pools {
+        let _written = writeln!(
+            text,
+            "  user {}: servers {} used, {} idle, {} connecting; {} clients wait",
+            pool.user, pool.servers_used, pool.servers_idle, pool.servers_connecting, pool.clients_waiting,
+        );
+    }
+    let _written = writeln!(
+        text,
+        "  transactions  {} (half within {} us, 99 of 100 within {} us), {} statements\n  waited        {} times, 99 of 100 \
+         no longer than {} us; refused: {}",
+        database.transactions,
+        database.transaction_time.p50_us,
+        database.transaction_time.p99_us,
+        database.queries,
+        database.wait_time.count,
+        database.wait_time.p99_us,
+        database.refused_for_waiting,
+    );
+    for kept in &database.kept {
+        let _written = writeln!(
+            text,
+            "  client {} keeps server process {}: {}",
+            kept.process_id,
+            kept.server_process_id,
+            kept.because.join(", ")
+        );
+    }
+}

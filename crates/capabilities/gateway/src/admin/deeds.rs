@@ -1,0 +1,101 @@
+//! Doing what is asked.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::status::milliseconds;
+use super::{Answer, GatewayStatus, Refused, Request};
+use crate::database::Database;
+use crate::gate::GateEpoch;
+use crate::gateway::Gateway;
+use crate::run::Control;
+
+impl Control {
+    /// Does what is asked. What goes wrong is an answer, too.
+    pub async fn answer(&self, request: Request) -> Answer {
+        self.tried(request).await.unwrap_or_else(Answer::Refused)
+    }
+
+    async fn tried(&self, request: Request) -> Result<Answer, Refused> {
+        match request {
+            Request::Status => Ok(Answer::Status(Box::new(GatewayStatus::of(&self.gateway)))),
+            Request::Pause { database, drain_limit_ms, hold_limit_ms } => {
+                let database = named(&self.gateway, database)?;
+                let (drain, hold) = (Duration::from_millis(drain_limit_ms), Duration::from_millis(hold_limit_ms));
+                pause(database, drain, hold).await
+            }
+            Request::Resume { database, epoch, to } => {
+                let database = named(&self.gateway, database)?;
+                let place = to.map(|to| self.gateway.place(&to).map(|url| (to.clone(), url)).ok_or(to));
+                let place = place.transpose().map_err(|to| Refused::NoPlace { to })?;
+                resume(&database, epoch, place)
+            }
+            Request::Reload => match self.reload() {
+                Ok(()) => Ok(Answer::Reloaded),
+                Err(text) => Err(Refused::Estate { text }),
+            },
+        }
+    }
+}
+
+fn named(gateway: &Gateway, name: String) -> Result<Arc<Database>, Refused> {
+    gateway.database(&name).ok_or(Refused::NoDatabase { database: name })
+}
+
+async fn pause(database: Arc<Database>, drain: Duration, hold: Duration) -> Result<Answer, Refused> {
+    let began = Instant::now();
+    let Some(epoch) = database.gate.close() else {
+        let epoch = database.gate.closed().map_or(0, |(epoch, _)| epoch);
+        return Err(Refused::Paused { epoch });
+    };
+    // Whoever asked may be gone before the transactions are; the gate opens all the same.
+    let guard = OpenAgain { database: &database, epoch };
+    let drained = tokio::time::timeout(drain, database.gate.drained()).await;
+    if drained.is_err() {
+        let running = database.gate.running();
+        drop(guard);
+        return Err(Refused::NotDrained { running, waited_ms: milliseconds(began.elapsed()) });
+    }
+    std::mem::forget(guard);
+    let held = Arc::clone(&database);
+    tokio::spawn(async move {
+        tokio::time::sleep(hold).await;
+        if held.gate.open(epoch) {
+            tracing::warn!(database = held.name, epoch, "nobody resumed in time; the gate is open again");
+        }
+    });
+    Ok(Answer::Paused { epoch, drained_ms: milliseconds(began.elapsed()) })
+}
+
+/// Opens a gate when nobody says that it stays closed.
+struct OpenAgain<'a> {
+    database: &'a Database,
+    epoch: GateEpoch,
+}
+
+impl Drop for OpenAgain<'_> {
+    fn drop(&mut self) {
+        self.database.gate.open(self.epoch);
+    }
+}
+
+fn resume(
+    database: &Arc<Database>,
+    epoch: Option<GateEpoch>,
+    place: Option<(String, atalaya_estate::ConnectionUrl)>,
+) -> Result<Answer, Refused> {
+    let (closed, since) = database.gate.closed().ok_or(Refused::NotPaused)?;
+    if epoch.is_some_and(|epoch| epoch != closed) {
+        return Err(Refused::NotPaused);
+    }
+    let clients_held = database.gate.waiting();
+    let mut clients_ended = 0;
+    if let Some((to, url)) = place {
+        // Before the gate opens: whoever enters finds the new place.
+        clients_ended = database.lead_to(to, &url);
+    }
+    if !database.gate.open(closed) {
+        return Err(Refused::NotPaused);
+    }
+    Ok(Answer::Resumed { paused_ms: milliseconds(since.elapsed()), clients_held, clients_ended })
+}

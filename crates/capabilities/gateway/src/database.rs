@@ -1,0 +1,154 @@
+//! A database as clients see it: its gate, its pools, its statements.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use atalaya_estate::{ConnectionUrl, Pooling, SessionCheck};
+use parking_lot::{Mutex, RwLock};
+
+use crate::configuration::DatabaseConfiguration;
+use crate::gate::Gate;
+use crate::kept::KeptServers;
+use crate::pool::{Place, Pool};
+use crate::prepared::PreparedStatements;
+use crate::server::Reported;
+use crate::settings::Settings;
+use crate::statistics::DatabaseStatistics;
+
+/// What clients were told of so many different settings is remembered.
+const REPORTED_MAX: usize = 256;
+
+/// See the module.
+pub(crate) struct Database {
+    pub(crate) name: String,
+    pub(crate) gate: Gate,
+    pub(crate) statements: PreparedStatements,
+    pub(crate) statistics: DatabaseStatistics,
+    pub(crate) kept: KeptServers,
+    configuration: RwLock<DatabaseConfiguration>,
+    pools: Mutex<HashMap<String, Arc<Pool>>>,
+    place_epoch: AtomicU64,
+    /// What a server reports to a session with these startup settings, by user and place.
+    reported: Mutex<Vec<(ReportedKey, Arc<Reported>)>>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct ReportedKey {
+    user: String,
+    settings: Arc<Settings>,
+    place_epoch: u64,
+}
+
+impl Database {
+    pub(crate) fn new(name: String, configuration: DatabaseConfiguration) -> Self {
+        Self {
+            name,
+            gate: Gate::default(),
+            statements: PreparedStatements::default(),
+            statistics: DatabaseStatistics::default(),
+            kept: KeptServers::default(),
+            configuration: RwLock::new(configuration),
+            pools: Mutex::default(),
+            place_epoch: AtomicU64::new(1),
+            reported: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn pooling(&self) -> Pooling {
+        self.configuration.read().pooling
+    }
+
+    pub(crate) fn session_check(&self) -> SessionCheck {
+        self.configuration.read().session_check
+    }
+
+    /// The name in the estate of where it leads.
+    pub(crate) fn to(&self) -> String {
+        self.configuration.read().to.clone()
+    }
+
+    /// The pool of a user; `None` when the user may not connect to this database.
+    pub(crate) fn pool(&self, user: &str) -> Option<Arc<Pool>> {
+        let mut pools = self.pools.lock();
+        if let Some(pool) = pools.get(user) {
+            return Some(Arc::clone(pool));
+        }
+        let configuration = self.configuration.read();
+        let url = configuration.logins.get(user)?.clone();
+        let place = Place { url, epoch: self.place_epoch.load(Ordering::Acquire) };
+        let pool = Arc::new(Pool::new(user.to_owned(), place, configuration.limits));
+        pools.insert(user.to_owned(), Arc::clone(&pool));
+        Some(pool)
+    }
+
+    pub(crate) fn pools(&self) -> Vec<Arc<Pool>> {
+        self.pools.lock().values().cloned().collect()
+    }
+
+    /// Takes a new configuration. Another place, or another login, gets new connections; limits hold at once.
+    pub(crate) fn configure(&self, configuration: DatabaseConfiguration) {
+        let pools = self.pools.lock();
+        let moved = {
+            let mut current = self.configuration.write();
+            let moved = current.logins != configuration.logins;
+            *current = configuration;
+            moved
+        };
+        let epoch = if moved { self.place_epoch.fetch_add(1, Ordering::AcqRel) + 1 } else { 0 };
+        let configuration = self.configuration.read();
+        for (user, pool) in pools.iter() {
+            pool.set_limits(configuration.limits);
+            if let Some(url) = configuration.logins.get(user).filter(|_| moved) {
+                pool.move_to(Place { url: url.clone(), epoch });
+            }
+        }
+        drop(configuration);
+        drop(pools);
+        if moved {
+            self.statements.forget_all();
+            self.kept.wake_all();
+        }
+    }
+
+    /// Leads to another place from here on, with the same users. Returns how many clients are bound to a server of the
+    /// former one; they are ended.
+    pub(crate) fn lead_to(&self, to: String, place: &ConnectionUrl) -> usize {
+        let mut configuration = self.configuration.read().clone();
+        configuration.to = to;
+        for login in configuration.logins.values_mut() {
+            *login = place.with_login(login.user(), login.password().unwrap_or_default());
+        }
+        let bound = self.kept.list().len();
+        self.configure(configuration);
+        bound
+    }
+
+    /// What was reported to others who logged in with the same settings.
+    pub(crate) fn reported(&self, pool: &Pool, settings: &Arc<Settings>) -> Option<(Arc<Settings>, Arc<Reported>)> {
+        let place_epoch = pool.place_epoch();
+        let known = self.reported.lock();
+        let is_same =
+            |key: &ReportedKey| key.place_epoch == place_epoch && key.user == pool.user && *key.settings == **settings;
+        let found = known.iter().find(|(key, _)| is_same(key));
+        found.map(|(key, reported)| (Arc::clone(&key.settings), Arc::clone(reported)))
+    }
+
+    /// Remembers it. The settings become one value for all who have them, so that comparing them is cheap.
+    pub(crate) fn remember_reported(
+        &self,
+        pool: &Pool,
+        settings: &Arc<Settings>,
+        reported: &Reported,
+    ) -> Arc<Reported> {
+        let reported = Arc::new(reported.clone());
+        let mut known = self.reported.lock();
+        if known.len() >= REPORTED_MAX {
+            known.remove(0);
+        }
+        let key =
+            ReportedKey { user: pool.user.clone(), settings: Arc::clone(settings), place_epoch: pool.place_epoch() };
+        known.push((key, Arc::clone(&reported)));
+        reported
+    }
+}

@@ -1,0 +1,139 @@
+//! The gateway as a whole: what it serves, who is connected.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use atalaya_estate::ConnectionUrl;
+use atalaya_pgwire::server::ScramVerifier;
+use parking_lot::RwLock;
+
+use crate::cancel::CancelKeys;
+use crate::configuration::{ClientTls, Configuration};
+use crate::database::Database;
+
+/// See the module.
+pub(crate) struct Gateway {
+    serving: RwLock<Serving>,
+    pub(crate) cancel_keys: CancelKeys,
+    /// Makes up verifiers for users that do not exist.
+    pub(crate) unknown_users_key: [u8; 32],
+    seats_taken: AtomicUsize,
+    pub(crate) began_at: Instant,
+}
+
+struct Serving {
+    verifiers: BTreeMap<String, ScramVerifier>,
+    databases: BTreeMap<String, Arc<Database>>,
+    tls: Option<ClientTls>,
+    clients_max: usize,
+    places: BTreeMap<String, ConnectionUrl>,
+}
+
+impl Gateway {
+    pub(crate) fn new(configuration: Configuration) -> Self {
+        let empty = Serving {
+            verifiers: BTreeMap::new(),
+            databases: BTreeMap::new(),
+            tls: None,
+            clients_max: 0,
+            places: BTreeMap::new(),
+        };
+        let gateway = Self {
+            serving: RwLock::new(empty),
+            cancel_keys: CancelKeys::default(),
+            unknown_users_key: rand::random(),
+            seats_taken: AtomicUsize::new(0),
+            began_at: Instant::now(),
+        };
+        gateway.configure(configuration);
+        gateway
+    }
+
+    /// Serves another configuration from here on. Sessions stay; those of a database that is served no more stay with
+    /// what they have until they leave.
+    pub(crate) fn configure(&self, configuration: Configuration) {
+        let mut serving = self.serving.write();
+        let mut databases = BTreeMap::new();
+        for (name, part) in configuration.databases {
+            let database = match serving.databases.get(&name) {
+                Some(known) => {
+                    known.configure(part);
+                    Arc::clone(known)
+                }
+                None => Arc::new(Database::new(name.clone(), part)),
+            };
+            databases.insert(name, database);
+        }
+        *serving = Serving {
+            verifiers: configuration.verifiers,
+            databases,
+            tls: configuration.tls,
+            clients_max: usize::try_from(configuration.gateway.clients_max.get()).unwrap_or(usize::MAX),
+            places: configuration.places,
+        };
+    }
+
+    /// Where a database of the estate is.
+    pub(crate) fn place(&self, name: &str) -> Option<ConnectionUrl> {
+        self.serving.read().places.get(name).cloned()
+    }
+
+    pub(crate) fn database(&self, name: &str) -> Option<Arc<Database>> {
+        self.serving.read().databases.get(name).cloned()
+    }
+
+    pub(crate) fn databases(&self) -> Vec<Arc<Database>> {
+        self.serving.read().databases.values().cloned().collect()
+    }
+
+    pub(crate) fn verifier(&self, user: &str) -> Option<ScramVerifier> {
+        self.serving.read().verifiers.get(user).cloned()
+    }
+
+    pub(crate) fn tls(&self) -> Option<ClientTls> {
+        self.serving.read().tls.clone()
+    }
+
+    /// A place for one more client; `None` when all are taken.
+    pub(crate) fn seat(self: &Arc<Self>) -> Option<Seat> {
+        let limit = self.serving.read().clients_max;
+        let taken = self.seats_taken.fetch_add(1, Ordering::AcqRel);
+        let seat = Seat(Arc::clone(self));
+        (taken < limit).then_some(seat)
+    }
+
+    /// Every seat is taken from here on.
+    pub(crate) fn refuse_clients(&self) {
+        self.serving.write().clients_max = 0;
+    }
+
+    /// Ends all sessions.
+    pub(crate) fn end_sessions(&self) {
+        self.cancel_keys.end_all();
+    }
+
+    pub(crate) fn seats_taken(&self) -> usize {
+        self.seats_taken.load(Ordering::Acquire)
+    }
+
+    /// What time brings: servers that are too old, clients that have waited for too long.
+    pub(crate) fn tidy(&self) {
+        for database in self.databases() {
+            for pool in database.pools() {
+                database.gate.expire(pool.limits().wait);
+                pool.tidy();
+            }
+        }
+    }
+}
+
+/// A client's place. It ends with its drop.
+pub(crate) struct Seat(Arc<Gateway>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.seats_taken.fetch_sub(1, Ordering::AcqRel);
+    }
+}

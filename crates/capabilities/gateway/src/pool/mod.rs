@@ -1,0 +1,198 @@
+//! The servers that one user's clients of one database share.
+
+mod connecting;
+mod waiting;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::server::Server;
+use crate::settings::Settings;
+
+pub(crate) use waiting::ServerTicket;
+use waiting::Waiter;
+
+/// How many idle servers are looked at for one with the client's settings.
+const SAME_SETTINGS_LOOKS: usize = 8;
+
+/// Limits of a pool; they may change while it is used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PoolLimits {
+    pub(crate) servers_max: usize,
+    pub(crate) wait: Duration,
+    pub(crate) server_idle: Duration,
+    pub(crate) server_lifetime: Duration,
+    pub(crate) prepared_max: usize,
+}
+
+/// Where a pool's servers are; a new place has a new epoch.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) url: atalaya_estate::ConnectionUrl,
+    pub(crate) epoch: u64,
+}
+
+/// See the module.
+pub(crate) struct Pool {
+    pub(crate) user: String,
+    limits: RwLock<PoolLimits>,
+    place: RwLock<Place>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    idle: Vec<Box<Server>>,
+    /// All that are open or about to be: idle, lent, connecting.
+    open: usize,
+    connecting: usize,
+    waiters: VecDeque<Arc<Waiter>>,
+    /// Attempts that failed one after the other.
+    failures: u32,
+}
+
+/// What a pool holds at a moment.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub(crate) struct PoolCounts {
+    pub(crate) servers_idle: usize,
+    pub(crate) servers_used: usize,
+    pub(crate) servers_connecting: usize,
+    pub(crate) clients_waiting: usize,
+}
+
+impl Pool {
+    pub(crate) fn new(user: String, place: Place, limits: PoolLimits) -> Self {
+        Self { user, limits: RwLock::new(limits), place: RwLock::new(place), state: Mutex::default() }
+    }
+
+    pub(crate) fn limits(&self) -> PoolLimits {
+        *self.limits.read()
+    }
+
+    pub(crate) fn place_epoch(&self) -> u64 {
+        self.place.read().epoch
+    }
+
+    /// A free server, or a place in the queue for one.
+    pub(crate) fn take(self: &Arc<Self>, settings: &Arc<Settings>) -> Result<Box<Server>, ServerTicket> {
+        let mut state = self.state.lock();
+        // Who waits already goes first.
+        if state.waiters.is_empty() {
+            while let Some(server) = state.pop_idle(settings) {
+                if server.is_silent() {
+                    return Ok(server);
+                }
+                state.open -= 1;
+                drop(server);
+            }
+        }
+        let waiter = Arc::new(Waiter::default());
+        state.waiters.push_back(Arc::clone(&waiter));
+        self.connect_if_needed(&mut state);
+        Err(ServerTicket::new(waiter, Arc::clone(self)))
+    }
+
+    /// Takes a server back, or lets it go.
+    pub(crate) fn put(self: &Arc<Self>, mut server: Box<Server>) {
+        if !server.is_clean() || server.place_epoch != self.place_epoch() {
+            return self.discard(server);
+        }
+        if server.cancel.is_under_way() {
+            // Its signal may still be on its way, and would meet the next client's statement.
+            let pool = Arc::clone(self);
+            tokio::spawn(async move {
+                server.cancel.settled().await;
+                let settled = tokio::time::timeout(Duration::from_secs(5), server.run("")).await;
+                match settled {
+                    Ok(Ok(())) => pool.put(server),
+                    _ => pool.discard(server),
+                }
+            });
+            return;
+        }
+        let limits = self.limits();
+        if server.opened_at.elapsed() > limits.server_lifetime {
+            return self.discard(server);
+        }
+        let mut state = self.state.lock();
+        if state.open > limits.servers_max {
+            drop(state);
+            return self.discard(server);
+        }
+        while let Some(waiter) = state.waiters.pop_front() {
+            match waiter.give(server) {
+                Ok(()) => return,
+                Err(refused) => server = refused,
+            }
+        }
+        server.idle_since = Instant::now();
+        state.idle.push(server);
+    }
+
+    /// Closes a server's connection, and opens another one where somebody waits.
+    pub(crate) fn discard(self: &Arc<Self>, server: Box<Server>) {
+        drop(server);
+        let mut state = self.state.lock();
+        state.open = state.open.saturating_sub(1);
+        self.connect_if_needed(&mut state);
+    }
+
+    /// Closes servers that are idle for too long, too old, or ended by the other side; sends those away who have waited
+    /// for too long.
+    pub(crate) fn tidy(self: &Arc<Self>) {
+        let limits = self.limits();
+        let place_epoch = self.place_epoch();
+        let mut state = self.state.lock();
+        let before = state.idle.len();
+        state.idle.retain(|server| {
+            server.place_epoch == place_epoch
+                && server.idle_since.elapsed() <= limits.server_idle
+                && server.opened_at.elapsed() <= limits.server_lifetime
+                && server.is_silent()
+        });
+        state.open -= before - state.idle.len();
+        state.waiters.retain(|waiter| !waiter.is_gone());
+        while state.waiters.front().is_some_and(|waiter| waiter.since().elapsed() > limits.wait) {
+            if let Some(waiter) = state.waiters.pop_front() {
+                waiter.expire();
+            }
+        }
+        self.connect_if_needed(&mut state);
+    }
+
+    /// From here on servers of another place are used; idle ones of the former are closed.
+    pub(crate) fn move_to(self: &Arc<Self>, place: Place) {
+        *self.place.write() = place;
+        self.tidy();
+    }
+
+    pub(crate) fn set_limits(&self, limits: PoolLimits) {
+        *self.limits.write() = limits;
+    }
+
+    pub(crate) fn counts(&self) -> PoolCounts {
+        let state = self.state.lock();
+        PoolCounts {
+            servers_idle: state.idle.len(),
+            servers_used: state.open - state.connecting - state.idle.len(),
+            servers_connecting: state.connecting,
+            clients_waiting: state.waiters.iter().filter(|waiter| !waiter.is_gone()).count(),
+        }
+    }
+}
+
+impl State {
+    /// The one used last whose settings are the client's, else the one used last: the others can grow old.
+    fn pop_idle(&mut self, settings: &Arc<Settings>) -> Option<Box<Server>> {
+        let first = self.idle.len().saturating_sub(SAME_SETTINGS_LOOKS);
+        let recent = self.idle.get(first..)?;
+        let same = recent.iter().rposition(|server| Arc::ptr_eq(&server.label, settings) || server.label == *settings);
+        match same {
+            Some(found) => Some(self.idle.remove(first + found)),
+            None => self.idle.pop(),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! How a transaction begins: through the gate, with a server, under the client's settings.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use atalaya_pgwire::server::{Severity, rewrite};
+
+use super::{End, Session};
+use crate::error::{ServerAbsence, refusal};
+use crate::gate::GateTicket;
+use crate::pool::ServerTicket;
+use crate::server::{Expected, OwnStatement, Server};
+
+/// What a session waits for.
+pub(super) enum Wait {
+    Gate { ticket: GateTicket, since: Instant },
+    Server { ticket: ServerTicket, since: Instant },
+}
+
+/// Whether it can go on at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    Ready,
+    Later,
+}
+
+impl Session {
+    /// Begins a transaction for the message at hand.
+    pub(super) fn begin(&mut self, context: &mut Context<'_>) -> Result<Begun, End> {
+        match self.database.gate.enter() {
+            Ok(()) => self.begin_inside(context),
+            Err(ticket) => {
+                self.wait = Some(Wait::Gate { ticket, since: Instant::now() });
+                self.poll_wait(context)?;
+                Ok(Begun::Later)
+            }
+        }
+    }
+
+    /// Counted in at the gate.
+    fn begin_inside(&mut self, context: &mut Context<'_>) -> Result<Begun, End> {
+        self.is_running = true;
+        self.began_at = Instant::now();
+        if self.server.is_some() {
+            return self.stay_or_move(context);
+        }
+        match self.pool.take(&self.settings) {
+            Ok(server) => self.attach(server),
+            Err(ticket) => {
+                self.wait = Some(Wait::Server { ticket, since: self.began_at });
+                self.poll_wait(context)?;
+                Ok(Begun::Later)
+            }
+        }
+    }
+
+    /// A session that keeps its server begins its next transaction.
+    fn stay_or_move(&mut self, context: &mut Context<'_>) -> Result<Begun, End> {
+        let place_epoch = self.pool.place_epoch();
+        if self.server.as_ref().is_some_and(|server| server.place_epoch == place_epoch) {
+            return Ok(Begun::Ready);
+        }
+        if !self.pins.is_empty() {
+            return Err(End::Moved);
+        }
+        // Pooled by session, with nothing that another server cannot be given.
+        self.let_go();
+        match self.pool.take(&self.settings) {
+            Ok(server) => self.attach(server),
+            Err(ticket) => {
+                self.wait = Some(Wait::Server { ticket, since: self.began_at });
+                self.poll_wait(context)?;
+                Ok(Begun::Later)
+            }
+        }
+    }
+
+    /// Takes a server and brings it to the client's settings.
+    fn attach(&mut self, server: Box<Server>) -> Result<Begun, End> {
+        *self.cancelling.server.lock() = Some(Arc::clone(&server.cancel));
+        let server = self.server.insert(server);
+        if Arc::ptr_eq(&server.label, &self.settings) {
+            return Ok(Begun::Ready);
+        }
+        match server.label.statement_to(&self.settings) {
+            None => {
+                server.label = Arc::clone(&self.settings);
+                Ok(Begun::Ready)
+            }
+            Some(sql) => {
+                rewrite::query(sql.as_bytes(), server.outbox.buffer())?;
+                server.expected.push_back(Expected::Own(OwnStatement::Settings(Arc::clone(&self.settings))));
+                self.is_stalled = true;
+                Ok(Begun::Later)
+            }
+        }
+    }
+
+    /// Looks whether the wait is over. `true` when it is.
+    pub(super) fn poll_wait(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+        if self.wait.is_some() && self.cancelling.take_request() {
+            self.wait = None;
+            self.refuse_waiting(&refusal(Severity::Error, "57014", "canceling statement due to user request"));
+            return Ok(true);
+        }
+        self.cancelling.is_waiting.store(true, Ordering::Release);
+        let over = match &mut self.wait {
+            None => return Ok(false),
+            Some(Wait::Gate { ticket, since }) => match ticket.poll_called(context) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(called) => {
+                    self.database.statistics.wait_time.add(since.elapsed());
+                    called.map(|()| None)
+                }
+            },
+            Some(Wait::Server { ticket, since }) => match ticket.poll_served(context) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(served) => {
+                    self.database.statistics.wait_time.add(since.elapsed());
+                    served.map(Some)
+                }
+            },
+        };
+        self.wait = None;
+        self.is_carry_fresh = true;
+        self.cancelling.is_waiting.store(false, Ordering::Release);
+        match over {
+            Ok(Some(server)) => {
+                self.attach(server)?;
+            }
+            // The message is looked at again, and enters.
+            Ok(None) => {}
+            Err(absence) => self.refuse_absence(&absence),
+        }
+        Ok(true)
+    }
+
+    fn refuse_absence(&mut self, absence: &ServerAbsence) {
+        self.database.statistics.refused_for_waiting.add(1);
+        self.refuse_waiting(&absence.refusal(Severity::Error));
+    }
+}

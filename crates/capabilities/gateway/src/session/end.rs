@@ -1,0 +1,247 @@
+//! How a transaction ends, and what happens before another client has its server.
+
+use std::sync::Arc;
+use std::task::Context;
+use std::time::Duration;
+
+use atalaya_estate::{Pooling, SessionCheck};
+use atalaya_pgwire::TransactionStatus;
+use atalaya_pgwire::server::rewrite;
+
+use super::pins::Pin;
+use super::prepared::{ClientStatement, deallocate};
+use super::probe::{Leavings, Left};
+use super::{End, Session};
+use crate::server::{Expected, OwnStatement};
+use crate::settings::Settings;
+
+/// Cleaning up after a client that left.
+const CLEANING: Duration = Duration::from_secs(10);
+
+impl Session {
+    /// The server is idle and owes no answer: the transaction is over.
+    pub(super) fn end_transaction(&mut self, context: &mut Context<'_>) -> Result<(), End> {
+        self.is_at_boundary = false;
+        self.database.statistics.transactions.add(1);
+        self.database.statistics.transaction_time.add(self.began_at.elapsed());
+        if self.needs_probe() {
+            return self.probe(context);
+        }
+        self.leave();
+        Ok(())
+    }
+
+    fn needs_probe(&self) -> bool {
+        !self.left.is_plain() || self.database.session_check() == SessionCheck::Always
+    }
+
+    /// Asks the server what is left of the transaction.
+    fn probe(&mut self, context: &mut Context<'_>) -> Result<(), End> {
+        self.database.statistics.probes.add(1);
+        let names = self.settings.custom_names().map(str::to_owned).collect();
+        let sql = self.left.question(names);
+        let server = self.server.as_mut().ok_or(End::Server)?;
+        rewrite::query(sql.as_bytes(), server.outbox.buffer())?;
+        server.expected.push_back(Expected::Own(OwnStatement::Probe));
+        self.leavings = Leavings::default();
+        self.is_stalled = true;
+        self.flush_server(context)
+    }
+
+    /// A statement of ours has come to its end.
+    pub(super) fn own_done(&mut self, own: OwnStatement, failure: Option<Box<[u8]>>) -> Result<(), End> {
+        let server = self.server.as_mut().ok_or(End::Server)?;
+        match (own, failure) {
+            (OwnStatement::Settings(settings), None) => server.label = settings,
+            (OwnStatement::Settings(_), Some(body)) => {
+                server.is_spoilt = true;
+                self.let_go();
+                self.refuse_waiting_in_words_of_server(&body);
+            }
+            (OwnStatement::Probe, None) => self.probed()?,
+            // A transaction that ended badly leaves nothing that could be asked.
+            (OwnStatement::Probe | OwnStatement::Tidy, Some(_)) => server.is_spoilt = true,
+            (OwnStatement::Tidy, None) => {}
+            (OwnStatement::Prepare, None) => {}
+            (OwnStatement::Prepare, Some(_)) => {
+                server.own_named.pop();
+            }
+        }
+        if self.is_ending() {
+            self.leave();
+        }
+        Ok(())
+    }
+
+    /// Whether what ends is the look at a transaction's leavings.
+    fn is_ending(&self) -> bool {
+        self.is_tidying && self.server.as_ref().is_some_and(|server| server.expected.is_empty())
+    }
+
+    /// Takes over what the probe found: the client's settings, its ties, its prepared statements.
+    fn probed(&mut self) -> Result<(), End> {
+        self.is_tidying = true;
+        let left = std::mem::take(&mut self.left);
+        let leavings = std::mem::take(&mut self.leavings);
+        let user = self.pool.user.as_str();
+        let settings = leavings.settings(&self.settings, &self.startup, user, left.looked_at_settings());
+        if settings != *self.settings {
+            self.settings = Arc::new(settings);
+        }
+        let before = self.pins;
+        if left.looked_at_objects() {
+            self.pins.found(leavings.pins());
+        }
+        if left.binds_unseen() {
+            self.pins.set(Pin::Unseen);
+        }
+        if before.is_empty() && !self.pins.is_empty() {
+            self.database.statistics.pins.add(1);
+        }
+        self.take_over_prepared(&left, &leavings);
+        let is_kept = self.keeps_server();
+        let server = self.server.as_mut().ok_or(End::Server)?;
+        server.label = Arc::clone(&self.settings);
+        if is_kept {
+            return Ok(());
+        }
+        let mut tidying: Vec<String> = server.own_named.drain(..).map(|name| deallocate(&name)).collect();
+        if left.is_unknown() {
+            // A setting that nobody declared and nobody named is seen by no query.
+            tidying.push("RESET ALL".to_owned());
+            let mut roles = Settings::default();
+            for name in ["role", "session_authorization"] {
+                if let Some(value) = self.settings.get(name) {
+                    roles.set(name, value.to_owned());
+                }
+            }
+            server.label = Arc::new(roles);
+        }
+        if !tidying.is_empty() {
+            rewrite::query(tidying.join(";").as_bytes(), server.outbox.buffer())?;
+            server.expected.push_back(Expected::Own(OwnStatement::Tidy));
+        }
+        Ok(())
+    }
+
+    fn take_over_prepared(&mut self, left: &Left, leavings: &Leavings) {
+        if left.drops_all_prepared() {
+            // The server has dropped ours with the client's.
+            self.statements.clear();
+            self.unnamed = None;
+            if let Some(server) = self.server.as_mut() {
+                server.names.clear();
+                server.own_named.clear();
+                server.unnamed = 0;
+            }
+        }
+        if !left.looked_at_prepared() {
+            return;
+        }
+        let Some(server) = self.server.as_mut() else { return };
+        let was_there = std::mem::take(&mut server.own_named);
+        for (name, text) in leavings.prepared() {
+            if text.is_empty() || !was_there.iter().any(|known| known == name.as_bytes()) {
+                let statement = ClientStatement::Sql(text.into());
+                self.statements.entry(name.as_bytes().into()).or_insert(statement);
+            }
+            server.own_named.push(name.as_bytes().to_vec());
+        }
+        // What was there and is no more was deallocated by the client.
+        for name in was_there {
+            if !leavings.prepared().any(|(known, _)| known.as_bytes() == name) {
+                self.statements.remove(name.as_slice());
+            }
+        }
+    }
+
+    /// Whether the client keeps its server between transactions.
+    pub(super) fn keeps_server(&self) -> bool {
+        !self.pins.is_empty() || self.database.pooling() == Pooling::Session
+    }
+
+    /// Leaves the gate, and the server unless it is kept.
+    fn leave(&mut self) {
+        self.is_tidying = false;
+        self.is_running = false;
+        self.is_carry_fresh = !self.carry.is_empty();
+        self.database.gate.leave();
+        if self.keeps_server() {
+            self.note_kept();
+        } else {
+            self.let_go();
+        }
+    }
+
+    /// Others can see who keeps a server, and why.
+    fn note_kept(&mut self) {
+        let noted = Some(self.pins);
+        if self.noted_pins == noted {
+            return;
+        }
+        self.noted_pins = noted;
+        if let Some(server) = &self.server {
+            let because = self.pins.names();
+            self.database.kept.note(self.process_id, &self.cancelling, server.cancel.process_id(), because);
+        }
+    }
+
+    /// A session that keeps its server, between transactions: goes when its server does.
+    pub(super) fn follow_place(&mut self) -> Result<(), End> {
+        if self.is_running || self.noted_pins.is_none() {
+            return Ok(());
+        }
+        let Some(server) = &self.server else { return Ok(()) };
+        if server.place_epoch == self.pool.place_epoch() {
+            return Ok(());
+        }
+        if self.pins.is_empty() {
+            self.let_go();
+            return Ok(());
+        }
+        Err(End::Moved)
+    }
+
+    /// Gives the server back.
+    pub(super) fn let_go(&mut self) {
+        if self.noted_pins.take().is_some() {
+            self.database.kept.forget(self.process_id);
+        }
+        *self.cancelling.server.lock() = None;
+        if let Some(server) = self.server.take() {
+            self.pool.put(server);
+        }
+    }
+
+    /// The client is gone. What it was in the middle of ends with its server's session.
+    pub(super) fn abandon_server(&mut self) {
+        if self.is_running {
+            self.is_running = false;
+            self.database.gate.leave();
+            *self.cancelling.server.lock() = None;
+            if let Some(server) = self.server.take() {
+                self.pool.discard(server);
+            }
+            return;
+        }
+        *self.cancelling.server.lock() = None;
+        let Some(mut server) = self.server.take() else { return };
+        if server.status != TransactionStatus::Idle || self.pins.has(Pin::Unseen) || !server.expected.is_empty() {
+            return self.pool.discard(server);
+        }
+        let pool = Arc::clone(&self.pool);
+        tokio::spawn(async move {
+            match tokio::time::timeout(CLEANING, server.run("DISCARD ALL")).await {
+                Ok(Ok(())) => {
+                    server.names.clear();
+                    server.own_named.clear();
+                    server.to_close.clear();
+                    server.unnamed = 0;
+                    server.label = Arc::default();
+                    pool.put(server);
+                }
+                _ => pool.discard(server),
+            }
+        });
+    }
+}

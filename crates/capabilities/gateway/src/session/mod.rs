@@ -1,0 +1,362 @@
+//! A client's session, from its greeting to its end.
+//!
+//! One state machine, driven by whichever socket is ready. It holds no buffer while nothing is under way: bytes are read
+//! into the thread's scratch, looked at by their headers, and written on in the longest runs that need no change. What a
+//! socket does not take waits in its outbox, and as long as that is not empty nothing is read for it; so neither a slow
+//! client nor a slow server makes the gateway grow.
+//!
+//! - `requests`: from the client to the server; `prepared`: the names of statements on that way.
+//! - `replies`: from the server to the client.
+//! - `begin`, `end`: how a transaction gets its server, and what has to happen before another client has it.
+//! - `probe`: what a transaction may have left in the server's session.
+//! - `refuse`: errors of the gateway's own, in the places where a server's would stand.
+
+mod begin;
+mod end;
+mod local;
+mod pins;
+mod prepared;
+mod probe;
+mod refuse;
+mod replies;
+mod requests;
+mod run;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use atalaya_pgwire::CodecError;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::cancel::Cancelling;
+use crate::database::Database;
+use crate::gateway::{Gateway, Seat};
+use crate::io::{ClientStream, Outbox, with_scratch};
+use crate::login::LoggedIn;
+use crate::pool::Pool;
+use crate::server::{Reported, Server};
+use crate::settings::Settings;
+
+use begin::Wait;
+use pins::Pins;
+use prepared::ClientStatement;
+use probe::{Leavings, Left};
+
+/// Turns of one session before others get theirs.
+const TURNS_MAX: usize = 16;
+/// What is read ahead of a client that waits.
+const AHEAD_BYTES_MAX: usize = 64 << 10;
+
+/// See the module.
+pub(crate) struct Session {
+    gateway: Arc<Gateway>,
+    database: Arc<Database>,
+    pool: Arc<Pool>,
+    stream: ClientStream,
+    /// What the client has not taken yet.
+    outbox: Outbox,
+    /// What the client sent and nobody has looked at yet, or not all of it is there.
+    carry: Vec<u8>,
+    /// Whether looking at `carry` again may lead somewhere.
+    is_carry_fresh: bool,
+    /// What becomes of the rest of a message whose beginning was dealt with.
+    body: Body,
+    server: Option<Box<Server>>,
+    wait: Option<Wait>,
+    /// Counted in at the gate: a transaction is under way.
+    is_running: bool,
+    /// Requests wait until all that was asked of the server is answered.
+    is_stalled: bool,
+    /// A transaction ended; what follows from that is still to do.
+    is_at_boundary: bool,
+    /// After an error of ours in a pipeline: requests are read over up to the next Sync.
+    skips_to_sync: bool,
+    settings: Arc<Settings>,
+    /// What the client's session began with, which `RESET` goes back to.
+    startup: Arc<Settings>,
+    /// What the client was told last.
+    reported: Arc<Reported>,
+    statements: HashMap<Box<[u8]>, ClientStatement>,
+    unnamed: Option<prepared::Unnamed>,
+    left: Left,
+    leavings: Leavings,
+    /// The transaction is over, and what it left is being looked at or taken away.
+    is_tidying: bool,
+    /// What a server said against a statement of ours.
+    own_failure: Option<Box<[u8]>>,
+    pins: Pins,
+    /// The ties that others can see; `None` while no server is kept.
+    noted_pins: Option<Pins>,
+    cancelling: Arc<Cancelling>,
+    process_id: i32,
+    began_at: Instant,
+    _seat: Seat,
+}
+
+/// The rest of a client's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Body {
+    /// Nothing is left.
+    Whole,
+    /// It goes to the server.
+    Passed(usize),
+    /// Nobody wants it.
+    Dropped(usize),
+}
+
+/// Why a session ends.
+#[derive(Debug)]
+enum End {
+    /// The client said goodbye, or its socket did.
+    Left,
+    /// The client broke the protocol.
+    Client(CodecError),
+    /// The server ended or broke the protocol.
+    Server,
+    /// The database has moved away from the server that the session is bound to.
+    Moved,
+    /// The gateway ends.
+    Stopping,
+    /// The client's socket failed.
+    Io(io::Error),
+}
+
+impl From<CodecError> for End {
+    fn from(error: CodecError) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl Session {
+    pub(crate) fn new(stream: ClientStream, parts: LoggedIn) -> Self {
+        Self {
+            gateway: parts.gateway,
+            database: parts.database,
+            pool: parts.pool,
+            stream,
+            outbox: Outbox::default(),
+            carry: Vec::new(),
+            is_carry_fresh: false,
+            body: Body::Whole,
+            server: None,
+            wait: None,
+            is_running: false,
+            is_stalled: false,
+            is_at_boundary: false,
+            skips_to_sync: false,
+            startup: Arc::clone(&parts.settings),
+            settings: parts.settings,
+            reported: parts.reported,
+            statements: HashMap::new(),
+            unnamed: None,
+            left: Left::default(),
+            leavings: Leavings::default(),
+            is_tidying: false,
+            own_failure: None,
+            pins: Pins::default(),
+            noted_pins: None,
+            cancelling: parts.cancelling,
+            process_id: parts.process_id,
+            began_at: Instant::now(),
+            _seat: parts.seat,
+        }
+    }
+
+    /// One turn: whatever can be done at once. `false` when there was nothing.
+    fn turn(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+        let mut has_moved = false;
+        if !self.outbox.is_empty() && self.outbox.poll_flush(context, &mut self.stream).map_err(End::Io)?.is_pending() {
+            // The client takes nothing; the server may still have to be told what is on its way.
+            self.flush_server(context)?;
+            return Ok(false);
+        }
+        if self.server.is_some() {
+            self.flush_server(context)?;
+            has_moved |= self.read_server(context)?;
+            if self.is_at_boundary {
+                self.end_transaction(context)?;
+                has_moved = true;
+            }
+        }
+        if self.cancelling.is_ended() {
+            return Err(End::Stopping);
+        }
+        self.follow_place()?;
+        if self.wait.is_some() {
+            has_moved |= self.poll_wait(context)?;
+        }
+        if self.takes_requests() {
+            has_moved |= self.read_client(context)?;
+        } else {
+            self.watch_client(context)?;
+        }
+        Ok(has_moved)
+    }
+
+    fn takes_requests(&self) -> bool {
+        self.wait.is_none()
+            && !self.is_stalled
+            && !self.is_at_boundary
+            && self.outbox.is_empty()
+            && self.server.as_ref().is_none_or(|server| server.outbox.is_empty())
+    }
+
+    /// Deals with what the client sent before, or else with what it sends now.
+    fn read_client(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+        if self.is_carry_fresh {
+            self.is_carry_fresh = false;
+            let carry = std::mem::take(&mut self.carry);
+            let used = self.take_requests(context, &carry)?;
+            self.keep_rest(carry, used);
+            return Ok(used > 0);
+        }
+        with_scratch(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Pending => Ok(false),
+                Poll::Ready(Err(error)) => Err(End::Io(error)),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => Err(End::Left),
+                Poll::Ready(Ok(())) => {
+                    let bytes = buffer.filled();
+                    self.database.statistics.bytes_from_clients.add(bytes.len() as u64);
+                    if self.carry.is_empty() {
+                        let used = self.take_requests(context, bytes)?;
+                        self.carry.extend_from_slice(bytes.get(used..).unwrap_or_default());
+                    } else {
+                        let mut carry = std::mem::take(&mut self.carry);
+                        carry.extend_from_slice(bytes);
+                        let used = self.take_requests(context, &carry)?;
+                        self.keep_rest(carry, used);
+                    }
+                    Ok(true)
+                }
+            }
+        })
+    }
+
+    fn keep_rest(&mut self, mut carry: Vec<u8>, used: usize) {
+        if used >= carry.len() {
+            return; // the memory goes with it
+        }
+        carry.drain(..used);
+        self.carry = carry;
+    }
+
+    /// Reads a little ahead of a client that waits, so as to see when it leaves.
+    fn watch_client(&mut self, context: &mut Context<'_>) -> Result<(), End> {
+        if self.carry.len() >= AHEAD_BYTES_MAX {
+            return Ok(());
+        }
+        let room = AHEAD_BYTES_MAX - self.carry.len();
+        with_scratch(|scratch| {
+            let mut buffer = ReadBuf::new(scratch.get_mut(..room).unwrap_or_default());
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Pending => Ok(()),
+                Poll::Ready(Err(error)) => Err(End::Io(error)),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => Err(End::Left),
+                Poll::Ready(Ok(())) => {
+                    self.carry.extend_from_slice(buffer.filled());
+                    self.is_carry_fresh = true;
+                    context.waker().wake_by_ref();
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    fn flush_server(&mut self, context: &mut Context<'_>) -> Result<(), End> {
+        if let Some(server) = self.server.as_mut().filter(|server| !server.outbox.is_empty()) {
+            let Server { outbox, stream, .. } = &mut **server;
+            let _ready = outbox.poll_flush(context, stream).map_err(|_| End::Server)?;
+        }
+        Ok(())
+    }
+
+    fn read_server(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+        with_scratch(|scratch| {
+            let Some(server) = self.server.as_mut() else { return Ok(false) };
+            let mut buffer = ReadBuf::new(scratch);
+            match Pin::new(&mut server.stream).poll_read(context, &mut buffer) {
+                Poll::Pending => Ok(false),
+                Poll::Ready(Err(_)) => Err(End::Server),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => Err(End::Server),
+                Poll::Ready(Ok(())) => {
+                    let bytes = buffer.filled();
+                    if server.carry.is_empty() {
+                        let used = self.take_replies(context, bytes)?;
+                        self.keep_server_rest(bytes.get(used..).unwrap_or_default());
+                    } else {
+                        let mut carry = std::mem::take(&mut server.carry);
+                        carry.extend_from_slice(bytes);
+                        let used = self.take_replies(context, &carry)?;
+                        self.keep_server_rest(carry.get(used..).unwrap_or_default());
+                    }
+                    Ok(true)
+                }
+            }
+        })
+    }
+
+    fn keep_server_rest(&mut self, rest: &[u8]) {
+        if let Some(server) = self.server.as_mut() {
+            server.carry.extend_from_slice(rest);
+        }
+    }
+
+    /// The last words, as far as the client takes them at once.
+    fn say_why(&mut self, context: &mut Context<'_>, end: &End) {
+        match end {
+            End::Client(error) => self.tell_fatal(error.sqlstate(), &error.to_string()),
+            End::Server if self.is_running => {
+                self.tell_fatal("08006", "the server ended the connection in the middle of a transaction");
+            }
+            End::Server => self.tell_fatal("57P01", "the server ended the connection"),
+            End::Moved => {
+                self.database.statistics.ended_at_server_change.add(1);
+                let text = "the database has moved to another server, and this session was bound to the old one";
+                self.tell_fatal("57P01", text);
+            }
+            End::Stopping => self.tell_fatal("57P01", "terminating connection, since the gateway ends"),
+            End::Io(error) => tracing::debug!(error = error.to_string(), "a client's connection failed"),
+            End::Left => {}
+        }
+        let _sent = self.outbox.poll_flush(context, &mut self.stream);
+    }
+}
+
+impl Future for Session {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let session = self.get_mut();
+        // A task's waker is the same for as long as it lives.
+        session.cancelling.waker.get_or_init(|| context.waker().clone());
+        for _ in 0..TURNS_MAX {
+            match session.turn(context) {
+                Ok(true) => {}
+                Ok(false) => return Poll::Pending,
+                Err(end) => {
+                    session.say_why(context, &end);
+                    return Poll::Ready(());
+                }
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.gateway.cancel_keys.forget(self.process_id);
+        self.database.kept.forget(self.process_id);
+        self.database.statistics.clients.fetch_sub(1, Ordering::Relaxed);
+        self.abandon_server();
+    }
+}

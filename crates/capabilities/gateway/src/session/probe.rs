@@ -1,0 +1,244 @@
+//! What a transaction may have left in the session of its server, by its statements' texts, and what it has left, by the
+//! server's own word.
+//!
+//! Texts decide only whether the server is asked. What is asked is what is true after the transaction: a setting that was
+//! rolled back is not there, whatever set it.
+
+use std::collections::BTreeSet;
+
+use atalaya_pgwire::CodecError;
+use atalaya_sql::{Discard, PreparedAction, SessionEffects};
+
+use super::pins::{Pin, Pins};
+use crate::server::RESERVED_PREFIX;
+use crate::settings::{SETTINGS_MAX, Settings, quoted};
+
+/// More names than this are not asked for one by one.
+const NAMES_MAX: usize = 256;
+
+/// What the statements of a transaction may leave.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    settings: bool,
+    objects: bool,
+    unknown: bool,
+    unseen: bool,
+    prepared: bool,
+    drops_all: bool,
+    names: BTreeSet<String>,
+}
+
+impl Left {
+    pub(super) fn add(&mut self, effects: &SessionEffects) {
+        self.settings |= effects.settings;
+        self.objects |= effects.session_objects;
+        self.unknown |= effects.unknown;
+        self.unseen |= effects.cannot_be_handed_over;
+        self.prepared |= !effects.prepared.is_empty();
+        let drops_all = |action: PreparedAction| action == PreparedAction::DeallocateAll;
+        self.drops_all |= effects.prepared.iter().any(|used| drops_all(used.action));
+        if let Some(Discard::All) = effects.discards {
+            self.drops_all = true;
+            self.settings = true;
+            self.objects = true;
+        }
+        self.objects |= effects.discards.is_some();
+        for name in &effects.setting_names {
+            if self.names.len() < NAMES_MAX {
+                self.names.insert(name.clone());
+            }
+        }
+    }
+
+    /// A statement that nobody looked at.
+    pub(super) fn add_unknown(&mut self) {
+        self.unknown = true;
+    }
+
+    /// Statements stand at the server under the client's own names.
+    pub(super) fn note_prepared(&mut self) {
+        self.prepared = true;
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        !(self.settings || self.objects || self.unknown || self.unseen || self.prepared)
+    }
+
+    pub(super) fn is_unknown(&self) -> bool {
+        self.unknown
+    }
+
+    pub(super) fn binds_unseen(&self) -> bool {
+        self.unseen
+    }
+
+    pub(super) fn drops_all_prepared(&self) -> bool {
+        self.drops_all
+    }
+
+    pub(super) fn looked_at_settings(&self) -> bool {
+        self.settings || self.unknown || self.is_plain()
+    }
+
+    pub(super) fn looked_at_objects(&self) -> bool {
+        self.objects || self.unknown || self.is_plain()
+    }
+
+    pub(super) fn looked_at_prepared(&self) -> bool {
+        self.prepared || self.unknown || self.drops_all
+    }
+
+    /// The statement by which the server is asked. `names` are custom settings that the client has already.
+    pub(super) fn question(&self, names: Vec<String>) -> String {
+        let mut parts = Vec::new();
+        if self.looked_at_settings() {
+            parts.push("SELECT 's', name, setting FROM pg_catalog.pg_settings WHERE source = 'session'".to_owned());
+            let fixed = ["role", "session_authorization"].map(str::to_owned);
+            let all: BTreeSet<String> = fixed.into_iter().chain(names).chain(self.names.iter().cloned()).collect();
+            let values: Vec<String> = all.iter().map(|name| format!("({})", quoted(name))).collect();
+            parts.push(format!(
+                "SELECT 's', n, pg_catalog.current_setting(n, true) FROM (VALUES {}) AS v(n) \
+                 WHERE n IN ('role', 'session_authorization') OR n LIKE '%.%'",
+                values.join(", ")
+            ));
+        }
+        if self.looked_at_objects() {
+            parts.push(OBJECTS.to_owned());
+        }
+        if self.looked_at_prepared() {
+            parts.push(format!(
+                "SELECT 'p', name, CASE WHEN from_sql THEN statement ELSE '' END \
+                 FROM pg_catalog.pg_prepared_statements WHERE NOT pg_catalog.starts_with(name, '{}')",
+                String::from_utf8_lossy(RESERVED_PREFIX)
+            ));
+        }
+        parts.join(" UNION ALL ")
+    }
+}
+
+/// What binds a session to its server.
+const OBJECTS: &str = "SELECT 'o', 't', NULL WHERE EXISTS (SELECT FROM pg_catalog.pg_class \
+     WHERE relnamespace = pg_catalog.pg_my_temp_schema()) OR EXISTS (SELECT FROM pg_catalog.pg_proc \
+     WHERE pronamespace = pg_catalog.pg_my_temp_schema()) OR EXISTS (SELECT FROM pg_catalog.pg_type \
+     WHERE typnamespace = pg_catalog.pg_my_temp_schema()) \
+     UNION ALL SELECT 'o', 'l', NULL WHERE EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) \
+     UNION ALL SELECT 'o', 'c', NULL WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable) \
+     UNION ALL SELECT 'o', 'a', NULL WHERE EXISTS (SELECT FROM pg_catalog.pg_locks \
+     WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid())";
+
+/// What the server says.
+#[derive(Debug, Default)]
+pub(super) struct Leavings {
+    settings: Vec<(String, String)>,
+    pins: Pins,
+    prepared: Vec<(String, String)>,
+}
+
+impl Leavings {
+    /// One row of the answer: what it is about, a name, a value.
+    pub(super) fn read_row(&mut self, body: &[u8]) -> Result<(), CodecError> {
+        let (kind, name, value) = row(body).ok_or(CodecError::Invalid { message: "row", field: "column" })?;
+        match (kind.as_deref(), name.as_deref()) {
+            (Some("s"), Some(name)) if self.settings.len() < 2 * SETTINGS_MAX => {
+                self.settings.extend(value.map(|value| (name.to_ascii_lowercase(), value)));
+            }
+            (Some("o"), Some("t")) => self.pins.set(Pin::TemporaryObjects),
+            (Some("o"), Some("l")) => self.pins.set(Pin::Listening),
+            (Some("o"), Some("c")) => self.pins.set(Pin::HeldCursor),
+            (Some("o"), Some("a")) => self.pins.set(Pin::AdvisoryLock),
+            (Some("p"), Some(name)) => self.prepared.push((name.to_owned(), value.unwrap_or_default())),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn pins(&self) -> Pins {
+        self.pins
+    }
+
+    /// Names under which the server has statements that are not the gateway's, and the texts of those from SQL.
+    pub(super) fn prepared(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.prepared.iter().map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
+    /// The client's settings now. What was reset goes back to what its session began with.
+    pub(super) fn settings(&self, before: &Settings, startup: &Settings, user: &str, was_asked: bool) -> Settings {
+        if !was_asked {
+            return before.clone();
+        }
+        let mut settings = Settings::default();
+        for (name, value) in startup.iter() {
+            settings.set(name, value.to_owned());
+        }
+        for (name, value) in &self.settings {
+            let is_nobody = name == "role" && value == "none";
+            if !is_nobody && !(name == "session_authorization" && value == user) {
+                settings.set(name, value.clone());
+            }
+        }
+        settings
+    }
+}
+
+/// Three columns as texts.
+fn row(body: &[u8]) -> Option<(Option<String>, Option<String>, Option<String>)> {
+    let (count, mut rest) = body.split_first_chunk::<2>()?;
+    if u16::from_be_bytes(*count) != 3 {
+        return None;
+    }
+    let mut column = || -> Option<Option<String>> {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        rest = after;
+        let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else { return Some(None) };
+        let (text, after) = rest.split_at_checked(length)?;
+        rest = after;
+        Some(Some(String::from_utf8_lossy(text).into_owned()))
+    };
+    Some((column()?, column()?, column()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(columns: [Option<&str>; 3]) -> Vec<u8> {
+        let mut body = vec![0, 3];
+        for column in columns {
+            match column {
+                None => body.extend_from_slice(&(-1_i32).to_be_bytes()),
+                Some(text) => {
+                    body.extend_from_slice(&i32::try_from(text.len()).unwrap().to_be_bytes());
+                    body.extend_from_slice(text.as_bytes());
+                }
+            }
+        }
+        body
+    }
+
+    #[test]
+    fn settings_that_were_reset_go_back_to_the_startup_packets() {
+        let mut startup = Settings::default();
+        startup.set("work_mem", "1MB".to_owned());
+        let mut before = startup.clone();
+        before.set("a.b", "1".to_owned());
+        let mut leavings = Leavings::default();
+        for row in [["s", "DateStyle", "ISO, DMY"], ["s", "role", "none"], ["s", "session_authorization", "ann"]] {
+            leavings.read_row(&body(row.map(Some))).unwrap();
+        }
+        let after = leavings.settings(&before, &startup, "ann", true);
+        let all: Vec<_> = after.iter().collect();
+        assert_eq!(all, [("datestyle", "ISO, DMY"), ("work_mem", "1MB")]);
+        assert_eq!(leavings.settings(&before, &startup, "ann", false), before);
+    }
+
+    #[test]
+    fn a_row_that_is_cut_off_is_an_error() {
+        let whole = body([Some("o"), Some("t"), None]);
+        let mut leavings = Leavings::default();
+        leavings.read_row(&whole).unwrap();
+        assert!(leavings.pins().has(Pin::TemporaryObjects));
+        for length in 0..whole.len() {
+            assert!(leavings.read_row(&whole[..length]).is_err(), "{length}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Errors of the gateway's own, where a server's would stand.
+
+use std::sync::atomic::Ordering;
+
+use atalaya_pgwire::TransactionStatus;
+use atalaya_pgwire::server::{HEADER_BYTES, Refusal, Severity, client_tag, header, reply};
+
+use super::{Body, Session};
+use crate::error::refusal;
+
+impl Session {
+    /// Answers the message that waited for a server with an error; no transaction has begun.
+    pub(super) fn refuse_waiting(&mut self, refusal: &Refusal) {
+        reply::error(refusal, self.outbox.buffer());
+        self.drop_waiting();
+    }
+
+    /// The same in the words of a server that refused the client's settings.
+    pub(super) fn refuse_waiting_in_words_of_server(&mut self, body: &[u8]) {
+        let out = self.outbox.buffer();
+        out.push(b'E');
+        let length = u32::try_from(body.len() + HEADER_BYTES - 1).unwrap_or(u32::MAX);
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(body);
+        self.drop_waiting();
+    }
+
+    fn drop_waiting(&mut self) {
+        if self.is_running {
+            self.is_running = false;
+            self.database.gate.leave();
+        }
+        self.is_stalled = false;
+        self.is_carry_fresh = true;
+        self.cancelling.is_waiting.store(false, Ordering::Release);
+        let Ok(Some((tag, length))) = header(&self.carry) else { return };
+        let total = HEADER_BYTES + length;
+        let used = total.min(self.carry.len());
+        self.carry.drain(..used);
+        if used < total {
+            self.body = Body::Dropped(total - used);
+        }
+        if tag == client_tag::QUERY {
+            reply::ready_for_query(TransactionStatus::Idle, self.outbox.buffer());
+        } else {
+            self.skips_to_sync = true;
+        }
+    }
+
+    /// The last message to a client.
+    pub(super) fn tell_fatal(&mut self, sqlstate: &'static str, text: &str) {
+        reply::error(&refusal(Severity::Fatal, sqlstate, text), self.outbox.buffer());
+    }
+}

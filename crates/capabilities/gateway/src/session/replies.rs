@@ -1,0 +1,295 @@
+//! What a server answers, message by message.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::Arc;
+use std::task::Context;
+
+use atalaya_pgwire::server::{HEADER_BYTES, ParameterStatus, Refusal, header, reply};
+use atalaya_pgwire::{TransactionStatus, tag};
+
+use super::prepared::ClientStatement;
+use super::run::Run;
+use super::{End, Session};
+use crate::prepared::Described;
+use crate::server::{Audience, CopyIn, Expected, NamedParse, OwnStatement, ParsedAs};
+
+/// No message that has to be read whole has more bytes: errors, descriptions of rows.
+const WHOLE_BYTES_MAX: usize = 64 << 20;
+
+/// Tags that only the client's side of this protocol knows by other names.
+mod reply_tag {
+    pub(super) const PARSE_COMPLETE: u8 = b'1';
+    pub(super) const BIND_COMPLETE: u8 = b'2';
+    pub(super) const CLOSE_COMPLETE: u8 = b'3';
+    pub(super) const NO_DATA: u8 = b'n';
+    pub(super) const PARAMETER_DESCRIPTION: u8 = b't';
+    pub(super) const PORTAL_SUSPENDED: u8 = b's';
+    pub(super) const COPY_DONE: u8 = b'c';
+}
+
+/// What becomes of an answer.
+enum Fate {
+    Pass,
+    Drop,
+    Replace(Box<Refusal>),
+}
+
+impl Session {
+    /// Deals with as many messages as are there; returns how many bytes they were.
+    pub(super) fn take_replies(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Result<usize, End> {
+        let mut run = Run::new(bytes);
+        let mut at = 0;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let server = self.server.as_mut().ok_or(End::Server)?;
+            if server.body_left > 0 {
+                let used = rest.len().min(server.body_left);
+                server.body_left -= used;
+                run.pass(at, at + used);
+                at += used;
+                continue;
+            }
+            let Some((tag, length)) = header(rest).map_err(|_| End::Server)? else { break };
+            let total = HEADER_BYTES + length;
+            let is_own = matches!(server.expected.front(), Some(Expected::Own(_)));
+            // Rows of any size are passed on as they come.
+            if matches!(tag, tag::DATA_ROW | tag::COPY_DATA | tag::NOTICE_RESPONSE) && !is_own {
+                let used = rest.len().min(total);
+                server.body_left = total - used;
+                run.pass(at, at + used);
+                at += used;
+                continue;
+            }
+            if length > WHOLE_BYTES_MAX {
+                return Err(End::Server);
+            }
+            let Some(body) = rest.get(HEADER_BYTES..total) else { break };
+            let fate = if is_own { self.own_answer(tag, body)? } else { self.answer(tag, body)? };
+            match fate {
+                Fate::Pass => run.pass(at, at + total),
+                Fate::Drop => {}
+                Fate::Replace(refusal) => reply::error(&refusal, run.other()),
+            }
+            at += total;
+        }
+        let out = run.finished();
+        if !out.is_empty() {
+            self.database.statistics.bytes_to_clients.add(out.len() as u64);
+            self.outbox.write(context, &mut self.stream, out).map_err(End::Io)?;
+        }
+        Ok(at)
+    }
+
+    /// An answer to a client's request.
+    fn answer(&mut self, tag: u8, body: &[u8]) -> Result<Fate, End> {
+        let server = self.server.as_mut().ok_or(End::Server)?;
+        match tag {
+            tag::READY_FOR_QUERY => return self.ready(body),
+            tag::ERROR_RESPONSE => return Ok(self.failed()),
+            tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE | reply_tag::PORTAL_SUSPENDED => {
+                server.copy_in = CopyIn::None;
+                if matches!(server.expected.front(), Some(Expected::Execute)) {
+                    server.expected.pop_front();
+                }
+            }
+            reply_tag::PARSE_COMPLETE => {
+                let Some(Expected::Parse(step)) = server.expected.pop_front() else { return Err(End::Server) };
+                return Ok(self.after(if step.audience == Audience::Client { Fate::Pass } else { Fate::Drop }));
+            }
+            reply_tag::BIND_COMPLETE => {
+                let Some(Expected::Bind) = server.expected.pop_front() else { return Err(End::Server) };
+            }
+            reply_tag::CLOSE_COMPLETE => {
+                let Some(Expected::Close(own)) = server.expected.pop_front() else { return Err(End::Server) };
+                return Ok(self.after(if own.is_none() { Fate::Pass } else { Fate::Drop }));
+            }
+            reply_tag::PARAMETER_DESCRIPTION => {
+                let Some(Expected::DescribeStatement(step)) = server.expected.front_mut() else {
+                    return Err(End::Server);
+                };
+                step.digest = digest(0, body);
+                return Ok(if step.audience == Audience::Client { Fate::Pass } else { Fate::Drop });
+            }
+            tag::ROW_DESCRIPTION | reply_tag::NO_DATA => return Ok(self.described(tag, body)),
+            tag::COPY_IN_RESPONSE => self.copy_begins(),
+            tag::PARAMETER_STATUS => self.note_setting(body)?,
+            tag::COPY_OUT_RESPONSE | tag::COPY_BOTH_RESPONSE | reply_tag::COPY_DONE | tag::NOTIFICATION_RESPONSE => {}
+            _ => return Err(End::Server),
+        }
+        Ok(self.after(Fate::Pass))
+    }
+
+    /// Whoever waited for all answers goes on when the last one is there.
+    fn after(&mut self, fate: Fate) -> Fate {
+        if let Some(server) = self.server.as_mut() {
+            // A client's end of copy data that no COPY waited for.
+            while matches!(server.expected.front(), Some(Expected::CopyEnd)) {
+                server.expected.pop_front();
+            }
+            if server.expected.is_empty() && self.is_stalled {
+                self.is_stalled = false;
+                self.is_carry_fresh = true;
+            }
+        }
+        fate
+    }
+
+    fn ready(&mut self, body: &[u8]) -> Result<Fate, End> {
+        let server = self.server.as_mut().ok_or(End::Server)?;
+        match server.expected.pop_front() {
+            Some(Expected::Query | Expected::Sync) => {}
+            _ => return Err(End::Server),
+        }
+        server.status = status_of(body)?;
+        server.copy_in = CopyIn::None;
+        let fate = self.after(Fate::Pass);
+        let server = self.server.as_ref().ok_or(End::Server)?;
+        self.is_at_boundary = server.status == TransactionStatus::Idle && server.expected.is_empty();
+        Ok(fate)
+    }
+
+    /// After an error a server answers nothing more up to the next Sync; a simple query still becomes ready.
+    fn failed(&mut self) -> Fate {
+        let Some(server) = self.server.as_mut() else { return Fate::Pass };
+        server.copy_in = CopyIn::None;
+        if matches!(server.expected.front(), None | Some(Expected::Query)) {
+            return Fate::Pass;
+        }
+        let mut fate = Fate::Pass;
+        let mut is_first = true;
+        while let Some(expected) = server.expected.front() {
+            if matches!(expected, Expected::Sync | Expected::Own(_)) {
+                break;
+            }
+            match server.expected.pop_front() {
+                Some(Expected::Parse(step)) => match step.parsed {
+                    ParsedAs::Refused(refusal) if is_first => fate = Fate::Replace(refusal),
+                    ParsedAs::Refused(_) => {}
+                    ParsedAs::Unnamed => {
+                        server.unnamed = 0;
+                        self.unnamed = None;
+                    }
+                    ParsedAs::Own => {
+                        server.own_named.pop();
+                        if is_first {
+                            fate = Fate::Drop;
+                        }
+                    }
+                    ParsedAs::Named(parse) => {
+                        server.names.forget(parse.prepared.id, &parse.name);
+                        if parse.asked_by == Audience::Client {
+                            self.statements.remove(&parse.client_name);
+                        }
+                        server.to_close.push(parse.name);
+                    }
+                },
+                Some(Expected::Close(Some(name))) => server.to_close.push(name),
+                _ => {}
+            }
+            is_first = false;
+        }
+        server.skips_to_sync = server.expected.is_empty();
+        self.after(fate)
+    }
+
+    fn described(&mut self, tag: u8, body: &[u8]) -> Fate {
+        let Some(server) = self.server.as_mut() else { return Fate::Pass };
+        match server.expected.front() {
+            Some(Expected::DescribePortal) => {
+                server.expected.pop_front();
+                self.after(Fate::Pass)
+            }
+            Some(Expected::DescribeStatement(_)) => {
+                let Some(Expected::DescribeStatement(step)) = server.expected.pop_front() else { return Fate::Pass };
+                if let Some(parse) = step.check {
+                    let body = if tag == tag::ROW_DESCRIPTION { body } else { &[] };
+                    self.check_description(&parse, digest(step.digest, body));
+                }
+                self.after(if step.audience == Audience::Client { Fate::Pass } else { Fate::Drop })
+            }
+            // The description of a simple query's rows.
+            _ => Fate::Pass,
+        }
+    }
+
+    /// A description other than the one on record: the statement's tables were changed.
+    fn check_description(&mut self, parse: &NamedParse, digest: u64) {
+        if parse.prepared.describe(digest) == Described::Same {
+            return;
+        }
+        let Some(server) = self.server.as_mut() else { return };
+        server.names.forget(parse.prepared.id, &parse.name);
+        let current = self.database.statements.replace(&parse.prepared, digest);
+        let closed = server.names.note(current.id, parse.name.clone());
+        server.to_close.extend(closed);
+        if let Some(ClientStatement::Protocol { prepared, is_stale }) = self.statements.get_mut(&parse.client_name) {
+            if prepared.id == parse.prepared.id {
+                match parse.asked_by {
+                    Audience::Client => *prepared = current,
+                    Audience::Gateway => *is_stale = true,
+                }
+            }
+        }
+    }
+
+    /// In copy mode a server reads over Flush and Sync; what was sent of those already is answered by nobody.
+    fn copy_begins(&mut self) {
+        let Some(server) = self.server.as_mut() else { return };
+        server.copy_in = CopyIn::Open;
+        while let Some(Expected::Sync | Expected::CopyEnd) = server.expected.get(1) {
+            if let Some(Expected::CopyEnd) = server.expected.remove(1) {
+                server.copy_in = CopyIn::Sent;
+                return;
+            }
+        }
+    }
+
+    fn note_setting(&mut self, body: &[u8]) -> Result<(), End> {
+        let server = self.server.as_mut().ok_or(End::Server)?;
+        server.note_reported(body).map_err(|_| End::Server)?;
+        let status = ParameterStatus::decode(body).map_err(|_| End::Server)?;
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        Arc::make_mut(&mut self.reported).insert(text(status.name), text(status.value));
+        Ok(())
+    }
+
+    /// An answer to a statement of the gateway's own.
+    fn own_answer(&mut self, tag: u8, body: &[u8]) -> Result<Fate, End> {
+        let server = self.server.as_mut().ok_or(End::Server)?;
+        match tag {
+            tag::DATA_ROW => {
+                if matches!(server.expected.front(), Some(Expected::Own(OwnStatement::Probe))) {
+                    self.leavings.read_row(body).map_err(|_| End::Server)?;
+                }
+            }
+            tag::ERROR_RESPONSE => self.own_failure = Some(body.into()),
+            tag::PARAMETER_STATUS => server.note_reported(body).map_err(|_| End::Server)?,
+            // Whoever listens may be told at any time.
+            tag::NOTIFICATION_RESPONSE => return Ok(Fate::Pass),
+            tag::READY_FOR_QUERY => {
+                let Some(Expected::Own(own)) = server.expected.pop_front() else { return Err(End::Server) };
+                server.status = status_of(body)?;
+                let failure = self.own_failure.take();
+                self.own_done(own, failure)?;
+                return Ok(self.after(Fate::Drop));
+            }
+            _ => {}
+        }
+        Ok(Fate::Drop)
+    }
+}
+
+fn status_of(body: &[u8]) -> Result<TransactionStatus, End> {
+    match body {
+        b"I" => Ok(TransactionStatus::Idle),
+        b"T" => Ok(TransactionStatus::Open),
+        b"E" => Ok(TransactionStatus::Failed),
+        _ => Err(End::Server),
+    }
+}
+
+fn digest(before: u64, body: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u64(before);
+    hasher.write(body);
+    hasher.finish()
+}
