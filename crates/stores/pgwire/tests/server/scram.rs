@@ -259,6 +259,7 @@ fn one_exchange_is_one_attempt() {
     let right = format!("{last},p={}", proofs("secret", &SALT, &proven).0);
     assert_eq!(server.proceed(wrong.as_bytes()), Err(ScramFailure::WrongPassword));
     assert!(malformed(server.proceed(right.as_bytes()).map(|_| ())));
+    assert!(malformed(server.initial(PLAIN, b"n,,n=,r=abc").map(|_| ())));
 }
 
 #[test]
