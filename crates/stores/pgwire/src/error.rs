@@ -120,7 +120,7 @@ impl CodecError {
             Self::UnsupportedProtocol { .. } => "0A000",
             Self::NoUser => "28000",
             Self::NotUtf8 { .. } => "22021",
-            Self::OverLimit { .. } | Self::TooLargeToSend { .. } => "54000",
+            Self::TooLargeToSend { .. } => "54000",
             _ => "08P01",
         }
     }
