@@ -27,7 +27,7 @@ pub(crate) struct Redacted {
 impl Redacted {
     /// Hides the secrets of a whole file. `scalars` are those read before the first syntax error.
     pub(crate) fn file(original: &str, scalars: &[SeenScalar], broken: bool) -> Self {
-        let mut cuts = Vec::new();
+        let mut cuts = verifiers(original);
         let mut secret_key = false;
         let mut read_until = 0;
         for (index, scalar) in scalars.iter().enumerate() {
@@ -130,7 +130,7 @@ impl Redacted {
 /// A short piece of user input for a message: secrets hidden, control characters escaped, length bounded.
 pub(crate) fn shown(input: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 60;
-    let clean = Redacted::cut(input, secrets(input, Extent::Lines)).text;
+    let clean = Redacted::cut(input, [secrets(input, Extent::Lines), verifiers(input)].concat()).text;
     let mut text: String = clean
         .chars()
         .take(SHOWN_CHARS_MAX)
@@ -167,6 +167,18 @@ fn line_by_line(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
 /// Where a value begins, with what YAML takes for a tag or an anchor: a secret may begin with `!` or `&`.
 fn start_with_properties(original: &str, after: usize, start: usize) -> usize {
     original.get(after..start).and_then(|between| between.find(['!', '&'])).map_or(start, |at| after + at)
+}
+
+/// Verifiers, wherever they stand: to their end, or to that of the line where they are none.
+fn verifiers(text: &str) -> Vec<Range<usize>> {
+    let cut = |(at, scheme): (usize, &str)| {
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=:$".contains(byte);
+        let rest = text.get(at + scheme.len()..).unwrap_or_default();
+        let end = at + scheme.len() + rest.bytes().take_while(is_part).count();
+        let is_whole = text.get(at..end).is_some_and(|whole| whole.parse::<Verifier>().is_ok());
+        at..if is_whole { end } else { line_end(text, at) }
+    };
+    text.match_indices(VERIFIER_SCHEME).map(cut).collect()
 }
 
 /// Text that says where a secret is, and is none: `env:NAME`, `file:PATH`, `${NAME}`.
@@ -226,11 +238,6 @@ fn secrets(text: &str, extent: Extent) -> Vec<Range<usize>> {
         let authority = from + at + "://".len();
         found.extend(user_information(text, authority, extent));
         from = authority;
-    }
-    from = 0;
-    while let Some(at) = text.get(from..).and_then(|rest| rest.find(VERIFIER_SCHEME)) {
-        from += at + VERIFIER_SCHEME.len();
-        found.push(from..if extent == Extent::Lines { line_end(text, from) } else { text.len() });
     }
     from = 0;
     while let Some(at) = text.get(from..).and_then(secret_word) {

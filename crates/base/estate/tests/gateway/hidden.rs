@@ -63,6 +63,8 @@ proptest! {
         password in password(),
         template in prop::sample::select(MISPLACED),
     ) {
+        // `{ Zq7: 7qZ }` is a name and its secret: nobody can tell that it was meant as one.
+        prop_assume!(!(template.contains("{ {} }") && password.contains(": ")));
         let text = file(&format!("{BLOCK}{template}")).replace("{}", &password);
         let lookup = |name: &str| match name {
             "WORD" => Some(password.clone()),
