@@ -80,6 +80,15 @@ fn a_cut_password_does_not_shift_the_place_in_a_report() {
 }
 
 #[test]
+fn cut_lines_do_not_shift_the_lines_of_a_report() {
+    let text = "estate: a\ndatabases:\n  x:\n    password: |\n      one\n      two\n    colour: red\n  y: 1\n";
+    let report = rendered(&parse(text).unwrap_err());
+    for line in ["7 │     colour: red", "8 │   y: 1", "6 │       ***"] {
+        assert!(report.contains(line), "{line} in {report}");
+    }
+}
+
+#[test]
 fn wrong_kinds_of_values_are_named() {
     assert_eq!(places("- a\n"), ["1:1 wrong_type"]);
     assert_eq!(places("estate: [a]\n"), ["1:9 wrong_type"]);

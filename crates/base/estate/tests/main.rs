@@ -9,6 +9,7 @@
 
 mod diagnostics;
 mod estate;
+mod gateway;
 mod patterns;
 mod references;
 mod secrets;

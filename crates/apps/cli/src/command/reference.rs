@@ -11,6 +11,7 @@ pub(crate) fn run(context: &Context) -> Result<u8, Failure> {
     let pages = serde_json::json!({
         "cli.md": command_line(),
         "checks.md": atalaya_assess::render_reference(),
+        "gateway-estate.md": atalaya_estate::render_gateway_reference(),
     });
     context.print(&pages.to_string(), &pages);
     Ok(exit::DONE)

@@ -5,10 +5,15 @@
 
 use std::ops::Range;
 
-use super::tree::SeenScalar;
+use super::tree::{Role, SeenScalar};
+use crate::Verifier;
+use crate::reference::is_variable_name;
 
 const MASK: &str = "***";
-const SECRET_WORDS: [&str; 7] = ["password", "passwd", "pwd", "passphrase", "secret", "token", "credential"];
+const SECRET_WORDS: [&str; 8] =
+    ["password", "passwd", "pwd", "passphrase", "secret", "token", "credential", "verifier"];
+/// How a verifier begins, wherever it stands.
+const VERIFIER_SCHEME: &str = "SCRAM-SHA-256$";
 /// How far a password may run over line ends in a file whose YAML is broken, in bytes.
 const RUN_ON_BYTES_MAX: usize = 512;
 
@@ -22,17 +27,30 @@ pub(crate) struct Redacted {
 impl Redacted {
     /// Hides the secrets of a whole file. `scalars` are those read before the first syntax error.
     pub(crate) fn file(original: &str, scalars: &[SeenScalar], broken: bool) -> Self {
-        let mut cuts = Vec::new();
+        let mut cuts = verifiers(original);
         let mut secret_key = false;
         let mut read_until = 0;
-        for scalar in scalars {
-            let SeenScalar { text, span } = scalar;
+        for (index, scalar) in scalars.iter().enumerate() {
+            let SeenScalar { text, span, role } = scalar;
+            let from = start_with_properties(original, read_until, span.start);
             read_until = read_until.max(span.end);
             let raw = original.get(span.clone()).unwrap_or_default();
             let decoded_only = text.contains("://") && !raw.contains("://");
-            if secret_key || decoded_only {
+            let may_be_secret = match role {
+                Role::Any => secret_key,
+                Role::ValueAmongSecrets => true,
+                // A key without a value, or with a tag or anchor: a secret in place of a mapping.
+                Role::KeyAmongSecrets => {
+                    from < span.start || scalars.get(index + 1).is_none_or(|value| value.span.is_empty())
+                }
+            };
+            if is_reference(text) {
+                // It says where a secret is.
+            } else if may_be_secret && text.parse::<Verifier>().is_ok() {
+                cuts.push(span.clone());
+            } else if may_be_secret || decoded_only {
                 // A comma or quote in a secret ends the scalar early: the rest of the line may belong to it.
-                cuts.push(span.start..line_end(original, span.end));
+                cuts.push(from..line_end(original, span.start + raw.trim_end().len()));
             } else {
                 for cut in secrets(raw, Extent::Value) {
                     let (start, end) = (span.start + cut.start, span.start + cut.end);
@@ -44,7 +62,7 @@ impl Redacted {
                     cuts.push(span.start..last_at_sign(original, span.end));
                 }
             }
-            secret_key = secret_word(text).is_some() && !raw.contains(['=', ' ', '/']);
+            secret_key = secret_word(text).is_some() && !raw.contains(['=', ' ', '/']) && !is_reference(text);
         }
         let read_until = if broken { read_until } else { original.len() };
         let mut start = 0;
@@ -53,6 +71,7 @@ impl Redacted {
                 // What follows a syntax error is read without knowing where values end.
                 let rest = original.get(start..).unwrap_or_default();
                 cuts.extend(secrets(rest, Extent::Lines).into_iter().map(|cut| shift(cut, start)));
+                cuts.extend(lines_below_secret_keys(original).into_iter().filter(|cut| cut.start >= start));
                 break;
             }
             let comment = line.match_indices('#').find(|(at, _)| {
@@ -73,7 +92,8 @@ impl Redacted {
         self.cuts.iter().any(|cut| cut.contains(&original))
     }
 
-    fn cut(original: &str, mut cuts: Vec<Range<usize>>) -> Self {
+    fn cut(original: &str, cuts: Vec<Range<usize>>) -> Self {
+        let mut cuts: Vec<_> = cuts.into_iter().flat_map(|cut| line_by_line(original, cut)).collect();
         cuts.sort_by_key(|cut| cut.start);
         let mut merged: Vec<Range<usize>> = Vec::new();
         for cut in cuts.into_iter().filter(|cut| !cut.is_empty()) {
@@ -110,7 +130,7 @@ impl Redacted {
 /// A short piece of user input for a message: secrets hidden, control characters escaped, length bounded.
 pub(crate) fn shown(input: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 60;
-    let clean = Redacted::cut(input, secrets(input, Extent::Lines)).text;
+    let clean = Redacted::cut(input, [secrets(input, Extent::Lines), verifiers(input)].concat()).text;
     let mut text: String = clean
         .chars()
         .take(SHOWN_CHARS_MAX)
@@ -129,6 +149,69 @@ fn shift(range: Range<usize>, by: usize) -> Range<usize> {
 fn secret_word(text: &str) -> Option<usize> {
     let lower = text.to_ascii_lowercase();
     SECRET_WORDS.iter().filter_map(|word| lower.find(word).map(|at| at + word.len())).min()
+}
+
+/// The parts of a range on each of its lines: a report counts the lines of what is left.
+fn line_by_line(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    let mut start = range.start;
+    for line in text.get(range).unwrap_or_default().split_inclusive('\n') {
+        let content = line.trim_end_matches(['\n', '\r']);
+        let indent = if parts.is_empty() { 0 } else { content.len() - content.trim_start().len() };
+        parts.push(start + indent..start + content.len());
+        start += line.len();
+    }
+    parts
+}
+
+/// Where a value begins, with what YAML takes for a tag or an anchor: a secret may begin with `!` or `&`.
+fn start_with_properties(original: &str, after: usize, start: usize) -> usize {
+    original.get(after..start).and_then(|between| between.find(['!', '&'])).map_or(start, |at| after + at)
+}
+
+/// Verifiers, wherever they stand: to their end, or to that of the line where they are none.
+fn verifiers(text: &str) -> Vec<Range<usize>> {
+    let cut = |(at, scheme): (usize, &str)| {
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=:$".contains(byte);
+        let rest = text.get(at + scheme.len()..).unwrap_or_default();
+        let end = at + scheme.len() + rest.bytes().take_while(is_part).count();
+        let is_whole = text.get(at..end).is_some_and(|whole| whole.parse::<Verifier>().is_ok());
+        at..if is_whole { end } else { line_end(text, at) }
+    };
+    text.match_indices(VERIFIER_SCHEME).map(cut).collect()
+}
+
+/// Text that says where a secret is, and is none: `env:NAME`, `file:PATH`, `${NAME}`.
+fn is_reference(text: &str) -> bool {
+    let is_path = |path: &str| path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
+    let variable = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    text.strip_prefix("env:").or(variable).is_some_and(is_variable_name)
+        || text.strip_prefix("file:").is_some_and(is_path)
+}
+
+/// What stands behind a key of secrets, and on deeper lines: all that is left of structure in broken YAML.
+/// (A key that only resembles one costs a less telling report.)
+fn lines_below_secret_keys(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut key_indent = None;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let content = line.trim();
+        let indent = line.len() - line.trim_start().len();
+        if key_indent.is_some_and(|key| indent > key) && !content.is_empty() {
+            found.push(start + indent..start + indent + content.len());
+        } else if let Some((key, value)) = content.split_once(':') {
+            let word = key.trim_matches(['"', '\'', ' ', '-']);
+            key_indent = (word == "users" || secret_word(word).is_some()).then_some(indent);
+            if key_indent.is_some() && !value.is_empty() {
+                found.push(start + indent + key.len() + 1..start + indent + content.len());
+            }
+        } else if !content.is_empty() {
+            key_indent = None;
+        }
+        start += line.len();
+    }
+    found
 }
 
 /// How far a secret may reach.

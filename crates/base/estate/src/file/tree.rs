@@ -58,6 +58,43 @@ pub(crate) struct SyntaxProblem {
 pub(crate) struct SeenScalar {
     pub(crate) text: String,
     pub(crate) span: Range<usize>,
+    pub(crate) role: Role,
+}
+
+/// What a scalar is, as far as it tells whether it may be a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Told by its words alone.
+    Any,
+    /// A key where people write secrets as values.
+    KeyAmongSecrets,
+    /// A value where people write secrets.
+    ValueAmongSecrets,
+}
+
+/// Where reading is, as far as it tells whether secrets are written there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Below {
+    Root,
+    Gateway,
+    /// Below `secrets`, or `users` of the gateway.
+    Secrets,
+    /// Below a list there, where no key is a name.
+    ListOfSecrets,
+    Elsewhere,
+}
+
+impl Below {
+    fn key(self, key: &str) -> Self {
+        match (self, key) {
+            (Self::ListOfSecrets, _) => Self::ListOfSecrets,
+            // The one value among secrets that is a name.
+            (Self::Secrets, "user") => Self::Elsewhere,
+            (Self::Secrets, _) | (_, "secrets") | (Self::Gateway, "users") => Self::Secrets,
+            (Self::Root, "gateway") => Self::Gateway,
+            _ => Self::Elsewhere,
+        }
+    }
 }
 
 /// The file, read as far as it can be.
@@ -88,6 +125,7 @@ pub(crate) fn read(text: &str) -> Tree {
         nodes: 0,
         problems: Vec::new(),
         scalars: Vec::new(),
+        below: Below::Root,
     };
     let (root, broken) = match reader.document() {
         Ok(root) => (root, false),
@@ -106,6 +144,7 @@ struct Reader<'input> {
     nodes: usize,
     problems: Vec<SyntaxProblem>,
     scalars: Vec<SeenScalar>,
+    below: Below,
 }
 
 type Next<'input> = (Event<'input>, Range<usize>);
@@ -156,12 +195,17 @@ impl<'input> Reader<'input> {
         self.count(1, &span)?;
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.scalars.push(SeenScalar { text: text.to_string(), span: span.clone() });
+                self.seen(&text, &span);
                 let value = if tag.is_some() { self.tagged(&span) } else { scalar(text, style) };
                 Ok(self.anchored(anchor, Node { value, span }))
             }
             Event::SequenceStart(_, anchor, tag) => {
+                let outer = self.below;
+                if outer == Below::Secrets {
+                    self.below = Below::ListOfSecrets;
+                }
                 let (items, end) = self.list()?;
+                self.below = outer;
                 let span = span.start..end.max(span.start);
                 let value = if tag.is_some() { self.tagged(&span) } else { Value::List(items) };
                 Ok(self.anchored(anchor, Node { value, span }))
@@ -205,11 +249,17 @@ impl<'input> Reader<'input> {
             if matches!(event, Event::MappingEnd) {
                 return Ok((entries, end.max(if span.is_empty() { 0 } else { span.end })));
             }
+            let seen_before = self.scalars.len();
             let key = self.node(event, span)?;
+            if let (Value::Scalar { .. }, Some(seen)) = (&key.value, self.scalars.get_mut(seen_before))
+                && self.below == Below::Secrets
+            {
+                seen.role = Role::KeyAmongSecrets;
+            }
             let Some((event, span)) = self.next()? else {
                 break;
             };
-            let value = self.node(event, span)?;
+            let value = self.value_of(&key, event, span)?;
             end = value.span.end.max(key.span.end);
             match key.value {
                 Value::Scalar { text, .. } => entries.push(Entry { key: text, key_span: key.span, value }),
@@ -222,6 +272,14 @@ impl<'input> Reader<'input> {
             }
         }
         Ok((entries, end))
+    }
+
+    fn value_of(&mut self, key: &Node, event: Event<'input>, span: Range<usize>) -> Result<Node, SyntaxProblem> {
+        let outer = self.below;
+        self.below = outer.key(if let Value::Scalar { text, .. } = &key.value { text } else { "" });
+        let value = self.node(event, span)?;
+        self.below = outer;
+        Ok(value)
     }
 
     fn anchored(&mut self, anchor: usize, node: Node) -> Node {
@@ -240,7 +298,17 @@ impl<'input> Reader<'input> {
         Value::Broken
     }
 
+    fn seen(&mut self, text: &str, span: &Range<usize>) {
+        let role = match self.below {
+            Below::Secrets | Below::ListOfSecrets => Role::ValueAmongSecrets,
+            Below::Root | Below::Gateway | Below::Elsewhere => Role::Any,
+        };
+        self.scalars.push(SeenScalar { text: text.to_owned(), span: span.clone(), role });
+    }
+
     fn unresolved(&mut self, span: Range<usize>) -> Node {
+        // A secret may begin with `*`.
+        self.seen("*", &span);
         self.problems.push(SyntaxProblem {
             at: span.clone(),
             message: "this alias stands for nothing defined before it".to_owned(),
