@@ -190,7 +190,7 @@ impl<'a> Lexer<'a> {
             Some(end) => self.at = end,
             None => self.give_up(),
         }
-        (Kind::Text, Form::Dollar { tag })
+        (Kind::Text, Form::Dollar)
     }
 
     /// What was opened has no end: nothing behind it can be read.

@@ -17,11 +17,8 @@ pub(crate) enum Form {
     Unicode,
     /// `B'..'` or `X'..'`: not even a doubled quote goes on.
     Bits,
-    /// `$tag$..$tag$`, with the length of `$tag$`.
-    Dollar {
-        /// Bytes of the delimiter.
-        tag: usize,
-    },
+    /// `$tag$..$tag$`.
+    Dollar,
 }
 
 fn after(sql: &[u8], at: usize) -> &[u8] {
@@ -101,7 +98,8 @@ pub(crate) fn dollar_end(sql: &[u8], at: usize, tag: usize) -> Option<usize> {
 /// What stands in a string token, its quotes and escapes taken away. For names that are looked for, not for values: an
 /// escape that cannot be read stays as it is.
 pub(crate) fn content(bytes: &[u8], form: Form) -> Cow<'_, [u8]> {
-    if let Form::Dollar { tag } = form {
+    if form == Form::Dollar {
+        let tag = dollar_tag(bytes, 1).unwrap_or_default();
         return Cow::Borrowed(bytes.get(tag..bytes.len().saturating_sub(tag)).unwrap_or_default());
     }
     let from = memchr(b'\'', bytes).map_or(0, |quote| quote + 1);

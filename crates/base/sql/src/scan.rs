@@ -328,6 +328,7 @@ impl Scan<'_> {
         match change {
             Change::Local => return,
             Change::Every => {}
+            Change::Unreadable => self.effects.unknown = true,
             Change::Names(names) => {
                 for name in names {
                     let mut found = collected::Found::default();
@@ -411,8 +412,11 @@ impl Scan<'_> {
         self.effects.unknown |= written
             || statement.depth > 0
             || statement.conflicts != 0
-            // `EXPLAIN` of nothing, `CREATE` of nothing: an error, but who knows.
-            || matches!(statement.command, Command::Unread | Command::Define);
+            // `EXPLAIN` of nothing, `CREATE` of nothing: an error here and today.
+            || matches!(
+                statement.command,
+                Command::Unread | Command::Define | Command::Explain | Command::ExplainOptions
+            );
         for used in self.effects.prepared.iter_mut().skip(statement.prepared_before) {
             used.text = statement.start..statement.end;
         }

@@ -13,8 +13,10 @@ pub(crate) enum Change {
     Local,
     /// Settings of known names.
     Names(Vec<Cow<'static, str>>),
-    /// All of them, or one whose name cannot be read.
+    /// All of them.
     Every,
+    /// One whose name cannot be read.
+    Unreadable,
 }
 
 /// What the word means, if the token is one.
@@ -88,7 +90,7 @@ fn special(lexer: Lexer<'_>, first: Token) -> Change {
 fn named(lexer: Lexer<'_>, first: Token) -> Change {
     match dotted(lexer, first) {
         Some(name) => Change::Names(vec![Cow::Owned(name)]),
-        None => Change::Every,
+        None => Change::Unreadable,
     }
 }
 
