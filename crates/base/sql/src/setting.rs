@@ -54,14 +54,18 @@ pub(crate) fn set(mut lexer: Lexer<'_>) -> Change {
     special(lexer, first)
 }
 
-/// Reads behind `RESET`.
+/// Reads behind `RESET`, which knows fewer spellings of the standard than `SET`.
 pub(crate) fn reset(mut lexer: Lexer<'_>) -> Change {
     let first = lexer.next();
     let mut after = lexer;
-    if after.next().kind != Kind::Dot && word(&lexer, first) == Word::All {
-        return Change::Every;
+    let second = after.next();
+    match (word(&lexer, first), word(&lexer, second)) {
+        (Word::All, _) if second.kind != Kind::Dot => Change::Every,
+        (Word::Time, Word::Zone) | (Word::Session, Word::Authorization) | (Word::Transaction, Word::Isolation) => {
+            special(lexer, first)
+        }
+        _ => named(lexer, first),
     }
-    special(lexer, first)
 }
 
 /// Spellings of the standard, and a plain name where it is none of them.

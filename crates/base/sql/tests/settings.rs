@@ -52,6 +52,7 @@ fn set_and_reset_are_told_with_the_name_that_the_server_uses() {
             ("RESET SESSION AUTHORIZATION", "settings [session_authorization role]"),
             ("RESET TIME ZONE", "settings [timezone]"),
             ("RESET TRANSACTION ISOLATION LEVEL", "settings [transaction_isolation]"),
+            ("RESET names", "settings [names]"),
             ("RESET session.x", "settings [session.x]"),
             ("RESET", "settings unknown"),
             ("BEGIN; SET x = 1; COMMIT", "settings [x]"),

@@ -1,4 +1,5 @@
 //! What a call costs, printed for whoever asks (`cargo test --release -p atalaya-sql -- --ignored --nocapture`).
+#![allow(clippy::print_stdout, reason = "printing is all it does")]
 
 use std::hint::black_box;
 use std::time::Instant;
