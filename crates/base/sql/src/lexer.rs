@@ -78,8 +78,14 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next token; at the end [`Kind::End`], again and again.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn next(&mut self) -> Token {
+        self.read()
+    }
+
+    /// As [`Self::next`], for the one loop that reads everything: there it is made part of it.
+    #[inline(always)]
+    pub(crate) fn read(&mut self) -> Token {
         self.skip_space();
         let start = self.at;
         let mut form = Form::Plain;

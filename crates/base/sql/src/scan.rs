@@ -45,7 +45,7 @@ struct Scan<'a> {
 impl Scan<'_> {
     fn run(&mut self) {
         loop {
-            let token = self.lexer.next();
+            let token = self.lexer.read();
             match token.kind {
                 Kind::End => return self.finish(),
                 Kind::Semicolon => {
