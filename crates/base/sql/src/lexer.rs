@@ -273,6 +273,7 @@ fn goes_on_in_word(byte: u8) -> bool {
 }
 
 /// One look instead of five comparisons: most bytes of a text are letters.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the crate is compiled, where it cannot fail unnoticed")]
 static GOES_ON: [bool; 256] = {
     let mut goes_on = [false; 256];
     let mut byte = 0;
