@@ -10,7 +10,7 @@ use atalaya_nats::JetStream;
 use tokio::sync::watch;
 
 use super::child::Relaying;
-use super::orders::{assert_all_once_in_order, at_work, quick, server, stream, until, waiting, write};
+use super::orders::{assert_all_once_in_order, at_work, event, quick, server, stream, until, waiting, write};
 use crate::ground::{Ground, number};
 
 const ORDERS: u64 = 8;
@@ -165,6 +165,26 @@ async fn what_a_relay_has_in_hand_is_told_while_it_has_it(ground: &Ground) {
     until(async || relay.status().in_hand == InHand::default()).await;
     assert_eq!((relay.status().failures, most.messages), (0, 7));
     relay.stop().await;
+}
+
+/// Few bytes when it is written, and as many digits when a jsonb is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payload_that_comes_out_larger_than_it_went_in_is_bounded_by_what_comes_out() {
+    const DIGITS: u64 = 4000;
+    let tables = Ground::postgres().tables().await;
+    let outbox = Outbox::open(tables.clone()).await.unwrap();
+    let message = |number: u64| {
+        let payload = format!(r#"{{"number":1e{}}}"#, DIGITS - 1);
+        Message::of(&event(number, &format!("o{number}")), payload).insert().unwrap()
+    };
+    tables.run((1..=ALL).map(message).collect()).await.unwrap();
+    let options = RelayOptions { bytes: 2 * DIGITS, lease: Duration::from_secs(120), ..RelayOptions::default() };
+    let relay = at_work(&outbox, Hand::default(), options);
+    waiting(&outbox, 0).await;
+    let most = relay.status().most_in_hand;
+    relay.stop().await;
+    // The second begins within the bound.
+    assert_eq!((most.messages, most.bytes / DIGITS), (2, 2));
 }
 
 atalaya_sandbox::on_every_backend! {
