@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// What does not get anywhere in this time will not; never reached by a test that passes.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(900);
 const PAGE: usize = 500;
 
 static SERVER: OnceLock<NatsServer> = OnceLock::new();
