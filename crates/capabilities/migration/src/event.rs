@@ -94,6 +94,12 @@ pub enum MigrationEvent {
         /// Why, where it was not asked for.
         reason: Option<String>,
     },
+    /// Another run began, and the journal knew no end of the one before: it was killed, or could not write down its last
+    /// events.
+    RunEndUnknown {
+        /// Which run has no end.
+        run: String,
+    },
     /// Somebody asked the run to end.
     StopAsked {
         /// Who.
@@ -156,6 +162,7 @@ impl MigrationEvent {
             Self::Warned { .. } => "MigrationWarned",
             Self::Reconnected { .. } => "MigrationReconnected",
             Self::RunEnded { .. } => "MigrationRunEnded",
+            Self::RunEndUnknown { .. } => "MigrationRunEndUnknown",
             Self::StopAsked { .. } => "MigrationStopAsked",
             Self::TablesAdded { .. } => "MigrationTablesAdded",
             Self::Proven { .. } => "MigrationProven",
@@ -199,6 +206,7 @@ impl MigrationEvent {
             | Self::PhaseBegan { .. }
             | Self::TableCopied { .. }
             | Self::CaughtUp
+            | Self::RunEndUnknown { .. }
             | Self::StopAsked { .. }
             | Self::Repaired { .. }
             | Self::Unrecorded { .. } => {}
@@ -259,6 +267,7 @@ mod tests {
                 proven,
             ),
             (r#"{"kind":"caught_up"}"#, MigrationEvent::CaughtUp),
+            (r#"{"kind":"run_end_unknown","run":"r1"}"#, MigrationEvent::RunEndUnknown { run: "r1".to_owned() }),
         ];
         for (text, event) in golden {
             assert_eq!(serde_json::to_string(&event).unwrap(), text);

@@ -13,7 +13,7 @@ use rand::RngExt;
 use crate::definition::{BEGIN, KIND, REMOVE, definition};
 use crate::operation::{Operation, saga_of};
 use crate::standing::{Standing, Standings};
-use crate::{Engine, Error, Idle, Known, Subject};
+use crate::{Engine, Error, Idle, Known, MigrationEvent, Subject};
 
 /// How long a process that was killed keeps what it was doing; the target's own lock keeps two apart besides.
 const LEASE: Duration = Duration::from_secs(5);
@@ -143,6 +143,23 @@ impl Migrations {
                 standing.filter(|standing| standing.ended.is_none()).map(|found| self.operation(found.id)).transpose()
             }
         }
+    }
+
+    /// Writes down that a run begins; before it, where the journal has no end of the run before, that there is none. Of what
+    /// that run said last, more may be missing: nobody is left who has counted it.
+    ///
+    /// # Errors
+    /// When the journal or the table does not answer.
+    pub async fn run_begins(
+        &self,
+        operation: &Operation,
+        subject: &Subject,
+        began: MigrationEvent,
+    ) -> Result<(), Error> {
+        let standing = self.standings().await?.newest(subject).await?.filter(|standing| standing.id == *operation.id());
+        let last = standing.and_then(|standing| standing.last_run).filter(|run| run.ended_at_us.is_none());
+        let unended = last.map(|run| MigrationEvent::RunEndUnknown { run: run.id });
+        operation.note(&unended.into_iter().chain([began]).collect::<Vec<_>>()).await
     }
 
     /// The table of migrations, brought up to the journal's end.

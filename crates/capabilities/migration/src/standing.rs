@@ -22,7 +22,7 @@ const COLUMNS: &str = "id text PRIMARY KEY, name text NOT NULL, source text NOT 
 const READ: &str =
     "id, source, target, started_at_us, step, way, ended, ended_at_us, reason, phase, tables_copied, runs,
     run_began_at_us, run_by, run_host, run_process, run_version, run_ended_at_us, run_outcome, run_reason, proven_at_us,
-    proof_extent, proof_verdict, proof_tables";
+    proof_extent, proof_verdict, proof_tables, run_id";
 /// How often a turn is tried that others take, too.
 const TURNS_LOST: u32 = 50;
 const LOST_PAUSE: Duration = Duration::from_millis(20);
@@ -77,6 +77,8 @@ pub struct LastProof {
 /// The run that began last, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LastRun {
+    /// Which one.
+    pub id: String,
     /// When it began.
     pub began_at_us: i64,
     /// Who started it.
@@ -144,6 +146,7 @@ fn read(row: &Row) -> Result<Standing, Error> {
     let last_run = match number(12) {
         None => None,
         Some(began_at_us) => Some(LastRun {
+            id: required(text(24))?,
             began_at_us,
             by: required(text(13))?,
             host: required(text(14))?,
@@ -309,6 +312,7 @@ fn of_run(table: &str, id: String, said: MigrationEvent, at_us: Value) -> Vec<St
         | MigrationEvent::SchemaFollowed { .. }
         | MigrationEvent::Warned { .. }
         | MigrationEvent::Reconnected { .. }
+        | MigrationEvent::RunEndUnknown { .. }
         | MigrationEvent::StopAsked { .. }
         | MigrationEvent::TablesAdded { .. }
         | MigrationEvent::Repaired { .. }

@@ -92,6 +92,29 @@ async fn a_journal_that_cannot_be_written_is_told_once_and_what_is_lost_is_count
     assert_eq!(last, MigrationEvent::Unrecorded { events: 2 });
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_that_the_journal_could_not_take_is_told_by_the_next_run() {
+    let ground = Ground::postgres();
+    let migrations = ground.migrations(&Hand::new()).await;
+    let operation = migrations.begin(&subject(), None).await.unwrap();
+    let stream = format!("migration-{}", operation.id());
+    migrations.run_begins(&operation, &subject(), began("r1")).await.unwrap();
+    let recorder = Recorder::start(operation.clone(), |_| {});
+    ground.run_sql("ALTER TABLE atalaya_journal.events RENAME TO away");
+    recorder.close(ended("r1", "stopped", None)).await;
+    ground.run_sql("ALTER TABLE atalaya_journal.away RENAME TO events");
+    assert_eq!(ground.history(&stream).await, ["MigrationRunBegan"]);
+    migrations.run_begins(&operation, &subject(), began("r2")).await.unwrap();
+    operation.note(&[ended("r2", "stopped", None)]).await.unwrap();
+    // This one has an end.
+    migrations.run_begins(&operation, &subject(), began("r3")).await.unwrap();
+    let expected =
+        ["MigrationRunBegan", "MigrationRunEndUnknown", "MigrationRunBegan", "MigrationRunEnded", "MigrationRunBegan"];
+    assert_eq!(ground.history(&stream).await, expected);
+    let standing = migrations.standings().await.unwrap().newest(&subject()).await.unwrap().unwrap();
+    assert_eq!((standing.runs, standing.last_run.unwrap().id.as_str()), (3, "r3"));
+}
+
 atalaya_sandbox::on_every_backend! {
     the_table_says_how_each_one_stands
     what_a_run_says_is_written_beside_it_and_how_far_it_came

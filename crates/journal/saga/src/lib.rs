@@ -45,6 +45,7 @@ mod attempt;
 mod clock;
 mod coordinator;
 mod decide;
+mod decision;
 mod definition;
 mod driver;
 mod error;
@@ -58,6 +59,7 @@ mod stream;
 mod view;
 
 pub use coordinator::{Coordinator, Refused};
+pub use decision::{Decided, Decision};
 pub use definition::{Definition, Retry, Step};
 pub use error::{DefinitionError, Error};
 pub use event::{Answer, Certainty, SagaEvent, Way};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::decision::{Decided, Decision};
 use crate::definition::Step;
 use crate::event::{Answer, Certainty, SagaEvent, Way};
 
@@ -49,8 +50,12 @@ pub enum Phase {
 /// One step's history.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct StepState {
-    /// When its action was first asked for, by the database's clock.
+    /// When its action was first asked for, by the database's clock, or was again since a person had it tried again.
     pub(crate) begun_at_us: Option<i64>,
+    /// When its action was first asked for, whatever came then; for people.
+    pub(crate) first_at_us: Option<i64>,
+    /// When it was last done, refused or undone, or taken for it; for people.
+    pub(crate) settled_at_us: Option<i64>,
     /// Attempts since it was begun, or since a person had it tried again; of its compensation once the saga goes back.
     pub(crate) attempts: u32,
     /// Not to be tried again before.
@@ -87,6 +92,10 @@ pub(crate) struct State {
     pub(crate) outputs: BTreeMap<String, Value>,
     /// Why it went back, for people.
     pub(crate) failure: Option<String>,
+    /// What persons said, in their order, for people.
+    pub(crate) decisions: Vec<Decision>,
+    /// When it ended.
+    pub(crate) ended_at_us: Option<i64>,
 }
 
 impl State {
@@ -107,6 +116,8 @@ impl State {
             steps: BTreeMap::new(),
             outputs: BTreeMap::new(),
             failure: None,
+            decisions: Vec::new(),
+            ended_at_us: None,
         })
     }
 
@@ -137,6 +148,7 @@ impl State {
 
     /// Goes on by one event.
     pub(crate) fn apply(&mut self, event: SagaEvent, at_us: i64) {
+        self.decisions.extend(self.decision(&event, at_us));
         match event {
             SagaEvent::Started { .. } => {}
             SagaEvent::Claimed { owner, epoch, lease_ms } => {
@@ -150,6 +162,7 @@ impl State {
                 // Of an attempt whose owner was lost nobody knows what came.
                 step.doubtful |= way == Way::Forward && step.open;
                 step.begun_at_us.get_or_insert(at_us);
+                step.first_at_us.get_or_insert(at_us);
                 (step.attempts, step.open, step.due_us) = (attempt, true, None);
             }
             SagaEvent::Awaiting { step } => {
@@ -173,7 +186,7 @@ impl State {
             SagaEvent::Undone { step, .. } => {
                 self.heard_at_us = at_us;
                 let step = self.step_mut(&step);
-                (step.undone, step.open) = (true, false);
+                (step.undone, step.open, step.settled_at_us) = (true, false, Some(at_us));
             }
             SagaEvent::Stuck { way, step, reason } => {
                 let of = self.step_mut(&step);
@@ -194,24 +207,43 @@ impl State {
             }
             SagaEvent::SkippedBy { step, .. } => self.skipped(&step, at_us),
             SagaEvent::TurnedBackBy { step, reason, .. } => self.failed(&step, Certainty::Unknown, reason, at_us),
-            SagaEvent::AbandonedBy { .. } => self.phase = Phase::Ended { end: End::Abandoned },
-            SagaEvent::Completed => self.phase = Phase::Ended { end: End::Completed },
-            SagaEvent::Compensated => self.phase = Phase::Ended { end: End::Compensated },
+            SagaEvent::AbandonedBy { .. } => self.ended(End::Abandoned, at_us),
+            SagaEvent::Completed => self.ended(End::Completed, at_us),
+            SagaEvent::Compensated => self.ended(End::Compensated, at_us),
         }
+    }
+
+    /// What a person says with an event, as the saga stands before it.
+    fn decision(&self, event: &SagaEvent, at_us: i64) -> Option<Decision> {
+        let (by, decided, step, reason) = match event {
+            SagaEvent::RetriedBy { by } => {
+                let Phase::Stuck { step, .. } = &self.phase else { return None };
+                (by, Decided::Retry, Some(step), None)
+            }
+            SagaEvent::SkippedBy { step, by, reason } => (by, Decided::Skip, Some(step), Some(reason)),
+            SagaEvent::TurnedBackBy { step, by, reason } => (by, Decided::TurnBack, Some(step), Some(reason)),
+            SagaEvent::AbandonedBy { by, reason } => (by, Decided::Abandon, None, Some(reason)),
+            _ => return None,
+        };
+        Some(Decision { at_us, by: by.clone(), decided, step: step.cloned(), reason: reason.cloned() })
+    }
+
+    fn ended(&mut self, end: End, at_us: i64) {
+        (self.phase, self.ended_at_us) = (Phase::Ended { end }, Some(at_us));
     }
 
     fn done(&mut self, step: &str, output: Value, at_us: i64) {
         self.heard_at_us = at_us;
         self.outputs.insert(step.to_owned(), output);
         let step = self.step_mut(step);
-        (step.done, step.open, step.awaiting) = (true, false, false);
+        (step.done, step.open, step.awaiting, step.settled_at_us) = (true, false, false, Some(at_us));
         (step.refused, step.denied) = (false, false);
     }
 
     fn failed(&mut self, name: &str, certainty: Certainty, reason: String, at_us: i64) {
         self.heard_at_us = at_us;
         let step = self.step_mut(name);
-        (step.open, step.awaiting) = (false, false);
+        (step.open, step.awaiting, step.settled_at_us) = (false, false, Some(at_us));
         // A refusal says nothing of an earlier attempt that may be on its way still.
         step.denied = certainty == Certainty::Refused;
         step.refused = step.denied && !step.doubtful;
@@ -225,7 +257,10 @@ impl State {
         let Phase::Stuck { way, .. } = self.phase else { return };
         match way {
             Way::Forward => self.done(step, Value::Null, at_us),
-            Way::Back => self.step_mut(step).undone = true,
+            Way::Back => {
+                let step = self.step_mut(step);
+                (step.undone, step.settled_at_us) = (true, Some(at_us));
+            }
         }
         self.phase = Phase::Going { way };
     }

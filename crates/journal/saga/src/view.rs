@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::SagaId;
+use crate::decision::Decision;
 use crate::definition::Definition;
 use crate::state::{Phase, State};
 
@@ -28,6 +29,10 @@ pub struct View {
     pub owner: Option<String>,
     /// When it was started, in microseconds since 1970 UTC.
     pub started_at_us: i64,
+    /// When it ended.
+    pub ended_at_us: Option<i64>,
+    /// What persons decided about it, in their order.
+    pub decisions: Vec<Decision>,
     /// Its steps in their order, or by name where the revision is not known.
     pub steps: Vec<StepView>,
 }
@@ -41,6 +46,10 @@ pub struct StepView {
     pub state: StepPhase,
     /// Attempts on the way that the saga goes.
     pub attempts: u32,
+    /// When it was first asked for, in microseconds since 1970 UTC by the journal's clock.
+    pub begun_at_us: Option<i64>,
+    /// When it became what it is, where it is done, refused or undone.
+    pub settled_at_us: Option<i64>,
 }
 
 /// What became of a step.
@@ -79,7 +88,9 @@ impl View {
                 of if of.begun_at_us.is_some() => StepPhase::Begun,
                 _ => StepPhase::Open,
             };
-            StepView { name, state: phase, attempts: of.attempts }
+            let is_settled = matches!(phase, StepPhase::Done | StepPhase::Refused | StepPhase::Undone);
+            let settled_at_us = of.settled_at_us.filter(|_| is_settled);
+            StepView { name, state: phase, attempts: of.attempts, begun_at_us: of.first_at_us, settled_at_us }
         };
         Self {
             id: id.clone(),
@@ -91,6 +102,8 @@ impl View {
             failure: state.failure.clone(),
             owner: state.owner.clone(),
             started_at_us: state.started_at_us,
+            ended_at_us: state.ended_at_us,
+            decisions: state.decisions.clone(),
             steps: names.into_iter().map(step).collect(),
         }
     }

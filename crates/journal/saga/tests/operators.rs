@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use atalaya_eventstore::{Append, EventType, Expected, NewEvent, Position};
 use atalaya_saga::{
-    Answer, Definition, End, Error, Listed, Outcome, Phase, Progress, Sagas, Step, StepContext, StepError, Undone,
+    Answer, Decided, Definition, End, Error, Listed, Outcome, Phase, Progress, Sagas, Step, StepContext, StepError,
+    StepPhase, Undone,
 };
 use serde_json::json;
 
@@ -55,6 +56,38 @@ async fn a_step_that_is_skipped_with_a_reason_counts_as_undone(ground: &Ground) 
     sagas.skip(&id, "ann", "undone by hand").await.unwrap();
     assert_eq!(sagas.drive_to_end(&id).await.unwrap(), Phase::Ended { end: End::Compensated });
     assert!(target.has("bad/z/undo"));
+}
+
+async fn who_decided_what_and_when_is_shown_with_the_times_of_the_steps(ground: &Ground) {
+    let target = Target::at(&ground.target_folder());
+    let sagas = broken_undo(ground, &target, &Arc::new(AtomicBool::new(false))).await;
+    let id = start(&sagas, "order", "bad").await;
+    assert!(matches!(sagas.drive_to_end(&id).await.unwrap(), Phase::Stuck { .. }));
+    let stuck = sagas.show(&id).await.unwrap();
+    assert!(stuck.decisions.is_empty() && stuck.ended_at_us.is_none());
+    sagas.retry(&id, "ann").await.unwrap();
+    assert!(matches!(sagas.drive_to_end(&id).await.unwrap(), Phase::Stuck { .. }));
+    sagas.skip(&id, "ben", "undone by hand").await.unwrap();
+    sagas.drive_to_end(&id).await.unwrap();
+    let view = sagas.show(&id).await.unwrap();
+    let said: Vec<_> = view
+        .decisions
+        .iter()
+        .map(|said| (said.decided, said.by.as_str(), said.step.as_deref(), said.reason.as_deref()))
+        .collect();
+    let expected =
+        [(Decided::Retry, "ann", Some("a"), None), (Decided::Skip, "ben", Some("a"), Some("undone by hand"))];
+    assert_eq!(said, expected);
+    let ended = view.ended_at_us.unwrap();
+    let mut times = vec![view.started_at_us];
+    times.extend(view.steps.iter().map(|step| step.begun_at_us.unwrap()));
+    times.extend(view.decisions.iter().map(|said| said.at_us));
+    times.push(ended);
+    assert!(times.is_sorted(), "{times:?}");
+    for (step, state) in view.steps.iter().zip([StepPhase::Undone, StepPhase::Undone, StepPhase::Refused]) {
+        assert_eq!(step.state, state);
+        assert!(step.begun_at_us <= step.settled_at_us && step.settled_at_us <= Some(ended), "{step:?}");
+    }
 }
 
 async fn one_that_is_given_up_stays_as_it_is(ground: &Ground) {
@@ -134,6 +167,7 @@ atalaya_sandbox::on_every_backend! {
     one_that_is_stuck_leaves_others_alone_and_goes_on_when_it_is_told_to
     a_step_that_is_skipped_with_a_reason_counts_as_undone
     one_that_is_given_up_stays_as_it_is
+    who_decided_what_and_when_is_shown_with_the_times_of_the_steps
     one_that_waits_for_an_answer_is_turned_back_and_all_before_it_undone
     an_answer_that_has_come_is_not_turned_back
     they_are_listed_in_the_order_in_which_they_were_started

@@ -137,6 +137,19 @@ fn an_interrupted_run_says_so_in_the_journal() {
 }
 
 #[test]
+fn a_run_that_was_killed_is_told_by_the_next_one() {
+    let shop = shop();
+    let running = shop.follow(&[]);
+    signal(running.pid(), Signal::SIGKILL);
+    running.wait();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    let happened = types(&shop, &format!("migration-{}", saga(&shop)["id"].as_str().unwrap()));
+    let runs: Vec<&str> = happened.iter().map(String::as_str).filter(|name| name.starts_with("MigrationRun")).collect();
+    let expected = ["MigrationRunBegan", "MigrationRunEndUnknown", "MigrationRunBegan", "MigrationRunEnded"];
+    assert_eq!(runs, expected);
+}
+
+#[test]
 fn a_move_goes_on_with_another_journal_where_its_own_is_lost() {
     let shop = shop();
     shop.done("start", &["--stop-when", "caught-up"]);

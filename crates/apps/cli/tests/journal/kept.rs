@@ -25,6 +25,16 @@ fn a_move_is_a_saga_from_its_first_run_to_its_proven_end() {
 
     let saga = saga(&shop);
     assert_eq!((&saga["id"], &saga["end"]), (&id.as_str().into(), &"completed".into()), "{saga}");
+    assert!(saga["started_at_us"].as_i64() < saga["ended_at_us"].as_i64(), "{saga}");
+    let shown = answer(&shop, &["sagas", "show", &id]);
+    for step in shown["steps"].as_array().unwrap() {
+        assert!(step["begun_at_us"].as_i64() <= step["settled_at_us"].as_i64(), "{step}");
+    }
+    let who = shown["answered_by"]["follow"].as_str().unwrap();
+    let text = journal(&shop, &["sagas", "show", &id]).stdout;
+    let follow = text.lines().find(|line| line.trim_start().starts_with("follow ")).unwrap();
+    assert!(follow.contains(" UTC to ") && follow.ends_with(&format!(" UTC, by {who}")), "{text}");
+    assert!(text.lines().next().unwrap().contains(": completed at "), "{text}");
     let happened = types(&shop, &format!("migration-{id}"));
     let count = |name: &str| happened.iter().filter(|each| *each == name).count();
     assert_eq!((count("MigrationRunBegan"), count("MigrationRunEnded")), (2, 2), "{happened:?}");
@@ -61,6 +71,12 @@ fn an_aborted_move_is_compensated_and_the_targets_rows_stay() {
     assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM item").unwrap(), "500");
     let text = journal(&shop, &["sagas", "--all"]).stdout;
     assert!(text.contains("compensated"), "{text}");
+    let id = saga["id"].as_str().unwrap();
+    let decided = &answer(&shop, &["sagas", "show", id])["decisions"][0];
+    assert_eq!((&decided["decided"], &decided["step"]), (&"turn_back".into(), &"follow".into()), "{decided}");
+    let text = journal(&shop, &["sagas", "show", id]).stdout;
+    let who = decided["by"].as_str().unwrap();
+    assert!(text.contains(&format!(" UTC  {who} had it go back at follow: `atalaya migrate abort`")), "{text}");
     assert_eq!(journal(&shop, &["sagas"]).stdout, "none\n");
     let repeated = shop.done("abort", &[]);
     assert!(repeated.contains("removed 0 slots"), "{repeated}");

@@ -96,3 +96,33 @@ fn exports_find_a_journal_that_was_put_back_and_only_the_right_key_is_believed()
     let ran = journal(&shop, &["verify", "--against", folder, "--key", &other]);
     assert!(ran.code == Some(3) && ran.stderr.contains("not signed"), "{ran:?}");
 }
+
+/// As the documentation of the journal says.
+#[test]
+fn another_key_goes_on_in_the_same_folder_and_old_checkpoints_are_believed_by_the_old_one() {
+    let shop = moved();
+    let apart = tempfile::tempdir().unwrap();
+    let folders = ["audit", "audit-2"].map(|name| apart.path().join(name));
+    folders.iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
+    let [folder, other_folder] = folders.each_ref().map(|folder| folder.to_str().unwrap());
+    let files = ["old.key", "new.key"].map(|name| apart.path().join(name));
+    let [old, new] = files.each_ref().map(|file| file.to_str().unwrap());
+    let [old_public, new_public] =
+        [old, new].map(|key| answer(&shop, &["key", key])["public_key"].as_str().unwrap().to_owned());
+    let export = |to: &str, key: &str| answer(&shop, &["export", "--to", to, "--key", key])["written"].clone();
+    assert_eq!(export(folder, old), true);
+    // Nothing to sign, nothing signed twice.
+    assert_eq!(export(folder, new), false);
+    shop.done("start", &["--stop-when", "caught-up"]);
+    assert_eq!(export(folder, new), true);
+
+    let both = ["verify", "--against", folder, "--key", &old_public, "--key", &new_public];
+    assert_eq!(answer(&shop, &both)["verdict"], "intact");
+    for key in [&old_public, &new_public] {
+        let ran = journal(&shop, &["verify", "--against", folder, "--key", key]);
+        assert!(ran.code == Some(3) && ran.stderr.contains("not signed"), "{ran:?}");
+    }
+    // A folder of its own needs none but its own.
+    assert_eq!(export(other_folder, new), true);
+    assert_eq!(answer(&shop, &["verify", "--against", other_folder, "--key", &new_public])["verdict"], "intact");
+}

@@ -14,16 +14,25 @@ const REASON_BYTES: usize = 500;
 
 /// The first messages whose keys are not held, by key and in order; one of them may go beyond `bytes`.
 pub(super) async fn read(tables: &Tables, rows: u32, bytes: u64) -> Result<Vec<Vec<Message>>, OutboxError> {
+    // What a message was written with says where the first ones end, without a look at any payload. The database may give
+    // more than it was given (`1e99` of a jsonb is a hundred digits), so it looks at those again before it sends them.
     let sql = "
-        SELECT CAST(o.id AS text), o.aggregatetype, o.aggregateid, o.type, CAST(o.payload AS text), o.position, o.part
-          FROM (SELECT position, part, bytes, CAST(sum(bytes) OVER (ORDER BY position, part) AS bigint) AS total
-                  FROM (SELECT position, part, bytes FROM outbox AS w
-                         WHERE NOT EXISTS (SELECT 1 FROM outbox AS h WHERE h.held IS NOT NULL
-                                              AND h.aggregatetype = w.aggregatetype AND h.aggregateid = w.aggregateid)
-                         ORDER BY position, part LIMIT $1) AS first) AS summed
-          JOIN outbox AS o ON o.position = summed.position AND o.part = summed.part
-         WHERE summed.total - summed.bytes < $2
-         ORDER BY o.position, o.part";
+        SELECT id, aggregatetype, aggregateid, type, payload, position, part
+          FROM (SELECT given.*, octet_length(payload) AS length,
+                       CAST(sum(octet_length(payload)) OVER (ORDER BY position, part) AS bigint) AS through
+                  FROM (SELECT CAST(o.id AS text) AS id, o.aggregatetype, o.aggregateid, o.type,
+                               CAST(o.payload AS text) AS payload, o.position, o.part
+                          FROM (SELECT position, part, bytes,
+                                       CAST(sum(bytes) OVER (ORDER BY position, part) AS bigint) AS total
+                                  FROM (SELECT position, part, bytes FROM outbox AS w
+                                         WHERE NOT EXISTS (SELECT 1 FROM outbox AS h WHERE h.held IS NOT NULL
+                                                              AND h.aggregatetype = w.aggregatetype
+                                                              AND h.aggregateid = w.aggregateid)
+                                         ORDER BY position, part LIMIT $1) AS first) AS summed
+                          JOIN outbox AS o ON o.position = summed.position AND o.part = summed.part
+                         WHERE summed.total - summed.bytes < $2) AS given) AS measured
+         WHERE through - length < $2
+         ORDER BY position, part";
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
     // With bounds of nothing it would get nowhere.
     let values = vec![Value::Integer(i64::from(rows.max(1))), Value::Integer(bytes.max(1))];

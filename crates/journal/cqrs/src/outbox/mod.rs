@@ -11,8 +11,9 @@
 //!   one projection: two projections do not wait for each other.
 //! - **One relay at a time**, by a lease of the database's clock that is checked in the transaction of every deletion. One
 //!   that was frozen for longer than its lease deletes nothing, and begins to publish nothing more.
-//! - **A broker that is away costs rows, not memory**: attempts come at growing intervals up to a limit, and
-//!   [`Outbox::status`] tells how much waits and since when.
+//! - **A broker that is away costs rows, not memory**: attempts come at growing intervals up to a limit, for as long as it
+//!   takes. [`Outbox::status`] tells how much waits and since when, [`Relay::status`] how often the broker was asked in vain
+//!   and what is in memory.
 //! - **Rows are read in the order of their positions**: a key with a long backlog is waited for by those that come after it.
 //! - **What the broker refuses for good holds its own key alone**, until somebody releases or drops it.
 //!
@@ -70,9 +71,11 @@ mod batch;
 mod broker;
 mod error;
 mod held;
+mod in_hand;
 mod lease;
 mod message;
 mod nats;
+mod pauses;
 mod relay;
 mod round;
 mod table;
@@ -80,6 +83,7 @@ mod table;
 pub use broker::{Broker, PublishError};
 pub use error::OutboxError;
 pub use held::Held;
+pub use in_hand::{InHand, RelayStatus};
 pub use message::Message;
 pub use relay::{Relay, RelayOptions};
 pub use table::{Outbox, Status};

@@ -6,9 +6,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::in_hand::Counted;
 use super::lease::Lease;
+use super::pauses::Pauses;
 use super::round::{Published, Round};
-use super::{Broker, Outbox, OutboxError, batch};
+use super::{Broker, Outbox, OutboxError, RelayStatus, batch};
 
 /// How often a relay looks whether another one is gone.
 const LOOK: Duration = Duration::from_secs(1);
@@ -28,7 +30,7 @@ pub struct RelayOptions {
     pub publish_limit: Duration,
     /// The pause after a first failure of the broker; it doubles with each further one.
     pub backoff: Duration,
-    /// The longest such pause.
+    /// The longest such pause, also where `backoff` is longer; there is always another attempt after it.
     pub backoff_max: Duration,
     /// Between two looks at an empty table.
     pub idle: Duration,
@@ -68,13 +70,20 @@ pub struct Relay<B> {
     broker: B,
     options: RelayOptions,
     owner: String,
+    counted: Counted,
 }
 
 impl<B: Broker> Relay<B> {
     /// A relay that has not begun.
     #[must_use]
     pub fn new(outbox: Outbox, broker: B, options: RelayOptions) -> Self {
-        Self { outbox, broker, options, owner: Uuid::new_v4().to_string() }
+        Self { outbox, broker, options, owner: Uuid::new_v4().to_string(), counted: Counted::default() }
+    }
+
+    /// How it stands, for a gauge or an alarm.
+    #[must_use]
+    pub fn status(&self) -> RelayStatus {
+        self.counted.status()
     }
 
     /// Relays until `stop` becomes true or its sender is gone; what is under way then is settled, and the next relay may
@@ -84,19 +93,20 @@ impl<B: Broker> Relay<B> {
     /// When the database does not answer.
     pub async fn run(&self, mut stop: watch::Receiver<bool>) -> Result<(), OutboxError> {
         let mut lease = None;
-        let mut backoff = self.options.backoff;
+        let mut pauses = Pauses::new(self.options.backoff, self.options.backoff_max);
         loop {
             let pause = match self.turn(&mut lease, &stop).await? {
                 Turn::GoneOn => {
-                    backoff = self.options.backoff;
+                    pauses.start_over();
                     Duration::ZERO
                 }
                 Turn::Empty => self.options.idle,
                 Turn::Elsewhere => LOOK.min(self.options.lease / 4),
                 Turn::Unavailable { after_some } => {
-                    let pause = if after_some { self.options.backoff } else { backoff };
-                    backoff = (pause * 2).min(self.options.backoff_max);
-                    pause
+                    if after_some {
+                        pauses.start_over();
+                    }
+                    pauses.after_failure()
                 }
             };
             tokio::select! {
@@ -119,6 +129,7 @@ impl<B: Broker> Relay<B> {
             *held = Some(lease);
             return Ok(Turn::Empty);
         }
+        let _in_hand = self.counted.take(&queues);
         let round = Round {
             lease: &lease,
             stop,
@@ -127,6 +138,13 @@ impl<B: Broker> Relay<B> {
             halted: AtomicBool::new(false),
         };
         let published = round.publish(&self.broker, queues).await;
+        let after_some = published.has_answer();
+        if after_some {
+            self.counted.answered();
+        }
+        if published.unavailable.is_some() {
+            self.counted.failed();
+        }
         if !settle(&mut lease, &self.outbox, &published).await? {
             tracing::warn!("the outbox's lease was lost: another relay publishes the same messages again");
             return Ok(Turn::Elsewhere);
@@ -134,7 +152,7 @@ impl<B: Broker> Relay<B> {
         *held = Some(lease);
         let Some(reason) = published.unavailable else { return Ok(Turn::GoneOn) };
         tracing::warn!(reason, acknowledged = published.acknowledged.len(), "the broker is not available");
-        Ok(Turn::Unavailable { after_some: !published.acknowledged.is_empty() })
+        Ok(Turn::Unavailable { after_some })
     }
 
     /// The lease, with enough of it left for a round.

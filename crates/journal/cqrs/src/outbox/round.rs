@@ -23,6 +23,13 @@ pub(super) struct Published {
     pub(super) unavailable: Option<String>,
 }
 
+impl Published {
+    /// Whether the broker has said anything about a message.
+    pub(super) fn has_answer(&self) -> bool {
+        !self.acknowledged.is_empty() || !self.refused.is_empty()
+    }
+}
+
 /// What ends a round before its messages do.
 pub(super) struct Round<'a> {
     pub(super) lease: &'a Lease,

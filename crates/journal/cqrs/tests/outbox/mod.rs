@@ -2,6 +2,8 @@
 
 mod acknowledgements;
 mod child;
+mod day;
+mod measured;
 mod orders;
 mod outages;
 mod refused;

@@ -1,11 +1,11 @@
 //! Orders whose messages are numbered, and what a stream has of them.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use atalaya_cqrs::outbox::{Broker, Message, Outbox, OutboxError, Relay, RelayOptions};
+use atalaya_cqrs::outbox::{Broker, Message, Outbox, OutboxError, Relay, RelayOptions, RelayStatus};
 use atalaya_eventstore::{AppendId, Event, EventId, EventType, Position, StreamName, Tables};
 use atalaya_nats::{JetStream, Options};
 use atalaya_sandbox::NatsServer;
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// What does not get anywhere in this time will not; never reached by a test that passes.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(900);
 const PAGE: usize = 500;
 
 static SERVER: OnceLock<NatsServer> = OnceLock::new();
@@ -117,15 +117,22 @@ pub(super) async fn until(condition: impl AsyncFn() -> bool) {
 pub(super) struct AtWork {
     stop: watch::Sender<bool>,
     task: JoinHandle<Result<(), OutboxError>>,
+    status: Box<dyn Fn() -> RelayStatus + Send + Sync>,
 }
 
 pub(super) fn at_work(outbox: &Outbox, broker: impl Broker, options: RelayOptions) -> AtWork {
-    let relay = Relay::new(outbox.clone(), broker, options);
+    let relay = Arc::new(Relay::new(outbox.clone(), broker, options));
     let (stop, stopped) = watch::channel(false);
-    AtWork { stop, task: tokio::spawn(async move { relay.run(stopped).await }) }
+    let asked = Arc::clone(&relay);
+    let task = tokio::spawn(async move { relay.run(stopped).await });
+    AtWork { stop, task, status: Box::new(move || asked.status()) }
 }
 
 impl AtWork {
+    pub(super) fn status(&self) -> RelayStatus {
+        (self.status)()
+    }
+
     pub(super) async fn stop(self) {
         self.stop.send(true).unwrap();
         self.task.await.unwrap().unwrap();

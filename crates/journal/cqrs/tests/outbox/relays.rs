@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use atalaya_cqrs::outbox::{Broker, Message, Outbox, PublishError, RelayOptions};
+use atalaya_cqrs::outbox::{Broker, InHand, Message, Outbox, PublishError, RelayOptions};
+use atalaya_eventstore::Dialect;
 use atalaya_nats::JetStream;
+use tokio::sync::watch;
 
 use super::child::Relaying;
-use super::orders::{assert_all_once_in_order, at_work, quick, server, stream, until, waiting, write};
+use super::orders::{assert_all_once_in_order, at_work, event, quick, server, stream, until, waiting, write};
 use crate::ground::{Ground, number};
 
 const ORDERS: u64 = 8;
@@ -135,8 +137,59 @@ async fn what_a_relay_has_in_hand_is_bounded_by_rows_bytes_and_keys(ground: &Gro
     }
 }
 
+/// Takes nothing before it is opened.
+struct Closed(watch::Receiver<bool>);
+
+impl Broker for Closed {
+    async fn publish(&self, _: &Message) -> Result<(), PublishError> {
+        let opened = self.0.clone().wait_for(|open| *open).await.is_ok();
+        if opened { Ok(()) } else { Err(PublishError::Unavailable("closed for good".to_owned())) }
+    }
+}
+
+async fn what_a_relay_has_in_hand_is_told_while_it_has_it(ground: &Ground) {
+    let tables = ground.tables().await;
+    let outbox = Outbox::open(tables.clone()).await.unwrap();
+    write(&tables, ORDERS, 1..=NUMBERS).await;
+    let (open, opened) = watch::channel(false);
+    // Longer than a busy machine takes, so that no limit comes first.
+    let lease = Duration::from_secs(400);
+    let options = RelayOptions { rows: 7, lease, publish_limit: lease, ..RelayOptions::default() };
+    let relay = at_work(&outbox, Closed(opened), options);
+    until(async || relay.status().in_hand.messages == 7).await;
+    // A payload has 12 bytes, and 13 as a jsonb says it.
+    assert_eq!(relay.status().in_hand.bytes / 7, 12 + u64::from(tables.dialect() == Dialect::Postgres));
+    open.send(true).unwrap();
+    waiting(&outbox, 0).await;
+    let most = relay.status().most_in_hand;
+    until(async || relay.status().in_hand == InHand::default()).await;
+    assert_eq!((relay.status().failures, most.messages), (0, 7));
+    relay.stop().await;
+}
+
+/// Few bytes when it is written, and as many digits when a jsonb is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payload_that_comes_out_larger_than_it_went_in_is_bounded_by_what_comes_out() {
+    const DIGITS: u64 = 4000;
+    let tables = Ground::postgres().tables().await;
+    let outbox = Outbox::open(tables.clone()).await.unwrap();
+    let message = |number: u64| {
+        let payload = format!(r#"{{"number":1e{}}}"#, DIGITS - 1);
+        Message::of(&event(number, &format!("o{number}")), payload).insert().unwrap()
+    };
+    tables.run((1..=ALL).map(message).collect()).await.unwrap();
+    let options = RelayOptions { bytes: 2 * DIGITS, lease: Duration::from_secs(120), ..RelayOptions::default() };
+    let relay = at_work(&outbox, Hand::default(), options);
+    waiting(&outbox, 0).await;
+    let most = relay.status().most_in_hand;
+    relay.stop().await;
+    // The second begins within the bound.
+    assert_eq!((most.messages, most.bytes / DIGITS), (2, 2));
+}
+
 atalaya_sandbox::on_every_backend! {
     what_a_relay_has_in_hand_is_bounded_by_rows_bytes_and_keys
+    what_a_relay_has_in_hand_is_told_while_it_has_it
     a_relay_killed_between_publishing_and_deleting_loses_and_doubles_nothing
     a_relay_frozen_for_longer_than_its_lease_deletes_nothing
     of_two_relays_one_publishes_and_the_other_goes_on_after_it

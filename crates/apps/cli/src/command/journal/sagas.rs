@@ -1,12 +1,14 @@
 //! `atalaya journal sagas`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use atalaya_eventstore::Position;
+use atalaya_eventstore::{Position, Read, Store};
 use atalaya_migration::open_sagas;
-use atalaya_saga::{End, Listed, Phase, SagaId, Sagas, StepPhase, View, Way};
+use atalaya_saga::{Answer, Decided, Decision, End, Listed, Phase, SagaEvent, SagaId, Sagas, StepPhase, View, Way};
 use serde_json::{Value, json};
 
+use super::shown::plain;
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::journal::{Journal, Who, when};
@@ -42,7 +44,7 @@ pub(crate) struct SagasArguments {
 /// What is to be done about one.
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Show one with its steps.
+    /// Show one with its steps, when they were done, and who decided what.
     Show {
         /// Its identity.
         id: String,
@@ -53,16 +55,16 @@ enum Verb {
         id: String,
     },
     /// Take the step that it is stuck at for done, or for undone on the way back.
-    Skip(Decided),
+    Skip(Reasoned),
     /// Have it go back.
-    TurnBack(Decided),
+    TurnBack(Reasoned),
     /// Give it up as it is: nothing more is done or undone.
-    Abandon(Decided),
+    Abandon(Reasoned),
 }
 
 /// A decision with its reason.
 #[derive(Debug, clap::Args)]
-struct Decided {
+struct Reasoned {
     /// Its identity.
     id: String,
     /// Why, for those who read the journal.
@@ -76,7 +78,7 @@ pub(crate) fn run(arguments: &SagasArguments, context: &Context) -> Result<u8, F
         let sagas = open_sagas(journal.store.clone())?;
         let done = match &arguments.verb {
             None => list(&sagas, arguments, context).await,
-            Some(verb) => decide(&sagas, verb, context).await,
+            Some(verb) => decide(&sagas, &journal.store, verb, context).await,
         };
         journal.close().await;
         done
@@ -113,12 +115,12 @@ async fn list(sagas: &Sagas, arguments: &SagasArguments, context: &Context) -> R
     Ok(exit::DONE)
 }
 
-async fn decide(sagas: &Sagas, verb: &Verb, context: &Context) -> Result<u8, Failure> {
+async fn decide(sagas: &Sagas, store: &Store, verb: &Verb, context: &Context) -> Result<u8, Failure> {
     let (Verb::Show { id }
     | Verb::Retry { id }
-    | Verb::Skip(Decided { id, .. })
-    | Verb::TurnBack(Decided { id, .. })
-    | Verb::Abandon(Decided { id, .. })) = verb;
+    | Verb::Skip(Reasoned { id, .. })
+    | Verb::TurnBack(Reasoned { id, .. })
+    | Verb::Abandon(Reasoned { id, .. })) = verb;
     let id = SagaId::new(id).map_err(|error| Failure::new(exit::USAGE, &error, None))?;
     let by = Who::runs().by;
     let view = sagas.show(&id).await?;
@@ -140,19 +142,64 @@ async fn decide(sagas: &Sagas, verb: &Verb, context: &Context) -> Result<u8, Fai
         Verb::Abandon(decided) => sagas.abandon(&id, &by, &decided.reason).await?,
     }
     let view = sagas.show(&id).await?;
-    let mut text = line(&view);
+    let answered_by = answered_by(store, &id).await?;
+    let mut json = json!(view);
+    if let Some(members) = json.as_object_mut() {
+        members.insert("version".to_owned(), 1.into());
+        members.insert("answered_by".to_owned(), json!(answered_by));
+    }
+    context.print(&in_full(&view, &answered_by), &json);
+    Ok(exit::DONE)
+}
+
+/// Who brought the answers that steps had awaited, by the steps' names, where the answers say so: of a migration, who has
+/// finished it.
+async fn answered_by(store: &Store, id: &SagaId) -> Result<BTreeMap<String, String>, Failure> {
+    let mut answered_by = BTreeMap::new();
+    let mut pages = store.pages(Read::stream_from(id.stream().clone(), 1, PAGE));
+    while let Some(events) = pages.next().await? {
+        for (_, said) in events.iter().filter_map(SagaEvent::read) {
+            if let SagaEvent::Signalled { step, answer: Answer::Done { output } } = said
+                && let Some(by) = output.get("by").and_then(Value::as_str)
+            {
+                answered_by.entry(step).or_insert_with(|| by.to_owned());
+            }
+        }
+    }
+    Ok(answered_by)
+}
+
+/// One with its steps, and who decided what.
+fn in_full(view: &View, answered_by: &BTreeMap<String, String>) -> String {
+    let mut text = line(view);
+    let width = view.steps.iter().map(|step| step.name.chars().count()).max().unwrap_or_default();
     for step in &view.steps {
-        let _infallible = write!(text, "\n  {:<10}{}", step.name, word(step.state));
+        let _infallible = write!(text, "\n  {:<width$}  {:<9}", step.name, word(step.state));
+        match (step.begun_at_us.map(when), step.settled_at_us.map(when)) {
+            (Some(begun), Some(settled)) => text.push_str(&format!("  {begun} to {settled}")),
+            (Some(begun), None) => text.push_str(&format!("  since {begun}")),
+            (None, Some(settled)) => text.push_str(&format!("  {settled}")),
+            (None, None) => {}
+        }
+        if let Some(by) = answered_by.get(&step.name) {
+            text.push_str(&format!(", by {}", plain(by)));
+        }
         if step.attempts > 1 {
             let _infallible = write!(text, ", {} attempts", step.attempts);
         }
     }
-    let mut json = json!(view);
-    if let Some(members) = json.as_object_mut() {
-        members.insert("version".to_owned(), 1.into());
+    for Decision { at_us, by, decided, step, reason } in &view.decisions {
+        let step = step.as_deref().unwrap_or_default();
+        let said = match decided {
+            Decided::Retry => format!("had {step} tried again"),
+            Decided::Skip => format!("took {step} for done"),
+            Decided::TurnBack => format!("had it go back at {step}"),
+            Decided::Abandon => "gave it up".to_owned(),
+        };
+        let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {}", plain(reason)));
+        text.push_str(&format!("\n  {}  {} {said}{reason}", when(*at_us), plain(by)));
     }
-    context.print(&text, &json);
-    Ok(exit::DONE)
+    text.trim_end().to_owned()
 }
 
 fn line(view: &View) -> String {
@@ -161,12 +208,17 @@ fn line(view: &View) -> String {
     let phase = match &view.phase {
         Phase::Going { way: Way::Forward } => format!("goes on{step}"),
         Phase::Going { way: Way::Back } => "goes back".to_owned(),
-        Phase::Stuck { step, reason, .. } => format!("STUCK at {step}: {reason}"),
-        Phase::Ended { end: End::Completed } => "completed".to_owned(),
-        Phase::Ended { end: End::Compensated } => "compensated".to_owned(),
-        Phase::Ended { end: End::Abandoned } => "abandoned".to_owned(),
+        Phase::Stuck { step, reason, .. } => format!("STUCK at {step}: {}", plain(reason)),
+        Phase::Ended { end } => {
+            let how = match end {
+                End::Completed => "completed",
+                End::Compensated => "compensated",
+                End::Abandoned => "abandoned",
+            };
+            view.ended_at_us.map_or_else(|| how.to_owned(), |at_us| format!("{how} at {}", when(at_us)))
+        }
     };
-    let failure = view.failure.as_ref().map_or_else(String::new, |failure| format!(" ({failure})"));
+    let failure = view.failure.as_ref().map_or_else(String::new, |failure| format!(" ({})", plain(failure)));
     let known = if view.known { "" } else { ", of a revision that this version does not have" };
     let (kind, started) = (&view.definition, when(view.started_at_us));
     format!("{}  {kind} since {started}: {phase}{failure}{known}", view.id.as_str())

@@ -28,6 +28,11 @@ fn line_of(event: &Event, characters: usize) -> String {
     format!("{position:>6}  {time}  {} {}  {}  {data}", event.stream, event.version, event.event_type)
 }
 
+/// A text of the journal on one line.
+pub(super) fn plain(text: &str) -> String {
+    cut(text, usize::MAX)
+}
+
 /// Control characters would be acted upon by a terminal.
 fn cut(text: &str, characters: usize) -> String {
     let mut shown: String = text.chars().map(|each| if each.is_control() { '\u{b7}' } else { each }).collect();

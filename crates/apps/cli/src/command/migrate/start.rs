@@ -60,12 +60,13 @@ enum Condition {
     CaughtUp,
 }
 
-/// The migration in the journal. One that has begun is past its assessment: its target is no longer empty, and its slot is
+/// The migration in the journal, which says that a run of it begins. One that has begun is past its assessment: its target is no longer empty, and its slot is
 /// there.
 async fn begin(
     arguments: &StartArguments,
     endpoints: &Endpoints,
     context: &Context,
+    run: &str,
 ) -> Result<(Operation, Journal), Failure> {
     let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
     let known = match &status {
@@ -84,7 +85,13 @@ async fn begin(
     Journal::refuse_moved(endpoints, context).await?;
     let journal = Journal::open(context).await?;
     let migrations = Migrations::open(journal.store.clone(), journal.tables.clone(), Arc::new(Idle))?;
-    Ok((migrations.begin(&journal::subject_of(endpoints), known).await?, journal))
+    let subject = journal::subject_of(endpoints);
+    let operation = migrations.begin(&subject, known).await?;
+    let Who { by, host } = Who::runs();
+    let (version, process) = (env!("CARGO_PKG_VERSION").to_owned(), std::process::id());
+    let began = MigrationEvent::RunBegan { run: run.to_owned(), version, host, process, by };
+    migrations.run_begins(&operation, &subject, began).await?;
+    Ok((operation, journal))
 }
 
 /// Runs the migration; the journal has how it began before anything is touched, and how it ended, also by a signal.
@@ -96,14 +103,7 @@ async fn run_recorded(
 ) -> Result<Outcome, Failure> {
     let mut signals = Signals::listen()?;
     let run = format!("{:016x}", rand::rng().random::<u64>());
-    let begun = signals.end(async {
-        let (operation, journal) = begin(arguments, endpoints, context).await?;
-        let Who { by, host } = Who::runs();
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        let (run, process) = (run.clone(), std::process::id());
-        operation.note(&[MigrationEvent::RunBegan { run, version, host, process, by }]).await?;
-        Ok::<_, Failure>((operation, journal))
-    });
+    let begun = signals.end(begin(arguments, endpoints, context, &run));
     let (operation, journal) = begun.await.map_err(|Interrupted| Failure::of_signal())??;
     plan.id = operation.id().clone();
     let output = context.output;
