@@ -29,7 +29,7 @@ pub(crate) struct Size {
     pub(crate) journal_events: usize,
     /// How long writes are followed for the lag.
     pub(crate) lag_seconds: u32,
-    /// How long each run of the gateway's throughput takes.
+    /// How long each run of pgbench through the gateway takes, and of logins.
     pub(crate) gateway_seconds: u16,
     /// Each bulk transfer through the gateway.
     pub(crate) gateway_megabytes: u32,

@@ -126,7 +126,7 @@ impl<S: Read + Write> Client<S> {
 }
 
 /// The bytes of a simple query.
-pub(super) fn query(sql: &str) -> io::Result<BytesMut> {
+fn query(sql: &str) -> io::Result<BytesMut> {
     let mut bytes = BytesMut::new();
     pgwire::query(sql, &mut bytes).map_err(io::Error::other)?;
     Ok(bytes)

@@ -136,7 +136,11 @@ impl Turns {
 
 /// The order of a round.
 pub(super) fn order(round: usize) -> [Way; 3] {
-    if round % 2 == 0 { [Way::Pgbouncer, Way::Direct, Way::Ours] } else { [Way::Ours, Way::Direct, Way::Pgbouncer] }
+    if round.is_multiple_of(2) {
+        [Way::Pgbouncer, Way::Direct, Way::Ours]
+    } else {
+        [Way::Ours, Way::Direct, Way::Pgbouncer]
+    }
 }
 
 #[cfg(test)]
