@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -12,6 +13,8 @@ use crate::memory::Peak;
 
 /// No program measured here takes nearly as long.
 const LIMIT: Duration = Duration::from_secs(1200);
+/// Until a program that listens takes connections.
+const LISTENING_LIMIT: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 const SAID_BYTES: u64 = 4096;
 
@@ -23,11 +26,16 @@ pub(crate) fn time(command: &mut Command) -> Result<Duration, Error> {
     Ok(begun.elapsed())
 }
 
-/// Runs one program; the last line that it wrote.
-pub(crate) fn last_line(command: &mut Command) -> Result<String, Error> {
+/// Runs one program; the end of what it wrote.
+pub(crate) fn said(command: &mut Command) -> Result<String, Error> {
     let mut running = Running::start(command)?;
     running.wait(|| {})?;
-    Ok(running.said().lines().next_back().unwrap_or_default().to_owned())
+    Ok(running.said())
+}
+
+/// Runs one program; the last line that it wrote.
+pub(crate) fn last_line(command: &mut Command) -> Result<String, Error> {
+    Ok(said(command)?.lines().next_back().unwrap_or_default().to_owned())
 }
 
 /// Runs several programs at once; how long it took until the last had ended.
@@ -96,6 +104,30 @@ impl Running {
             return Ok(());
         }
         Err(Error::Failed { program: self.name.clone(), status, said: self.said() })
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it takes connections on a port of loopback.
+    pub(crate) fn wait_for_port(&mut self, port: u16) -> Result<(), Error> {
+        let begun = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            match self.child.try_wait() {
+                Ok(Some(status)) => {
+                    return Err(Error::Failed { program: self.name.clone(), status, said: self.said() });
+                }
+                Ok(None) => {}
+                Err(source) => return Err(Error::Run { program: self.name.clone(), source }),
+            }
+            if begun.elapsed() > LISTENING_LIMIT {
+                return Err(Error::TimedOut { program: self.name.clone(), limit: LISTENING_LIMIT });
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
     }
 
     /// The end of what it wrote.

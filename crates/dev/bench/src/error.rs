@@ -47,6 +47,23 @@ pub(crate) enum Error {
     /// The journal, or the loop beside it.
     #[error("the journal could not be measured")]
     Journal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A client of a server, a pooler or a gateway could not do its work.
+    #[error("a client of {of} could not do its work")]
+    Client {
+        /// Who was asked.
+        of: &'static str,
+        /// What happened.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Too few files may be open for the connections of a figure.
+    #[error("{wanted} files must be open at once, and only {limit} may\nhint: raise the hard limit, see `ulimit -Hn`")]
+    OpenFiles {
+        /// How many connections and a few more.
+        wanted: u64,
+        /// The system's limit.
+        limit: u64,
+    },
     /// A tool did other work than it was asked for, so its time says nothing.
     #[error("{0}")]
     OtherWork(String),

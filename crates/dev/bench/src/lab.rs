@@ -40,11 +40,12 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// Starts both servers, each with the empty database.
-    pub(crate) fn open(program: &Path) -> Result<Self, Error> {
+    /// Starts both servers with the figure's own settings, each with the empty database.
+    pub(crate) fn open(program: &Path, own: &[(&'static str, &'static str)]) -> Result<Self, Error> {
         let start = || {
             let options = SETTINGS
                 .iter()
+                .chain(own)
                 .fold(ServerOptions::new(MAJOR).durable(), |options, (name, value)| options.setting(*name, *value));
             let server = Server::start(options)?;
             server.create_database(DATABASE)?;
@@ -86,10 +87,15 @@ impl Lab {
 
     /// A tool that connects to a server's database.
     pub(crate) fn tool_at(&self, name: &str, server: &Server, database: &str) -> Command {
+        self.tool_through(name, server, server.port(), database)
+    }
+
+    /// The same by another port, where something stands before the server and takes the same password.
+    pub(crate) fn tool_through(&self, name: &str, server: &Server, port: u16, database: &str) -> Command {
         let mut command = self.tool(name);
         command
             .env("PGHOST", "127.0.0.1")
-            .env("PGPORT", server.port().to_string())
+            .env("PGPORT", port.to_string())
             .env("PGUSER", server.superuser().name())
             .env("PGPASSWORD", server.superuser().password())
             .env("PGDATABASE", database);

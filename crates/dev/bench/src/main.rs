@@ -23,7 +23,7 @@ use report::Figure;
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
 struct Arguments {
-    /// The figures to measure instead of all.
+    /// The figures to measure instead of all but `gateway`, which takes longest.
     figures: Vec<Kind>,
     /// Alternating pairs of each.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -44,6 +44,15 @@ struct Arguments {
     /// Seconds of writes that the lag is measured over.
     #[arg(long, default_value_t = 30)]
     lag_seconds: u32,
+    /// Seconds of each run of pgbench, and of logins, in the gateway's figures.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    gateway_seconds: u16,
+    /// Megabytes of each bulk transfer through the gateway.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    gateway_megabytes: u32,
+    /// Idle clients of the gateway.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=25_000))]
+    gateway_clients: u32,
     /// The program `atalaya` instead of the one beside this.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -78,12 +87,15 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         shop_megabytes: arguments.shop_megabytes,
         journal_events: arguments.journal_events,
         lag_seconds: arguments.lag_seconds,
+        gateway_seconds: arguments.gateway_seconds,
+        gateway_megabytes: arguments.gateway_megabytes,
+        gateway_clients: arguments.gateway_clients,
     };
-    let kinds = if arguments.figures.is_empty() { &Kind::ALL[..] } else { &arguments.figures };
+    let kinds = if arguments.figures.is_empty() { &Kind::BY_DEFAULT[..] } else { &arguments.figures };
     let mut documents = Vec::new();
     for kind in kinds {
         // Servers of its own: no figure meets what another left behind.
-        let lab = lab::Lab::open(&program)?;
+        let lab = lab::Lab::open(&program, kind.settings())?;
         for figure in kind.measure(&lab, size)? {
             documents.push(Figure::json(&figure));
             let _closed = write!(std::io::stdout(), "{}", figure.text());

@@ -57,6 +57,11 @@ impl Peak {
     }
 }
 
+/// The resident memory of a process that lives, in bytes.
+pub(crate) fn resident(pid: u32) -> Option<u64> {
+    status_bytes(pid, "VmRSS:")
+}
+
 struct Process {
     name: String,
     parent: u32,
@@ -77,8 +82,12 @@ fn process(stat: &str) -> Option<Process> {
 }
 
 fn high_water_mark(pid: u32) -> Option<u64> {
+    status_bytes(pid, "VmHWM:")
+}
+
+fn status_bytes(pid: u32, key: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
@@ -90,6 +99,13 @@ mod tests {
     fn a_process_is_read_whatever_its_name() {
         let read = process("12 (a) b) S 7 12 12 0").unwrap();
         assert_eq!((read.name.as_str(), read.parent), ("a) b", 7));
+    }
+
+    #[test]
+    fn what_is_resident_now_is_at_most_what_was_at_the_peak() {
+        let pid = std::process::id();
+        let now = resident(pid).unwrap();
+        assert!(now > 1 << 20 && now <= high_water_mark(pid).unwrap());
     }
 
     #[test]

@@ -12,6 +12,22 @@ use crate::Error;
 /// Made by `scripts/setup.sh`.
 const NAME: &str = "atalaya-sandbox";
 
+/// Makes a program run by the account that runs servers, and hands it a folder and the files in it: for programs that
+/// refuse root as Postgres does.
+///
+/// # Errors
+/// When the account does not exist, cannot enter the folder, or a file cannot be given to it.
+pub fn run_as_servers(command: &mut Command, folder: &Path) -> Result<(), Error> {
+    let account = Account::find()?;
+    account.give(folder)?;
+    account.check_can_enter(folder)?;
+    for entry in folder.read_dir().map_err(Error::file("read", folder))? {
+        account.give(&entry.map_err(Error::file("read", folder))?.path())?;
+    }
+    account.run_as(command);
+    Ok(())
+}
+
 /// The account that runs servers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Account {

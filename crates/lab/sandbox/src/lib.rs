@@ -26,12 +26,14 @@ mod template;
 mod wait;
 mod watchdog;
 
+pub use account::run_as_servers;
 pub use binaries::{AvailableServer, available, client_tools};
 pub use clock::Clock;
 pub use detached::DetachedServer;
 pub use error::Error;
 pub use nats::NatsServer;
 pub use options::{PasswordEncryption, ServerOptions, TlsFiles};
+pub use port::free_port;
 pub use proxy::{Fault, Proxy};
 pub use server::{Server, StopMode};
 pub use shared::fresh_database;

@@ -13,7 +13,7 @@ use crate::account::Account;
 use crate::folder::Folder;
 use crate::process::{POLL, wait};
 use crate::watchdog::Watchdog;
-use crate::{Error, TlsFiles, binaries, members, port};
+use crate::{Error, TlsFiles, binaries, free_port, members};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
@@ -64,7 +64,7 @@ impl NatsServer {
         let watchdog = Watchdog::start(folder.path(), folder.socket())?;
         let mut server = Self { process: None, watchdog, folder, program, account, port: 0, speaks_tls: tls.is_some() };
         for _ in 0..PORT_ATTEMPTS {
-            server.port = port::choose()?;
+            server.port = free_port()?;
             match server.start_process() {
                 Err(Error::NatsNotStarted { log }) if log.contains("address already in use") => {}
                 result => return result.map(|()| server),

@@ -11,7 +11,10 @@ const ATTEMPTS: u32 = 100;
 
 /// A port nobody listens on now. Somebody may an instant later: the caller starts its server, and asks again when the
 /// server finds the port taken.
-pub(crate) fn choose() -> Result<u16, Error> {
+///
+/// # Errors
+/// When a hundred ports in a row are taken.
+pub fn free_port() -> Result<u16, Error> {
     (0..ATTEMPTS)
         .map(|_| rand::random_range(PORTS))
         .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())

@@ -16,7 +16,7 @@ use crate::process::{POLL, wait};
 use crate::sql::Role;
 use crate::template::SUPERUSER;
 use crate::watchdog::Watchdog;
-use crate::{DetachedServer, Error, ServerOptions, members, options, port};
+use crate::{DetachedServer, Error, ServerOptions, free_port, members, options};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
@@ -234,7 +234,7 @@ impl Server {
 
     pub(crate) fn start_on_free_port(&mut self) -> Result<(), Error> {
         for _ in 0..PORT_ATTEMPTS {
-            self.port = port::choose()?;
+            self.port = free_port()?;
             match self.start_postmaster() {
                 Err(Error::NotStarted { log, .. }) if log.contains("Address already in use") => {}
                 result => return result,

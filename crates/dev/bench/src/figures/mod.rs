@@ -4,6 +4,7 @@ mod apply;
 mod by_hand;
 mod continuous;
 mod copy;
+mod gateway;
 mod journal;
 mod lag;
 mod memory;
@@ -28,6 +29,12 @@ pub(crate) struct Size {
     pub(crate) journal_events: usize,
     /// How long writes are followed for the lag.
     pub(crate) lag_seconds: u32,
+    /// How long each run of pgbench through the gateway takes, and of logins.
+    pub(crate) gateway_seconds: u16,
+    /// Each bulk transfer through the gateway.
+    pub(crate) gateway_megabytes: u32,
+    /// Idle clients of the gateway.
+    pub(crate) gateway_clients: u32,
 }
 
 /// The figures there are.
@@ -53,11 +60,22 @@ pub(crate) enum Kind {
     JournalSagas,
     /// The journal on Postgres; beside eventsourcing and cqrs-es.
     JournalPeers,
+    /// pgbench -S through the gateway, in every mode; beside pgbouncer, and beside a direct connection.
+    Gateway,
+    /// What one client waits longer for a row through the gateway; beside pgbouncer.
+    GatewayLatency,
+    /// The gateway with two workers; beside one.
+    GatewayThreads,
+    /// A large result, and COPY both ways, through the gateway; beside a direct connection and pgbouncer.
+    GatewayBulk,
+    /// Resident memory of the gateway with idle clients, without and with TLS; beside pgbouncer.
+    GatewayIdle,
 }
 
 impl Kind {
-    /// Every figure, in the order of the report.
-    pub(crate) const ALL: [Self; 10] = [
+    /// What is measured when nothing is named, in the order of the report: everything but the gateway's throughput, whose
+    /// runs take as long as all the others together.
+    pub(crate) const BY_DEFAULT: [Self; 14] = [
         Self::Copy,
         Self::CopyShop,
         Self::Apply,
@@ -68,7 +86,21 @@ impl Kind {
         Self::Journal,
         Self::JournalSagas,
         Self::JournalPeers,
+        Self::GatewayLatency,
+        Self::GatewayThreads,
+        Self::GatewayBulk,
+        Self::GatewayIdle,
     ];
+
+    /// Settings of its servers, beside those of all.
+    pub(crate) fn settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Gateway | Self::GatewayLatency | Self::GatewayThreads | Self::GatewayBulk | Self::GatewayIdle => {
+                &gateway::SETTINGS
+            }
+            _ => &[],
+        }
+    }
 
     /// Measures.
     pub(crate) fn measure(self, lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
@@ -83,6 +115,11 @@ impl Kind {
             Self::Journal => journal::measure(lab, size),
             Self::JournalSagas => journal::measure_sagas(lab, size),
             Self::JournalPeers => journal::measure_peers(lab, size),
+            Self::Gateway => gateway::throughput::measure(lab, size),
+            Self::GatewayLatency => gateway::latency::measure(lab, size),
+            Self::GatewayThreads => gateway::threads::measure(lab, size),
+            Self::GatewayBulk => gateway::bulk::measure(lab, size),
+            Self::GatewayIdle => gateway::idle::measure(lab, size),
         }
     }
 }
