@@ -60,7 +60,11 @@ impl Session {
             }
             (OwnStatement::Probe, None) => self.probed()?,
             // A transaction that ended badly leaves nothing that could be asked.
-            (OwnStatement::Probe | OwnStatement::Tidy, Some(_)) => server.is_spoilt = true,
+            (OwnStatement::Probe, Some(_)) => {
+                server.is_spoilt = true;
+                self.is_tidying = true;
+            }
+            (OwnStatement::Tidy, Some(_)) => server.is_spoilt = true,
             (OwnStatement::Tidy, None) => {}
             (OwnStatement::Prepare, None) => {}
             (OwnStatement::Prepare, Some(_)) => {
@@ -164,6 +168,7 @@ impl Session {
     fn leave(&mut self) {
         self.is_tidying = false;
         self.is_running = false;
+        self.is_stalled = false;
         self.is_carry_fresh = !self.carry.is_empty();
         self.database.gate.leave();
         if self.keeps_server() {
