@@ -87,6 +87,11 @@ impl CancelKeys {
         self.clients.lock().remove(&process_id);
     }
 
+    /// Has every session look what has become of it.
+    pub(crate) fn wake_all(&self) {
+        self.clients.lock().values().for_each(|entry| entry.client.wake());
+    }
+
     /// Has every session tell its client that the gateway ends.
     pub(crate) fn end_all(&self) {
         for entry in self.clients.lock().values() {

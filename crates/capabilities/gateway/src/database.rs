@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::configuration::DatabaseConfiguration;
 use crate::gate::Gate;
 use crate::kept::KeptServers;
-use crate::pool::{Place, Pool};
+use crate::pool::{Place, Pool, UserTypes};
 use crate::prepared::PreparedStatements;
 use crate::server::Reported;
 use crate::settings::Settings;
@@ -76,7 +76,8 @@ impl Database {
         }
         let configuration = self.configuration.read();
         let url = configuration.logins.get(user)?.clone();
-        let place = Place { url, epoch: self.place_epoch.load(Ordering::Acquire) };
+        let epoch = self.place_epoch.load(Ordering::Acquire);
+        let place = Place { url, epoch, types: UserTypes::Same };
         let pool = Arc::new(Pool::new(user.to_owned(), place, configuration.limits));
         pools.insert(user.to_owned(), Arc::clone(&pool));
         Some(pool)
@@ -88,6 +89,10 @@ impl Database {
 
     /// Takes a new configuration. Another place, or another login, gets new connections; limits hold at once.
     pub(crate) fn configure(&self, configuration: DatabaseConfiguration) {
+        self.configure_with(configuration, UserTypes::Renumbered);
+    }
+
+    fn configure_with(&self, configuration: DatabaseConfiguration, types: UserTypes) {
         let pools = self.pools.lock();
         let moved = {
             let mut current = self.configuration.write();
@@ -100,27 +105,33 @@ impl Database {
         for (user, pool) in pools.iter() {
             pool.set_limits(configuration.limits);
             if let Some(url) = configuration.logins.get(user).filter(|_| moved) {
-                pool.move_to(Place { url: url.clone(), epoch });
+                pool.move_to(Place { url: url.clone(), epoch, types });
             }
         }
         drop(configuration);
         drop(pools);
         if moved {
             self.statements.forget_all();
-            self.kept.wake_all();
         }
+    }
+
+    /// A login of this database at another place, and at its own.
+    pub(crate) fn login_at(&self, place: &ConnectionUrl) -> Option<(ConnectionUrl, ConnectionUrl)> {
+        let configuration = self.configuration.read();
+        let login = configuration.logins.values().next()?;
+        Some((login.clone(), place.with_login(login.user(), login.password().unwrap_or_default())))
     }
 
     /// Leads to another place from here on, with the same users. Returns how many clients are bound to a server of the
     /// former one; they are ended.
-    pub(crate) fn lead_to(&self, to: String, place: &ConnectionUrl) -> usize {
+    pub(crate) fn lead_to(&self, to: String, place: &ConnectionUrl, types: UserTypes) -> usize {
         let mut configuration = self.configuration.read().clone();
         configuration.to = to;
         for login in configuration.logins.values_mut() {
             *login = place.with_login(login.user(), login.password().unwrap_or_default());
         }
         let bound = self.kept.list().len();
-        self.configure(configuration);
+        self.configure_with(configuration, types);
         bound
     }
 

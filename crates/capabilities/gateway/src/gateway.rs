@@ -73,6 +73,8 @@ impl Gateway {
             clients_max: usize::try_from(configuration.gateway.clients_max.get()).unwrap_or(usize::MAX),
             places: configuration.places,
         };
+        drop(serving);
+        self.cancel_keys.wake_all();
     }
 
     /// Where a database of the estate is.

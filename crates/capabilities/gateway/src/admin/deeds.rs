@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use atalaya_estate::ConnectionUrl;
+
 use super::status::milliseconds;
 use super::{Answer, GatewayStatus, Refused, Request};
 use crate::database::Database;
+use crate::error::ServerFailure;
 use crate::gate::GateEpoch;
 use crate::gateway::Gateway;
+use crate::pool::UserTypes;
 use crate::run::Control;
+use crate::server::connect;
 
 impl Control {
     /// Does what is asked. What goes wrong is an answer, too.
@@ -28,7 +33,7 @@ impl Control {
                 let database = named(&self.gateway, database)?;
                 let place = to.map(|to| self.gateway.place(&to).map(|url| (to.clone(), url)).ok_or(to));
                 let place = place.transpose().map_err(|to| Refused::NoPlace { to })?;
-                resume(&database, epoch, place)
+                self.resume(&database, epoch, place).await
             }
             Request::Reload => match self.reload() {
                 Ok(()) => Ok(Answer::Reloaded),
@@ -79,23 +84,60 @@ impl Drop for OpenAgain<'_> {
     }
 }
 
-fn resume(
-    database: &Arc<Database>,
-    epoch: Option<GateEpoch>,
-    place: Option<(String, atalaya_estate::ConnectionUrl)>,
-) -> Result<Answer, Refused> {
-    let (closed, since) = database.gate.closed().ok_or(Refused::NotPaused)?;
-    if epoch.is_some_and(|epoch| epoch != closed) {
-        return Err(Refused::NotPaused);
+impl Control {
+    async fn resume(
+        &self,
+        database: &Arc<Database>,
+        epoch: Option<GateEpoch>,
+        place: Option<(String, ConnectionUrl)>,
+    ) -> Result<Answer, Refused> {
+        let (closed, since) = database.gate.closed().ok_or(Refused::NotPaused)?;
+        if epoch.is_some_and(|epoch| epoch != closed) {
+            return Err(Refused::NotPaused);
+        }
+        let types = match &place {
+            Some((_, url)) => compare_user_types(database, url).await,
+            None => UserTypes::Same,
+        };
+        // Asking took time; who opened the gate meanwhile let transactions in.
+        if database.gate.closed().is_none_or(|(now, _)| now != closed) {
+            return Err(Refused::NotPaused);
+        }
+        let clients_held = database.gate.waiting();
+        let mut clients_ended = 0;
+        if let Some((to, url)) = place {
+            // Before the gate opens: whoever enters finds the new place.
+            clients_ended = database.lead_to(to, &url, types);
+            self.gateway.cancel_keys.wake_all();
+        }
+        if !database.gate.open(closed) {
+            return Err(Refused::NotPaused);
+        }
+        Ok(Answer::Resumed { paused_ms: milliseconds(since.elapsed()), clients_held, clients_ended })
     }
-    let clients_held = database.gate.waiting();
-    let mut clients_ended = 0;
-    if let Some((to, url)) = place {
-        // Before the gate opens: whoever enters finds the new place.
-        clients_ended = database.lead_to(to, &url);
+}
+
+/// Whether both places number the types that users made alike. What cannot be known is taken for no.
+async fn compare_user_types(database: &Database, place: &ConnectionUrl) -> UserTypes {
+    let Some((former, next)) = database.login_at(place) else { return UserTypes::Renumbered };
+    let asked = async { tokio::try_join!(user_types(&former), user_types(&next)) };
+    match tokio::time::timeout(ASKING, asked).await {
+        Ok(Ok((former, next))) if former == next => UserTypes::Same,
+        Ok(Ok(_)) => UserTypes::Renumbered,
+        Ok(Err(_)) | Err(_) => {
+            tracing::warn!(database = database.name, "types could not be compared; clients that know any are ended");
+            UserTypes::Renumbered
+        }
     }
-    if !database.gate.open(closed) {
-        return Err(Refused::NotPaused);
-    }
-    Ok(Answer::Resumed { paused_ms: milliseconds(since.elapsed()), clients_held, clients_ended })
+}
+
+/// How long a server is asked for its types while the gate is closed.
+const ASKING: Duration = Duration::from_secs(2);
+const USER_TYPES: &str = "SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws('.', t.oid::text, n.nspname, \
+     t.typname), ',' ORDER BY t.oid)) FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
+     WHERE t.oid >= 16384 AND n.nspname !~ '^pg_(temp|toast)'";
+
+async fn user_types(url: &ConnectionUrl) -> Result<Option<String>, ServerFailure> {
+    let mut server = connect(url, 0, 1).await.map_err(|_| ServerFailure::Ended)?;
+    server.ask(USER_TYPES).await
 }

@@ -5,6 +5,7 @@ mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
@@ -33,6 +34,16 @@ pub(crate) struct PoolLimits {
 pub(crate) struct Place {
     pub(crate) url: atalaya_estate::ConnectionUrl,
     pub(crate) epoch: u64,
+    pub(crate) types: UserTypes,
+}
+
+/// What a new place makes of the type numbers that clients remember.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UserTypes {
+    /// They are the former place's.
+    Same,
+    /// Types that users made have other numbers, or may have.
+    Renumbered,
 }
 
 /// See the module.
@@ -40,6 +51,8 @@ pub(crate) struct Pool {
     pub(crate) user: String,
     limits: RwLock<PoolLimits>,
     place: RwLock<Place>,
+    /// The place's, to be looked at often.
+    place_epoch: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -65,7 +78,8 @@ pub(crate) struct PoolCounts {
 
 impl Pool {
     pub(crate) fn new(user: String, place: Place, limits: PoolLimits) -> Self {
-        Self { user, limits: RwLock::new(limits), place: RwLock::new(place), state: Mutex::default() }
+        let place_epoch = AtomicU64::new(place.epoch);
+        Self { user, limits: RwLock::new(limits), place: RwLock::new(place), place_epoch, state: Mutex::default() }
     }
 
     pub(crate) fn limits(&self) -> PoolLimits {
@@ -73,7 +87,12 @@ impl Pool {
     }
 
     pub(crate) fn place_epoch(&self) -> u64 {
-        self.place.read().epoch
+        self.place_epoch.load(Ordering::Acquire)
+    }
+
+    /// What clients that came before this place may go on believing.
+    pub(crate) fn user_types(&self) -> UserTypes {
+        self.place.read().types
     }
 
     /// A free server, or a place in the queue for one.
@@ -165,7 +184,9 @@ impl Pool {
 
     /// From here on servers of another place are used; idle ones of the former are closed.
     pub(crate) fn move_to(self: &Arc<Self>, place: Place) {
+        let epoch = place.epoch;
         *self.place.write() = place;
+        self.place_epoch.store(epoch, Ordering::Release);
         self.tidy();
     }
 

@@ -35,6 +35,15 @@ impl Server {
     /// # Errors
     /// With the server's own words when it refuses.
     pub(crate) async fn run(&mut self, sql: &str) -> Result<(), ServerFailure> {
+        self.ask(sql).await.map(|_| ())
+    }
+
+    /// Runs a statement, and returns the first column of its last row; `None` where that is NULL or there is none.
+    ///
+    /// # Errors
+    /// With the server's own words when it refuses.
+    pub(crate) async fn ask(&mut self, sql: &str) -> Result<Option<String>, ServerFailure> {
+        let mut answer = None;
         rewrite::query(sql.as_bytes(), self.outbox.buffer())?;
         let (stream, outbox) = (&mut self.stream, &mut self.outbox);
         poll_fn(|context| outbox.poll_flush(context, stream)).await?;
@@ -42,7 +51,10 @@ impl Server {
         loop {
             while let Some((tag, body)) = self.take_message()? {
                 match tag {
-                    tag::READY_FOR_QUERY => return refused.map_or(Ok(()), |body| Err(ServerFailure::Refused(body))),
+                    tag::READY_FOR_QUERY => {
+                        return refused.map_or(Ok(answer), |body| Err(ServerFailure::Refused(body)));
+                    }
+                    tag::DATA_ROW => answer = first_column(&body),
                     tag::ERROR_RESPONSE => refused = Some(body),
                     tag::PARAMETER_STATUS => self.note_reported(&body)?,
                     _ => {}
@@ -90,4 +102,12 @@ impl Server {
         self.reported.insert(text(status.name), text(status.value));
         Ok(())
     }
+}
+
+/// The first column of a row in text format.
+fn first_column(body: &[u8]) -> Option<String> {
+    let (_, rest) = body.split_first_chunk::<2>()?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let text = rest.get(..usize::try_from(i32::from_be_bytes(*length)).ok()?)?;
+    Some(String::from_utf8_lossy(text).into_owned())
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use atalaya_pgwire::server::{Severity, rewrite};
+use atalaya_pgwire::server::{Severity, reply, rewrite};
 
 use super::{End, Session};
 use crate::error::{ServerAbsence, refusal};
@@ -41,32 +41,13 @@ impl Session {
 
     /// Counted in at the gate.
     fn begin_inside(&mut self, context: &mut Context<'_>) -> Result<Begun, End> {
+        // The place cannot change from here on: it does so behind a closed gate.
+        self.follow_place()?;
         self.is_running = true;
         self.began_at = Instant::now();
         if self.server.is_some() {
-            return self.stay_or_move(context);
-        }
-        match self.pool.take(&self.settings) {
-            Ok(server) => self.attach(server),
-            Err(ticket) => {
-                self.wait = Some(Wait::Server { ticket, since: self.began_at });
-                self.poll_wait(context)?;
-                Ok(Begun::Later)
-            }
-        }
-    }
-
-    /// A session that keeps its server begins its next transaction.
-    fn stay_or_move(&mut self, context: &mut Context<'_>) -> Result<Begun, End> {
-        let place_epoch = self.pool.place_epoch();
-        if self.server.as_ref().is_some_and(|server| server.place_epoch == place_epoch) {
             return Ok(Begun::Ready);
         }
-        if !self.pins.is_empty() {
-            return Err(End::Moved);
-        }
-        // Pooled by session, with nothing that another server cannot be given.
-        self.let_go();
         match self.pool.take(&self.settings) {
             Ok(server) => self.attach(server),
             Err(ticket) => {
@@ -82,11 +63,13 @@ impl Session {
         *self.cancelling.server.lock() = Some(Arc::clone(&server.cancel));
         let server = self.server.insert(server);
         if Arc::ptr_eq(&server.label, &self.settings) {
+            self.tell_changes();
             return Ok(Begun::Ready);
         }
         match server.label.statement_to(&self.settings) {
             None => {
                 server.label = Arc::clone(&self.settings);
+                self.tell_changes();
                 Ok(Begun::Ready)
             }
             Some(sql) => {
@@ -96,6 +79,18 @@ impl Session {
                 Ok(Begun::Later)
             }
         }
+    }
+
+    /// Tells a client whose database has moved what its new server reports otherwise.
+    pub(super) fn tell_changes(&mut self) {
+        let Some(server) = self.server.as_ref().filter(|server| server.place_epoch != self.place_epoch) else { return };
+        self.place_epoch = server.place_epoch;
+        for (name, value) in &server.reported {
+            if self.reported.get(name) != Some(value) {
+                reply::parameter_status(name, value, self.outbox.buffer());
+            }
+        }
+        self.reported = Arc::new(server.reported.clone());
     }
 
     /// Looks whether the wait is over. `true` when it is.

@@ -12,6 +12,7 @@ use super::pins::Pin;
 use super::prepared::{ClientStatement, deallocate};
 use super::probe::{Leavings, Left};
 use super::{End, Session};
+use crate::pool::UserTypes;
 use crate::server::{Expected, OwnStatement};
 use crate::settings::Settings;
 
@@ -52,7 +53,10 @@ impl Session {
     pub(super) fn own_done(&mut self, own: OwnStatement, failure: Option<Box<[u8]>>) -> Result<(), End> {
         let server = self.server.as_mut().ok_or(End::Server)?;
         match (own, failure) {
-            (OwnStatement::Settings(settings), None) => server.label = settings,
+            (OwnStatement::Settings(settings), None) => {
+                server.label = settings;
+                self.tell_changes();
+            }
             (OwnStatement::Settings(_), Some(body)) => {
                 server.is_spoilt = true;
                 self.let_go();
@@ -187,24 +191,24 @@ impl Session {
         self.noted_pins = noted;
         if let Some(server) = &self.server {
             let because = self.pins.names();
-            self.database.kept.note(self.process_id, &self.cancelling, server.cancel.process_id(), because);
+            self.database.kept.note(self.process_id, server.cancel.process_id(), because);
         }
     }
 
-    /// A session that keeps its server, between transactions: goes when its server does.
+    /// Between transactions: what becomes of a session when its database has moved.
     pub(super) fn follow_place(&mut self) -> Result<(), End> {
-        if self.is_running || self.noted_pins.is_none() {
+        let place_epoch = self.pool.place_epoch();
+        if self.is_running || self.place_epoch == place_epoch {
             return Ok(());
         }
-        let Some(server) = &self.server else { return Ok(()) };
-        if server.place_epoch == self.pool.place_epoch() {
-            return Ok(());
+        let is_bound = self.server.is_some() && !self.pins.is_empty();
+        let is_misled = self.knows_user_types && self.pool.user_types() == UserTypes::Renumbered;
+        if is_bound || is_misled {
+            return Err(End::Moved);
         }
-        if self.pins.is_empty() {
-            self.let_go();
-            return Ok(());
-        }
-        Err(End::Moved)
+        // Pooled by session, with nothing that another server cannot be given.
+        self.let_go();
+        Ok(())
     }
 
     /// Gives the server back.

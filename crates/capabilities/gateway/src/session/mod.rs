@@ -8,10 +8,12 @@
 //! - `requests`: from the client to the server; `prepared`: the names of statements on that way.
 //! - `replies`: from the server to the client.
 //! - `begin`, `end`: how a transaction gets its server, and what has to happen before another client has it.
+//! - `description`: what a server says of a statement's columns.
 //! - `probe`: what a transaction may have left in the server's session.
 //! - `refuse`: errors of the gateway's own, in the places where a server's would stand.
 
 mod begin;
+mod description;
 mod end;
 mod local;
 mod pins;
@@ -82,6 +84,10 @@ pub(crate) struct Session {
     startup: Arc<Settings>,
     /// What the client was told last.
     reported: Arc<Reported>,
+    /// The place of the server that told it.
+    place_epoch: u64,
+    /// Whether the client has seen a type's number that another server may give to another type.
+    knows_user_types: bool,
     statements: HashMap<Box<[u8]>, ClientStatement>,
     unnamed: Option<prepared::Unnamed>,
     left: Left,
@@ -136,6 +142,8 @@ impl From<CodecError> for End {
 impl Session {
     pub(crate) fn new(stream: ClientStream, parts: LoggedIn) -> Self {
         Self {
+            place_epoch: parts.pool.place_epoch(),
+            knows_user_types: false,
             gateway: parts.gateway,
             database: parts.database,
             pool: parts.pool,
@@ -319,7 +327,7 @@ impl Session {
             End::Server => self.tell_fatal("57P01", "the server ended the connection"),
             End::Moved => {
                 self.database.statistics.ended_at_server_change.add(1);
-                let text = "the database has moved to another server, and this session was bound to the old one";
+                let text = "the database has moved to another server, and this session depends on the former one";
                 self.tell_fatal("57P01", text);
             }
             End::Stopping => self.tell_fatal("57P01", "terminating connection, since the gateway ends"),

@@ -63,6 +63,7 @@ impl Session {
         let parse = Parse::decode(body)?;
         if parse.name.is_empty() {
             let effects = session_effects(parse.sql, self.reading());
+            self.note_definitions(&effects);
             let effects = (!effects.is_plain()).then(|| Box::new(effects));
             self.keep_unnamed(&parse, effects);
             let id = self.unnamed.as_ref().map_or(0, |unnamed| unnamed.id);
@@ -255,6 +256,9 @@ impl Session {
             run.other().extend_from_slice(&FLUSH);
             self.is_stalled = true;
             return Ok(Found::Other(Err(Stop::Later)));
+        }
+        if message.tag == client_tag::BIND {
+            self.note_definitions(&prepared.effects);
         }
         if !prepared.effects.is_plain() && message.tag == client_tag::BIND {
             if self.bring_named(&prepared.effects, run)? == Begun::Later {

@@ -55,6 +55,11 @@ impl Left {
         self.unknown = true;
     }
 
+    /// Something temporary may have been made.
+    pub(super) fn note_objects(&mut self) {
+        self.objects = true;
+    }
+
     /// Statements stand at the server under the client's own names.
     pub(super) fn note_prepared(&mut self) {
         self.prepared = true;

@@ -1,12 +1,12 @@
 //! What a server answers, message by message.
 
-use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 use std::task::Context;
 
 use atalaya_pgwire::server::{HEADER_BYTES, ParameterStatus, Refusal, header, reply};
 use atalaya_pgwire::{TransactionStatus, tag};
 
+use super::description;
 use super::prepared::ClientStatement;
 use super::run::Run;
 use super::{End, Session};
@@ -106,10 +106,12 @@ impl Session {
                 let Some(Expected::DescribeStatement(step)) = server.expected.front_mut() else {
                     return Err(End::Server);
                 };
-                step.digest = digest(0, body);
+                let described = description::of_parameters(body).map_err(|_| End::Server)?;
+                step.digest = described.digest;
+                self.knows_user_types |= described.has_user_types;
                 return Ok(if step.audience == Audience::Client { Fate::Pass } else { Fate::Drop });
             }
-            tag::ROW_DESCRIPTION | reply_tag::NO_DATA => return Ok(self.described(tag, body)),
+            tag::ROW_DESCRIPTION | reply_tag::NO_DATA => return self.described(tag, body),
             tag::COPY_IN_RESPONSE => self.copy_begins(),
             tag::PARAMETER_STATUS => self.note_setting(body)?,
             tag::COPY_OUT_RESPONSE | tag::COPY_BOTH_RESPONSE | reply_tag::COPY_DONE | tag::NOTIFICATION_RESPONSE => {}
@@ -191,23 +193,34 @@ impl Session {
         self.after(fate)
     }
 
-    fn described(&mut self, tag: u8, body: &[u8]) -> Fate {
-        let Some(server) = self.server.as_mut() else { return Fate::Pass };
+    fn described(&mut self, tag: u8, body: &[u8]) -> Result<Fate, End> {
+        let server = self.server.as_mut().ok_or(End::Server)?;
+        let before = match server.expected.front() {
+            Some(Expected::DescribeStatement(step)) => step.digest,
+            _ => 0,
+        };
+        let mut digest = None;
+        if tag == tag::ROW_DESCRIPTION {
+            let described = description::of_columns(before, body).map_err(|_| End::Server)?;
+            digest = Some(described.digest);
+            self.knows_user_types |= described.has_user_types;
+        }
         match server.expected.front() {
             Some(Expected::DescribePortal) => {
                 server.expected.pop_front();
-                self.after(Fate::Pass)
+                Ok(self.after(Fate::Pass))
             }
             Some(Expected::DescribeStatement(_)) => {
-                let Some(Expected::DescribeStatement(step)) = server.expected.pop_front() else { return Fate::Pass };
+                let Some(Expected::DescribeStatement(step)) = server.expected.pop_front() else {
+                    return Err(End::Server);
+                };
                 if let Some(parse) = step.check {
-                    let body = if tag == tag::ROW_DESCRIPTION { body } else { &[] };
-                    self.check_description(&parse, digest(step.digest, body));
+                    self.check_description(&parse, digest.unwrap_or_else(|| description::of_nothing(before)));
                 }
-                self.after(if step.audience == Audience::Client { Fate::Pass } else { Fate::Drop })
+                Ok(self.after(if step.audience == Audience::Client { Fate::Pass } else { Fate::Drop }))
             }
             // The description of a simple query's rows.
-            _ => Fate::Pass,
+            _ => Ok(Fate::Pass),
         }
     }
 
@@ -285,11 +298,4 @@ fn status_of(body: &[u8]) -> Result<TransactionStatus, End> {
         b"E" => Ok(TransactionStatus::Failed),
         _ => Err(End::Server),
     }
-}
-
-fn digest(before: u64, body: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write_u64(before);
-    hasher.write(body);
-    hasher.finish()
 }

@@ -170,6 +170,7 @@ impl Session {
         } else {
             let Some(body) = message.body() else { return Ok(Err(Stop::Incomplete)) };
             let effects = session_effects(Query::decode(body)?.sql, self.reading());
+            self.note_definitions(&effects);
             if !effects.is_plain() {
                 if self.bring_named(&effects, run)? == Begun::Later {
                     return Ok(Err(Stop::Later));
@@ -198,6 +199,13 @@ impl Session {
             server.expected.push_back(Expected::Own(OwnStatement::Tidy));
         }
         Ok(())
+    }
+
+    /// With `pg_temp` first in the path, what is made is temporary.
+    pub(super) fn note_definitions(&mut self, effects: &SessionEffects) {
+        if effects.ddl && self.settings.get("search_path").is_some_and(|path| path.contains("pg_temp")) {
+            self.left.note_objects();
+        }
     }
 
     /// How the client's texts are to be read, by what it was told of its settings.
