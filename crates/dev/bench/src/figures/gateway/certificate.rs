@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::client::Resumption;
+use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, RootCertStore, SupportedCipherSuite};
+use rustls::{ClientConfig, RootCertStore};
 
 use super::client::HOST;
 use crate::child;
@@ -60,15 +61,17 @@ impl Certificate {
         Ok(Self { chain: made.pem(), key: key.serialize_pem(), der: made.der().clone() })
     }
 
-    /// For clients that speak TLS 1.3 by these ciphers.
-    pub(super) fn trust(&self, ciphers: &[SupportedCipherSuite]) -> Result<Arc<ClientConfig>, Error> {
+    /// For clients that speak TLS 1.3, each of which comes for the first time.
+    pub(super) fn trust(&self) -> Result<Arc<ClientConfig>, Error> {
         let failed = |error: rustls::Error| Error::OtherWork(format!("no TLS could be set up: {error}"));
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).map_err(failed)?;
-        let provider = CryptoProvider { cipher_suites: ciphers.to_vec(), ..ring::default_provider() };
-        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(failed)?;
-        Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+        let mut config = config.with_root_certificates(roots).with_no_client_auth();
+        // A session that goes on is not signed again.
+        config.resumption = Resumption::disabled();
+        Ok(Arc::new(config))
     }
 }

@@ -5,7 +5,6 @@ use std::net::TcpStream;
 use std::thread;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use rustls::crypto::ring::ALL_CIPHER_SUITES;
 
 use super::certificate::{Certificate, Key};
 use super::client::{Client, Tls};
@@ -39,7 +38,7 @@ pub(in crate::figures) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, 
     };
     let over_tls = {
         let certificate = Certificate::make(Key::P256)?;
-        let trust = certificate.trust(ALL_CIPHER_SUITES)?;
+        let trust = certificate.trust()?;
         let front = ours::start(lab, ours::Options { pool, workers: 1, tls: Some(&certificate) })?;
         let connect = || Client::<Tls>::connect_tls(front.port, role, &trust);
         with_idle(&front, Way::Ours, clients, connect)?

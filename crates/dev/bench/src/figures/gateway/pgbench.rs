@@ -25,7 +25,7 @@ impl Mode {
 
 /// What a client's login takes at most, mostly the client's own hashing: pgbench logs in one after the other, and counts
 /// that as part of its seconds, though not of its rate.
-const LOGIN_MILLISECONDS: u32 = 10;
+const LOGIN_MILLISECONDS: u32 = 20;
 
 /// Transactions each second of so many clients, without the time that they take to connect.
 pub(super) fn run(ways: &Ways<'_>, way: Way, mode: Mode, clients: u32, seconds: u16) -> Result<f64, Error> {

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use atalaya_sandbox::Role;
 use rustls::ClientConfig;
-use rustls::crypto::ring::ALL_CIPHER_SUITES;
 
 use super::certificate::{Certificate, Key};
 use super::client::Client;
@@ -31,7 +30,7 @@ const CLIENTS: usize = 16;
 
 pub(in crate::figures) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
     let certificate = Certificate::make(Key::Rsa4096)?;
-    let trust = certificate.trust(ALL_CIPHER_SUITES)?;
+    let trust = certificate.trust()?;
     let start = |workers| ours::start(lab, ours::Options { pool: Pool::TRANSACTION, workers, tls: Some(&certificate) });
     let (one, two) = (start(1)?, start(2)?);
     let period = Duration::from_secs(size.gateway_seconds.into());
