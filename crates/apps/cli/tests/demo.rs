@@ -80,7 +80,9 @@ fn the_demo_moves_a_shop_that_is_written_to_and_finds_exactly_the_corrupted_cell
     assert!(afterwards["committed"].as_u64().unwrap() >= 1_000 && afterwards["reconciled"] == true, "{afterwards}");
 
     // No password in what was told, and the command lines are there.
-    assert!(demo.stderr.contains("atalaya migrate finish --source env:SOURCE_URL"), "{}", demo.stderr);
+    for typed in ["migrate finish --source env:SOURCE_URL", "gateway run", "gateway resume shop --to new"] {
+        assert!(demo.stderr.contains(&format!("atalaya {typed}")), "{}", demo.stderr);
+    }
     assert!(!demo.stderr.contains("postgres://") && !demo.stdout.contains("postgres://"), "{}", demo.stderr);
 }
 

@@ -115,11 +115,11 @@ impl Database {
         }
     }
 
-    /// A login of this database at another place, and at its own.
-    pub(crate) fn login_at(&self, place: &ConnectionUrl) -> Option<(ConnectionUrl, ConnectionUrl)> {
+    /// Every login of this database, as it is and as it would be at another place.
+    pub(crate) fn logins_at(&self, place: &ConnectionUrl) -> Vec<(ConnectionUrl, ConnectionUrl)> {
         let configuration = self.configuration.read();
-        let login = configuration.logins.values().next()?;
-        Some((login.clone(), place.with_login(login.user(), login.password().unwrap_or_default())))
+        let at = |login: &ConnectionUrl| place.with_login(login.user(), login.password().unwrap_or_default());
+        configuration.logins.values().map(|login| (login.clone(), at(login))).collect()
     }
 
     /// Leads to another place from here on, with the same users. Returns how many clients are bound to a server of the

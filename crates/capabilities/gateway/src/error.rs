@@ -42,6 +42,8 @@ pub(crate) enum ServerFailure {
     Refused(Vec<u8>),
     #[error("the server ended the session")]
     Ended,
+    #[error("no session with the server")]
+    NoSession(#[from] WireError),
     #[error("the server answered out of step")]
     OutOfStep,
     #[error("the server broke the protocol")]

@@ -7,6 +7,7 @@
 mod corruption;
 mod error;
 mod follow;
+mod front;
 mod options;
 mod play;
 mod render;

@@ -14,10 +14,11 @@ use serde::Deserialize;
 
 use crate::corruption::Cell;
 use crate::follow::Following;
+use crate::front::Front;
 use crate::report::{Copied, Corruption, Finish, Lag, REPORT_VERSION, Report, Step};
 use crate::{Error, Options, Stage, stage, writes};
 
-const STEPS: u32 = 10;
+const STEPS: u32 = 11;
 
 /// Counts and times the steps.
 struct Steps {
@@ -65,8 +66,10 @@ pub async fn play(options: &Options, narrator: Arc<dyn Narrator>) -> Result<(Rep
     steps.came_to(format!("{} tables, {} rows, {}", shop.tables, grouped(shop.rows), bytes(shop.bytes)));
 
     let program = stage.program(options, Arc::clone(&narrator));
-    steps.begin(&format!("let {} clients write, and assess the move", options.clients));
-    let run = writes::start(options, &stage.source_url, 1).await?;
+    steps.begin("put a gateway before it");
+    let front = Front::open(&stage, &program).await?;
+    steps.begin(&format!("let {} clients write through it, and assess the move", options.clients));
+    let run = writes::start(options, &front.url, 1).await?;
     assess(&program, &steps).await?;
     let moved = act(&program, &stage, run, &mut steps, options).await?;
 
@@ -74,8 +77,9 @@ pub async fn play(options: &Options, narrator: Arc<dyn Narrator>) -> Result<(Rep
     let target = Session::connect(&stage.target_url, "atalaya demo").await?;
     let reconciliation = moved.record.reconcile(&target).await?;
     let last = prove_equal(&program, "both databases at rest", &["--quiesced"]).await?;
-    steps.begin("let the clients go on at the new server");
-    let afterwards = writes::go_on(options, &stage, &target).await?;
+    steps.begin("lead the gateway to the new server, and let the clients go on");
+    front.lead_to_target().await?;
+    let afterwards = writes::go_on(options, &front.url, &target).await?;
     steps.came_to(format!("{} transactions committed there", grouped(afterwards.committed)));
     steps.end();
 

@@ -68,8 +68,8 @@ pub(crate) async fn start(options: &Options, url: &ConnectionUrl, commits: u64) 
 }
 
 /// Lets the clients work on the new server for a while, as the application would from now on.
-pub(crate) async fn go_on(options: &Options, stage: &Stage, target: &Session) -> Result<Afterwards, Error> {
-    let record = start(options, &stage.target_url, COMMITS_AFTERWARDS).await?.stop().await;
+pub(crate) async fn go_on(options: &Options, url: &ConnectionUrl, target: &Session) -> Result<Afterwards, Error> {
+    let record = start(options, url, COMMITS_AFTERWARDS).await?.stop().await;
     let mut errors = record.errors();
     // Clients of a busy shop meet in a deadlock now and then, on any server.
     errors.remove("40P01");

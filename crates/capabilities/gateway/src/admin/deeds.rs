@@ -96,7 +96,7 @@ impl Control {
             return Err(Refused::NotPaused);
         }
         let types = match &place {
-            Some((_, url)) => compare_user_types(database, url).await,
+            Some((to, url)) => look_at(database, to, url).await?,
             None => UserTypes::Same,
         };
         // Asking took time; who opened the gate meanwhile let transactions in.
@@ -117,27 +117,30 @@ impl Control {
     }
 }
 
-/// Whether both places number the types that users made alike. What cannot be known is taken for no.
-async fn compare_user_types(database: &Database, place: &ConnectionUrl) -> UserTypes {
-    let Some((former, next)) = database.login_at(place) else { return UserTypes::Renumbered };
-    let asked = async { tokio::try_join!(user_types(&former), user_types(&next)) };
-    match tokio::time::timeout(ASKING, asked).await {
-        Ok(Ok((former, next))) if former == next => UserTypes::Same,
-        Ok(Ok(_)) => UserTypes::Renumbered,
-        Ok(Err(_)) | Err(_) => {
-            tracing::warn!(database = database.name, "types could not be compared; clients that know any are ended");
-            UserTypes::Renumbered
+/// Whether the gateway gets in at a place for every user, and whether it numbers the types that users made as the
+/// former one does. What cannot be known of the former one is taken for no.
+async fn look_at(database: &Database, to: &str, place: &ConnectionUrl) -> Result<UserTypes, Refused> {
+    let looking = async {
+        let mut types = UserTypes::Same;
+        for (former, next) in database.logins_at(place) {
+            let there = user_types(&next).await.map_err(|error| atalaya_data::chain(&error))?;
+            if !user_types(&former).await.is_ok_and(|here| here == there) {
+                types = UserTypes::Renumbered;
+            }
         }
-    }
+        Ok(types)
+    };
+    let looked = tokio::time::timeout(ASKING, looking).await;
+    let late = || Err(format!("no answer within {} s", ASKING.as_secs()));
+    looked.unwrap_or_else(|_| late()).map_err(|why| Refused::PlaceClosed { to: to.to_owned(), why })
 }
 
 /// How long a server is asked for its types while the gate is closed.
-const ASKING: Duration = Duration::from_secs(2);
+const ASKING: Duration = Duration::from_secs(5);
 const USER_TYPES: &str = "SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws('.', t.oid::text, n.nspname, \
      t.typname), ',' ORDER BY t.oid)) FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
      WHERE t.oid >= 16384 AND n.nspname !~ '^pg_(temp|toast)'";
 
 async fn user_types(url: &ConnectionUrl) -> Result<Option<String>, ServerFailure> {
-    let mut server = connect(url, 0, 1).await.map_err(|_| ServerFailure::Ended)?;
-    server.ask(USER_TYPES).await
+    connect(url, 0, 1).await?.ask(USER_TYPES).await
 }

@@ -97,6 +97,14 @@ pub enum Refused {
         /// As it was asked for.
         to: String,
     },
+    /// The gateway does not get in there; the gate stays closed.
+    #[error("the gateway cannot log in at `{to}`: {why}")]
+    PlaceClosed {
+        /// The place.
+        to: String,
+        /// What was met.
+        why: String,
+    },
     /// The estate cannot be served; the former one still is.
     #[error("the estate cannot be served: {text}")]
     Estate {

@@ -48,6 +48,12 @@ fn refusal(refused: &Refused) -> Failure {
         Refused::NoDatabase { .. } | Refused::NoPlace { .. } | Refused::Unknown => (exit::USAGE, None),
         Refused::Estate { .. } => (exit::USAGE, Some("the gateway goes on with the former one")),
         Refused::Paused { .. } => (exit::REFUSED, Some("`atalaya gateway resume` opens it")),
+        Refused::PlaceClosed { .. } => (
+            exit::REFUSED,
+            Some(
+                "each user's server secret has to hold there, too; the gate is closed still: resume without --to goes back",
+            ),
+        ),
         Refused::NotPaused => (exit::REFUSED, Some("`atalaya gateway status` shows each gate")),
         Refused::NotDrained { .. } => {
             (exit::FAILED, Some("end the long transactions, or give them longer with --drain; nothing was cut"))
