@@ -4,7 +4,7 @@
 //! reaches the server that serves this client at that moment, or the client's own wait, or nothing.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
@@ -27,7 +27,7 @@ pub(crate) struct Cancelling {
     /// Whether it waits for a server, or before a gate.
     pub(crate) is_waiting: AtomicBool,
     is_wanted: AtomicBool,
-    is_ended: AtomicBool,
+    end: AtomicU8,
 }
 
 impl Cancelling {
@@ -38,15 +38,30 @@ impl Cancelling {
         }
     }
 
-    /// Whether the gateway ends.
-    pub(crate) fn is_ended(&self) -> bool {
-        self.is_ended.load(Ordering::Acquire)
+    /// Whether, and how, the gateway wants the session to end.
+    pub(crate) fn wanted_end(&self) -> WantedEnd {
+        match self.end.load(Ordering::Acquire) {
+            0 => WantedEnd::Never,
+            1 => WantedEnd::WhenIdle,
+            _ => WantedEnd::Now,
+        }
     }
 
     /// Whether the wait was cancelled; asking takes the request away.
     pub(crate) fn take_request(&self) -> bool {
         self.is_wanted.swap(false, Ordering::AcqRel)
     }
+}
+
+/// When a session has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum WantedEnd {
+    Never = 0,
+    /// Before its next transaction.
+    WhenIdle = 1,
+    /// In the middle of what it does.
+    Now = 2,
 }
 
 /// All clients by their keys.
@@ -93,9 +108,9 @@ impl CancelKeys {
     }
 
     /// Has every session tell its client that the gateway ends.
-    pub(crate) fn end_all(&self) {
+    pub(crate) fn end_all(&self, end: WantedEnd) {
         for entry in self.clients.lock().values() {
-            entry.client.is_ended.store(true, Ordering::Release);
+            entry.client.end.store(end as u8, Ordering::Release);
             entry.client.wake();
         }
     }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use atalaya_estate::ConnectionUrl;
 use atalaya_pgwire::server::ScramVerifier;
 use parking_lot::RwLock;
+use tokio::sync::{Notify, watch};
 
 use crate::cancel::CancelKeys;
 use crate::configuration::{ClientTls, Configuration};
@@ -21,6 +22,10 @@ pub(crate) struct Gateway {
     pub(crate) unknown_users_key: [u8; 32],
     seats_taken: AtomicUsize,
     pub(crate) began_at: Instant,
+    /// Whether clients are let in; the listening sockets close when it turns false.
+    pub(crate) is_open: watch::Sender<bool>,
+    /// Another process serves from here on.
+    pub(crate) handed_over: Notify,
 }
 
 struct Serving {
@@ -46,6 +51,8 @@ impl Gateway {
             unknown_users_key: rand::random(),
             seats_taken: AtomicUsize::new(0),
             began_at: Instant::now(),
+            is_open: watch::Sender::new(true),
+            handed_over: Notify::new(),
         };
         gateway.configure(configuration);
         gateway
@@ -104,16 +111,6 @@ impl Gateway {
         let taken = self.seats_taken.fetch_add(1, Ordering::AcqRel);
         let seat = Seat(Arc::clone(self));
         (taken < limit).then_some(seat)
-    }
-
-    /// Every seat is taken from here on.
-    pub(crate) fn refuse_clients(&self) {
-        self.serving.write().clients_max = 0;
-    }
-
-    /// Ends all sessions.
-    pub(crate) fn end_sessions(&self) {
-        self.cancel_keys.end_all();
     }
 
     pub(crate) fn seats_taken(&self) -> usize {

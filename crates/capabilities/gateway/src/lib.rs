@@ -29,4 +29,4 @@ mod statistics;
 pub use configuration::{Configuration, ConfigurationError, verifier_of};
 pub use error::GatewayError;
 pub use gate::GateEpoch;
-pub use run::{Control, Prepared, Reload, prepare};
+pub use run::{Control, Prepared, Reload, Start, prepare};

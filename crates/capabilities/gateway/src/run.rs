@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 
+use crate::cancel::WantedEnd;
 use crate::configuration::Configuration;
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
@@ -32,6 +33,16 @@ pub struct Prepared {
     gateway: Arc<Gateway>,
     listen: Vec<ListenAddress>,
     workers: usize,
+    start: Start,
+}
+
+/// Whether a gateway is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// None may be.
+    Alone,
+    /// One serves on the same addresses, and will be asked to end.
+    Replacing,
 }
 
 /// What steers a serving gateway.
@@ -59,29 +70,37 @@ impl Control {
         Ok(())
     }
 
-    /// Lets nobody in any more, holds what would begin, and waits for what runs.
+    /// Over when another gateway has taken this one's place.
+    pub async fn handed_over(&self) {
+        self.gateway.handed_over.notified().await;
+    }
+
+    /// Closes the listening sockets, ends sessions as they become idle, and waits for those in a transaction; ends them,
+    /// too, when they take longer than this.
     pub async fn end(&self, limit: Duration) {
-        self.gateway.refuse_clients();
-        let databases = self.gateway.databases();
-        for database in &databases {
-            database.gate.close();
+        self.gateway.is_open.send_replace(false);
+        self.gateway.cancel_keys.end_all(WantedEnd::WhenIdle);
+        if tokio::time::timeout(limit, self.all_left()).await.is_ok() {
+            return;
         }
-        let drained = async {
-            for database in &databases {
-                database.gate.drained().await;
-            }
-        };
-        if tokio::time::timeout(limit, drained).await.is_err() {
-            tracing::warn!("transactions still ran at the end, and were ended");
+        tracing::warn!(clients = self.gateway.seats_taken(), "clients were still in a transaction, and are ended");
+        self.gateway.cancel_keys.end_all(WantedEnd::Now);
+        let _left = tokio::time::timeout(GOODBYE, self.all_left()).await;
+    }
+
+    async fn all_left(&self) {
+        while self.gateway.seats_taken() > 0 {
+            tokio::time::sleep(LOOK_EVERY).await;
+            // Those who were in the middle of their login when the others were told.
+            self.gateway.cancel_keys.end_all(WantedEnd::WhenIdle);
         }
-        self.gateway.end_sessions();
-        // A turn for each session to say why.
-        tokio::time::sleep(GOODBYE).await;
     }
 }
 
 /// How long ended sessions have to tell their clients.
-const GOODBYE: Duration = Duration::from_millis(200);
+const GOODBYE: Duration = Duration::from_secs(1);
+/// While clients leave.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Makes a gateway of a configuration. Nothing listens yet.
 #[must_use]
@@ -91,10 +110,16 @@ pub fn prepare(configuration: Configuration, reload: Reload) -> (Prepared, Contr
     let workers = wanted.unwrap_or_else(|| thread::available_parallelism().map_or(1, |cores| cores.get().min(8)));
     let gateway = Arc::new(Gateway::new(configuration));
     let control = Control { gateway: Arc::clone(&gateway), reload };
-    (Prepared { gateway, listen, workers }, control)
+    (Prepared { gateway, listen, workers, start: Start::Alone }, control)
 }
 
 impl Prepared {
+    /// Says whether a gateway serves on the same addresses already.
+    #[must_use]
+    pub fn start(self, start: Start) -> Self {
+        Self { start, ..self }
+    }
+
     /// Serves until `end` is over, which runs on the first worker. `listening` is called once clients can connect.
     ///
     /// # Errors
@@ -126,9 +151,9 @@ impl Prepared {
             let handles: Arc<[Handle]> = handles.into();
             let mut opened = Vec::new();
             for address in &self.listen {
-                opened.push((Listener::open(address)?, address.clone()));
+                opened.push(Listener::open(address, self.start)?);
             }
-            for (listener, _) in opened {
+            for listener in opened {
                 tokio::spawn(accept(listener, Arc::clone(&self.gateway), Arc::clone(&handles)));
             }
             tokio::spawn(tick(Arc::clone(&self.gateway)));
@@ -169,14 +194,15 @@ enum Accepted {
 }
 
 impl Listener {
-    fn open(address: &ListenAddress) -> Result<Self, GatewayError> {
+    fn open(address: &ListenAddress, start: Start) -> Result<Self, GatewayError> {
         let failed = |source| GatewayError::Listen { address: address.clone(), source };
         match address {
             ListenAddress::Tcp { host, port } => {
                 let found = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), *port)).map_err(failed)?;
                 let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
                 for candidate in found {
-                    match listen_tcp(candidate) {
+                    let free = if start == Start::Replacing { Ok(()) } else { is_taken(candidate) };
+                    match free.and_then(|()| listen_tcp(candidate)) {
                         Ok(listener) => return Ok(Self::Tcp(listener)),
                         Err(error) => last = error,
                     }
@@ -187,7 +213,7 @@ impl Listener {
                 let path = address.socket_file().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
                 // One that an earlier gateway left; a file of another kind is nobody's to remove.
                 if std::fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_socket())
-                    && std::os::unix::net::UnixStream::connect(&path).is_err()
+                    && (start == Start::Replacing || std::os::unix::net::UnixStream::connect(&path).is_err())
                 {
                     std::fs::remove_file(&path).map_err(failed)?;
                 }
@@ -211,14 +237,29 @@ impl Listener {
 fn listen_tcp(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
+    // A gateway that replaces this one hears the same port before this one stops.
+    socket.set_reuseport(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
+/// Whether somebody hears this port already; two would share its clients without a word.
+fn is_taken(address: std::net::SocketAddr) -> io::Result<()> {
+    let socket = if address.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(1).map(drop)
+}
+
 async fn accept(listener: Listener, gateway: Arc<Gateway>, workers: Arc<[Handle]>) {
     let mut turns = workers.iter().cycle();
+    let mut is_open = gateway.is_open.subscribe();
     loop {
-        match listener.next().await {
+        let next = tokio::select! {
+            next = listener.next() => next,
+            _ = is_open.wait_for(|is_open| !is_open) => return,
+        };
+        match next {
             Ok(accepted) => {
                 let Some(worker) = turns.next() else { return };
                 worker.spawn(serve(accepted, Arc::clone(&gateway)));

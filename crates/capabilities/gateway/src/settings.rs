@@ -23,6 +23,13 @@ impl Settings {
         self.0.insert(name.to_ascii_lowercase(), value);
     }
 
+    /// These, and over them those others.
+    pub(crate) fn overlaid(&self, others: &Self) -> Self {
+        let mut all = self.clone();
+        all.0.extend(others.0.iter().map(|(name, value)| (name.clone(), value.clone())));
+        all
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }

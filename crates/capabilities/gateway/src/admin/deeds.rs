@@ -35,6 +35,10 @@ impl Control {
                 let place = place.transpose().map_err(|to| Refused::NoPlace { to })?;
                 self.resume(&database, epoch, place).await
             }
+            Request::HandOver => {
+                self.gateway.handed_over.notify_one();
+                Ok(Answer::HandedOver)
+            }
             Request::Reload => match self.reload() {
                 Ok(()) => Ok(Answer::Reloaded),
                 Err(text) => Err(Refused::Estate { text }),

@@ -31,6 +31,8 @@ pub enum Request {
     },
     /// Read the estate again.
     Reload,
+    /// Another gateway serves the same addresses: let clients go as they become idle, and end.
+    HandOver,
 }
 
 /// What a gateway answers.
@@ -57,6 +59,8 @@ pub enum Answer {
     },
     /// The estate was read again and is served.
     Reloaded,
+    /// The gateway ends.
+    HandedOver,
     /// It was not done.
     Refused(Refused),
 }

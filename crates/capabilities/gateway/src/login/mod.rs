@@ -112,7 +112,7 @@ async fn let_in(
     let expired = || refusal(Severity::Fatal, "08P01", "the login took too long");
     timeout(Patience::LOGIN, exchange).await.map_err(|_| expired())??;
     let database = gateway.database(request.database()).ok_or_else(|| {
-        refusal(Severity::Fatal, "3D000", format!("the gateway has no database \"{}\"", request.database()))
+        refusal(Severity::Fatal, "3D000", format!("database \"{}\" does not exist", request.database()))
     })?;
     let pool = database.pool(request.user()).ok_or_else(|| {
         let text = format!("user \"{}\" has no access to database \"{}\"", request.user(), request.database());

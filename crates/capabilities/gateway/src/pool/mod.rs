@@ -90,6 +90,11 @@ impl Pool {
         self.place_epoch.load(Ordering::Acquire)
     }
 
+    /// Whom the gateway logs in as.
+    pub(crate) fn server_user(&self) -> String {
+        self.place.read().url.user().to_owned()
+    }
+
     /// What clients that came before this place may go on believing.
     pub(crate) fn user_types(&self) -> UserTypes {
         self.place.read().types

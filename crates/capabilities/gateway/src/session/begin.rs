@@ -46,7 +46,7 @@ impl Session {
         self.is_running = true;
         self.began_at = Instant::now();
         if self.server.is_some() {
-            return Ok(Begun::Ready);
+            return self.adopt_settings();
         }
         match self.pool.take(&self.settings) {
             Ok(server) => self.attach(server),
@@ -61,7 +61,13 @@ impl Session {
     /// Takes a server and brings it to the client's settings.
     fn attach(&mut self, server: Box<Server>) -> Result<Begun, End> {
         *self.cancelling.server.lock() = Some(Arc::clone(&server.cancel));
-        let server = self.server.insert(server);
+        self.server = Some(server);
+        self.adopt_settings()
+    }
+
+    /// Has the server's session set to what the client's is.
+    fn adopt_settings(&mut self) -> Result<Begun, End> {
+        let server = self.server.as_mut().ok_or(End::Server)?;
         if Arc::ptr_eq(&server.label, &self.settings) {
             self.tell_changes();
             return Ok(Begun::Ready);

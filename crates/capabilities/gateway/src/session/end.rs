@@ -91,10 +91,16 @@ impl Session {
         self.is_tidying = true;
         let left = std::mem::take(&mut self.left);
         let leavings = std::mem::take(&mut self.leavings);
-        let user = self.pool.user.as_str();
-        let settings = leavings.settings(&self.settings, &self.startup, user, left.looked_at_settings());
-        if settings != *self.settings {
-            self.settings = Arc::new(settings);
+        let user = self.pool.server_user();
+        let mut label = Arc::clone(&self.settings);
+        if left.looked_at_settings() {
+            let found = leavings.settings(&user);
+            // What was reset goes back to what the session began with.
+            let wanted = self.startup.overlaid(&found);
+            if wanted != *self.settings {
+                self.settings = Arc::new(wanted);
+            }
+            label = if found == *self.settings { Arc::clone(&self.settings) } else { Arc::new(found) };
         }
         let before = self.pins;
         if left.looked_at_objects() {
@@ -109,7 +115,7 @@ impl Session {
         self.take_over_prepared(&left, &leavings);
         let is_kept = self.keeps_server();
         let server = self.server.as_mut().ok_or(End::Server)?;
-        server.label = Arc::clone(&self.settings);
+        server.label = label;
         if is_kept {
             return Ok(());
         }

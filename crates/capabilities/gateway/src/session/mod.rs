@@ -36,7 +36,7 @@ use std::time::Instant;
 use atalaya_pgwire::CodecError;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::cancel::Cancelling;
+use crate::cancel::{Cancelling, WantedEnd};
 use crate::database::Database;
 use crate::gateway::{Gateway, Seat};
 use crate::io::{ClientStream, Outbox, with_scratch};
@@ -187,13 +187,15 @@ impl Session {
         if self.server.is_some() {
             self.flush_server(context)?;
             has_moved |= self.read_server(context)?;
-            if self.is_at_boundary {
+            if self.is_at_boundary && !self.is_in_message() {
                 self.end_transaction(context)?;
                 has_moved = true;
             }
         }
-        if self.cancelling.is_ended() {
-            return Err(End::Stopping);
+        match self.cancelling.wanted_end() {
+            WantedEnd::Never => {}
+            WantedEnd::WhenIdle if self.is_running => {}
+            WantedEnd::WhenIdle | WantedEnd::Now => return Err(End::Stopping),
         }
         self.follow_place()?;
         if self.wait.is_some() {
@@ -210,9 +212,15 @@ impl Session {
     fn takes_requests(&self) -> bool {
         self.wait.is_none()
             && !self.is_stalled
-            && !self.is_at_boundary
+            && (!self.is_at_boundary || self.is_in_message())
             && self.outbox.is_empty()
             && self.server.as_ref().is_none_or(|server| server.outbox.is_empty())
+    }
+
+    /// Whether the server has only the beginning of a message. It cannot be given away before it has the rest, although
+    /// the transaction may be over: a COPY fails while its data still come.
+    fn is_in_message(&self) -> bool {
+        matches!(self.body, Body::Passed(_))
     }
 
     /// Deals with what the client sent before, or else with what it sends now.

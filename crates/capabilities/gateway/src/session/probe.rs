@@ -166,15 +166,9 @@ impl Leavings {
         self.prepared.iter().map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    /// The client's settings now. What was reset goes back to what its session began with.
-    pub(super) fn settings(&self, before: &Settings, startup: &Settings, user: &str, was_asked: bool) -> Settings {
-        if !was_asked {
-            return before.clone();
-        }
+    /// The settings of the server's session.
+    pub(super) fn settings(&self, user: &str) -> Settings {
         let mut settings = Settings::default();
-        for (name, value) in startup.iter() {
-            settings.set(name, value.to_owned());
-        }
         for (name, value) in &self.settings {
             let is_nobody = name == "role" && value == "none";
             if !is_nobody && !(name == "session_authorization" && value == user) {
@@ -224,16 +218,14 @@ mod tests {
     fn settings_that_were_reset_go_back_to_the_startup_packets() {
         let mut startup = Settings::default();
         startup.set("work_mem", "1MB".to_owned());
-        let mut before = startup.clone();
-        before.set("a.b", "1".to_owned());
         let mut leavings = Leavings::default();
         for row in [["s", "DateStyle", "ISO, DMY"], ["s", "role", "none"], ["s", "session_authorization", "ann"]] {
             leavings.read_row(&body(row.map(Some))).unwrap();
         }
-        let after = leavings.settings(&before, &startup, "ann", true);
-        let all: Vec<_> = after.iter().collect();
-        assert_eq!(all, [("datestyle", "ISO, DMY"), ("work_mem", "1MB")]);
-        assert_eq!(leavings.settings(&before, &startup, "ann", false), before);
+        let found = leavings.settings("ann");
+        assert_eq!(found.iter().collect::<Vec<_>>(), [("datestyle", "ISO, DMY")]);
+        let wanted = startup.overlaid(&found);
+        assert_eq!(wanted.iter().collect::<Vec<_>>(), [("datestyle", "ISO, DMY"), ("work_mem", "1MB")]);
     }
 
     #[test]

@@ -33,6 +33,10 @@ impl Session {
             if rest.is_empty() {
                 break;
             }
+            if self.is_at_boundary {
+                self.is_carry_fresh = true;
+                break;
+            }
             match self.take_request(context, rest, at, &mut run)? {
                 Ok(used) => at += used,
                 Err(Stop::Incomplete) => break,

@@ -1,10 +1,11 @@
 //! `atalaya gateway run`.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use atalaya_gateway::admin::AdminSocket;
-use atalaya_gateway::{Configuration, ConfigurationError, GatewayError, prepare};
+use atalaya_gateway::admin::{AdminSocket, Request};
+use atalaya_gateway::{Configuration, ConfigurationError, GatewayError, Start, prepare};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::ask::SocketArgument;
@@ -25,14 +26,18 @@ use crate::global::Context;
     databases:
       shop: { to: orders }
 
-SIGHUP reads the estate again, as `gateway reload` does. SIGTERM and SIGINT end the gateway: no new client is let in,
-transactions that run are waited for, then clients are ended with SQLSTATE 57P01.")]
+SIGHUP reads the estate again, as `gateway reload` does. SIGTERM and SIGINT end the gateway: no new client is let in, idle
+clients are ended with SQLSTATE 57P01 and the others after their transaction. With --replace a new gateway, of a newer
+version for one, takes the place of the one that serves: there is no moment at which nobody listens.")]
 pub(crate) struct RunArguments {
     #[command(flatten)]
     socket: SocketArgument,
     /// At the end: how many seconds transactions that run are waited for.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     drain: u64,
+    /// Take the place of the gateway that serves with the same folder for local state.
+    #[arg(long)]
+    replace: bool,
 }
 
 pub(super) fn run(arguments: &RunArguments, context: &Context) -> Result<u8, Failure> {
@@ -59,9 +64,13 @@ pub(super) fn run(arguments: &RunArguments, context: &Context) -> Result<u8, Fai
         }
     };
     let drain = Duration::from_secs(arguments.drain);
+    let start = if arguments.replace { Start::Replacing } else { Start::Alone };
     let end = || async move {
-        let socket = AdminSocket::open(&socket)?;
-        tokio::spawn(socket.serve(control.clone()));
+        if start == Start::Replacing {
+            hand_over(&socket).await;
+        }
+        let administration = AdminSocket::open(&socket)?;
+        let administration = tokio::spawn(administration.serve(control.clone()));
         let taken = |kind| signal(kind).map_err(GatewayError::Worker);
         let (mut interrupt, mut terminate) = (taken(SignalKind::interrupt())?, taken(SignalKind::terminate())?);
         let mut hangup = taken(SignalKind::hangup())?;
@@ -69,6 +78,7 @@ pub(super) fn run(arguments: &RunArguments, context: &Context) -> Result<u8, Fai
             tokio::select! {
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
+                () = control.handed_over() => break,
                 _ = hangup.recv() => {
                     if let Err(text) = control.reload() {
                         tracing::error!(reason = text, "the estate cannot be served; the former one still is");
@@ -76,13 +86,32 @@ pub(super) fn run(arguments: &RunArguments, context: &Context) -> Result<u8, Fai
                 }
             }
         }
+        // Before clients are waited for: whoever comes next listens there.
+        administration.abort();
+        let _aborted = administration.await;
         control.end(drain).await;
         Ok::<_, GatewayError>(())
     };
-    let served = gateway.serve(listening, end).and_then(|ended| ended);
+    let served = gateway.start(start).serve(listening, end).and_then(|ended| ended);
     served.map_err(|error| Failure::new(exit::FAILED, &error, None))?;
     Ok(exit::DONE)
 }
+
+/// Asks the gateway that serves to end, and waits until it no longer listens for administrators.
+async fn hand_over(socket: &Path) {
+    if let Err(error) = AdminSocket::ask(socket, &Request::HandOver, HAND_OVER).await {
+        tracing::warn!(error = error.to_string(), "no gateway was there to be replaced");
+    }
+    let gone = async {
+        while socket.exists() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let _late = tokio::time::timeout(HAND_OVER, gone).await;
+}
+
+/// How long a gateway may take to answer that it goes.
+const HAND_OVER: Duration = Duration::from_secs(5);
 
 fn configuration(context: &Context) -> Result<Configuration, Failure> {
     let estate = read_estate(context)?;
