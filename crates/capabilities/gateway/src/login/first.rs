@@ -103,7 +103,7 @@ async fn packet(stream: &mut ClientStream) -> Result<Option<FirstPacket>, Broken
         other => other?,
     };
     let length = bytes.iter().fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
-    if length > STARTUP_BYTES_MAX + 4 || length < 8 {
+    if !(8..=STARTUP_BYTES_MAX + 4).contains(&length) {
         return Err(broken("08P01", "invalid length of startup packet".to_owned()));
     }
     bytes.resize(length, 0);

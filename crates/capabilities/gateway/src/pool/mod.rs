@@ -58,6 +58,7 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct State {
+    #[expect(clippy::vec_box, reason = "a server changes hands as one pointer")]
     idle: Vec<Box<Server>>,
     /// All that are open or about to be: idle, lent, connecting.
     open: usize,

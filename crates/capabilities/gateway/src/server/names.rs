@@ -102,7 +102,7 @@ mod tests {
         let first = names.fresh();
         names.note(1, first.clone());
         let again = names.fresh();
-        assert_eq!(names.note(1, again.clone()), [first.clone()]);
+        assert_eq!(names.note(1, again.clone()), std::slice::from_ref(&first));
         names.forget(1, &first);
         assert_eq!(names.get(1), Some(&again));
     }

@@ -277,13 +277,11 @@ impl Session {
             return Ok(Found::Other(self.poison(message, refusal(Severity::Error, "26000", text), run)?));
         };
         let Some(server) = self.server.as_mut() else { return Err(End::Server) };
-        if server.unnamed != unnamed.id {
-            if let Some(text) = &unnamed.text {
-                rewrite::parse(b"", &text.sql, &text.types, run.other())?;
-                let step = ParseStep { audience: Audience::Gateway, parsed: ParsedAs::Unnamed };
-                server.expected.push_back(Expected::Parse(step));
-                server.unnamed = unnamed.id;
-            }
+        if let Some(text) = unnamed.text.as_ref().filter(|_| server.unnamed != unnamed.id) {
+            rewrite::parse(b"", &text.sql, &text.types, run.other())?;
+            let step = ParseStep { audience: Audience::Gateway, parsed: ParsedAs::Unnamed };
+            server.expected.push_back(Expected::Parse(step));
+            server.unnamed = unnamed.id;
         }
         let mut begun = Begun::Ready;
         if let Some(effects) = unnamed.effects.as_ref().filter(|_| message.tag == client_tag::BIND) {

@@ -171,7 +171,8 @@ impl Leavings {
         let mut settings = Settings::default();
         for (name, value) in &self.settings {
             let is_nobody = name == "role" && value == "none";
-            if !is_nobody && !(name == "session_authorization" && value == user) {
+            let is_user = name == "session_authorization" && value == user;
+            if !is_nobody && !is_user {
                 settings.set(name, value.clone());
             }
         }

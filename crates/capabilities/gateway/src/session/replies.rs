@@ -234,12 +234,12 @@ impl Session {
         let current = self.database.statements.replace(&parse.prepared, digest);
         let closed = server.names.note(current.id, parse.name.clone());
         server.to_close.extend(closed);
-        if let Some(ClientStatement::Protocol { prepared, is_stale }) = self.statements.get_mut(&parse.client_name) {
-            if prepared.id == parse.prepared.id {
-                match parse.asked_by {
-                    Audience::Client => *prepared = current,
-                    Audience::Gateway => *is_stale = true,
-                }
+        if let Some(ClientStatement::Protocol { prepared, is_stale }) = self.statements.get_mut(&parse.client_name)
+            && prepared.id == parse.prepared.id
+        {
+            match parse.asked_by {
+                Audience::Client => *prepared = current,
+                Audience::Gateway => *is_stale = true,
             }
         }
     }
