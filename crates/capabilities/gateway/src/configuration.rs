@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use atalaya_estate::{ConnectionUrl, Estate, Gateway, GatewayDatabase, GatewayTls, Pooling, SecretError, SessionCheck};
+use atalaya_estate::{
+    ConnectionUrl, Estate, Gateway, GatewayAdmin, GatewayDatabase, GatewayTls, Pooling, SecretError, SessionCheck,
+};
 use atalaya_pgwire::server::{InvalidVerifier, ScramVerifier};
 use atalaya_postgres::wire::server_end_point;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::admin::{AdminIdentity, AdminTls};
 use crate::pool::PoolLimits;
 
 /// Protocols by which TLS without a request before it is agreed on.
@@ -65,13 +68,22 @@ pub enum ConfigurationError {
         source: rustls::pki_types::pem::Error,
     },
     /// A certificate and a key do not make TLS.
-    #[error("the certificate `{}` cannot be served", path.display())]
+    #[error("the certificate `{}` cannot be used", path.display())]
     Tls {
         /// The certificate's file.
         path: PathBuf,
         /// Why.
         #[source]
         source: rustls::Error,
+    },
+    /// No certificate can be believed by this file.
+    #[error("`{}` holds no authority for certificates", path.display())]
+    Authority {
+        /// The authority's file.
+        path: PathBuf,
+        /// What is wrong with a certificate in it; `None` when there is none.
+        #[source]
+        source: Option<rustls::Error>,
     },
 }
 
@@ -87,6 +99,9 @@ impl ConfigurationError {
             Self::Pem { .. } | Self::Tls { .. } => {
                 Some("a certificate and its private key, both in PEM format, readable by this user".to_owned())
             }
+            Self::Authority { .. } => {
+                Some("the certificate of the authority that issued the other side's, in PEM format".to_owned())
+            }
         }
     }
 }
@@ -98,6 +113,7 @@ pub struct Configuration {
     pub(crate) verifiers: BTreeMap<String, ScramVerifier>,
     pub(crate) databases: BTreeMap<String, DatabaseConfiguration>,
     pub(crate) tls: Option<ClientTls>,
+    pub(crate) admin: Option<AdminTls>,
     /// Every Postgres of the estate: a database can be led to another one while it is served.
     pub(crate) places: BTreeMap<String, ConnectionUrl>,
 }
@@ -153,8 +169,9 @@ impl Configuration {
         });
         let databases = databases.collect::<Result<_, _>>()?;
         let tls = gateway.tls.as_ref().map(client_tls).transpose()?;
+        let admin = gateway.admin.as_ref().map(|admin| AdminTls::of(&admin_identity(admin))).transpose()?;
         let places = estate.databases.iter().filter_map(|(name, place)| Some((name.clone(), place.url.clone()?)));
-        Ok(Self { gateway, verifiers, databases, tls, places: places.collect() })
+        Ok(Self { gateway, verifiers, databases, tls, admin, places: places.collect() })
     }
 
     /// Where clients connect.
@@ -206,6 +223,10 @@ fn logins_of(
         .collect()
 }
 
+fn admin_identity(admin: &GatewayAdmin) -> AdminIdentity {
+    AdminIdentity { certificate: admin.certificate.clone(), key: admin.key.clone(), authority: admin.authority.clone() }
+}
+
 fn client_tls(tls: &GatewayTls) -> Result<ClientTls, ConfigurationError> {
     let (certificates, key) = identity(&tls.certificate, &tls.key)?;
     let server_end_point = certificates.first().and_then(|certificate| server_end_point(certificate));
@@ -222,7 +243,8 @@ fn client_tls(tls: &GatewayTls) -> Result<ClientTls, ConfigurationError> {
     Ok(ClientTls { acceptor: Arc::new(config).into(), server_end_point, is_required: tls.required })
 }
 
-fn identity(
+/// A certificate with its chain, and its key.
+pub(crate) fn identity(
     certificate: &Path,
     key: &Path,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), ConfigurationError> {

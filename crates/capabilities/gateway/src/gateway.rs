@@ -10,6 +10,7 @@ use atalaya_pgwire::server::ScramVerifier;
 use parking_lot::RwLock;
 use tokio::sync::{Notify, watch};
 
+use crate::admin::AdminTls;
 use crate::cancel::CancelKeys;
 use crate::configuration::{ClientTls, Configuration};
 use crate::database::Database;
@@ -32,6 +33,7 @@ struct Serving {
     verifiers: BTreeMap<String, ScramVerifier>,
     databases: BTreeMap<String, Arc<Database>>,
     tls: Option<ClientTls>,
+    admin_tls: Option<AdminTls>,
     clients_max: usize,
     places: BTreeMap<String, ConnectionUrl>,
 }
@@ -42,6 +44,7 @@ impl Gateway {
             verifiers: BTreeMap::new(),
             databases: BTreeMap::new(),
             tls: None,
+            admin_tls: None,
             clients_max: 0,
             places: BTreeMap::new(),
         };
@@ -77,6 +80,7 @@ impl Gateway {
             verifiers: configuration.verifiers,
             databases,
             tls: configuration.tls,
+            admin_tls: configuration.admin,
             clients_max: usize::try_from(configuration.gateway.clients_max.get()).unwrap_or(usize::MAX),
             places: configuration.places,
         };
@@ -103,6 +107,16 @@ impl Gateway {
 
     pub(crate) fn tls(&self) -> Option<ClientTls> {
         self.serving.read().tls.clone()
+    }
+
+    /// How administrators on other machines are let in; `None` when they are not.
+    pub(crate) fn admin_tls(&self) -> Option<AdminTls> {
+        self.serving.read().admin_tls.clone()
+    }
+
+    /// As many clients may be connected at a time.
+    pub(crate) fn clients_max(&self) -> usize {
+        self.serving.read().clients_max
     }
 
     /// A place for one more client; `None` when all are taken.

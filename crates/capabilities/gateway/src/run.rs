@@ -15,23 +15,24 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 
+use crate::admin::serve_network;
 use crate::cancel::WantedEnd;
 use crate::configuration::Configuration;
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::io::ClientStream;
+use crate::listen::{self, ACCEPT_PAUSE, Listening};
 use crate::login::log_in;
+use crate::metrics;
 
 const TICK: Duration = Duration::from_secs(1);
-/// As many clients may wait to be heard.
-const BACKLOG: u32 = 4096;
-/// After an error in accepting, of which running out of descriptors is the usual one.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A gateway that is not yet serving.
 pub struct Prepared {
-    gateway: Arc<Gateway>,
+    control: Control,
     listen: Vec<ListenAddress>,
+    admin: Option<ListenAddress>,
+    metrics: Option<ListenAddress>,
     workers: usize,
     start: Start,
 }
@@ -106,11 +107,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 #[must_use]
 pub fn prepare(configuration: Configuration, reload: Reload) -> (Prepared, Control) {
     let listen = configuration.gateway.listen.clone();
+    let admin = configuration.gateway.admin.as_ref().map(|admin| admin.listen.clone());
+    let metrics = configuration.gateway.metrics.clone();
     let wanted = configuration.gateway.workers.map(|workers| usize::from(workers.get()));
     let workers = wanted.unwrap_or_else(|| thread::available_parallelism().map_or(1, |cores| cores.get().min(8)));
     let gateway = Arc::new(Gateway::new(configuration));
-    let control = Control { gateway: Arc::clone(&gateway), reload };
-    (Prepared { gateway, listen, workers, start: Start::Alone }, control)
+    let control = Control { gateway, reload };
+    (Prepared { control: control.clone(), listen, admin, metrics, workers, start: Start::Alone }, control)
 }
 
 impl Prepared {
@@ -153,10 +156,20 @@ impl Prepared {
             for address in &self.listen {
                 opened.push(Listener::open(address, self.start)?);
             }
+            let alone = |address| listen::tcp_only(address, self.start);
+            let admin = self.admin.as_ref().map(alone).transpose()?;
+            let metrics = self.metrics.as_ref().map(alone).transpose()?;
+            let gateway = &self.control.gateway;
             for listener in opened {
-                tokio::spawn(accept(listener, Arc::clone(&self.gateway), Arc::clone(&handles)));
+                tokio::spawn(accept(listener, Arc::clone(gateway), Arc::clone(&handles)));
             }
-            tokio::spawn(tick(Arc::clone(&self.gateway)));
+            if let Some(listener) = admin {
+                tokio::spawn(while_open(Arc::clone(gateway), serve_network(listener, self.control.clone())));
+            }
+            if let Some(listener) = metrics {
+                tokio::spawn(while_open(Arc::clone(gateway), metrics::serve(listener, Arc::clone(gateway))));
+            }
+            tokio::spawn(tick(Arc::clone(gateway)));
             listening();
             Ok(end().await)
         });
@@ -172,6 +185,15 @@ impl Prepared {
 
 fn event_loop() -> Result<Runtime, GatewayError> {
     Builder::new_current_thread().enable_all().build().map_err(GatewayError::Worker)
+}
+
+/// Serves those who are no clients, until the gateway ends; whoever takes its place serves them then.
+async fn while_open(gateway: Arc<Gateway>, served: impl Future<Output = ()>) {
+    let mut is_open = gateway.is_open.subscribe();
+    tokio::select! {
+        () = served => {}
+        _ = is_open.wait_for(|is_open| !is_open) => {}
+    }
 }
 
 async fn tick(gateway: Arc<Gateway>) {
@@ -197,18 +219,7 @@ impl Listener {
     fn open(address: &ListenAddress, start: Start) -> Result<Self, GatewayError> {
         let failed = |source| GatewayError::Listen { address: address.clone(), source };
         match address {
-            ListenAddress::Tcp { host, port } => {
-                let found = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), *port)).map_err(failed)?;
-                let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-                for candidate in found {
-                    let free = if start == Start::Replacing { Ok(()) } else { is_taken(candidate) };
-                    match free.and_then(|()| listen_tcp(candidate)) {
-                        Ok(listener) => return Ok(Self::Tcp(listener)),
-                        Err(error) => last = error,
-                    }
-                }
-                Err(failed(last))
-            }
+            ListenAddress::Tcp { host, port } => listen::tcp(host, *port, start).map(Self::Tcp).map_err(failed),
             ListenAddress::Unix { .. } => {
                 let path = address.socket_file().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
                 // One that an earlier gateway left; a file of another kind is nobody's to remove.
@@ -224,31 +235,10 @@ impl Listener {
 
     async fn next(&self) -> io::Result<Accepted> {
         match self {
-            Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                stream.into_std().map(Accepted::Tcp)
-            }
-            Self::Unix(listener) => listener.accept().await?.0.into_std().map(Accepted::Unix),
+            Self::Tcp(listener) => Listening::next(listener).await?.into_std().map(Accepted::Tcp),
+            Self::Unix(listener) => Listening::next(listener).await?.into_std().map(Accepted::Unix),
         }
     }
-}
-
-fn listen_tcp(address: std::net::SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    // A gateway that replaces this one hears the same port before this one stops.
-    socket.set_reuseport(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-/// Whether somebody hears this port already; two would share its clients without a word.
-fn is_taken(address: std::net::SocketAddr) -> io::Result<()> {
-    let socket = if address.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(1).map(drop)
 }
 
 async fn accept(listener: Listener, gateway: Arc<Gateway>, workers: Arc<[Handle]>) {

@@ -1,11 +1,18 @@
-//! Steering a gateway that serves: what is asked ([`Request`]), what is answered ([`Answer`]), and the socket by which
-//! both travel, a JSON document a line.
+//! Steering a gateway that serves: what is asked ([`Request`]), what is answered ([`Answer`]), and the two ways by which
+//! both travel, a JSON document a line: a socket file ([`AdminSocket`]), and mutual TLS ([`RemoteAdmin`]).
 
+mod conversation;
 mod deeds;
+mod network;
 mod request;
 mod socket;
 mod status;
+mod tls;
 
+pub use network::RemoteAdmin;
+pub(crate) use network::serve as serve_network;
 pub use request::{Answer, Refused, Request};
 pub use socket::AdminSocket;
 pub use status::{DatabaseStatus, GateStatus, GatewayStatus, KeptClient, PoolStatus, Quantiles};
+pub use tls::AdminIdentity;
+pub(crate) use tls::AdminTls;

@@ -3,25 +3,19 @@
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::{Answer, Refused, Request};
+use super::conversation::{self, CONNECTIONS_MAX};
+use super::{Answer, Request};
 use crate::error::GatewayError;
+use crate::listen::serve_each;
 use crate::run::Control;
 
 /// Only the owner administers.
 const MODE: u32 = 0o600;
-/// A request has no more bytes than this.
-const REQUEST_BYTES_MAX: u64 = 64 << 10;
-const CONNECTIONS_MAX: usize = 32;
-/// A connection that says nothing.
-const SILENCE: Duration = Duration::from_secs(60);
 
 /// A socket that is listened to until this is dropped.
 pub struct AdminSocket {
@@ -49,23 +43,13 @@ impl AdminSocket {
 
     /// Answers whoever asks, for ever.
     pub async fn serve(self, control: Control) {
-        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        loop {
-            let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
-            match self.listener.accept().await {
-                Ok((stream, _)) => {
-                    let control = control.clone();
-                    tokio::spawn(async move {
-                        let _ended = converse(stream, &control).await;
-                        drop(permit);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(error = error.to_string(), "an administrator could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
+        let serve = |stream: UnixStream| {
+            let control = control.clone();
+            async move {
+                let _ended = conversation::converse(stream, &control).await;
             }
-        }
+        };
+        serve_each(&self.listener, CONNECTIONS_MAX, serve).await;
     }
 
     /// Asks a gateway that listens at a path.
@@ -73,15 +57,7 @@ impl AdminSocket {
     /// # Errors
     /// When nobody listens there, or no answer comes in time.
     pub async fn ask(path: &Path, request: &Request, limit: Duration) -> io::Result<Answer> {
-        let asked = async {
-            let mut stream = UnixStream::connect(path).await?;
-            let mut line = serde_json::to_vec(request)?;
-            line.push(b'\n');
-            stream.write_all(&line).await?;
-            let mut answer = String::new();
-            BufReader::new(stream).read_line(&mut answer).await?;
-            Ok(serde_json::from_str(&answer)?)
-        };
+        let asked = async { conversation::ask(UnixStream::connect(path).await?, request).await };
         timeout(limit, asked).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -89,25 +65,5 @@ impl AdminSocket {
 impl Drop for AdminSocket {
     fn drop(&mut self) {
         let _gone = std::fs::remove_file(&self.path);
-    }
-}
-
-async fn converse(stream: UnixStream, control: &Control) -> io::Result<()> {
-    let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read);
-    loop {
-        let mut line = String::new();
-        let mut limited = (&mut lines).take(REQUEST_BYTES_MAX);
-        let Ok(read) = timeout(SILENCE, limited.read_line(&mut line)).await else { return Ok(()) };
-        if read? == 0 {
-            return Ok(());
-        }
-        let answer = match serde_json::from_str(&line) {
-            Ok(request) => control.answer(request).await,
-            Err(_) => Answer::Refused(Refused::Unknown),
-        };
-        let mut out = serde_json::to_vec(&answer)?;
-        out.push(b'\n');
-        timeout(SILENCE, write.write_all(&out)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
     }
 }

@@ -277,6 +277,7 @@ impl Session {
                 Poll::Ready(Err(error)) => Err(End::Io(error)),
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => Err(End::Left),
                 Poll::Ready(Ok(())) => {
+                    self.database.statistics.bytes_from_clients.add(buffer.filled().len() as u64);
                     self.carry.extend_from_slice(buffer.filled());
                     self.is_carry_fresh = true;
                     context.waker().wake_by_ref();

@@ -1,0 +1,5 @@
+//! Administration: what is said, by whom, from where.
+
+mod files;
+mod protocol;
+mod remote;

@@ -1,0 +1,6 @@
+//! What Prometheus reads of a gateway that serves.
+
+mod endpoint;
+mod http;
+mod numbers;
+mod parse;
