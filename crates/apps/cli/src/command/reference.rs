@@ -12,6 +12,7 @@ pub(crate) fn run(context: &Context) -> Result<u8, Failure> {
         "cli.md": command_line(),
         "checks.md": atalaya_assess::render_reference(),
         "gateway-estate.md": atalaya_estate::render_gateway_reference(),
+        "gateway-metrics.md": atalaya_gateway::render_metrics_reference(),
     });
     context.print(&pages.to_string(), &pages);
     Ok(exit::DONE)

@@ -1,9 +1,10 @@
 //! Asking a gateway that serves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use atalaya_gateway::admin::{AdminSocket, Answer, Refused, Request};
+use atalaya_estate::ListenAddress;
+use atalaya_gateway::admin::{AdminIdentity, AdminSocket, Answer, Refused, RemoteAdmin, Request};
 
 use crate::exit::{self, Failure};
 use crate::global::Context;
@@ -23,23 +24,96 @@ impl SocketArgument {
     }
 }
 
+/// Which gateway is asked: the one of this machine, or one that has `admin` in its estate file.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AdminArguments {
+    #[command(flatten)]
+    socket: SocketArgument,
+    /// The gateway of another machine, where its `gateway.admin` listens. HOST is what its certificate has to be for.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_parser = address,
+        conflicts_with = "socket",
+        requires_all = ["certificate", "key", "authority"]
+    )]
+    admin: Option<Address>,
+    /// With --admin: the administrator's certificate and its chain, a PEM file.
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    certificate: Option<PathBuf>,
+    /// With --admin: the private key of the certificate, a PEM file.
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    key: Option<PathBuf>,
+    /// With --admin: the authority that the gateway's certificate has to come from, a PEM file.
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    authority: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+struct Address {
+    host: String,
+    port: u16,
+}
+
+/// A TCP address, as the estate file takes it.
+fn address(text: &str) -> Result<Address, String> {
+    match text.parse() {
+        Ok(ListenAddress::Tcp { host, port }) => Ok(Address { host, port }),
+        Ok(ListenAddress::Unix { .. }) => Err("a socket file is named with --socket".to_owned()),
+        Err(error) => Err(format!("{error}; {}", error.hint())),
+    }
+}
+
 /// Asks, and waits for the answer; a refusal is a failure.
 pub(super) fn ask(
-    socket: &SocketArgument,
+    arguments: &AdminArguments,
     request: &Request,
     limit: Duration,
     context: &Context,
 ) -> Result<Answer, Failure> {
-    let path = socket.path(context);
-    let answer = runtime::block_on(AdminSocket::ask(&path, request, limit))?;
+    let answer = match arguments {
+        AdminArguments {
+            admin: Some(address),
+            certificate: Some(certificate),
+            key: Some(key),
+            authority: Some(authority),
+            ..
+        } => {
+            let files =
+                AdminIdentity { certificate: certificate.clone(), key: key.clone(), authority: authority.clone() };
+            let gateway = RemoteAdmin::new(&address.host, address.port, &files)?;
+            let answer = runtime::block_on(gateway.ask(request, limit))?;
+            answer.map_err(|error| nobody_at(address, &error))?
+        }
+        _ => {
+            let path = arguments.socket.path(context);
+            let answer = runtime::block_on(AdminSocket::ask(&path, request, limit))?;
+            answer.map_err(|error| nobody_behind(&path, &error))?
+        }
+    };
     match answer {
-        Ok(Answer::Refused(refused)) => Err(refusal(&refused)),
-        Ok(answer) => Ok(answer),
-        Err(error) => Err(Failure {
-            code: exit::FAILED,
-            message: format!("no gateway answers at `{}`: {error}", path.display()),
-            hint: Some("start it with `atalaya gateway run`, or name its socket with --socket".to_owned()),
-        }),
+        Answer::Refused(refused) => Err(refusal(&refused)),
+        answer => Ok(answer),
+    }
+}
+
+fn nobody_behind(path: &Path, error: &std::io::Error) -> Failure {
+    Failure {
+        code: exit::FAILED,
+        message: format!("no gateway answers at `{}`: {error}", path.display()),
+        hint: Some("start it with `atalaya gateway run`, or name its socket with --socket".to_owned()),
+    }
+}
+
+fn nobody_at(address: &Address, error: &std::io::Error) -> Failure {
+    Failure {
+        code: exit::FAILED,
+        message: format!("no gateway answers at `{}:{}`: {error}", address.host, address.port),
+        hint: Some(
+            "each side's certificate has to come from the authority that the other one names, and the gateway's has to be \
+             for this host"
+                .to_owned(),
+        ),
     }
 }
 

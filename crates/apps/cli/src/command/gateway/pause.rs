@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use atalaya_gateway::admin::{Answer, Request};
 
-use super::ask::{SocketArgument, ask, unexpected};
+use super::ask::{AdminArguments, ask, unexpected};
 use crate::exit::{self, Failure};
 use crate::global::Context;
 
@@ -17,7 +17,7 @@ use crate::global::Context;
 Exit code 1: transactions went on for longer than --drain; the gate is open again and nothing was cut.")]
 pub(crate) struct PauseArguments {
     #[command(flatten)]
-    socket: SocketArgument,
+    admin: AdminArguments,
     /// The gateway's name of the database.
     #[arg(value_name = "DATABASE")]
     database: String,
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &PauseArguments, context: &Context) -> Result<u8, F
         drain_limit_ms: milliseconds(drain),
         hold_limit_ms: milliseconds(hold),
     };
-    let Answer::Paused { epoch, drained_ms } = ask(&arguments.socket, &request, drain + ANSWER, context)? else {
+    let Answer::Paused { epoch, drained_ms } = ask(&arguments.admin, &request, drain + ANSWER, context)? else {
         return Err(unexpected());
     };
     let text = format!(

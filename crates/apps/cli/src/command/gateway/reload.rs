@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use atalaya_gateway::admin::{Answer, Request};
 
-use super::ask::{SocketArgument, ask, unexpected};
+use super::ask::{AdminArguments, ask, unexpected};
 use crate::exit::{self, Failure};
 use crate::global::Context;
 
@@ -19,11 +19,11 @@ Users, secrets, databases, limits and certificates are taken anew, all of them o
 many workers it has changes at its next start.")]
 pub(crate) struct ReloadArguments {
     #[command(flatten)]
-    socket: SocketArgument,
+    admin: AdminArguments,
 }
 
 pub(super) fn run(arguments: &ReloadArguments, context: &Context) -> Result<u8, Failure> {
-    let Answer::Reloaded = ask(&arguments.socket, &Request::Reload, ANSWER, context)? else {
+    let Answer::Reloaded = ask(&arguments.admin, &Request::Reload, ANSWER, context)? else {
         return Err(unexpected());
     };
     context.print("the estate was read again", &serde_json::json!({ "format": 1, "reloaded": true }));

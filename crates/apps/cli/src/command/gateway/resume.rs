@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use atalaya_gateway::admin::{Answer, Request};
 
-use super::ask::{SocketArgument, ask, unexpected};
+use super::ask::{AdminArguments, ask, unexpected};
 use crate::exit::{self, Failure};
 use crate::global::Context;
 
@@ -21,7 +21,7 @@ LISTEN, advisory locks) are ended with SQLSTATE 57P01; `gateway status` lists th
 changed: a reload leads back to where it says.")]
 pub(crate) struct ResumeArguments {
     #[command(flatten)]
-    socket: SocketArgument,
+    admin: AdminArguments,
     /// The gateway's name of the database.
     #[arg(value_name = "DATABASE")]
     database: String,
@@ -36,7 +36,7 @@ pub(crate) struct ResumeArguments {
 pub(super) fn run(arguments: &ResumeArguments, context: &Context) -> Result<u8, Failure> {
     let request =
         Request::Resume { database: arguments.database.clone(), epoch: arguments.epoch, to: arguments.to.clone() };
-    let answer = ask(&arguments.socket, &request, ANSWER, context)?;
+    let answer = ask(&arguments.admin, &request, ANSWER, context)?;
     let Answer::Resumed { paused_ms, clients_held, clients_ended } = answer else { return Err(unexpected()) };
     let text = format!(
         "resumed `{}` after {paused_ms} ms; held: {clients_held}; ended, since bound to the former server: {clients_ended}",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use atalaya_gateway::admin::{Answer, DatabaseStatus, GatewayStatus, Request};
 
-use super::ask::{SocketArgument, ask, unexpected};
+use super::ask::{AdminArguments, ask, unexpected};
 use crate::exit::{self, Failure};
 use crate::global::Context;
 
@@ -15,14 +15,15 @@ const ANSWER: Duration = Duration::from_secs(10);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   atalaya gateway status
-  atalaya --output json gateway status")]
+  atalaya --output json gateway status
+  atalaya gateway status --admin gateway.example:6433 --certificate me.crt --key me.key --authority gateways.pem")]
 pub(crate) struct StatusArguments {
     #[command(flatten)]
-    socket: SocketArgument,
+    admin: AdminArguments,
 }
 
 pub(super) fn run(arguments: &StatusArguments, context: &Context) -> Result<u8, Failure> {
-    let Answer::Status(status) = ask(&arguments.socket, &Request::Status, ANSWER, context)? else {
+    let Answer::Status(status) = ask(&arguments.admin, &Request::Status, ANSWER, context)? else {
         return Err(unexpected());
     };
     let json = serde_json::to_value(&status).map_err(|error| Failure::new(exit::FAILED, &error, None))?;
