@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use atalaya_estate::{ConnectionUrl, Pooling, SessionCheck};
 use parking_lot::{Mutex, RwLock};
@@ -26,6 +26,8 @@ pub(crate) struct Database {
     pub(crate) statements: PreparedStatements,
     pub(crate) statistics: DatabaseStatistics,
     pub(crate) kept: KeptServers,
+    /// Whether any client asks what a sequence gave it last.
+    pub(crate) reads_sequences: AtomicBool,
     configuration: RwLock<DatabaseConfiguration>,
     pools: Mutex<HashMap<String, Arc<Pool>>>,
     place_epoch: AtomicU64,
@@ -48,6 +50,7 @@ impl Database {
             statements: PreparedStatements::default(),
             statistics: DatabaseStatistics::default(),
             kept: KeptServers::default(),
+            reads_sequences: AtomicBool::new(false),
             configuration: RwLock::new(configuration),
             pools: Mutex::default(),
             place_epoch: AtomicU64::new(1),

@@ -18,8 +18,17 @@ const ANSWER_BYTES_MAX: u64 = 64 << 20;
 /// A connection that says nothing.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// How an administrator came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By the file system of this machine.
+    Local,
+    /// By mutual TLS.
+    Network,
+}
+
 /// Answers one administrator, until it leaves or says what cannot be read.
-pub(super) async fn converse<Stream>(stream: Stream, control: &Control) -> io::Result<()>
+pub(super) async fn converse<Stream>(stream: Stream, way: Way, control: &Control) -> io::Result<()>
 where
     Stream: AsyncRead + AsyncWrite + Unpin,
 {
@@ -32,6 +41,8 @@ where
             return Ok(());
         }
         let answer = match serde_json::from_slice(&line) {
+            // Another gateway takes this one's place on the same machine or not at all.
+            Ok(Request::HandOver) if way == Way::Network => Answer::Refused(Refused::Unknown),
             Ok(request) => control.answer(request).await,
             Err(_) => Answer::Refused(Refused::Unknown),
         };

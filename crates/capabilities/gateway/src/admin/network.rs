@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::conversation::{self, CONNECTIONS_MAX};
+use super::conversation::{self, CONNECTIONS_MAX, Way};
 use super::tls::{AdminIdentity, connector};
 use super::{Answer, Request};
 use crate::configuration::ConfigurationError;
@@ -29,7 +29,7 @@ async fn serve_one(stream: TcpStream, control: Control) {
     let Some(tls) = control.gateway.admin_tls() else { return };
     let reason = match timeout(HANDSHAKE, tls.0.accept(stream)).await {
         Ok(Ok(stream)) => {
-            let _ended = conversation::converse(stream, &control).await;
+            let _ended = conversation::converse(stream, Way::Network, &control).await;
             return;
         }
         Ok(Err(error)) => error.to_string(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
-use super::conversation::{self, CONNECTIONS_MAX};
+use super::conversation::{self, CONNECTIONS_MAX, Way};
 use super::{Answer, Request};
 use crate::error::GatewayError;
 use crate::listen::serve_each;
@@ -46,7 +46,7 @@ impl AdminSocket {
         let serve = |stream: UnixStream| {
             let control = control.clone();
             async move {
-                let _ended = conversation::converse(stream, &control).await;
+                let _ended = conversation::converse(stream, Way::Local, &control).await;
             }
         };
         serve_each(&self.listener, CONNECTIONS_MAX, serve).await;

@@ -41,6 +41,7 @@ pub(crate) async fn connect(
         own_named: Vec::new(),
         to_close: Vec::new(),
         is_spoilt: false,
+        last_client: 0,
         opened_at: now,
         idle_since: now,
         place_epoch,

@@ -65,6 +65,8 @@ pub(crate) struct Server {
     pub(crate) to_close: Vec<StatementName>,
     /// Its session may hold what no one can see; it is closed instead of handed over.
     pub(crate) is_spoilt: bool,
+    /// Who had it last, by the number in its cancel key.
+    pub(crate) last_client: i32,
     pub(crate) opened_at: Instant,
     pub(crate) idle_since: Instant,
     /// Which place of the database it was opened to.

@@ -59,8 +59,13 @@ impl Session {
     }
 
     /// Takes a server and brings it to the client's settings.
-    fn attach(&mut self, server: Box<Server>) -> Result<Begun, End> {
+    fn attach(&mut self, mut server: Box<Server>) -> Result<Begun, End> {
         *self.cancelling.server.lock() = Some(Arc::clone(&server.cancel));
+        let is_others = std::mem::replace(&mut server.last_client, self.process_id) != self.process_id;
+        if is_others && self.database.reads_sequences.load(Ordering::Relaxed) {
+            rewrite::query(b"DISCARD SEQUENCES", server.outbox.buffer())?;
+            server.expected.push_back(Expected::Own(OwnStatement::Tidy));
+        }
         self.server = Some(server);
         self.adopt_settings()
     }

@@ -1,5 +1,6 @@
 //! What a client asks, message by message.
 
+use std::sync::atomic::Ordering;
 use std::task::Context;
 
 use atalaya_pgwire::server::{HEADER_BYTES, Query, Severity, client_tag, header, reply, rewrite};
@@ -195,6 +196,10 @@ impl Session {
 
     /// What a sequence gave to the client that had this server before is none of this one's business.
     pub(super) fn forget_sequences(&mut self, effects: &SessionEffects, run: &mut Run<'_>) -> Result<(), End> {
+        if effects.sequence_state {
+            // From now on each server is made to forget when it changes hands.
+            self.database.reads_sequences.store(true, Ordering::Relaxed);
+        }
         let is_kept = self.keeps_server();
         let Some(server) = self.server.as_mut() else { return Err(End::Server) };
         if effects.sequence_state && !is_kept && server.expected.is_empty() && server.status == TransactionStatus::Idle
