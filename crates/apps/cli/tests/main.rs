@@ -21,6 +21,7 @@ mod ends;
 mod environment;
 mod faults;
 mod finish;
+mod gateway;
 mod groups;
 mod held;
 mod indexes;
