@@ -7,12 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya_estate::ListenAddress;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
 use crate::error::GatewayError;
 use crate::run::Start;
 
+/// A client that vanished is noticed after about two minutes.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEPALIVE_RETRIES: u32 = 3;
 /// As many connections may wait to be heard.
 const BACKLOG: u32 = 4096;
 /// After an error in accepting, of which running out of descriptors is the usual one.
@@ -77,6 +82,12 @@ impl Listening for TcpListener {
         let (stream, _) = self.accept().await?;
         // Without it answers are slower, not wrong.
         let _slower = stream.set_nodelay(true);
+        // A client that vanished without a word would keep its seat, and what ties it to a server, for ever.
+        let keepalive = TcpKeepalive::new()
+            .with_time(KEEPALIVE_IDLE)
+            .with_interval(KEEPALIVE_INTERVAL)
+            .with_retries(KEEPALIVE_RETRIES);
+        let _unseen = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
         Ok(stream)
     }
 }
