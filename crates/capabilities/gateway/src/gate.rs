@@ -138,17 +138,24 @@ impl Gate {
 
     /// Opens the gate that was closed under this epoch and calls those who wait, in their order.
     pub(crate) fn open(&self, epoch: GateEpoch) -> bool {
-        let called = {
+        self.open_after(epoch, || ()).is_some()
+    }
+
+    /// The same after some work that nobody else's opening may come before; `None`, and no work, when the gate is not
+    /// closed under this epoch.
+    pub(crate) fn open_after<R>(&self, epoch: GateEpoch, work: impl FnOnce() -> R) -> Option<R> {
+        let (result, called) = {
             let mut state = self.state.lock();
             if state.closed.is_none_or(|(closed, _)| closed != epoch) {
-                return false;
+                return None;
             }
+            let result = work();
             state.closed = None;
             self.is_closed.store(false, Ordering::SeqCst);
-            std::mem::take(&mut state.waiting)
+            (result, std::mem::take(&mut state.waiting))
         };
         called.iter().for_each(|place| place.call(TO_ENTER));
-        true
+        Some(result)
     }
 
     /// Sends those away who have waited for longer than this.

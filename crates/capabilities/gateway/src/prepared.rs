@@ -1,5 +1,5 @@
-//! Prepared statements that clients share: one text with one list of parameter types is one statement, for as long as
-//! servers describe it in the same way.
+//! Prepared statements that clients share: one text with one list of parameter types, read under the same settings, is
+//! one statement, for as long as servers describe it in the same way.
 //!
 //! A server checks a statement's result type when it is executed, not when a client prepares it. So a statement that
 //! another client had prepared before a table changed would serve the new client an old description, or an error that
@@ -22,6 +22,8 @@ pub(crate) struct Prepared {
     pub(crate) sql: Box<[u8]>,
     /// The parameter types, as they stand in Parse.
     pub(crate) types: Box<[u8]>,
+    /// What else made it what it is.
+    context: Box<[u8]>,
     pub(crate) effects: SessionEffects,
     description: Mutex<Option<u64>>,
 }
@@ -60,8 +62,14 @@ pub(crate) fn next_id() -> u64 {
 
 impl PreparedStatements {
     /// The statement of this text, as it is now.
-    pub(crate) fn get(&self, sql: &[u8], types: &[u8], effects: impl FnOnce() -> SessionEffects) -> Arc<Prepared> {
-        let key = key_of(sql, types);
+    pub(crate) fn get(
+        &self,
+        sql: &[u8],
+        types: &[u8],
+        context: &[u8],
+        effects: impl FnOnce() -> SessionEffects,
+    ) -> Arc<Prepared> {
+        let key = key_of(sql, types, context);
         let mut by_text = self.by_text.lock();
         if let Some(known) = by_text.get(&key).and_then(Weak::upgrade) {
             return known;
@@ -70,7 +78,7 @@ impl PreparedStatements {
         if by_text.len() == by_text.capacity() {
             by_text.retain(|_, statement| statement.strong_count() > 0);
         }
-        let prepared = Arc::new(new(sql, types, effects(), None));
+        let prepared = Arc::new(new(sql, types, context, effects(), None));
         by_text.insert(key, Arc::downgrade(&prepared));
         prepared
     }
@@ -82,25 +90,26 @@ impl PreparedStatements {
 
     /// The statement that stands in an old one's place, since a server describes its text differently now.
     pub(crate) fn replace(&self, old: &Prepared, digest: u64) -> Arc<Prepared> {
-        let key = key_of(&old.sql, &old.types);
+        let key = key_of(&old.sql, &old.types, &old.context);
         let mut by_text = self.by_text.lock();
         let current = by_text.get(&key).and_then(Weak::upgrade).filter(|current| current.id != old.id);
         if let Some(current) = current.filter(|current| current.describe(digest) == Described::Same) {
             return current;
         }
-        let prepared = Arc::new(new(&old.sql, &old.types, old.effects.clone(), Some(digest)));
+        let prepared = Arc::new(new(&old.sql, &old.types, &old.context, old.effects.clone(), Some(digest)));
         by_text.insert(key, Arc::downgrade(&prepared));
         prepared
     }
 }
 
-fn new(sql: &[u8], types: &[u8], effects: SessionEffects, digest: Option<u64>) -> Prepared {
-    Prepared { id: next_id(), sql: sql.into(), types: types.into(), effects, description: Mutex::new(digest) }
+fn new(sql: &[u8], types: &[u8], context: &[u8], effects: SessionEffects, digest: Option<u64>) -> Prepared {
+    let [sql, types, context] = [sql, types, context].map(Box::from);
+    Prepared { id: next_id(), sql, types, context, effects, description: Mutex::new(digest) }
 }
 
-fn key_of(sql: &[u8], types: &[u8]) -> Box<[u8]> {
-    // A statement's text holds no zero byte.
-    [sql, &[0], types].concat().into()
+fn key_of(sql: &[u8], types: &[u8], context: &[u8]) -> Box<[u8]> {
+    // A statement's text holds no zero byte, and its types begin with their number.
+    [sql, &[0], types, context].concat().into()
 }
 
 #[cfg(test)]
@@ -110,14 +119,14 @@ mod tests {
     #[test]
     fn a_text_is_one_statement_until_its_description_changes() {
         let all = PreparedStatements::default();
-        let first = all.get(b"SELECT 1", b"\0\0", SessionEffects::default);
+        let first = all.get(b"SELECT 1", b"\0\0", b"", SessionEffects::default);
         assert_eq!(first.describe(7), Described::Same);
-        assert_eq!(all.get(b"SELECT 1", b"\0\0", SessionEffects::default).id, first.id);
+        assert_eq!(all.get(b"SELECT 1", b"\0\0", b"", SessionEffects::default).id, first.id);
         assert_eq!(first.describe(8), Described::Other);
         let second = all.replace(&first, 8);
         assert_ne!(second.id, first.id);
         assert_eq!(all.replace(&first, 8).id, second.id, "the next one who meets the change joins");
-        assert_eq!(all.get(b"SELECT 1", b"\0\0", SessionEffects::default).id, second.id);
+        assert_eq!(all.get(b"SELECT 1", b"\0\0", b"", SessionEffects::default).id, second.id);
         assert_eq!(first.describe(7), Described::Same);
     }
 }

@@ -13,6 +13,29 @@ pub(crate) const SETTINGS_MAX: usize = 512;
 const ROLE: &str = "role";
 const SESSION_AUTHORIZATION: &str = "session_authorization";
 
+/// Whether a text may mean something else under another value of this setting, when it is parsed.
+pub(crate) fn is_read_by_parser(name: &str) -> bool {
+    matches!(
+        name.to_ascii_lowercase().as_str(),
+        "search_path"
+            | "role"
+            | "session_authorization"
+            | "client_encoding"
+            | "standard_conforming_strings"
+            | "backslash_quote"
+            | "datestyle"
+            | "intervalstyle"
+            | "timezone"
+            | "timezone_abbreviations"
+            | "lc_monetary"
+            | "lc_numeric"
+            | "array_nulls"
+            | "transform_null_equals"
+            | "xmloption"
+            | "default_text_search_config"
+    )
+}
+
 /// Settings that differ from what the server gives a new session of this user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settings(BTreeMap<String, String>);
@@ -26,7 +49,13 @@ impl Settings {
     /// These, and over them those others.
     pub(crate) fn overlaid(&self, others: &Self) -> Self {
         let mut all = self.clone();
-        all.0.extend(others.0.iter().map(|(name, value)| (name.clone(), value.clone())));
+        for (name, value) in &others.0 {
+            // A reset leaves a custom setting empty.
+            let is_reset = value.is_empty() && name.contains('.') && all.0.contains_key(name);
+            if !is_reset {
+                all.0.insert(name.clone(), value.clone());
+            }
+        }
         all
     }
 

@@ -103,19 +103,14 @@ impl Control {
             Some((to, url)) => look_at(database, to, url).await?,
             None => UserTypes::Same,
         };
-        // Asking took time; who opened the gate meanwhile let transactions in.
-        if database.gate.closed().is_none_or(|(now, _)| now != closed) {
-            return Err(Refused::NotPaused);
-        }
         let clients_held = database.gate.waiting();
-        let mut clients_ended = 0;
-        if let Some((to, url)) = place {
-            // Before the gate opens: whoever enters finds the new place.
-            clients_ended = database.lead_to(to, &url, types);
+        // Before the gate opens, so that whoever enters finds the new place; and not at all if it was opened meanwhile,
+        // since asking took time.
+        let has_moved = place.is_some();
+        let lead = || place.map_or(0, |(to, url)| database.lead_to(to, &url, types));
+        let clients_ended = database.gate.open_after(closed, lead).ok_or(Refused::NotPaused)?;
+        if has_moved {
             self.gateway.cancel_keys.wake_all();
-        }
-        if !database.gate.open(closed) {
-            return Err(Refused::NotPaused);
         }
         Ok(Answer::Resumed { paused_ms: milliseconds(since.elapsed()), clients_held, clients_ended })
     }

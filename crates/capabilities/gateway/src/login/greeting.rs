@@ -27,28 +27,25 @@ pub(super) async fn reported(
     let absent = |absence: ServerAbsence| LoginFailure::from(absence.refusal(Severity::Fatal));
     pass_gate(database).await.map_err(absent)?;
     let _running = Running(database);
-    let server = take(pool, &settings).await.map_err(absent)?;
-    ask(server, database, pool, settings).await
-}
-
-async fn ask(
-    mut server: Box<Server>,
-    database: &Arc<Database>,
-    pool: &Arc<Pool>,
-    settings: Arc<Settings>,
-) -> Result<(Arc<Settings>, Arc<Reported>), LoginFailure> {
-    let limit = pool.limits().wait;
-    let adopted = timeout(limit, server.adopt(&settings)).await.unwrap_or(Err(ServerFailure::Ended));
-    if let Err(failure) = adopted {
+    loop {
+        let mut server = take(pool, &settings).await.map_err(absent)?;
+        let limit = pool.limits().wait;
+        let is_as_begun = *server.label == Settings::default();
+        let adopted = timeout(limit, server.adopt(&settings)).await.unwrap_or(Err(ServerFailure::Ended));
+        let Err(failure) = adopted else {
+            let reported = database.remember_reported(pool, &settings, &server.reported);
+            pool.put(server);
+            return Ok((settings, reported));
+        };
         pool.discard(server);
+        if !is_as_begun {
+            continue; // what another client had set may be the reason
+        }
         return Err(match failure {
             ServerFailure::Refused(body) => LoginFailure::RefusedByServer(body),
             _ => crate::error::refusal(Severity::Fatal, "08006", "the server ended the connection").into(),
         });
     }
-    let reported = database.remember_reported(pool, &settings, &server.reported);
-    pool.put(server);
-    Ok((settings, reported))
 }
 
 async fn take(pool: &Arc<Pool>, settings: &Arc<Settings>) -> Result<Box<Server>, ServerAbsence> {

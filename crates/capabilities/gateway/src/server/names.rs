@@ -72,6 +72,11 @@ impl ServerNames {
         }
     }
 
+    /// How many statements the session holds.
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
     /// Forgets all: the session has dropped them.
     pub(crate) fn clear(&mut self) {
         self.known.clear();

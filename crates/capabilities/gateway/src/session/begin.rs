@@ -32,8 +32,7 @@ impl Session {
         match self.database.gate.enter() {
             Ok(()) => self.begin_inside(context),
             Err(ticket) => {
-                self.wait = Some(Wait::Gate { ticket, since: Instant::now() });
-                self.poll_wait(context)?;
+                self.wait_for(context, Wait::Gate { ticket, since: Instant::now() });
                 Ok(Begun::Later)
             }
         }
@@ -44,6 +43,7 @@ impl Session {
         // The place cannot change from here on: it does so behind a closed gate.
         self.follow_place()?;
         self.is_running = true;
+        self.has_asked = false;
         self.began_at = Instant::now();
         if self.server.is_some() {
             return self.adopt_settings();
@@ -51,8 +51,7 @@ impl Session {
         match self.pool.take(&self.settings) {
             Ok(server) => self.attach(server),
             Err(ticket) => {
-                self.wait = Some(Wait::Server { ticket, since: self.began_at });
-                self.poll_wait(context)?;
+                self.wait_for(context, Wait::Server { ticket, since: self.began_at });
                 Ok(Begun::Later)
             }
         }
@@ -64,6 +63,7 @@ impl Session {
         let is_others = std::mem::replace(&mut server.last_client, self.process_id) != self.process_id;
         if is_others && self.database.reads_sequences.load(Ordering::Relaxed) {
             rewrite::query(b"DISCARD SEQUENCES", server.outbox.buffer())?;
+            server.unnamed = 0;
             server.expected.push_back(Expected::Own(OwnStatement::Tidy));
         }
         self.server = Some(server);
@@ -85,6 +85,7 @@ impl Session {
             }
             Some(sql) => {
                 rewrite::query(sql.as_bytes(), server.outbox.buffer())?;
+                server.unnamed = 0;
                 server.expected.push_back(Expected::Own(OwnStatement::Settings(Arc::clone(&self.settings))));
                 self.is_stalled = true;
                 Ok(Begun::Later)
@@ -104,6 +105,16 @@ impl Session {
         self.reported = Arc::new(server.reported.clone());
     }
 
+    /// The wait is looked at in the session's next turn: the message that waits is not yet among those put back, and a
+    /// refusal has to take it away.
+    fn wait_for(&mut self, context: &mut Context<'_>, wait: Wait) {
+        self.wait = Some(wait);
+        // A request that came too late for the wait before is not for this one.
+        self.cancelling.take_request();
+        self.cancelling.is_waiting.store(true, Ordering::Release);
+        context.waker().wake_by_ref();
+    }
+
     /// Looks whether the wait is over. `true` when it is.
     pub(super) fn poll_wait(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
         if self.wait.is_some() && self.cancelling.take_request() {
@@ -111,7 +122,6 @@ impl Session {
             self.refuse_waiting(&refusal(Severity::Error, "57014", "canceling statement due to user request"));
             return Ok(true);
         }
-        self.cancelling.is_waiting.store(true, Ordering::Release);
         let over = match &mut self.wait {
             None => return Ok(false),
             Some(Wait::Gate { ticket, since }) => match ticket.poll_called(context) {

@@ -13,7 +13,7 @@ use super::prepared::{ClientStatement, deallocate};
 use super::probe::{Leavings, Left};
 use super::{End, Session};
 use crate::pool::UserTypes;
-use crate::server::{Expected, OwnStatement};
+use crate::server::{Expected, OwnStatement, Server};
 use crate::settings::Settings;
 
 /// Cleaning up after a client that left.
@@ -33,6 +33,10 @@ impl Session {
     }
 
     fn needs_probe(&self) -> bool {
+        // The question would drop the unnamed statement; it is asked once that has given way to another.
+        if self.pins.has(Pin::LargeStatement) {
+            return false;
+        }
         !self.left.is_plain() || self.database.session_check() == SessionCheck::Always
     }
 
@@ -41,8 +45,11 @@ impl Session {
         self.database.statistics.probes.add(1);
         let names = self.settings.custom_names().map(str::to_owned).collect();
         let sql = self.left.question(names);
+        // The client's statement is over: a request to cancel it must not meet the question.
+        *self.cancelling.server.lock() = None;
         let server = self.server.as_mut().ok_or(End::Server)?;
         rewrite::query(sql.as_bytes(), server.outbox.buffer())?;
+        server.unnamed = 0;
         server.expected.push_back(Expected::Own(OwnStatement::Probe));
         self.leavings = Leavings::default();
         self.is_stalled = true;
@@ -59,13 +66,20 @@ impl Session {
             }
             (OwnStatement::Settings(_), Some(body)) => {
                 server.is_spoilt = true;
+                let is_own_fault = *server.label == Settings::default() || !self.pins.is_empty();
                 self.let_go();
-                self.refuse_waiting_in_words_of_server(&body);
+                if is_own_fault {
+                    self.refuse_waiting_in_words_of_server(&body);
+                } else {
+                    self.begin_again();
+                }
             }
             (OwnStatement::Probe, None) => self.probed()?,
-            // A transaction that ended badly leaves nothing that could be asked.
+            // What was left is not known (a request to cancel came late, a limit of the client's own was too short), and
+            // nothing of it may be lost: the client keeps the server.
             (OwnStatement::Probe, Some(_)) => {
-                server.is_spoilt = true;
+                self.pins.set(Pin::Unseen);
+                self.left = Left::default();
                 self.is_tidying = true;
             }
             (OwnStatement::Tidy, Some(_)) => server.is_spoilt = true,
@@ -79,6 +93,14 @@ impl Session {
             self.leave();
         }
         Ok(())
+    }
+
+    /// What the client before had set, a short limit for one, kept this one from its settings: another server.
+    fn begin_again(&mut self) {
+        self.is_running = false;
+        self.is_stalled = false;
+        self.is_carry_fresh = true;
+        self.database.gate.leave();
     }
 
     /// Whether what ends is the look at a transaction's leavings.
@@ -115,6 +137,12 @@ impl Session {
         self.take_over_prepared(&left, &leavings);
         let is_kept = self.keeps_server();
         let server = self.server.as_mut().ok_or(End::Server)?;
+        if leavings.own_prepared().is_some_and(|count| count != server.names.len() + server.to_close.len()) {
+            // Somebody dropped some of them unseen; which, is not worth asking.
+            server.names.clear();
+            server.to_close.clear();
+            server.is_spoilt = true;
+        }
         server.label = label;
         if is_kept {
             return Ok(());
@@ -125,7 +153,7 @@ impl Session {
             tidying.push("RESET ALL".to_owned());
             let mut roles = Settings::default();
             for name in ["role", "session_authorization"] {
-                if let Some(value) = self.settings.get(name) {
+                if let Some(value) = server.label.get(name) {
                     roles.set(name, value.to_owned());
                 }
             }
@@ -133,22 +161,23 @@ impl Session {
         }
         if !tidying.is_empty() {
             rewrite::query(tidying.join(";").as_bytes(), server.outbox.buffer())?;
+            server.unnamed = 0;
             server.expected.push_back(Expected::Own(OwnStatement::Tidy));
         }
         Ok(())
     }
 
-    fn take_over_prepared(&mut self, left: &Left, leavings: &Leavings) {
-        if left.drops_all_prepared() {
-            // The server has dropped ours with the client's.
-            self.statements.clear();
-            self.unnamed = None;
-            if let Some(server) = self.server.as_mut() {
-                server.names.clear();
-                server.own_named.clear();
-                server.unnamed = 0;
-            }
+    /// The server has dropped the gateway's statements with the client's.
+    pub(super) fn all_prepared_dropped(&mut self) {
+        self.statements.clear();
+        if let Some(server) = self.server.as_mut() {
+            server.names.clear();
+            server.own_named.clear();
+            server.to_close.clear();
         }
+    }
+
+    fn take_over_prepared(&mut self, left: &Left, leavings: &Leavings) {
         if !left.looked_at_prepared() {
             return;
         }
@@ -182,6 +211,7 @@ impl Session {
         self.is_carry_fresh = !self.carry.is_empty();
         self.database.gate.leave();
         if self.keeps_server() {
+            *self.cancelling.server.lock() = self.server.as_ref().map(|server| Arc::clone(&server.cancel));
             self.note_kept();
         } else {
             self.let_go();
@@ -228,6 +258,20 @@ impl Session {
         }
     }
 
+    /// A server does not notice that nobody waits for its answer; without a word it would go on with it beside the one
+    /// that takes its place, and `servers_max` would bound nothing.
+    fn stop_and_discard(&self, server: Box<Server>) {
+        if server.expected.is_empty() || self.has_said_goodbye {
+            return self.pool.discard(server);
+        }
+        let pool = Arc::clone(&self.pool);
+        tokio::spawn(async move {
+            let request = server.cancel.begin();
+            let _sent = tokio::time::timeout(CLEANING, request.send()).await;
+            pool.discard(server);
+        });
+    }
+
     /// The client is gone. What it was in the middle of ends with its server's session.
     pub(super) fn abandon_server(&mut self) {
         if self.is_running {
@@ -235,7 +279,7 @@ impl Session {
             self.database.gate.leave();
             *self.cancelling.server.lock() = None;
             if let Some(server) = self.server.take() {
-                self.pool.discard(server);
+                self.stop_and_discard(server);
             }
             return;
         }

@@ -77,6 +77,8 @@ pub(crate) struct Session {
     is_stalled: bool,
     /// A transaction ended; what follows from that is still to do.
     is_at_boundary: bool,
+    /// Something of the client's was sent to the server since the transaction began.
+    has_asked: bool,
     /// After an error of ours in a pipeline: requests are read over up to the next Sync.
     skips_to_sync: bool,
     settings: Arc<Settings>,
@@ -96,6 +98,8 @@ pub(crate) struct Session {
     is_tidying: bool,
     /// What a server said against a statement of ours.
     own_failure: Option<Box<[u8]>>,
+    /// The client has gone in good order: what it asked for before is still to be done.
+    has_said_goodbye: bool,
     pins: Pins,
     /// The ties that others can see; `None` while no server is kept.
     noted_pins: Option<Pins>,
@@ -119,7 +123,9 @@ enum Body {
 /// Why a session ends.
 #[derive(Debug)]
 enum End {
-    /// The client said goodbye, or its socket did.
+    /// The client said goodbye.
+    Goodbye,
+    /// Its socket has ended without a word.
     Left,
     /// The client broke the protocol.
     Client(CodecError),
@@ -157,6 +163,7 @@ impl Session {
             is_running: false,
             is_stalled: false,
             is_at_boundary: false,
+            has_asked: false,
             skips_to_sync: false,
             startup: Arc::clone(&parts.settings),
             settings: parts.settings,
@@ -167,6 +174,7 @@ impl Session {
             leavings: Leavings::default(),
             is_tidying: false,
             own_failure: None,
+            has_said_goodbye: false,
             pins: Pins::default(),
             noted_pins: None,
             cancelling: parts.cancelling,
@@ -328,6 +336,10 @@ impl Session {
 
     /// The last words, as far as the client takes them at once.
     fn say_why(&mut self, context: &mut Context<'_>, end: &End) {
+        // Within a message it would be taken for the rest of that, of a row for one.
+        if self.server.as_ref().is_some_and(|server| server.body_left > 0) {
+            return;
+        }
         match end {
             End::Client(error) => self.tell_fatal(error.sqlstate(), &error.to_string()),
             End::Server if self.is_running => {
@@ -341,7 +353,7 @@ impl Session {
             }
             End::Stopping => self.tell_fatal("57P01", "terminating connection, since the gateway ends"),
             End::Io(error) => tracing::debug!(error = error.to_string(), "a client's connection failed"),
-            End::Left => {}
+            End::Goodbye | End::Left => {}
         }
         let _sent = self.outbox.poll_flush(context, &mut self.stream);
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use atalaya_pgwire::CodecError;
 use atalaya_pgwire::server::{BindNames, HEADER_BYTES, Named, Parse, Refusal, Severity, client_tag, rewrite};
-use atalaya_sql::{PreparedAction, SessionEffects, session_effects};
+use atalaya_sql::{PreparedAction, SessionEffects};
 
 use super::begin::Begun;
 use super::local::Stop;
@@ -14,6 +15,7 @@ use super::{Body, End, Session};
 use crate::error::refusal;
 use crate::prepared::{Prepared, next_id};
 use crate::server::{Audience, DescribeStep, Expected, NamedParse, OwnStatement, ParseStep, ParsedAs, RESERVED_PREFIX};
+use crate::settings::is_read_by_parser;
 
 /// A larger statement is not kept under a name.
 const NAMED_STATEMENT_BYTES_MAX: usize = 16 << 20;
@@ -62,9 +64,9 @@ impl Session {
         let Some(body) = message.body() else { return Ok(Err(Stop::Incomplete)) };
         let parse = Parse::decode(body)?;
         if parse.name.is_empty() {
-            let effects = session_effects(parse.sql, self.reading());
-            self.note_definitions(&effects);
-            let effects = (!effects.is_plain()).then(|| Box::new(effects));
+            let effects = self.effects_of(parse.sql);
+            self.forget_sequences(&effects, run)?;
+            let effects = (!effects.is_plain() || effects.ddl).then(|| Box::new(effects));
             self.keep_unnamed(&parse, effects);
             let id = self.unnamed.as_ref().map_or(0, |unnamed| unnamed.id);
             let Some(server) = self.server.as_mut() else { return Err(End::Server) };
@@ -85,8 +87,10 @@ impl Session {
             let text = format!("more than {STATEMENTS_MAX} prepared statements of one session");
             return self.poison(message, refusal(Severity::Error, "54000", text), run);
         }
-        let reading = self.reading();
-        let prepared = self.database.statements.get(parse.sql, parse.rest, || session_effects(parse.sql, reading));
+        let context = self.reading_context();
+        let effects = || self.effects_of(parse.sql);
+        let prepared = self.database.statements.get(parse.sql, parse.rest, &context, effects);
+        self.forget_sequences(&prepared.effects, run)?;
         let statement = ClientStatement::Protocol { prepared: Arc::clone(&prepared), is_stale: false };
         self.statements.insert(parse.name.into(), statement);
         self.parse_at_server(&prepared, parse.name, Audience::Client, run)?;
@@ -122,6 +126,26 @@ impl Session {
         Ok(())
     }
 
+    /// What else than its text makes a statement what it is: literals are read when it is parsed, by the settings of
+    /// that moment. So only clients with the same ones share it, and none whose settings are about to change.
+    fn reading_context(&self) -> Vec<u8> {
+        let mut context = format!("{:?}", self.reading()).into_bytes();
+        if self.left.may_change_settings() {
+            context.extend_from_slice(&next_id().to_be_bytes());
+        }
+        // What is reported counts first: it is true of settings of the transaction alone, too.
+        let reported = self.reported.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in reported.chain(self.settings.iter()) {
+            if is_read_by_parser(name) {
+                for text in [name, value] {
+                    context.push(0);
+                    context.extend_from_slice(text.as_bytes());
+                }
+            }
+        }
+        context
+    }
+
     fn keep_unnamed(&mut self, parse: &Parse<'_>, effects: Option<Box<SessionEffects>>) {
         let mut text = self.unnamed.take().and_then(|unnamed| unnamed.text).unwrap_or_default();
         text.sql.clear();
@@ -146,7 +170,14 @@ impl Session {
 
     pub(super) fn take_bind(&mut self, message: &Message<'_>, run: &mut Run<'_>) -> Result<Taken, End> {
         let Some(names) = BindNames::decode_prefix(message.body_so_far())? else {
-            return Ok(Err(Stop::Incomplete));
+            return match message.body_so_far().len() {
+                // All of it is there, and its names have no end.
+                length if length == message.length => {
+                    Err(End::Client(CodecError::Truncated { message: "Bind", field: "name" }))
+                }
+                NAMED_BYTES_MAX.. => Err(over_limit(message)),
+                _ => Ok(Err(Stop::Incomplete)),
+            };
         };
         let written = match self.find(names.statement, message, run)? {
             Found::AsIs => None,
@@ -217,8 +248,7 @@ impl Session {
 
     fn named<'a>(&self, message: &Message<'a>) -> Result<Result<Named<'a>, Stop>, End> {
         if message.length > NAMED_BYTES_MAX {
-            let (tag, announced) = (message.tag, message.length);
-            return Err(End::Client(atalaya_pgwire::CodecError::OverLimit { tag, announced, limit: NAMED_BYTES_MAX }));
+            return Err(over_limit(message));
         }
         let Some(body) = message.body() else { return Ok(Err(Stop::Incomplete)) };
         Ok(Ok(Named::decode(body)?))
@@ -258,14 +288,11 @@ impl Session {
             return Ok(Found::Other(Err(Stop::Later)));
         }
         if message.tag == client_tag::BIND {
-            self.note_definitions(&prepared.effects);
-        }
-        if !prepared.effects.is_plain() && message.tag == client_tag::BIND {
             if self.bring_named(&prepared.effects, run)? == Begun::Later {
                 return Ok(Found::Other(Err(Stop::Later)));
             }
+            self.note(&prepared.effects);
             self.forget_sequences(&prepared.effects, run)?;
-            self.left.add(&prepared.effects);
         }
         Ok(Found::Named(prepared))
     }
@@ -276,6 +303,9 @@ impl Session {
             let text = "unnamed prepared statement does not exist";
             return Ok(Found::Other(self.poison(message, refusal(Severity::Error, "26000", text), run)?));
         };
+        if let Some(effects) = &unnamed.effects {
+            self.forget_sequences(effects, run)?;
+        }
         let Some(server) = self.server.as_mut() else { return Err(End::Server) };
         if let Some(text) = unnamed.text.as_ref().filter(|_| server.unnamed != unnamed.id) {
             rewrite::parse(b"", &text.sql, &text.types, run.other())?;
@@ -287,7 +317,7 @@ impl Session {
         if let Some(effects) = unnamed.effects.as_ref().filter(|_| message.tag == client_tag::BIND) {
             begun = self.bring_named(effects, run)?;
             if begun == Begun::Ready {
-                self.left.add(effects);
+                self.note(effects);
             }
         }
         self.unnamed = Some(unnamed);
@@ -328,6 +358,7 @@ impl Session {
             }
             ClientStatement::Sql(text) => {
                 rewrite::query(text.as_bytes(), run.other())?;
+                server.unnamed = 0;
                 server.expected.push_back(Expected::Own(OwnStatement::Prepare));
             }
         }
@@ -345,6 +376,10 @@ impl Session {
         server.expected.push_back(Expected::Parse(step));
         Ok(Ok(self.drop_message(message)))
     }
+}
+
+fn over_limit(message: &Message<'_>) -> End {
+    End::Client(CodecError::OverLimit { tag: message.tag, announced: message.length, limit: NAMED_BYTES_MAX })
 }
 
 /// What a client's name stands for.

@@ -43,6 +43,8 @@ impl Left {
             self.objects = true;
         }
         self.objects |= effects.discards.is_some();
+        // Ours are nobody's to drop; whether they are still there is asked.
+        self.unknown |= effects.prepared.iter().any(|used| used.name.as_bytes().starts_with(RESERVED_PREFIX));
         for name in &effects.setting_names {
             if self.names.len() < NAMES_MAX {
                 self.names.insert(name.clone());
@@ -55,9 +57,13 @@ impl Left {
         self.unknown = true;
     }
 
-    /// Something temporary may have been made.
-    pub(super) fn note_objects(&mut self) {
+    /// A definition that may be of something temporary.
+    pub(super) fn add_objects(&mut self) {
         self.objects = true;
+    }
+
+    pub(super) fn may_change_settings(&self) -> bool {
+        self.settings || self.unknown
     }
 
     /// Statements stand at the server under the client's own names.
@@ -77,10 +83,6 @@ impl Left {
         self.unseen
     }
 
-    pub(super) fn drops_all_prepared(&self) -> bool {
-        self.drops_all
-    }
-
     pub(super) fn looked_at_settings(&self) -> bool {
         self.settings || self.unknown || self.is_plain()
     }
@@ -97,13 +99,18 @@ impl Left {
     pub(super) fn question(&self, names: Vec<String>) -> String {
         let mut parts = Vec::new();
         if self.looked_at_settings() {
-            parts.push("SELECT 's', name, setting FROM pg_catalog.pg_settings WHERE source = 'session'".to_owned());
+            parts.push(
+                "SELECT 's', name, setting FROM pg_catalog.pg_settings \
+                 WHERE source OPERATOR(pg_catalog.=) 'session'"
+                    .to_owned(),
+            );
             let fixed = ["role", "session_authorization"].map(str::to_owned);
             let all: BTreeSet<String> = fixed.into_iter().chain(names).chain(self.names.iter().cloned()).collect();
             let values: Vec<String> = all.iter().map(|name| format!("({})", quoted(name))).collect();
             parts.push(format!(
                 "SELECT 's', n, pg_catalog.current_setting(n, true) FROM (VALUES {}) AS v(n) \
-                 WHERE n IN ('role', 'session_authorization') OR n LIKE '%.%'",
+                 WHERE n OPERATOR(pg_catalog.=) ANY (ARRAY['role', 'session_authorization']) \
+                 OR pg_catalog.strpos(n, '.') OPERATOR(pg_catalog.>) 0",
                 values.join(", ")
             ));
         }
@@ -117,19 +124,30 @@ impl Left {
                 String::from_utf8_lossy(RESERVED_PREFIX)
             ));
         }
+        if self.unknown {
+            parts.push(format!(
+                "SELECT 'n', CAST(pg_catalog.count(*) AS pg_catalog.text), NULL \
+                 FROM pg_catalog.pg_prepared_statements WHERE pg_catalog.starts_with(name, '{}')",
+                String::from_utf8_lossy(RESERVED_PREFIX)
+            ));
+        }
         parts.join(" UNION ALL ")
     }
 }
 
 /// What binds a session to its server.
+///
+/// Every operator is named with its schema: a client may have its own found before.
 const OBJECTS: &str = "SELECT 'o', 't', NULL WHERE EXISTS (SELECT FROM pg_catalog.pg_class \
-     WHERE relnamespace = pg_catalog.pg_my_temp_schema()) OR EXISTS (SELECT FROM pg_catalog.pg_proc \
-     WHERE pronamespace = pg_catalog.pg_my_temp_schema()) OR EXISTS (SELECT FROM pg_catalog.pg_type \
-     WHERE typnamespace = pg_catalog.pg_my_temp_schema()) \
+     WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()) \
+     OR EXISTS (SELECT FROM pg_catalog.pg_proc \
+     WHERE pronamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()) \
+     OR EXISTS (SELECT FROM pg_catalog.pg_type \
+     WHERE typnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()) \
      UNION ALL SELECT 'o', 'l', NULL WHERE EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) \
      UNION ALL SELECT 'o', 'c', NULL WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable) \
      UNION ALL SELECT 'o', 'a', NULL WHERE EXISTS (SELECT FROM pg_catalog.pg_locks \
-     WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid())";
+     WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())";
 
 /// What the server says.
 #[derive(Debug, Default)]
@@ -137,6 +155,7 @@ pub(super) struct Leavings {
     settings: Vec<(String, String)>,
     pins: Pins,
     prepared: Vec<(String, String)>,
+    own_prepared: Option<usize>,
 }
 
 impl Leavings {
@@ -151,6 +170,7 @@ impl Leavings {
             (Some("o"), Some("l")) => self.pins.set(Pin::Listening),
             (Some("o"), Some("c")) => self.pins.set(Pin::HeldCursor),
             (Some("o"), Some("a")) => self.pins.set(Pin::AdvisoryLock),
+            (Some("n"), Some(count)) => self.own_prepared = count.parse().ok(),
             (Some("p"), Some(name)) => self.prepared.push((name.to_owned(), value.unwrap_or_default())),
             _ => {}
         }
@@ -159,6 +179,11 @@ impl Leavings {
 
     pub(super) fn pins(&self) -> Pins {
         self.pins
+    }
+
+    /// How many of the gateway's own statements the server has, where that was asked.
+    pub(super) fn own_prepared(&self) -> Option<usize> {
+        self.own_prepared
     }
 
     /// Names under which the server has statements that are not the gateway's, and the texts of those from SQL.

@@ -27,6 +27,9 @@ mod reply_tag {
     pub(super) const COPY_DONE: u8 = b'c';
 }
 
+/// The ends of the commands that drop all prepared statements.
+const DROP_ALL: [&[u8]; 2] = [b"DEALLOCATE ALL\0", b"DISCARD ALL\0"];
+
 /// What becomes of an answer.
 enum Fate {
     Pass,
@@ -89,6 +92,9 @@ impl Session {
                 server.copy_in = CopyIn::None;
                 if matches!(server.expected.front(), Some(Expected::Execute)) {
                     server.expected.pop_front();
+                }
+                if tag == tag::COMMAND_COMPLETE && DROP_ALL.contains(&body) {
+                    self.all_prepared_dropped();
                 }
             }
             reply_tag::PARSE_COMPLETE => {

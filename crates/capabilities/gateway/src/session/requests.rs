@@ -5,7 +5,7 @@ use std::task::Context;
 
 use atalaya_pgwire::server::{HEADER_BYTES, Query, Severity, client_tag, header, reply, rewrite};
 use atalaya_pgwire::{CodecError, TransactionStatus};
-use atalaya_sql::{Reading, SessionEffects, session_effects};
+use atalaya_sql::{PreparedAction, Reading, SessionEffects, session_effects};
 
 use super::begin::Begun;
 use super::local::Stop;
@@ -38,10 +38,15 @@ impl Session {
                 self.is_carry_fresh = true;
                 break;
             }
-            match self.take_request(context, rest, at, &mut run)? {
-                Ok(used) => at += used,
-                Err(Stop::Incomplete) => break,
-                Err(Stop::Later) => {
+            match self.take_request(context, rest, at, &mut run) {
+                Ok(Ok(used)) => at += used,
+                Ok(Err(Stop::Incomplete)) => break,
+                Err(end) => {
+                    // What came before it counts.
+                    self.send(context, &mut run);
+                    return Err(end);
+                }
+                Ok(Err(Stop::Later)) => {
                     self.is_carry_fresh = true;
                     break;
                 }
@@ -89,7 +94,8 @@ impl Session {
         let Some((tag, length)) = header(rest)? else { return Ok(Err(Stop::Incomplete)) };
         let message = Message { tag, length, rest, at };
         if tag == client_tag::TERMINATE {
-            return Err(End::Left);
+            self.has_said_goodbye = true;
+            return Err(End::Goodbye);
         }
         if self.skips_to_sync {
             return Ok(self.skip_to_sync(&message));
@@ -121,33 +127,41 @@ impl Session {
         if server.copy_in == CopyIn::Open {
             return self.take_during_copy(&message, run);
         }
-        match tag {
-            client_tag::QUERY => self.take_query(&message, run),
-            client_tag::PARSE => self.take_parse(&message, run),
-            client_tag::BIND => self.take_bind(&message, run),
-            client_tag::DESCRIBE => self.take_describe(&message, run),
-            client_tag::CLOSE => self.take_close(&message, run),
+        let taken = self.take_asked(&message, run);
+        self.has_asked |= matches!(taken, Ok(Ok(_)));
+        taken
+    }
+
+    /// A request of a client that has its server.
+    fn take_asked(&mut self, message: &Message<'_>, run: &mut Run<'_>) -> Result<Taken, End> {
+        let Some(server) = self.server.as_mut() else { return Err(End::Server) };
+        match message.tag {
+            client_tag::QUERY => self.take_query(message, run),
+            client_tag::PARSE => self.take_parse(message, run),
+            client_tag::BIND => self.take_bind(message, run),
+            client_tag::DESCRIBE => self.take_describe(message, run),
+            client_tag::CLOSE => self.take_close(message, run),
             client_tag::EXECUTE => {
                 server.expected.push_back(Expected::Execute);
                 self.database.statistics.queries.add(1);
-                Ok(Ok(self.pass_message(&message, run)))
+                Ok(Ok(self.pass_message(message, run)))
             }
             client_tag::SYNC => {
                 server.expected.push_back(Expected::Sync);
                 server.skips_to_sync = false;
-                Ok(Ok(self.pass_message(&message, run)))
+                Ok(Ok(self.pass_message(message, run)))
             }
             client_tag::COPY_DONE | client_tag::COPY_FAIL => {
                 // Sent before the server said that it waits for data.
                 if !server.expected.is_empty() {
                     server.expected.push_back(Expected::CopyEnd);
                 }
-                Ok(Ok(self.pass_message(&message, run)))
+                Ok(Ok(self.pass_message(message, run)))
             }
-            client_tag::FLUSH | client_tag::COPY_DATA => Ok(Ok(self.pass_message(&message, run))),
+            client_tag::FLUSH | client_tag::COPY_DATA => Ok(Ok(self.pass_message(message, run))),
             client_tag::FUNCTION_CALL => {
                 if server.expected.is_empty() {
-                    return Ok(Ok(self.refuse_function_call(&message)));
+                    return Ok(Ok(self.refuse_function_call(message)));
                 }
                 self.is_stalled = true;
                 Ok(Err(Stop::Later))
@@ -174,15 +188,15 @@ impl Session {
             self.left.add_unknown();
         } else {
             let Some(body) = message.body() else { return Ok(Err(Stop::Incomplete)) };
-            let effects = session_effects(Query::decode(body)?.sql, self.reading());
-            self.note_definitions(&effects);
-            if !effects.is_plain() {
-                if self.bring_named(&effects, run)? == Begun::Later {
-                    return Ok(Err(Stop::Later));
-                }
-                self.forget_sequences(&effects, run)?;
-                self.left.add(&effects);
+            let effects = self.effects_of(Query::decode(body)?.sql);
+            if !effects.is_plain() && self.bring_named(&effects, run)? == Begun::Later {
+                return Ok(Err(Stop::Later));
             }
+            self.note(&effects);
+            self.forget_sequences(&effects, run)?;
+            // What is prepared behind it is not dropped with the rest.
+            let drops_all = |used: &atalaya_sql::PreparedUse| used.action == PreparedAction::DeallocateAll;
+            self.is_stalled = effects.discards.is_some() || effects.prepared.iter().any(drops_all);
         }
         // A simple query takes the unnamed statement away.
         self.unnamed = None;
@@ -194,26 +208,47 @@ impl Session {
         Ok(Ok(self.pass_message(message, run)))
     }
 
-    /// What a sequence gave to the client that had this server before is none of this one's business.
+    /// What a sequence gave to the client that had this server before is none of this one's business. Only as the first
+    /// thing of a transaction, or it would take away what this client was given.
     pub(super) fn forget_sequences(&mut self, effects: &SessionEffects, run: &mut Run<'_>) -> Result<(), End> {
         if effects.sequence_state {
             // From now on each server is made to forget when it changes hands.
             self.database.reads_sequences.store(true, Ordering::Relaxed);
         }
-        let is_kept = self.keeps_server();
+        let is_due = effects.sequence_state && !self.has_asked && !self.keeps_server();
         let Some(server) = self.server.as_mut() else { return Err(End::Server) };
-        if effects.sequence_state && !is_kept && server.expected.is_empty() && server.status == TransactionStatus::Idle
-        {
+        if is_due && server.expected.is_empty() && server.status == TransactionStatus::Idle {
             rewrite::query(b"DISCARD SEQUENCES", run.other())?;
+            server.unnamed = 0;
             server.expected.push_back(Expected::Own(OwnStatement::Tidy));
         }
         Ok(())
     }
 
-    /// With `pg_temp` first in the path, what is made is temporary.
-    pub(super) fn note_definitions(&mut self, effects: &SessionEffects) {
-        if effects.ddl && self.settings.get("search_path").is_some_and(|path| path.contains("pg_temp")) {
-            self.left.note_objects();
+    /// What a text may leave. One whose meaning hangs on a setting that may be about to change leaves anything.
+    pub(super) fn effects_of(&self, sql: &[u8]) -> SessionEffects {
+        let mut effects = session_effects(sql, self.reading());
+        let is_plain_text = sql.is_ascii() && !sql.contains(&b'\\');
+        effects.unknown |= !is_plain_text && self.is_reading_in_doubt();
+        effects
+    }
+
+    /// Whether a statement that may change settings is not answered yet.
+    fn is_reading_in_doubt(&self) -> bool {
+        let is_asked = self.server.as_ref().is_some_and(|server| !server.expected.is_empty());
+        is_asked && self.left.may_change_settings()
+    }
+
+    /// Notes what a statement may leave, which is sent now.
+    pub(super) fn note(&mut self, effects: &SessionEffects) {
+        if !effects.is_plain() {
+            self.left.add(effects);
+        }
+        let makes_temporary = |path: &str| path.to_ascii_lowercase().contains("pg_temp");
+        if effects.ddl
+            && (self.left.may_change_settings() || self.settings.get("search_path").is_some_and(makes_temporary))
+        {
+            self.left.add_objects();
         }
     }
 
