@@ -1,0 +1,6 @@
+//! Bytes that no good client and no good server sends.
+
+mod bytes;
+mod first;
+mod requests;
+mod servers;

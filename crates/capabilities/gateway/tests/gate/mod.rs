@@ -1,0 +1,6 @@
+//! The gate: transactions are held and go on, and nothing is cut or lost.
+
+mod admin;
+mod hold;
+mod load;
+mod move_over;

@@ -1,0 +1,3 @@
+//! One server for many clients: nothing of one is seen by another.
+
+mod hand_over;

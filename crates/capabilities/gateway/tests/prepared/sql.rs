@@ -1,0 +1,111 @@
+//! Statements that SQL prepares, calls and drops.
+
+use crate::support::{gateway, parse, query, run, sync, tags};
+
+#[test]
+fn what_sql_prepared_is_the_clients_own() {
+    let gateway = gateway();
+    let (mut first, mut second) = (gateway.client(), gateway.client());
+    first.run("PREPARE s AS SELECT 'first'");
+    assert_eq!(second.error("EXECUTE s"), "26000");
+    second.run("PREPARE s AS SELECT 'second'");
+    for _ in 0..2 {
+        assert_eq!(first.run("EXECUTE s"), "first");
+        assert_eq!(second.run("EXECUTE s"), "second");
+    }
+    first.run("DEALLOCATE s");
+    assert_eq!(first.error("EXECUTE s"), "26000");
+    assert_eq!(second.run("EXECUTE s"), "second");
+}
+
+#[test]
+fn a_statement_by_the_protocol_is_called_by_sql_and_the_other_way_round() {
+    let gateway = gateway();
+    let (mut first, mut second) = (gateway.client(), gateway.client());
+    first.prepare("by_protocol", "SELECT $1::int + 1");
+    first.run("PREPARE by_sql (int) AS SELECT $1 + 2");
+    for _ in 0..2 {
+        assert_eq!(second.run("SELECT 1"), "1");
+        assert_eq!(first.run("EXECUTE by_protocol (41)"), "42");
+        assert_eq!(first.execute("by_sql", &["40"]), "42");
+        assert_eq!(first.execute("by_protocol", &["41"]), "42");
+        assert_eq!(first.run("EXECUTE by_sql (40)"), "42");
+    }
+    assert_eq!(second.error("EXECUTE by_protocol (1)"), "26000");
+    first.run("DEALLOCATE by_protocol");
+    assert_eq!(first.tags(&run("by_protocol", &["1"])), "E26000 ZI");
+}
+
+#[test]
+fn dropping_all_drops_the_clients_own_alone() {
+    let gateway = gateway();
+    let (mut first, mut second) = (gateway.client(), gateway.client());
+    for sql in ["DEALLOCATE ALL", "DISCARD ALL"] {
+        first.prepare("s", "SELECT 'first'");
+        first.run("PREPARE t AS SELECT 1");
+        second.prepare("s2", "SELECT 'second'");
+        second.prepare("shared", "SELECT 'first'");
+        first.run(sql);
+        assert_eq!(first.tags(&run("s", &[])), "E26000 ZI", "{sql}");
+        assert_eq!(first.error("EXECUTE t"), "26000");
+        assert_eq!(second.execute("s2", &[]), "second", "{sql}");
+        assert_eq!(second.execute("shared", &[]), "first", "{sql}");
+        first.prepare("s", "SELECT 'again'");
+        assert_eq!(first.execute("s", &[]), "again");
+        first.run("DEALLOCATE ALL");
+        second.run("DEALLOCATE ALL");
+    }
+}
+
+#[test]
+fn dropping_all_within_a_transaction_frees_the_names_at_once() {
+    let gateway = gateway();
+    let mut client = gateway.client();
+    client.prepare("s", "SELECT 'old'");
+    client.run("BEGIN; DEALLOCATE ALL");
+    assert_eq!(client.tags(&[parse("s", "SELECT 'new'"), sync()].concat()), "1 ZT");
+    client.run("COMMIT");
+    assert_eq!(client.execute("s", &[]), "new");
+    client.send(&[query("DEALLOCATE ALL"), parse("s", "SELECT 'newer'"), sync()].concat());
+    assert_eq!(tags(&client.until_ready()), "C ZI");
+    assert_eq!(tags(&client.until_ready()), "1 ZI");
+    assert_eq!(client.execute("s", &[]), "newer");
+}
+
+#[test]
+fn dropping_all_that_the_server_refuses_drops_nothing() {
+    let gateway = gateway();
+    let mut client = gateway.client();
+    client.prepare("s", "SELECT 'kept'");
+    client.run("BEGIN");
+    assert_eq!(client.error("DISCARD ALL"), "25001");
+    assert_eq!(client.error("DEALLOCATE ALL"), "25P02");
+    client.run("ROLLBACK");
+    assert_eq!(client.execute("s", &[]), "kept");
+}
+
+#[test]
+fn a_client_that_drops_statements_unseen_takes_none_from_others() {
+    let gateway = gateway();
+    let (mut first, mut second) = (gateway.client(), gateway.client());
+    for sql in [
+        "DO $$ BEGIN EXECUTE 'DEALLOCATE ' || 'ALL'; END $$",
+        "DEALLOCATE \"atalaya:1\"",
+        "DO $$ BEGIN EXECUTE 'DEALLOCATE \"atalaya:2\"'; END $$",
+    ] {
+        second.prepare("s", "SELECT 'second'");
+        second.ask(&query("SELECT 1"));
+        first.ask(&query(sql));
+        assert_eq!(second.execute("s", &[]), "second", "{sql}");
+        second.run("DEALLOCATE s");
+    }
+}
+
+#[test]
+fn a_plan_of_explain_is_that_of_the_clients_statement() {
+    let gateway = gateway();
+    let (mut first, mut second) = (gateway.client(), gateway.client());
+    first.prepare("s", "SELECT 1 AS one");
+    second.run("SELECT 1");
+    assert!(first.run("EXPLAIN EXECUTE s").contains("Result"));
+}

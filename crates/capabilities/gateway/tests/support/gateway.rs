@@ -1,0 +1,231 @@
+//! A gateway that serves in this process, on a port of its own.
+
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+
+use atalaya_estate::Estate;
+use atalaya_gateway::admin::{Answer, DatabaseStatus, Refused, Request};
+use atalaya_gateway::{Configuration, Control, GateEpoch, prepare, verifier_of};
+use atalaya_sandbox::{Server, free_port, fresh_database};
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use super::client::{Client, Login};
+
+pub(crate) const PASSWORD: &str = "a password of the gateway's";
+const SERVER_PASSWORD: &str = "secret of the server";
+
+/// A gateway to be: one database `shop`, one user `app`.
+pub(crate) struct Setup {
+    pub(crate) port: u16,
+    url: String,
+    green: Option<String>,
+    servers_max: u16,
+    wait_seconds: u32,
+    more: String,
+    gateway: String,
+    server_user: Option<String>,
+    server_password: String,
+}
+
+impl Setup {
+    /// In front of a server's URL. The login in it counts for nothing.
+    pub(crate) fn new(url: &str, server_user: &str, server_password: &str) -> Self {
+        Self {
+            port: free_port().unwrap(),
+            url: url.to_owned(),
+            green: None,
+            servers_max: 1,
+            wait_seconds: 30,
+            more: String::new(),
+            gateway: String::new(),
+            server_user: Some(server_user.to_owned()),
+            server_password: server_password.to_owned(),
+        }
+    }
+
+    /// In front of a database, whose role `app_of(database)` has all rights there.
+    pub(crate) fn of(server: &Server, database: &str) -> Self {
+        let role = make_role(server, database);
+        Self::new(&server.url(database), &role, SERVER_PASSWORD)
+    }
+
+    pub(crate) fn servers_max(mut self, count: u16) -> Self {
+        self.servers_max = count;
+        self
+    }
+
+    pub(crate) fn wait_seconds(mut self, seconds: u32) -> Self {
+        self.wait_seconds = seconds;
+        self
+    }
+
+    /// A line more for the database.
+    pub(crate) fn database(mut self, line: &str) -> Self {
+        self.more.push_str(&format!("      {line}\n"));
+        self
+    }
+
+    /// A line more for the gateway.
+    pub(crate) fn gateway(mut self, line: &str) -> Self {
+        self.gateway.push_str(&format!("  {line}\n"));
+        self
+    }
+
+    /// Another place, `green`, that the database can be led to.
+    pub(crate) fn green(mut self, server: &Server, database: &str) -> Self {
+        let role = self.server_user.clone().unwrap();
+        server.run_sql(database, &create_role(&role)).unwrap();
+        server.run_sql(database, &grant(&role, database)).unwrap();
+        self.green = Some(server.url(database));
+        self
+    }
+
+    fn estate(&self) -> String {
+        let green = self.green.as_ref().map_or("", |_| "  green: { engine: postgres, url: '${GREEN}' }\n");
+        let user = self.server_user.as_ref().map(|user| format!("user: {user}, ")).unwrap_or_default();
+        format!(
+            "estate: tests\ndatabases:\n  blue: {{ engine: postgres, url: '${{BLUE}}' }}\n{green}gateway:\n  \
+             listen: 127.0.0.1:{}\n  workers: 2\n{}  users:\n    app:\n      verifier: \"{}\"\n      secrets:\n        \
+             shop: {{ {user}secret: env:SHOP_SECRET }}\n  databases:\n    shop:\n      to: blue\n      \
+             servers_max: {}\n      wait_seconds: {}\n{}",
+            self.port,
+            self.gateway,
+            verifier_of(PASSWORD, 4096),
+            self.servers_max,
+            self.wait_seconds,
+            self.more,
+        )
+    }
+
+    fn configuration(&self) -> Configuration {
+        let lookup = |name: &str| match name {
+            "BLUE" => Some(self.url.clone()),
+            "GREEN" => self.green.clone(),
+            "SHOP_SECRET" => Some(self.server_password.clone()),
+            _ => None,
+        };
+        let estate = Estate::parse(&self.estate(), Path::new("atalaya.yaml"), &lookup).unwrap();
+        Configuration::resolve(&estate, &lookup).unwrap()
+    }
+
+    pub(crate) fn start(self) -> Gateway {
+        let (prepared, control) = prepare(self.configuration(), Arc::new(|| Err("nothing to reload".to_owned())));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (listening, is_listening) = mpsc::channel();
+        let ending = control.clone();
+        let thread = thread::spawn(move || {
+            let end = || async move {
+                let _stopped = stopped.await;
+                ending.end(std::time::Duration::ZERO).await;
+            };
+            prepared.serve(move || listening.send(()).unwrap(), end).unwrap();
+        });
+        is_listening.recv().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        Gateway { port: self.port, control, runtime: Some(runtime), stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+/// A gateway with one server a user, before a fresh database of the newest Postgres.
+pub(crate) fn gateway() -> Gateway {
+    let (server, database) = fresh_database(18).unwrap();
+    Setup::of(server, &database).start()
+}
+
+fn make_role(server: &Server, database: &str) -> String {
+    let role = format!("app_of_{database}");
+    server.run_sql(database, &create_role(&role)).unwrap();
+    server.run_sql(database, &grant(&role, database)).unwrap();
+    role
+}
+
+fn create_role(role: &str) -> String {
+    format!("CREATE ROLE {role} LOGIN PASSWORD '{SERVER_PASSWORD}'")
+}
+
+fn grant(role: &str, database: &str) -> String {
+    format!(
+        "GRANT ALL ON DATABASE {database} TO {role}; GRANT ALL ON SCHEMA public TO {role};
+         GRANT pg_read_all_stats TO {role}"
+    )
+}
+
+/// One that serves.
+pub(crate) struct Gateway {
+    pub(crate) port: u16,
+    control: Control,
+    runtime: Option<Runtime>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Gateway {
+    pub(crate) fn login(&self) -> Login {
+        Login {
+            port: self.port,
+            user: "app".to_owned(),
+            password: PASSWORD.to_owned(),
+            database: "shop".to_owned(),
+            settings: Vec::new(),
+        }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::login(&self.login())
+    }
+
+    pub(crate) fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().unwrap()
+    }
+
+    pub(crate) fn answer(&self, request: Request) -> Answer {
+        self.runtime().block_on(self.control.answer(request))
+    }
+
+    pub(crate) fn status(&self) -> DatabaseStatus {
+        match self.answer(Request::Status) {
+            Answer::Status(status) => status.databases.into_iter().next().unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn try_pause(&self, drain_limit_ms: u64, hold_limit_ms: u64) -> Result<GateEpoch, Refused> {
+        match self.answer(Request::Pause { database: "shop".to_owned(), drain_limit_ms, hold_limit_ms }) {
+            Answer::Paused { epoch, .. } => Ok(epoch),
+            Answer::Refused(refused) => Err(refused),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn pause(&self) -> GateEpoch {
+        self.try_pause(60_000, 600_000).unwrap()
+    }
+
+    pub(crate) fn try_resume(&self, epoch: Option<GateEpoch>, to: Option<&str>) -> Answer {
+        self.answer(Request::Resume { database: "shop".to_owned(), epoch, to: to.map(str::to_owned) })
+    }
+
+    pub(crate) fn resume(&self, epoch: GateEpoch) {
+        let answer = self.try_resume(Some(epoch), None);
+        assert!(matches!(answer, Answer::Resumed { .. }), "{answer:?}");
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the gateway panicked");
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What the tests stand on: a gateway in this process, a client of the protocol's bytes, and a server that lies.
+
+mod bytes;
+mod client;
+mod fake;
+mod gateway;
+mod message;
+
+pub(crate) use bytes::*;
+pub(crate) use client::{Client, Login};
+pub(crate) use fake::{FakeServer, fake_message};
+pub(crate) use gateway::{Gateway, Setup, gateway};
+pub(crate) use message::{Message, tags};
