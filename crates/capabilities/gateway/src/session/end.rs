@@ -7,6 +7,7 @@ use std::time::Duration;
 use atalaya_estate::{Pooling, SessionCheck};
 use atalaya_pgwire::TransactionStatus;
 use atalaya_pgwire::server::rewrite;
+use tokio::time::timeout;
 
 use super::pins::Pin;
 use super::prepared::{ClientStatement, deallocate};
@@ -18,6 +19,9 @@ use crate::settings::Settings;
 
 /// Cleaning up after a client that left.
 const CLEANING: Duration = Duration::from_secs(10);
+/// A statement that nobody waits for any more is told to stop so often, and so long it may take each time.
+const STOPS_MAX: u32 = 5;
+const STOPPING: Duration = Duration::from_secs(1);
 
 impl Session {
     /// The server is idle and owes no answer: the transaction is over.
@@ -266,8 +270,14 @@ impl Session {
         }
         let pool = Arc::clone(&self.pool);
         tokio::spawn(async move {
-            let request = server.cancel.begin();
-            let _sent = tokio::time::timeout(CLEANING, request.send()).await;
+            let mut server = server;
+            for _ in 0..STOPS_MAX {
+                let _sent = timeout(CLEANING, server.cancel.begin().send()).await;
+                // A request that comes before the statement does is read over; so its end is waited for.
+                if timeout(STOPPING, server.run("")).await.is_ok() {
+                    break;
+                }
+            }
             pool.discard(server);
         });
     }
@@ -290,7 +300,7 @@ impl Session {
         }
         let pool = Arc::clone(&self.pool);
         tokio::spawn(async move {
-            match tokio::time::timeout(CLEANING, server.run("DISCARD ALL")).await {
+            match timeout(CLEANING, server.run("DISCARD ALL")).await {
                 Ok(Ok(())) => {
                     server.names.clear();
                     server.own_named.clear();
