@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use atalaya_estate::{Pooling, SessionCheck};
 use atalaya_pgwire::TransactionStatus;
-use atalaya_pgwire::server::rewrite;
+use atalaya_pgwire::server::{error_field, rewrite};
+use atalaya_sql::{PreparedAction, PreparedUse, Reading, session_effects};
 use tokio::time::timeout;
 
 use super::pins::Pin;
@@ -89,8 +90,12 @@ impl Session {
             (OwnStatement::Tidy, Some(_)) => server.is_spoilt = true,
             (OwnStatement::Tidy, None) => {}
             (OwnStatement::Prepare, None) => {}
-            (OwnStatement::Prepare, Some(_)) => {
-                server.own_named.pop();
+            (OwnStatement::Prepare, Some(body)) => {
+                let name = server.own_named.pop();
+                // Asked for again it would fail again; unless it was the client that had it cancelled.
+                if let Some(name) = name.filter(|_| error_field(&body, b'C') != Some(b"57014")) {
+                    self.statements.remove(name.as_slice());
+                }
             }
         }
         if self.is_ending() {
@@ -185,12 +190,19 @@ impl Session {
         if !left.looked_at_prepared() {
             return;
         }
+        let reading = self.reading();
         let Some(server) = self.server.as_mut() else { return };
         let was_there = std::mem::take(&mut server.own_named);
         for (name, text) in leavings.prepared() {
-            if text.is_empty() || !was_there.iter().any(|known| known == name.as_bytes()) {
-                let statement = ClientStatement::Sql(text.into());
-                self.statements.entry(name.as_bytes().into()).or_insert(statement);
+            if !text.is_empty() && !was_there.iter().any(|known| known == name.as_bytes()) {
+                // The server keeps the whole text that came with it, of which nothing else may ever be run again.
+                match statement_of(text, name, reading) {
+                    Some(text) => {
+                        let statement = ClientStatement::Sql(text.into());
+                        self.statements.entry(name.as_bytes().into()).or_insert(statement);
+                    }
+                    None => self.pins.set(Pin::Unseen),
+                }
             }
             server.own_named.push(name.as_bytes().to_vec());
         }
@@ -313,4 +325,11 @@ impl Session {
             }
         });
     }
+}
+
+/// The statement alone that prepares a name, out of the text that it came in.
+fn statement_of<'a>(text: &'a str, name: &str, reading: Reading) -> Option<&'a str> {
+    let effects = session_effects(text.as_bytes(), reading);
+    let prepares = |used: &&PreparedUse| used.action == PreparedAction::Prepare && used.name == name;
+    text.get(effects.prepared.iter().find(prepares)?.text.clone())
 }

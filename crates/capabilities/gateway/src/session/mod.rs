@@ -98,6 +98,8 @@ pub(crate) struct Session {
     is_tidying: bool,
     /// What a server said against a statement of ours.
     own_failure: Option<Box<[u8]>>,
+    /// The server has said itself why the session ends.
+    is_told: bool,
     /// The client has gone in good order: what it asked for before is still to be done.
     has_said_goodbye: bool,
     pins: Pins,
@@ -174,6 +176,7 @@ impl Session {
             leavings: Leavings::default(),
             is_tidying: false,
             own_failure: None,
+            is_told: false,
             has_said_goodbye: false,
             pins: Pins::default(),
             noted_pins: None,
@@ -342,6 +345,7 @@ impl Session {
         }
         match end {
             End::Client(error) => self.tell_fatal(error.sqlstate(), &error.to_string()),
+            End::Server if self.is_told => {}
             End::Server if self.is_running => {
                 self.tell_fatal("08006", "the server ended the connection in the middle of a transaction");
             }

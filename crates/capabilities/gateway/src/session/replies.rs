@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::Context;
 
-use atalaya_pgwire::server::{HEADER_BYTES, ParameterStatus, Refusal, header, reply};
+use atalaya_pgwire::server::{HEADER_BYTES, ParameterStatus, Refusal, error_field, header, reply};
 use atalaya_pgwire::{TransactionStatus, tag};
 
 use super::description;
@@ -87,7 +87,10 @@ impl Session {
         let server = self.server.as_mut().ok_or(End::Server)?;
         match tag {
             tag::READY_FOR_QUERY => return self.ready(body),
-            tag::ERROR_RESPONSE => return Ok(self.failed()),
+            tag::ERROR_RESPONSE => {
+                self.is_told |= matches!(error_field(body, b'V'), Some(b"FATAL" | b"PANIC"));
+                return Ok(self.failed());
+            }
             tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE | reply_tag::PORTAL_SUSPENDED => {
                 server.copy_in = CopyIn::None;
                 if matches!(server.expected.front(), Some(Expected::Execute)) {
@@ -177,7 +180,10 @@ impl Session {
                         self.unnamed = None;
                     }
                     ParsedAs::Own => {
-                        server.own_named.pop();
+                        // Asked for again it would fail again.
+                        if let Some(name) = server.own_named.pop() {
+                            self.statements.remove(name.as_slice());
+                        }
                         if is_first {
                             fate = Fate::Drop;
                         }

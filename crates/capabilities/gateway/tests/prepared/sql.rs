@@ -109,3 +109,28 @@ fn a_plan_of_explain_is_that_of_the_clients_statement() {
     second.run("SELECT 1");
     assert!(first.run("EXPLAIN EXECUTE s").contains("Result"));
 }
+
+#[test]
+fn what_came_in_one_text_with_a_preparation_is_never_run_again() {
+    let gateway = gateway();
+    let (mut first, mut second) = (gateway.client(), gateway.client());
+    first.run("CREATE TABLE t (x int)");
+    first.run("INSERT INTO t VALUES (1); PREPARE p AS SELECT 'prepared'; INSERT INTO t VALUES (2)");
+    for _ in 0..3 {
+        assert_eq!(second.run("SELECT count(*) FROM t"), "2");
+        assert_eq!(first.run("EXECUTE p"), "prepared");
+    }
+}
+
+#[test]
+fn what_cannot_be_prepared_again_is_told() {
+    let gateway = gateway();
+    let (mut first, mut second) = (gateway.client(), gateway.client());
+    first.run("CREATE TABLE t (x int); CREATE TABLE u (x int)");
+    first.run("PREPARE p AS SELECT * FROM t");
+    first.prepare("q", "SELECT * FROM u");
+    second.run("DROP TABLE t; DROP TABLE u");
+    assert_eq!(first.error("EXECUTE p"), "26000");
+    assert_eq!(first.error("EXECUTE q"), "26000");
+    assert_eq!(first.run("SELECT 1"), "1");
+}
