@@ -91,7 +91,7 @@ impl ServerAbsence {
                 _ => ("08006", "the server cannot be reached".to_owned(), Some("try again later")),
             },
         };
-        Refusal { severity, sqlstate, message, detail: None, hint: hint.map(str::to_owned) }
+        Refusal { severity, sqlstate, message, detail: None, hint: hint.map(str::to_owned), routine: None }
     }
 
     /// Whether trying again cannot help.
@@ -106,5 +106,11 @@ impl ServerAbsence {
 
 /// A refusal without detail or hint.
 pub(crate) fn refusal(severity: Severity, sqlstate: &'static str, message: impl Into<String>) -> Refusal {
-    Refusal { severity, sqlstate, message: message.into(), detail: None, hint: None }
+    Refusal { severity, sqlstate, message: message.into(), detail: None, hint: None, routine: None }
+}
+
+/// An error in the words of the server that would have said it. Some drivers know it by the function that says it: pgjdbc
+/// prepares a statement anew only when `RevalidateCachedQuery` says that its result type is another.
+pub(crate) fn as_the_server(routine: &'static str, sqlstate: &'static str, message: impl Into<String>) -> Refusal {
+    Refusal { routine: Some(routine), ..refusal(Severity::Error, sqlstate, message) }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use atalaya_pgwire::server::{Severity, reply, rewrite};
 
 use super::{End, Session};
-use crate::error::{ServerAbsence, refusal};
+use crate::error::{ServerAbsence, as_the_server};
 use crate::gate::GateTicket;
 use crate::pool::ServerTicket;
 use crate::server::{Expected, OwnStatement, Server};
@@ -119,7 +119,8 @@ impl Session {
     pub(super) fn poll_wait(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
         if self.wait.is_some() && self.cancelling.take_request() {
             self.wait = None;
-            self.refuse_waiting(&refusal(Severity::Error, "57014", "canceling statement due to user request"));
+            let text = "canceling statement due to user request";
+            self.refuse_waiting(&as_the_server("ProcessInterrupts", "57014", text));
             return Ok(true);
         }
         let over = match &mut self.wait {

@@ -12,7 +12,7 @@ use super::pins::Pin;
 use super::requests::{Message, NAMED_BYTES_MAX, STATEMENT_BYTES_MAX, Taken};
 use super::run::Run;
 use super::{Body, End, Session};
-use crate::error::refusal;
+use crate::error::{as_the_server, refusal};
 use crate::prepared::{Prepared, next_id};
 use crate::server::{Audience, DescribeStep, Expected, NamedParse, OwnStatement, ParseStep, ParsedAs, RESERVED_PREFIX};
 use crate::settings::is_read_by_parser;
@@ -81,7 +81,7 @@ impl Session {
     fn take_named_parse(&mut self, message: &Message<'_>, parse: &Parse<'_>, run: &mut Run<'_>) -> Result<Taken, End> {
         if self.statements.contains_key(parse.name) || parse.name.starts_with(RESERVED_PREFIX) {
             let text = format!("prepared statement \"{}\" already exists", String::from_utf8_lossy(parse.name));
-            return self.poison(message, refusal(Severity::Error, "42P05", text), run);
+            return self.poison(message, as_the_server("StorePreparedStatement", "42P05", text), run);
         }
         if self.statements.len() >= STATEMENTS_MAX {
             let text = format!("more than {STATEMENTS_MAX} prepared statements of one session");
@@ -264,7 +264,11 @@ impl Session {
             None if !name.starts_with(RESERVED_PREFIX) => return Ok(Found::AsIs),
             None => {
                 let text = format!("prepared statement \"{}\" does not exist", String::from_utf8_lossy(name));
-                return Ok(Found::Other(self.poison(message, refusal(Severity::Error, "26000", text), run)?));
+                return Ok(Found::Other(self.poison(
+                    message,
+                    as_the_server("FetchPreparedStatement", "26000", text),
+                    run,
+                )?));
             }
             Some(ClientStatement::Sql(_)) => {
                 let name = String::from_utf8_lossy(name).into_owned();
@@ -277,7 +281,11 @@ impl Session {
         };
         if is_stale {
             let text = "cached plan must not change result type";
-            return Ok(Found::Other(self.poison(message, refusal(Severity::Error, "0A000", text), run)?));
+            return Ok(Found::Other(self.poison(
+                message,
+                as_the_server("RevalidateCachedQuery", "0A000", text),
+                run,
+            )?));
         }
         let Some(server) = self.server.as_mut() else { return Err(End::Server) };
         if server.names.get(prepared.id).is_none() {
@@ -301,7 +309,7 @@ impl Session {
         let Some(unnamed) = self.unnamed.take() else {
             // Whatever the server has under no name was another client's.
             let text = "unnamed prepared statement does not exist";
-            return Ok(Found::Other(self.poison(message, refusal(Severity::Error, "26000", text), run)?));
+            return Ok(Found::Other(self.poison(message, as_the_server("exec_bind_message", "26000", text), run)?));
         };
         if let Some(effects) = &unnamed.effects {
             self.forget_sequences(effects, run)?;

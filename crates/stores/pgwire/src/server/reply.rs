@@ -58,6 +58,8 @@ pub struct Refusal {
     pub detail: Option<String>,
     /// What the user can do.
     pub hint: Option<String>,
+    /// The function of the server by which drivers know an error that it stands for.
+    pub routine: Option<&'static str>,
 }
 
 /// Login is complete.
@@ -166,7 +168,7 @@ fn authentication(method: i32, data: &[u8], out: &mut Vec<u8>) {
 }
 
 fn fields(tag: u8, refusal: &Refusal, out: &mut Vec<u8>) {
-    let Refusal { severity, sqlstate, message: primary, detail, hint } = refusal;
+    let Refusal { severity, sqlstate, message: primary, detail, hint, routine } = refusal;
     message(tag, out, |out| {
         for (kind, value) in [
             (b'S', Some(severity.word())),
@@ -175,6 +177,7 @@ fn fields(tag: u8, refusal: &Refusal, out: &mut Vec<u8>) {
             (b'M', Some(primary.as_str())),
             (b'D', detail.as_deref()),
             (b'H', hint.as_deref()),
+            (b'R', *routine),
         ] {
             if let Some(value) = value {
                 out.push(kind);

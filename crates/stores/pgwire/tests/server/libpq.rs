@@ -83,7 +83,7 @@ impl Session {
 
 fn refusal(severity: Severity, sqlstate: &'static str, message: &str) -> Refusal {
     let hint = Some("ask somebody".to_owned());
-    Refusal { severity, sqlstate, message: message.to_owned(), detail: None, hint }
+    Refusal { severity, sqlstate, message: message.to_owned(), detail: None, hint, routine: None }
 }
 
 /// Serves one session: login, one query that is refused, the end. Returns the query.

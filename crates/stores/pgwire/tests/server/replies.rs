@@ -19,12 +19,13 @@ fn refusal() -> Refusal {
         message: "no".to_owned(),
         detail: Some("d".to_owned()),
         hint: Some("h".to_owned()),
+        routine: Some("r"),
     }
 }
 
 #[test]
 fn each_reply_is_that_of_the_manual() {
-    let bare = Refusal { severity: Severity::Warning, detail: None, hint: None, ..refusal() };
+    let bare = Refusal { severity: Severity::Warning, detail: None, hint: None, routine: None, ..refusal() };
     let golden: Vec<(Vec<u8>, &[u8])> = vec![
         (written(reply::authentication_ok), b"R\0\0\0\x08\0\0\0\0"),
         (written(reply::authentication_cleartext_password), b"R\0\0\0\x08\0\0\0\x03"),
@@ -46,7 +47,7 @@ fn each_reply_is_that_of_the_manual() {
         (written(reply::parse_complete), b"1\0\0\0\x04"),
         (written(reply::close_complete), b"3\0\0\0\x04"),
         (written(|out| reply::command_complete("SET", out)), b"C\0\0\0\x08SET\0"),
-        (written(|out| reply::error(&refusal(), out)), b"E\0\0\0\x24SFATAL\0VFATAL\0C28P01\0Mno\0Dd\0Hh\0\0"),
+        (written(|out| reply::error(&refusal(), out)), b"E\0\0\0\x27SFATAL\0VFATAL\0C28P01\0Mno\0Dd\0Hh\0Rr\0\0"),
         (written(|out| reply::notice(&bare, out)), b"N\0\0\0\x22SWARNING\0VWARNING\0C28P01\0Mno\0\0"),
     ];
     for (bytes, expected) in golden {
