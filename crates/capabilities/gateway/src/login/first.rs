@@ -65,6 +65,8 @@ pub(super) async fn read(mut stream: ClientStream, gateway: &Arc<Gateway>) -> Re
             }
             FirstPacket::Cancel(key) => {
                 gateway.cancel_keys.cancel(&key).await;
+                // Over TLS an end without a goodbye is an error to the client, which waits for it.
+                let _closed = stream.shutdown().await;
                 return Ok(First::Nothing);
             }
             FirstPacket::Startup(request) => {

@@ -34,7 +34,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use atalaya_pgwire::CodecError;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::cancel::{Cancelling, WantedEnd};
 use crate::database::Database;
@@ -359,7 +359,9 @@ impl Session {
             End::Io(error) => tracing::debug!(error = error.to_string(), "a client's connection failed"),
             End::Goodbye | End::Left => {}
         }
-        let _sent = self.outbox.poll_flush(context, &mut self.stream);
+        if let Poll::Ready(Ok(())) = self.outbox.poll_flush(context, &mut self.stream) {
+            let _closed = Pin::new(&mut self.stream).poll_shutdown(context);
+        }
     }
 }
 
