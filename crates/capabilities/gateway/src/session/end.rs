@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use atalaya_estate::{Pooling, SessionCheck};
 use atalaya_pgwire::TransactionStatus;
-use atalaya_pgwire::server::{error_field, rewrite};
+use atalaya_pgwire::server::rewrite;
 use atalaya_sql::{PreparedAction, PreparedUse, Reading, session_effects};
 use tokio::time::timeout;
 
+use super::bring::deallocate;
 use super::pins::Pin;
-use super::prepared::{ClientStatement, deallocate};
+use super::prepared::ClientStatement;
 use super::probe::{Leavings, Left};
 use super::{End, Session};
 use crate::pool::UserTypes;
@@ -90,12 +91,10 @@ impl Session {
             (OwnStatement::Tidy, Some(_)) => server.is_spoilt = true,
             (OwnStatement::Tidy, None) => {}
             (OwnStatement::Prepare, None) => {}
+            // What the statement stands on is gone: trying again would never end.
             (OwnStatement::Prepare, Some(body)) => {
-                let name = server.own_named.pop();
-                // Asked for again it would fail again; unless it was the client that had it cancelled.
-                if let Some(name) = name.filter(|_| error_field(&body, b'C') != Some(b"57014")) {
-                    self.statements.remove(name.as_slice());
-                }
+                server.own_named.pop();
+                self.refuse_in_words_of_server(&body);
             }
         }
         if self.is_ending() {

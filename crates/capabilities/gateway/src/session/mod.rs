@@ -5,7 +5,8 @@
 //! socket does not take waits in its outbox, and as long as that is not empty nothing is read for it; so neither a slow
 //! client nor a slow server makes the gateway grow.
 //!
-//! - `requests`: from the client to the server; `prepared`: the names of statements on that way.
+//! - `requests`: from the client to the server; `prepared`: the names of statements on that way; `bring`: what SQL calls by
+//!   name.
 //! - `replies`: from the server to the client.
 //! - `begin`, `end`: how a transaction gets its server, and what has to happen before another client has it.
 //! - `description`: what a server says of a statement's columns.
@@ -13,6 +14,7 @@
 //! - `refuse`: errors of the gateway's own, in the places where a server's would stand.
 
 mod begin;
+mod bring;
 mod description;
 mod end;
 mod local;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use atalaya_pgwire::CodecError;
 use atalaya_pgwire::server::{BindNames, HEADER_BYTES, Named, Parse, Refusal, Severity, client_tag, rewrite};
-use atalaya_sql::{PreparedAction, SessionEffects};
+use atalaya_sql::SessionEffects;
 
 use super::begin::Begun;
+use super::bring::Brought;
 use super::local::Stop;
 use super::pins::Pin;
 use super::requests::{Message, NAMED_BYTES_MAX, STATEMENT_BYTES_MAX, Taken};
@@ -14,7 +15,7 @@ use super::run::Run;
 use super::{Body, End, Session};
 use crate::error::{as_the_server, refusal};
 use crate::prepared::{Prepared, next_id};
-use crate::server::{Audience, DescribeStep, Expected, NamedParse, OwnStatement, ParseStep, ParsedAs, RESERVED_PREFIX};
+use crate::server::{Audience, DescribeStep, Expected, NamedParse, ParseStep, ParsedAs, RESERVED_PREFIX};
 use crate::settings::is_read_by_parser;
 
 /// A larger statement is not kept under a name.
@@ -23,7 +24,7 @@ const NAMED_STATEMENT_BYTES_MAX: usize = 16 << 20;
 const STATEMENTS_MAX: usize = 20_000;
 /// No server has a statement of this name.
 const NOBODY: &[u8] = b"atalaya:";
-const FLUSH: [u8; HEADER_BYTES] = [client_tag::FLUSH, 0, 0, 0, 4];
+pub(super) const FLUSH: [u8; HEADER_BYTES] = [client_tag::FLUSH, 0, 0, 0, 4];
 
 /// What a client prepared under a name.
 #[derive(Clone, Debug)]
@@ -65,6 +66,9 @@ impl Session {
         let parse = Parse::decode(body)?;
         if parse.name.is_empty() {
             let effects = self.effects_of(parse.sql);
+            if self.bring_named(&effects, run)? == Begun::Later {
+                return Ok(Err(Stop::Later));
+            }
             self.forget_sequences(&effects, run)?;
             let effects = (!effects.is_plain() || effects.ddl).then(|| Box::new(effects));
             self.keep_unnamed(&parse, effects);
@@ -90,6 +94,9 @@ impl Session {
         let context = self.reading_context();
         let effects = || self.effects_of(parse.sql);
         let prepared = self.database.statements.get(parse.sql, parse.rest, &context, effects);
+        if self.bring_named(&prepared.effects, run)? == Begun::Later {
+            return Ok(Err(Stop::Later));
+        }
         self.forget_sequences(&prepared.effects, run)?;
         let statement = ClientStatement::Protocol { prepared: Arc::clone(&prepared), is_stale: false };
         self.statements.insert(parse.name.into(), statement);
@@ -272,7 +279,7 @@ impl Session {
             }
             Some(ClientStatement::Sql(_)) => {
                 let name = String::from_utf8_lossy(name).into_owned();
-                return Ok(match self.bring_one(&name, run)? {
+                return Ok(match self.bring_one(&name, Brought::Itself, run)? {
                     Begun::Ready => Found::AsIs,
                     Begun::Later => Found::Other(Err(Stop::Later)),
                 });
@@ -295,10 +302,10 @@ impl Session {
             self.is_stalled = true;
             return Ok(Found::Other(Err(Stop::Later)));
         }
+        if self.bring_named(&prepared.effects, run)? == Begun::Later {
+            return Ok(Found::Other(Err(Stop::Later)));
+        }
         if message.tag == client_tag::BIND {
-            if self.bring_named(&prepared.effects, run)? == Begun::Later {
-                return Ok(Found::Other(Err(Stop::Later)));
-            }
             self.note(&prepared.effects);
             self.forget_sequences(&prepared.effects, run)?;
         }
@@ -312,6 +319,10 @@ impl Session {
             return Ok(Found::Other(self.poison(message, as_the_server("exec_bind_message", "26000", text), run)?));
         };
         if let Some(effects) = &unnamed.effects {
+            if self.bring_named(effects, run)? == Begun::Later {
+                self.unnamed = Some(unnamed);
+                return Ok(Found::Other(Err(Stop::Later)));
+            }
             self.forget_sequences(effects, run)?;
         }
         let Some(server) = self.server.as_mut() else { return Err(End::Server) };
@@ -321,59 +332,11 @@ impl Session {
             server.expected.push_back(Expected::Parse(step));
             server.unnamed = unnamed.id;
         }
-        let mut begun = Begun::Ready;
         if let Some(effects) = unnamed.effects.as_ref().filter(|_| message.tag == client_tag::BIND) {
-            begun = self.bring_named(effects, run)?;
-            if begun == Begun::Ready {
-                self.note(effects);
-            }
+            self.note(effects);
         }
         self.unnamed = Some(unnamed);
-        Ok(if begun == Begun::Ready { Found::AsIs } else { Found::Other(Err(Stop::Later)) })
-    }
-
-    /// Statements that SQL will call by the client's own names: EXECUTE, DEALLOCATE.
-    pub(super) fn bring_named(&mut self, effects: &SessionEffects, run: &mut Run<'_>) -> Result<Begun, End> {
-        for used in &effects.prepared {
-            if used.action != PreparedAction::DeallocateAll && self.bring_one(&used.name, run)? == Begun::Later {
-                return Ok(Begun::Later);
-            }
-        }
-        Ok(Begun::Ready)
-    }
-
-    /// Makes sure that the server has a statement of the client under the client's own name.
-    fn bring_one(&mut self, name: &str, run: &mut Run<'_>) -> Result<Begun, End> {
-        let Some(statement) = self.statements.get(name.as_bytes()).cloned() else { return Ok(Begun::Ready) };
-        let Some(server) = self.server.as_mut() else { return Err(End::Server) };
-        if server.own_named.iter().any(|known| known == name.as_bytes()) {
-            return Ok(Begun::Ready);
-        }
-        // Nothing may be in front of it that could fail and take it along.
-        if !server.expected.is_empty() {
-            self.is_stalled = true;
-            run.other().extend_from_slice(&FLUSH);
-            return Ok(Begun::Later);
-        }
-        match statement {
-            ClientStatement::Protocol { prepared, .. } => {
-                rewrite::parse(name.as_bytes(), &prepared.sql, &prepared.types, run.other())?;
-                let step = ParseStep { audience: Audience::Gateway, parsed: ParsedAs::Own };
-                server.expected.push_back(Expected::Parse(step));
-                // Not Flush: after an error a server reads over everything but this.
-                rewrite::sync(run.other());
-                server.expected.push_back(Expected::Own(OwnStatement::Prepare));
-            }
-            ClientStatement::Sql(text) => {
-                rewrite::query(text.as_bytes(), run.other())?;
-                server.unnamed = 0;
-                server.expected.push_back(Expected::Own(OwnStatement::Prepare));
-            }
-        }
-        server.own_named.push(name.as_bytes().to_vec());
-        self.left.note_prepared();
-        self.is_stalled = true;
-        Ok(Begun::Later)
+        Ok(Found::AsIs)
     }
 
     /// Has the server fail where the client has to be refused, so that its transaction ends as it would have.
@@ -398,9 +361,4 @@ enum Found {
     Named(Arc<Prepared>),
     /// It is dealt with, or has to wait.
     Other(Taken),
-}
-
-/// The statement that takes away one that was prepared under a client's own name.
-pub(super) fn deallocate(name: &[u8]) -> String {
-    format!("DEALLOCATE \"{}\"", String::from_utf8_lossy(name).replace('"', "\"\""))
 }

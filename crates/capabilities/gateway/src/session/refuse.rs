@@ -17,12 +17,30 @@ impl Session {
 
     /// The same in the words of a server that refused the client's settings.
     pub(super) fn refuse_waiting_in_words_of_server(&mut self, body: &[u8]) {
+        self.write_words_of_server(body);
+        self.drop_waiting();
+    }
+
+    /// Answers the message that waited for a statement of ours in the server's own words against that one. The server
+    /// stays, with its transaction, which has failed if one is open.
+    pub(super) fn refuse_in_words_of_server(&mut self, body: &[u8]) {
+        self.write_words_of_server(body);
+        let waited = self.drop_message_at_hand();
+        let Some(server) = self.server.as_mut() else { return };
+        if waited == Some(client_tag::QUERY) {
+            reply::ready_for_query(server.status, self.outbox.buffer());
+            self.is_at_boundary = server.status == TransactionStatus::Idle && server.expected.is_empty();
+        } else {
+            server.skips_to_sync = true;
+        }
+    }
+
+    fn write_words_of_server(&mut self, body: &[u8]) {
         let out = self.outbox.buffer();
         out.push(b'E');
         let length = u32::try_from(body.len() + HEADER_BYTES - 1).unwrap_or(u32::MAX);
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(body);
-        self.drop_waiting();
     }
 
     fn drop_waiting(&mut self) {
@@ -30,21 +48,26 @@ impl Session {
             self.is_running = false;
             self.database.gate.leave();
         }
+        self.cancelling.is_waiting.store(false, Ordering::Release);
+        match self.drop_message_at_hand() {
+            None => {}
+            Some(client_tag::QUERY) => reply::ready_for_query(TransactionStatus::Idle, self.outbox.buffer()),
+            Some(_) => self.skips_to_sync = true,
+        }
+    }
+
+    /// Drops the message that could not be dealt with yet; returns its tag.
+    fn drop_message_at_hand(&mut self) -> Option<u8> {
         self.is_stalled = false;
         self.is_carry_fresh = true;
-        self.cancelling.is_waiting.store(false, Ordering::Release);
-        let Ok(Some((tag, length))) = header(&self.carry) else { return };
+        let Ok(Some((tag, length))) = header(&self.carry) else { return None };
         let total = HEADER_BYTES + length;
         let used = total.min(self.carry.len());
         self.carry.drain(..used);
         if used < total {
             self.body = Body::Dropped(total - used);
         }
-        if tag == client_tag::QUERY {
-            reply::ready_for_query(TransactionStatus::Idle, self.outbox.buffer());
-        } else {
-            self.skips_to_sync = true;
-        }
+        Some(tag)
     }
 
     /// The last message to a client.

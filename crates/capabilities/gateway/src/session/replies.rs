@@ -88,8 +88,10 @@ impl Session {
         match tag {
             tag::READY_FOR_QUERY => return self.ready(body),
             tag::ERROR_RESPONSE => {
-                self.is_told |= matches!(error_field(body, b'V'), Some(b"FATAL" | b"PANIC"));
-                return Ok(self.failed());
+                let fate = self.failed(body);
+                let is_last = matches!(error_field(body, b'V'), Some(b"FATAL" | b"PANIC"));
+                self.is_told |= is_last && matches!(fate, Fate::Pass);
+                return Ok(fate);
             }
             tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE | reply_tag::PORTAL_SUSPENDED => {
                 server.copy_in = CopyIn::None;
@@ -159,7 +161,7 @@ impl Session {
     }
 
     /// After an error a server answers nothing more up to the next Sync; a simple query still becomes ready.
-    fn failed(&mut self) -> Fate {
+    fn failed(&mut self, body: &[u8]) -> Fate {
         let Some(server) = self.server.as_mut() else { return Fate::Pass };
         server.copy_in = CopyIn::None;
         if matches!(server.expected.front(), None | Some(Expected::Query)) {
@@ -179,14 +181,10 @@ impl Session {
                         server.unnamed = 0;
                         self.unnamed = None;
                     }
+                    // Told once the server is ready again.
                     ParsedAs::Own => {
-                        // Asked for again it would fail again.
-                        if let Some(name) = server.own_named.pop() {
-                            self.statements.remove(name.as_slice());
-                        }
-                        if is_first {
-                            fate = Fate::Drop;
-                        }
+                        self.own_failure = Some(body.into());
+                        fate = Fate::Drop;
                     }
                     ParsedAs::Named(parse) => {
                         server.names.forget(parse.prepared.id, &parse.name);

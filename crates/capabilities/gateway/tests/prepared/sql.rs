@@ -123,14 +123,14 @@ fn what_came_in_one_text_with_a_preparation_is_never_run_again() {
 }
 
 #[test]
-fn what_cannot_be_prepared_again_is_told() {
+fn what_cannot_be_prepared_again_is_told_as_the_server_would() {
     let gateway = gateway();
     let (mut first, mut second) = (gateway.client(), gateway.client());
     first.run("CREATE TABLE t (x int); CREATE TABLE u (x int)");
     first.run("PREPARE p AS SELECT * FROM t");
     first.prepare("q", "SELECT * FROM u");
     second.run("DROP TABLE t; DROP TABLE u");
-    assert_eq!(first.error("EXECUTE p"), "26000");
-    assert_eq!(first.error("EXECUTE q"), "26000");
+    assert_eq!(first.error("EXECUTE p"), "42P01");
+    assert_eq!(first.error("EXECUTE q"), "42P01");
     assert_eq!(first.run("SELECT 1"), "1");
 }
