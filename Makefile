@@ -3,12 +3,15 @@
 # Outside the clone, so that another clone builds warm.
 export CARGO_TARGET_DIR ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/atalaya/target
 
-.PHONY: help setup build test lint demo bench soak
+.PHONY: help setup servers build test lint demo bench soak
 
 help: ## lists these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
 
-setup: ## system packages, locales and the pinned servers; quick when all is there
+setup: servers ## system packages, locales, the pinned servers, the clients that tests use; quick when all is there
+	@scripts/setup-clients.sh
+
+servers:
 	@scripts/setup.sh
 
 build: ## the binary `atalaya`, optimised
@@ -17,15 +20,16 @@ build: ## the binary `atalaya`, optimised
 lint: ## format and lints, warnings are errors
 	cargo fmt --all --check
 	cargo fmt --manifest-path crates/dev/bench/peers/cqrs-es/Cargo.toml --check
+	cargo fmt --manifest-path crates/dev/clients/programs/rust/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 
 test: setup lint ## every test, against real servers
 	cargo test --locked --workspace
 
-demo: setup build ## moves a live database from 13 to 18 and proves that nothing was lost
+demo: servers build ## moves a live database from 13 to 18 and proves that nothing was lost
 	"$(CARGO_TARGET_DIR)/release/atalaya" demo
 
-bench: setup build ## the figures of the README, measured side by side; BENCH="copy --rounds 3" for a part
+bench: servers build ## the figures of the README, measured side by side; BENCH="copy --rounds 3" for a part
 	cargo build --locked --release --package bench
 	@scripts/setup-bench.sh "$(CARGO_TARGET_DIR)/release/bench" $(BENCH)
 

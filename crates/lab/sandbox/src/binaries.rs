@@ -60,7 +60,15 @@ pub(crate) fn nats_server() -> Result<PathBuf, Error> {
     Err(Error::NatsMissing { folder: own.join("servers") })
 }
 
-/// The cache this caller may write to: root's is the system's, since root's home is closed to the servers' account.
+/// The folder that `make setup` fills: root's is the system's, since root's home is closed to the servers' account.
+///
+/// # Errors
+/// When the environment names no home.
+pub fn cache_folder() -> Result<PathBuf, Error> {
+    own_cache()
+}
+
+/// The cache this caller may write to.
 pub(crate) fn own_cache() -> Result<PathBuf, Error> {
     if geteuid().is_root() {
         return Ok(SYSTEM_CACHE.into());

@@ -27,7 +27,7 @@ mod wait;
 mod watchdog;
 
 pub use account::run_as_servers;
-pub use binaries::{AvailableServer, available, client_tools};
+pub use binaries::{AvailableServer, available, cache_folder, client_tools};
 pub use clock::Clock;
 pub use detached::DetachedServer;
 pub use error::Error;

@@ -1,0 +1,7 @@
+//! One module for what a kind of client is tried with.
+
+mod drivers;
+mod function_calls;
+mod pgbench;
+mod regression;
+mod tls;
