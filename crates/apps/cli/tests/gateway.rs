@@ -156,6 +156,10 @@ fn clients_are_served_paused_led_to_another_server_and_let_go() {
     let answer = held.wait_with_output().unwrap();
     assert!(String::from_utf8_lossy(&answer.stdout).starts_with("18."), "the held client begins on the new server");
     assert_eq!(front.done(&["status"])["databases"][0]["to"], "new");
+    // An estate that is read again for another reason does not lead back.
+    front.done(&["reload"]);
+    assert_eq!(front.done(&["status"])["databases"][0]["to"], "new");
+    assert!(front.psql("SHOW server_version").starts_with("18."));
 
     gateway.signal(Signal::SIGTERM);
     assert_eq!(gateway.ended(), Some(0));

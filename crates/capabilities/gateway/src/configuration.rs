@@ -182,6 +182,15 @@ impl Configuration {
 }
 
 impl DatabaseConfiguration {
+    /// The same with its servers elsewhere.
+    pub(crate) fn at(mut self, to: String, place: &ConnectionUrl) -> Self {
+        self.to = to;
+        for login in self.logins.values_mut() {
+            *login = place.with_login(login.user(), login.password().unwrap_or_default());
+        }
+        self
+    }
+
     fn new(database: &GatewayDatabase, logins: BTreeMap<String, ConnectionUrl>) -> Self {
         Self {
             to: database.to.clone(),

@@ -1,6 +1,6 @@
 //! A database as clients see it: its gate, its pools, its statements.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -29,6 +29,8 @@ pub(crate) struct Database {
     /// Whether any client asks what a sequence gave it last.
     pub(crate) reads_sequences: AtomicBool,
     configuration: RwLock<DatabaseConfiguration>,
+    /// The estate's name of the place that it was led to while it was served.
+    led_to: Mutex<Option<String>>,
     pools: Mutex<HashMap<String, Arc<Pool>>>,
     place_epoch: AtomicU64,
     /// What a server reports to a session with these startup settings, by user and place.
@@ -52,6 +54,7 @@ impl Database {
             kept: KeptServers::default(),
             reads_sequences: AtomicBool::new(false),
             configuration: RwLock::new(configuration),
+            led_to: Mutex::default(),
             pools: Mutex::default(),
             place_epoch: AtomicU64::new(1),
             reported: Mutex::default(),
@@ -90,9 +93,42 @@ impl Database {
         self.pools.lock().values().cloned().collect()
     }
 
-    /// Takes a new configuration. Another place, or another login, gets new connections; limits hold at once.
-    pub(crate) fn configure(&self, configuration: DatabaseConfiguration) {
-        self.configure_with(configuration, UserTypes::Renumbered);
+    /// Takes a new configuration of the estate. Another place, or another login, gets new connections; limits hold at once.
+    ///
+    /// A database that was led to another place stays there until the estate says so, too: an estate that was read again
+    /// for another reason must not lead clients back to a server that others have left.
+    pub(crate) fn configure(&self, configuration: DatabaseConfiguration, places: &BTreeMap<String, ConnectionUrl>) {
+        let configuration = self.where_it_was_led(configuration, places);
+        let types = self.types_at(&configuration);
+        self.configure_with(configuration, types);
+    }
+
+    fn where_it_was_led(
+        &self,
+        configuration: DatabaseConfiguration,
+        places: &BTreeMap<String, ConnectionUrl>,
+    ) -> DatabaseConfiguration {
+        let mut led_to = self.led_to.lock();
+        let Some(to) = led_to.take().filter(|to| *to != configuration.to) else { return configuration };
+        tracing::warn!(
+            database = self.name,
+            to,
+            estate = configuration.to,
+            "the database stays where it was led; change `to` in the estate"
+        );
+        *led_to = Some(to.clone());
+        match places.get(&to) {
+            Some(place) => configuration.at(to, place),
+            // Taken out of the estate, which is no reason to go back either.
+            None => DatabaseConfiguration { to, logins: self.configuration.read().logins.clone(), ..configuration },
+        }
+    }
+
+    /// Another password is no other place.
+    fn types_at(&self, configuration: &DatabaseConfiguration) -> UserTypes {
+        let current = self.configuration.read();
+        let mut both = current.logins.iter().filter_map(|(user, url)| Some((url, configuration.logins.get(user)?)));
+        if both.all(|(former, next)| former.is_same_database(next)) { UserTypes::Same } else { UserTypes::Renumbered }
     }
 
     fn configure_with(&self, configuration: DatabaseConfiguration, types: UserTypes) {
@@ -128,11 +164,8 @@ impl Database {
     /// Leads to another place from here on, with the same users. Returns how many clients are bound to a server of the
     /// former one; they are ended.
     pub(crate) fn lead_to(&self, to: String, place: &ConnectionUrl, types: UserTypes) -> usize {
-        let mut configuration = self.configuration.read().clone();
-        configuration.to = to;
-        for login in configuration.logins.values_mut() {
-            *login = place.with_login(login.user(), login.password().unwrap_or_default());
-        }
+        *self.led_to.lock() = Some(to.clone());
+        let configuration = self.configuration.read().clone().at(to, place);
         let bound = self.kept.list().len();
         self.configure_with(configuration, types);
         bound

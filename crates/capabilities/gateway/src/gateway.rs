@@ -69,7 +69,7 @@ impl Gateway {
         for (name, part) in configuration.databases {
             let database = match serving.databases.get(&name) {
                 Some(known) => {
-                    known.configure(part);
+                    known.configure(part, &configuration.places);
                     Arc::clone(known)
                 }
                 None => Arc::new(Database::new(name.clone(), part)),

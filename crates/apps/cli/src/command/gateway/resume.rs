@@ -18,7 +18,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 
 With --to the held transactions begin on the other server. Sessions that are bound to the former one (temporary tables,
 LISTEN, advisory locks) are ended with SQLSTATE 57P01; `gateway status` lists them beforehand. The estate file is not
-changed: a reload leads back to where it says.")]
+changed, and a reload leaves the database where it was led; a gateway that is started anew goes where the file says, so
+write the new place there.")]
 pub(crate) struct ResumeArguments {
     #[command(flatten)]
     admin: AdminArguments,
