@@ -222,6 +222,32 @@ fn a_reload_takes_all_of_an_estate_or_none() {
 }
 
 #[test]
+fn who_is_taken_out_of_the_estate_is_let_go_once_idle() {
+    let front = Front::between(15, 18);
+    let _gateway = front.serve(&[]);
+    front.wait_until_it_serves();
+    let mut session = psql_at(front.port)
+        .arg("-qAt")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = session.stdin.take().unwrap();
+    input.write_all(b"SELECT 1;\n").unwrap();
+    eventually("a session", || front.done(&["status"])["databases"][0]["clients"] == 1);
+    let estate = std::fs::read_to_string(front.estate()).unwrap();
+    std::fs::write(front.estate(), estate.replace("    clerk: {", "    other: {")).unwrap();
+    front.done(&["reload"]);
+    eventually("the session's end", || front.done(&["status"])["databases"][0]["clients"] == 0);
+    input.write_all(b"SELECT 2;\n").unwrap();
+    drop(input);
+    let said = session.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&said.stderr).contains("no longer lets this user connect"), "{said:?}");
+    assert!(front.psql("SELECT 3").contains("password authentication failed"));
+}
+
+#[test]
 fn a_new_gateway_takes_the_place_of_the_one_that_serves() {
     let front = Front::between(15, 18);
     let first = front.serve(&[]);

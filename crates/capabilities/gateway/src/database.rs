@@ -124,6 +124,16 @@ impl Database {
         }
     }
 
+    /// It is served no more: sessions end as they become idle.
+    pub(crate) fn close(&self) {
+        let epoch = self.place_epoch.fetch_add(1, Ordering::AcqRel) + 1;
+        self.pools.lock().drain().for_each(|(_, pool)| pool.close(epoch));
+        // Nobody can resume it any more.
+        if let Some((closed, _)) = self.gate.closed() {
+            self.gate.open(closed);
+        }
+    }
+
     /// Another password is no other place.
     fn types_at(&self, configuration: &DatabaseConfiguration) -> UserTypes {
         let current = self.configuration.read();
@@ -132,7 +142,7 @@ impl Database {
     }
 
     fn configure_with(&self, configuration: DatabaseConfiguration, types: UserTypes) {
-        let pools = self.pools.lock();
+        let mut pools = self.pools.lock();
         let moved = {
             let mut current = self.configuration.write();
             let moved = current.logins != configuration.logins;
@@ -141,12 +151,15 @@ impl Database {
         };
         let epoch = if moved { self.place_epoch.fetch_add(1, Ordering::AcqRel) + 1 } else { 0 };
         let configuration = self.configuration.read();
-        for (user, pool) in pools.iter() {
+        pools.retain(|user, pool| {
             pool.set_limits(configuration.limits);
-            if let Some(url) = configuration.logins.get(user).filter(|_| moved) {
-                pool.move_to(Place { url: url.clone(), epoch, types });
+            match configuration.logins.get(user) {
+                Some(url) if pool.is_at(url) => {}
+                Some(url) => pool.move_to(Place { url: url.clone(), epoch, types }),
+                None => pool.close(epoch),
             }
-        }
+            !pool.is_closed()
+        });
         drop(configuration);
         drop(pools);
         if moved {

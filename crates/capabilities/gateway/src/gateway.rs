@@ -61,8 +61,8 @@ impl Gateway {
         gateway
     }
 
-    /// Serves another configuration from here on. Sessions stay; those of a database that is served no more stay with
-    /// what they have until they leave.
+    /// Serves another configuration from here on. Sessions stay; those of a user or database that is served no
+    /// more end as they become idle.
     pub(crate) fn configure(&self, configuration: Configuration) {
         let mut serving = self.serving.write();
         let mut databases = BTreeMap::new();
@@ -76,6 +76,8 @@ impl Gateway {
             };
             databases.insert(name, database);
         }
+        let gone = serving.databases.iter().filter(|(name, _)| !databases.contains_key(*name));
+        gone.for_each(|(_, database)| database.close());
         *serving = Serving {
             verifiers: configuration.verifiers,
             databases,

@@ -5,7 +5,7 @@ mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
@@ -53,6 +53,7 @@ pub(crate) struct Pool {
     place: RwLock<Place>,
     /// The place's, to be looked at often.
     place_epoch: AtomicU64,
+    is_closed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -79,8 +80,15 @@ pub(crate) struct PoolCounts {
 
 impl Pool {
     pub(crate) fn new(user: String, place: Place, limits: PoolLimits) -> Self {
-        let place_epoch = AtomicU64::new(place.epoch);
-        Self { user, limits: RwLock::new(limits), place: RwLock::new(place), place_epoch, state: Mutex::default() }
+        let (place_epoch, is_closed) = (AtomicU64::new(place.epoch), AtomicBool::new(false));
+        Self {
+            user,
+            limits: RwLock::new(limits),
+            place: RwLock::new(place),
+            place_epoch,
+            is_closed,
+            state: Mutex::default(),
+        }
     }
 
     pub(crate) fn limits(&self) -> PoolLimits {
@@ -107,7 +115,7 @@ impl Pool {
         // Who waits already goes first.
         if state.waiters.is_empty() {
             while let Some(server) = state.pop_idle(settings) {
-                if server.is_silent() {
+                if server.is_silent() && server.place_epoch == self.place_epoch() {
                     return Ok(server);
                 }
                 state.open -= 1;
@@ -143,7 +151,8 @@ impl Pool {
             return self.discard(server);
         }
         let mut state = self.state.lock();
-        if state.open > limits.servers_max {
+        // Asked once more under the lock by which those of a former place are closed: one that came in between stayed.
+        if state.open > limits.servers_max || server.place_epoch != self.place_epoch() {
             drop(state);
             return self.discard(server);
         }
@@ -194,6 +203,24 @@ impl Pool {
         *self.place.write() = place;
         self.place_epoch.store(epoch, Ordering::Release);
         self.tidy();
+    }
+
+    /// The estate lets its user in no more: sessions end as they become idle.
+    pub(crate) fn close(self: &Arc<Self>, epoch: u64) {
+        self.is_closed.store(true, Ordering::Release);
+        let url = self.place.read().url.clone();
+        self.move_to(Place { url, epoch, types: UserTypes::Renumbered });
+        let waiters = std::mem::take(&mut self.state.lock().waiters);
+        waiters.iter().for_each(|waiter| waiter.expire());
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    /// Whether its servers are opened by this login.
+    pub(crate) fn is_at(&self, url: &atalaya_estate::ConnectionUrl) -> bool {
+        self.place.read().url == *url
     }
 
     pub(crate) fn set_limits(&self, limits: PoolLimits) {

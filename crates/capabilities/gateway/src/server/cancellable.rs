@@ -16,12 +16,14 @@ pub(crate) type CancelSlot = Mutex<Option<Arc<Cancellable>>>;
 pub(crate) struct Cancellable {
     target: CancelTarget,
     under_way: AtomicUsize,
+    /// Requests of which nobody knows whether their signal has been sent.
+    doubtful: AtomicUsize,
     done: Notify,
 }
 
 impl Cancellable {
     pub(crate) fn new(target: CancelTarget) -> Self {
-        Self { target, under_way: AtomicUsize::new(0), done: Notify::new() }
+        Self { target, under_way: AtomicUsize::new(0), doubtful: AtomicUsize::new(0), done: Notify::new() }
     }
 
     /// The server's process, as in `pg_stat_activity`.
@@ -38,6 +40,11 @@ impl Cancellable {
     /// Whether the server may not be given to another client yet.
     pub(crate) fn is_under_way(&self) -> bool {
         self.under_way.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether a signal may still come that no one waits for.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.doubtful.load(Ordering::SeqCst) > 0
     }
 
     /// Waits until no cancel request is under way.
@@ -60,7 +67,11 @@ pub(crate) struct CancelGuard(Arc<Cancellable>);
 impl CancelGuard {
     /// Sends it, and waits until the server has sent its signal.
     pub(crate) async fn send(self) {
-        self.0.target.cancel().await;
+        // Counted beforehand: when this is dropped in the middle, nobody knows either.
+        self.0.doubtful.fetch_add(1, Ordering::SeqCst);
+        if self.0.target.cancel().await {
+            self.0.doubtful.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }
 

@@ -90,6 +90,7 @@ impl Server {
     /// Whether another client may have it as it is, but for its settings.
     pub(crate) fn is_clean(&self) -> bool {
         !self.is_spoilt
+            && !self.cancel.is_doubtful()
             && self.status == TransactionStatus::Idle
             && self.expected.is_empty()
             && self.copy_in == CopyIn::None

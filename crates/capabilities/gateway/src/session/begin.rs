@@ -40,8 +40,11 @@ impl Session {
 
     /// Counted in at the gate.
     fn begin_inside(&mut self, context: &mut Context<'_>) -> Result<Begun, End> {
-        // The place cannot change from here on: it does so behind a closed gate.
-        self.follow_place()?;
+        // By `resume` the place changes behind a closed gate only, by a reload at any time.
+        if let Err(end) = self.follow_place() {
+            self.database.gate.leave();
+            return Err(end);
+        }
         self.is_running = true;
         self.has_asked = false;
         self.began_at = Instant::now();

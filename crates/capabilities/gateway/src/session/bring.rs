@@ -83,7 +83,7 @@ impl Session {
     }
 }
 
-fn stand_in(name: &str) -> String {
+pub(super) fn stand_in(name: &str) -> String {
     format!("PREPARE {} AS SELECT 1 / 0", identifier(name.as_bytes()))
 }
 

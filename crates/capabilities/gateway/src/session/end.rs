@@ -1,5 +1,6 @@
 //! How a transaction ends, and what happens before another client has its server.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
@@ -10,14 +11,14 @@ use atalaya_pgwire::server::rewrite;
 use atalaya_sql::{PreparedAction, PreparedUse, Reading, session_effects};
 use tokio::time::timeout;
 
-use super::bring::deallocate;
+use super::bring::{deallocate, stand_in};
 use super::pins::Pin;
-use super::prepared::ClientStatement;
+use super::prepared::{ClientStatement, STATEMENTS_MAX};
 use super::probe::{Leavings, Left};
 use super::{End, Session};
 use crate::pool::UserTypes;
 use crate::server::{Expected, OwnStatement, Server};
-use crate::settings::Settings;
+use crate::settings::{SETTINGS_MAX, Settings};
 
 /// Cleaning up after a client that left.
 const CLEANING: Duration = Duration::from_secs(10);
@@ -72,7 +73,11 @@ impl Session {
             }
             (OwnStatement::Settings(_), Some(body)) => {
                 server.is_spoilt = true;
-                let is_own_fault = *server.label == Settings::default() || !self.pins.is_empty();
+                if !self.pins.is_empty() {
+                    // An advisory lock, a temporary table: who relies on it has to know that it is gone.
+                    return Err(End::Lost);
+                }
+                let is_own_fault = *server.label == Settings::default();
                 self.let_go();
                 if is_own_fault {
                     self.refuse_waiting_in_words_of_server(&body);
@@ -151,6 +156,8 @@ impl Session {
             server.to_close.clear();
             server.is_spoilt = true;
         }
+        // More than is carried: whoever has the server next must not have them.
+        server.is_spoilt |= leavings.is_incomplete() || label.len() > SETTINGS_MAX;
         server.label = label;
         if is_kept {
             return Ok(());
@@ -191,25 +198,25 @@ impl Session {
         }
         let reading = self.reading();
         let Some(server) = self.server.as_mut() else { return };
-        let was_there = std::mem::take(&mut server.own_named);
+        let mut was_there: HashSet<Vec<u8>> = std::mem::take(&mut server.own_named).into_iter().collect();
         for (name, text) in leavings.prepared() {
-            if !text.is_empty() && !was_there.iter().any(|known| known == name.as_bytes()) {
-                // The server keeps the whole text that came with it, of which nothing else may ever be run again.
+            // One that Parse made has no text here, and is known.
+            if !text.is_empty() && text != stand_in(name) {
+                // The server keeps the whole text that came with it, of which nothing else may ever be run again. A name
+                // that was given away and taken again in between stands for the later text.
                 match statement_of(text, name, reading) {
-                    Some(text) => {
-                        let statement = ClientStatement::Sql(text.into());
-                        self.statements.entry(name.as_bytes().into()).or_insert(statement);
+                    Some(text) if self.statements.len() < STATEMENTS_MAX => {
+                        self.statements.insert(name.as_bytes().into(), ClientStatement::Sql(text.into()));
                     }
-                    None => self.pins.set(Pin::Unseen),
+                    _ => self.pins.set(Pin::Unseen),
                 }
             }
+            was_there.remove(name.as_bytes());
             server.own_named.push(name.as_bytes().to_vec());
         }
         // What was there and is no more was deallocated by the client.
         for name in was_there {
-            if !leavings.prepared().any(|(known, _)| known.as_bytes() == name) {
-                self.statements.remove(name.as_slice());
-            }
+            self.statements.remove(name.as_slice());
         }
     }
 
@@ -251,6 +258,9 @@ impl Session {
         let place_epoch = self.pool.place_epoch();
         if self.is_running || self.place_epoch == place_epoch {
             return Ok(());
+        }
+        if self.pool.is_closed() {
+            return Err(End::Moved);
         }
         let is_bound = self.server.is_some() && !self.pins.is_empty();
         let is_misled = self.knows_user_types && self.pool.user_types() == UserTypes::Renumbered;

@@ -137,6 +137,8 @@ enum End {
     Server,
     /// The database has moved away from the server that the session is bound to.
     Moved,
+    /// What bound the session to its server's session is gone with that.
+    Lost,
     /// The gateway ends.
     Stopping,
     /// The client's socket failed.
@@ -207,10 +209,13 @@ impl Session {
         }
         match self.cancelling.wanted_end() {
             WantedEnd::Never => {}
-            WantedEnd::WhenIdle if self.is_running => {}
+            // The last reply is on its way; without it the client would not know what became of its transaction.
+            WantedEnd::WhenIdle if self.is_running || !self.outbox.is_empty() => {}
             WantedEnd::WhenIdle | WantedEnd::Now => return Err(End::Stopping),
         }
-        self.follow_place()?;
+        if self.outbox.is_empty() {
+            self.follow_place()?;
+        }
         if self.wait.is_some() {
             has_moved |= self.poll_wait(context)?;
         }
@@ -243,7 +248,8 @@ impl Session {
             let carry = std::mem::take(&mut self.carry);
             let used = self.take_requests(context, &carry)?;
             self.keep_rest(carry, used);
-            return Ok(used > 0);
+            // Even if nothing was used: what it has to wait for was perhaps asked for just now, and nobody listens yet.
+            return Ok(true);
         }
         with_scratch(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
@@ -348,14 +354,25 @@ impl Session {
         match end {
             End::Client(error) => self.tell_fatal(error.sqlstate(), &error.to_string()),
             End::Server if self.is_told => {}
-            End::Server if self.is_running => {
-                self.tell_fatal("08006", "the server ended the connection in the middle of a transaction");
+            End::Server if self.is_running && self.has_asked => {
+                self.tell_fatal("08007", "the server ended the connection in the middle of a transaction");
             }
+            End::Server if self.is_running => self.tell_fatal("08006", "the server ended the connection"),
             End::Server => self.tell_fatal("57P01", "the server ended the connection"),
             End::Moved => {
                 self.database.statistics.ended_at_server_change.add(1);
-                let text = "the database has moved to another server, and this session depends on the former one";
+                let text = if self.pool.is_closed() {
+                    "the gateway no longer lets this user connect to this database"
+                } else {
+                    "the database has moved to another server, and this session depends on the former one"
+                };
                 self.tell_fatal("57P01", text);
+            }
+            End::Lost => {
+                self.tell_fatal(
+                    "57P01",
+                    "this session was bound to its server's session, which could not be used any more",
+                );
             }
             End::Stopping => self.tell_fatal("57P01", "terminating connection, since the gateway ends"),
             End::Io(error) => tracing::debug!(error = error.to_string(), "a client's connection failed"),

@@ -21,7 +21,7 @@ use crate::settings::is_read_by_parser;
 /// A larger statement is not kept under a name.
 const NAMED_STATEMENT_BYTES_MAX: usize = 16 << 20;
 /// A client that prepares more than this has lost count.
-const STATEMENTS_MAX: usize = 20_000;
+pub(super) const STATEMENTS_MAX: usize = 20_000;
 /// No server has a statement of this name.
 const NOBODY: &[u8] = b"atalaya:";
 pub(super) const FLUSH: [u8; HEADER_BYTES] = [client_tag::FLUSH, 0, 0, 0, 4];

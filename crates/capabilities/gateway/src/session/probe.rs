@@ -48,6 +48,8 @@ impl Left {
         for name in &effects.setting_names {
             if self.names.len() < NAMES_MAX {
                 self.names.insert(name.clone());
+            } else {
+                self.unknown = true;
             }
         }
     }
@@ -156,6 +158,7 @@ pub(super) struct Leavings {
     pins: Pins,
     prepared: Vec<(String, String)>,
     own_prepared: Option<usize>,
+    is_incomplete: bool,
 }
 
 impl Leavings {
@@ -166,6 +169,7 @@ impl Leavings {
             (Some("s"), Some(name)) if self.settings.len() < 2 * SETTINGS_MAX => {
                 self.settings.extend(value.map(|value| (name.to_ascii_lowercase(), value)));
             }
+            (Some("s"), Some(_)) => self.is_incomplete = true,
             (Some("o"), Some("t")) => self.pins.set(Pin::TemporaryObjects),
             (Some("o"), Some("l")) => self.pins.set(Pin::Listening),
             (Some("o"), Some("c")) => self.pins.set(Pin::HeldCursor),
@@ -179,6 +183,11 @@ impl Leavings {
 
     pub(super) fn pins(&self) -> Pins {
         self.pins
+    }
+
+    /// Whether there are more settings than are read.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.is_incomplete
     }
 
     /// How many of the gateway's own statements the server has, where that was asked.

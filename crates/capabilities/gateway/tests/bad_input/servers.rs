@@ -57,7 +57,7 @@ fn an_error_without_a_code_is_passed_on() {
 fn messages_of_no_known_type_end_the_session() {
     for tag in [b'x', b'R', b'K', b'W', b'v', 0, 255, b'1', b'2', b'3', b't', b'V'] {
         let got = met(move || Some([fake_message(tag, b"odd"), ready()].concat()));
-        assert!(got.starts_with("E08006") || got == "W ZI", "{}: {got}", char::from(tag));
+        assert!(got.starts_with("E08007") || got == "W ZI", "{}: {got}", char::from(tag));
     }
 }
 
@@ -79,7 +79,7 @@ fn an_answer_that_is_cut_off_ends_the_session() {
         // Behind a half answer the next request ends the server's connection.
         first.send(&query("SELECT gone"));
         let said = first.until_end();
-        assert_eq!(said.last().map(crate::support::Message::sqlstate).as_deref(), Some("08006"), "{length}: {said:?}");
+        assert_eq!(said.last().map(crate::support::Message::sqlstate).as_deref(), Some("08007"), "{length}: {said:?}");
         assert_eq!(gateway.client().tags(&query("SELECT fine")), "T D C ZI");
         if length > 8 {
             break;
@@ -92,7 +92,7 @@ fn a_server_that_hangs_up_within_a_row_ends_the_session_only() {
     let (_server, gateway) = before(|| None);
     let (mut first, mut second) = (gateway.client(), gateway.client());
     first.send(&query("SELECT bad"));
-    assert_eq!(tags(&first.until_end()), "E08006");
+    assert_eq!(tags(&first.until_end()), "E08007");
     assert_eq!(second.tags(&query("SELECT fine")), "T D C ZI");
 }
 
@@ -101,7 +101,7 @@ fn lengths_that_no_message_has_end_the_session() {
     for length in [0_u32, 3, 0x7fff_ffff, u32::MAX] {
         for tag in [b'D', b'T', b'E', b'Z'] {
             let got = met(move || Some([&[tag][..], &length.to_be_bytes(), b"abc"].concat()));
-            assert!(got.contains("E08006"), "{} {length}: {got}", char::from(tag));
+            assert!(got.contains("E08007"), "{} {length}: {got}", char::from(tag));
         }
     }
 }
@@ -110,7 +110,7 @@ fn lengths_that_no_message_has_end_the_session() {
 fn a_server_that_answers_twice_is_not_given_to_anybody() {
     for more in [good(), ready(), row(b"of nobody")] {
         let got = met(move || Some([good(), more.clone()].concat()));
-        assert!(got.starts_with("T D C ZI") || got == "E08006", "{got}");
+        assert!(got.starts_with("T D C ZI") || got == "E08007", "{got}");
     }
 }
 
@@ -118,7 +118,7 @@ fn a_server_that_answers_twice_is_not_given_to_anybody() {
 fn a_status_that_is_none_ends_the_session() {
     for status in [&b"X"[..], b"", b"II"] {
         let got = met(move || Some([fake_message(b'C', b"SELECT 1\0"), fake_message(b'Z', status)].concat()));
-        assert!(got.contains("E08006"), "{got}");
+        assert!(got.contains("E08007"), "{got}");
     }
 }
 

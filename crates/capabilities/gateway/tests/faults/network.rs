@@ -25,7 +25,7 @@ fn a_connection_that_breaks_within_a_result_ends_its_client_with_a_code() {
         assert_eq!(row.row(), whole);
     }
     let others: Vec<_> = said.iter().filter(|said| said.tag != b'D').cloned().collect();
-    assert!(["T", "T E08006"].contains(&tags(&others).as_str()), "{others:?}");
+    assert!(["T", "T E08007"].contains(&tags(&others).as_str()), "{others:?}");
     assert_eq!(second.run("SELECT 1"), "1");
 }
 

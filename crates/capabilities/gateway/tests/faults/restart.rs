@@ -36,7 +36,7 @@ fn a_restart_under_load_is_told_by_a_code_and_the_others_go_on() {
                             assert!(is_ready, "an end without a word");
                             done.fetch_add(1, Ordering::Relaxed);
                         }
-                        Some("57P01" | "57P02" | "57P03" | "08006" | "53300") => {}
+                        Some("57P01" | "57P02" | "57P03" | "08006" | "08007" | "53300") => {}
                         Some(other) => panic!("{other}"),
                     }
                     client = is_ready.then_some(session);

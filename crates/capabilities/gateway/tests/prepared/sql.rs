@@ -134,3 +134,17 @@ fn what_cannot_be_prepared_again_is_told_as_the_server_would() {
     assert_eq!(first.error("EXECUTE q"), "42P01");
     assert_eq!(first.run("SELECT 1"), "1");
 }
+
+#[test]
+fn a_name_that_is_given_away_and_taken_again_stands_for_the_later_text() {
+    let gateway = gateway();
+    let (mut first, mut second) = (gateway.client(), gateway.client());
+    first.run("PREPARE p AS SELECT 'old'");
+    first.run("BEGIN; DEALLOCATE p; PREPARE p AS SELECT 'new'; COMMIT");
+    assert_eq!(second.run("SELECT 1"), "1");
+    assert_eq!(first.run("EXECUTE p"), "new");
+    first.prepare("q", "SELECT 'old'");
+    first.run("BEGIN; DEALLOCATE q; PREPARE q AS SELECT 'new'; COMMIT");
+    assert_eq!(second.run("SELECT 1"), "1");
+    assert_eq!(first.run("EXECUTE q"), "new");
+}

@@ -46,3 +46,17 @@ fn hundreds_of_settings_of_one_client_are_carried_or_gone_but_never_met() {
     }
     assert_eq!(first.run("SELECT 1"), "1");
 }
+
+#[test]
+fn more_settings_than_are_carried_are_met_by_nobody_else() {
+    let gateway = gateway();
+    let (mut first, mut second) = (gateway.client(), gateway.client());
+    let many: Vec<String> = (0..700).map(|number| format!("SET many.n{number} = 'mine'")).collect();
+    first.run("BEGIN");
+    for each in many.chunks(50) {
+        first.run(&each.join("; "));
+    }
+    first.run("COMMIT");
+    let seen = "SELECT count(*) FROM generate_series(0, 699) g WHERE current_setting('many.n' || g, true) = 'mine'";
+    assert_eq!(second.run(seen), "0");
+}

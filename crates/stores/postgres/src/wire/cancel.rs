@@ -37,20 +37,26 @@ pub struct CancelTarget {
 impl CancelTarget {
     /// Asks the server to cancel the session's statement, and waits until the server has closed the connection by
     /// which it was asked: the signal has been sent then, and cannot meet a later statement's start any more.
-    /// It promises nothing, so neither does this.
-    pub async fn cancel(&self) {
+    ///
+    /// `false` when that was not seen in time: a signal may still come. That there was a statement to cancel is never
+    /// promised.
+    pub async fn cancel(&self) -> bool {
         let request = async {
-            let mut stream = Stream::open(&self.url).await.ok()?;
+            let Ok(mut stream) = Stream::open(&self.url).await else { return true };
             let mut bytes = BytesMut::new();
             pgwire::cancel_request(self.process_id, self.secret_key, &mut bytes);
-            stream.write_all_buf(&mut bytes).await.ok()?;
-            stream.flush().await.ok()?;
+            if stream.write_all_buf(&mut bytes).await.is_err() || stream.flush().await.is_err() {
+                return false;
+            }
             // The server closes once the signal was sent.
-            stream.read_u8().await.ok()
+            let _closed = stream.read_u8().await;
+            true
         };
-        if timeout(PATIENCE, request).await.is_err() {
+        let settled = timeout(PATIENCE, request).await;
+        if settled.is_err() {
             tracing::warn!(process_id = self.process_id, "the server did not take a cancel request in time");
         }
+        settled.unwrap_or(false)
     }
 
     /// The server process of the session, as in `pg_stat_activity.pid`.
@@ -89,6 +95,6 @@ impl WireConnection {
     /// Asks the server to cancel this session's statement.
     pub(super) async fn cancel_statement(&self) {
         let target = CancelTarget { url: self.url.clone(), process_id: self.process_id, secret_key: self.secret_key };
-        target.cancel().await;
+        let _settled = target.cancel().await;
     }
 }
