@@ -17,7 +17,6 @@ mod begin;
 mod bring;
 mod description;
 mod end;
-mod local;
 mod pins;
 mod prepared;
 mod probe;
@@ -25,6 +24,7 @@ mod refuse;
 mod replies;
 mod requests;
 mod run;
+mod stop;
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -8,10 +8,10 @@ use atalaya_sql::SessionEffects;
 
 use super::begin::Begun;
 use super::bring::Brought;
-use super::local::Stop;
 use super::pins::Pin;
 use super::requests::{Message, NAMED_BYTES_MAX, STATEMENT_BYTES_MAX, Taken};
 use super::run::Run;
+use super::stop::Stop;
 use super::{Body, End, Session};
 use crate::error::{as_the_server, refusal};
 use crate::prepared::{Prepared, next_id};

@@ -8,9 +8,9 @@ use atalaya_pgwire::{CodecError, TransactionStatus};
 use atalaya_sql::{PreparedAction, Reading, SessionEffects, session_effects};
 
 use super::begin::Begun;
-use super::local::Stop;
 use super::pins::Pin;
 use super::run::Run;
+use super::stop::Stop;
 use super::{Body, End, Session};
 use crate::error::refusal;
 use crate::server::{CopyIn, Expected, OwnStatement};
