@@ -57,7 +57,8 @@ pub struct Control {
 pub type Reload = Arc<dyn Fn() -> Result<Configuration, String> + Send + Sync>;
 
 impl Control {
-    /// Serves another configuration; no client is dropped. Where it listens and how many workers it has stay as they are.
+    /// Serves another configuration. Only who is served no more, or is bound to a server that is left, is ended, once idle. Where it
+    /// listens and how many workers it has stay as they are.
     pub fn configure(&self, configuration: Configuration) {
         self.gateway.configure(configuration);
     }

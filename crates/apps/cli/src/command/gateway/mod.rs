@@ -22,7 +22,7 @@ pub(crate) enum GatewayCommand {
     Pause(pause::PauseArguments),
     /// Open the gate again, before the same server or another one.
     Resume(resume::ResumeArguments),
-    /// Read the estate file again; no client is dropped.
+    /// Read the estate file again, while clients go on.
     Reload(reload::ReloadArguments),
     /// Make the verifier of a password, for `users` in the estate file.
     Verifier(verifier::VerifierArguments),
