@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use error::Error;
-use figures::{Kind, Size};
+use figures::{Cell, Kind, Size};
 use report::Figure;
 
 /// Measures the README's figures; a missed goal is said, not an error.
@@ -47,6 +47,9 @@ struct Arguments {
     /// Seconds of each run of pgbench, and of logins, in the gateway's figures.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=3600))]
     gateway_seconds: u16,
+    /// Of `gateway` only this; may be given several times.
+    #[arg(long = "gateway-cell", value_name = "CELL")]
+    gateway_cells: Vec<Cell>,
     /// Megabytes of each bulk transfer through the gateway.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     gateway_megabytes: u32,
@@ -88,6 +91,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         journal_events: arguments.journal_events,
         lag_seconds: arguments.lag_seconds,
         gateway_seconds: arguments.gateway_seconds,
+        gateway_cells: arguments.gateway_cells.clone(),
         gateway_megabytes: arguments.gateway_megabytes,
         gateway_clients: arguments.gateway_clients,
     };
@@ -96,7 +100,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     for kind in kinds {
         // Servers of its own: no figure meets what another left behind.
         let lab = lab::Lab::open(&program, kind.settings())?;
-        for figure in kind.measure(&lab, size)? {
+        for figure in kind.measure(&lab, &size)? {
             documents.push(Figure::json(&figure));
             let _closed = write!(std::io::stdout(), "{}", figure.text());
         }

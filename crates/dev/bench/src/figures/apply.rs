@@ -16,7 +16,7 @@ const NATIVE: &str = "native";
 const DECODING: &str = "decoding";
 const CLIENTS: u32 = 8;
 
-pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(super) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     prepare(lab, size)?;
     let mut pairs = Pairs::default();
     let mut decoding = Vec::new();
@@ -70,7 +70,7 @@ pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
 }
 
 /// Equal rows on all three, a slot for each side, nothing on its way.
-fn prepare(lab: &Lab, size: Size) -> Result<(), Error> {
+fn prepare(lab: &Lab, size: &Size) -> Result<(), Error> {
     let scale = size.scale.to_string();
     lab.target.create_database(NATIVE)?;
     for (server, database) in [(&lab.source, DATABASE), (&lab.target, NATIVE)] {
@@ -91,7 +91,7 @@ fn prepare(lab: &Lab, size: Size) -> Result<(), Error> {
 }
 
 /// Writes on the source while nobody follows; the end of the log.
-pub(super) fn write_backlog(lab: &Lab, size: Size) -> Result<String, Error> {
+pub(super) fn write_backlog(lab: &Lab, size: &Size) -> Result<String, Error> {
     let mut pgbench = lab.tool_at("pgbench", &lab.source, DATABASE);
     pgbench
         // Only the time to make the backlog depends on it.

@@ -14,7 +14,7 @@ const PLAIN: &str = "plain";
 const PROVEN: &str = "proven";
 const WORDS: [&str; 4] = ["--append-only", "public.pgbench_history", "--stop-when", "caught-up"];
 
-pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(super) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     lab.target.create_database(PROVEN)?;
     child::time(lab.tool_at("pgbench", &lab.source, DATABASE).args(["-i", "-q", "-s", &size.scale.to_string()]))?;
     for (name, database) in [(PLAIN, DATABASE), (PROVEN, PROVEN)] {

@@ -39,7 +39,7 @@ const ONLY_WHAT_BOTH_COPY: &str = r#"
     END $$"#;
 
 /// One large table and three small ones.
-pub(super) fn measure_one_table(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(super) fn measure_one_table(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     let mut pgbench = lab.tool_at("pgbench", &lab.source, DATABASE);
     child::time(pgbench.args(["-i", "-q", "-s", &size.scale.to_string()]))?;
     let pairs = measure_beside(lab, size, &["--append-only", "public.pgbench_history"], pgcopydb)?;
@@ -56,7 +56,7 @@ pub(super) fn measure_one_table(lab: &Lab, size: Size) -> Result<Vec<Figure>, Er
 }
 
 /// Many tables with several indexes each.
-pub(super) fn measure_shop(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(super) fn measure_shop(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     let megabytes = fill_shop(lab, size)?;
     let identities = ["--append-only", "shop.audit_log", "--append-only", "shop.session_event"];
     let pgcopydb = measure_beside(lab, size, &identities, pgcopydb)?;
@@ -84,7 +84,7 @@ pub(super) fn measure_shop(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> 
     ])
 }
 
-fn fill_shop(lab: &Lab, size: Size) -> Result<u64, Error> {
+fn fill_shop(lab: &Lab, size: &Size) -> Result<u64, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|source| Error::Run { program: "tokio".to_owned(), source })?;
     let url = ConnectionUrl::parse(&lab.source.url(DATABASE)).map_err(Error::shop)?;
@@ -98,7 +98,7 @@ fn fill_shop(lab: &Lab, size: Size) -> Result<u64, Error> {
 
 fn measure_beside(
     lab: &Lab,
-    size: Size,
+    size: &Size,
     identities: &[&str],
     peer: fn(&Lab) -> Result<std::time::Duration, Error>,
 ) -> Result<Pairs, Error> {

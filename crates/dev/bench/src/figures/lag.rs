@@ -13,7 +13,7 @@ const CLIENTS: u32 = 8;
 const COMMITTED: &str =
     "SELECT id, extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000 FROM pgbench_history ORDER BY id";
 
-pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(super) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     child::time(lab.tool_at("pgbench", &lab.source, DATABASE).args(["-i", "-q", "-s", &size.scale.to_string()]))?;
     // A key of its own tells which row of the target is which of the source.
     lab.source

@@ -21,7 +21,7 @@ const CHANGES: u32 = 5;
 /// Small rows for each hundred thousand that pgbench would have: a million unless told otherwise.
 const ROWS_PER_SCALE: u32 = 20_000;
 
-pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(super) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     let rows = size.scale * ROWS_PER_SCALE;
     lab.source.run_sql(DATABASE, &ROWS.replace("{rows}", &rows.to_string()))?;
     let copy = child::watch(&mut lab.migrate("start", NAME, DATABASE, &STOP), &lab.program)?;

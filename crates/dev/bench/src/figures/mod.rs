@@ -14,8 +14,10 @@ use crate::error::Error;
 use crate::lab::Lab;
 use crate::report::Figure;
 
+pub(crate) use gateway::throughput::Cell;
+
 /// How much is measured.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Size {
     /// Alternating pairs.
     pub(crate) rounds: usize,
@@ -31,6 +33,8 @@ pub(crate) struct Size {
     pub(crate) lag_seconds: u32,
     /// How long each run of pgbench through the gateway takes, and of logins.
     pub(crate) gateway_seconds: u16,
+    /// The cells of the gateway's throughput; none named: all.
+    pub(crate) gateway_cells: Vec<Cell>,
     /// Each bulk transfer through the gateway.
     pub(crate) gateway_megabytes: u32,
     /// Idle clients of the gateway.
@@ -103,7 +107,7 @@ impl Kind {
     }
 
     /// Measures.
-    pub(crate) fn measure(self, lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+    pub(crate) fn measure(self, lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
         match self {
             Self::Copy => copy::measure_one_table(lab, size),
             Self::CopyShop => copy::measure_shop(lab, size),
@@ -115,7 +119,7 @@ impl Kind {
             Self::Journal => journal::measure(lab, size),
             Self::JournalSagas => journal::measure_sagas(lab, size),
             Self::JournalPeers => journal::measure_peers(lab, size),
-            Self::Gateway => gateway::throughput::measure(lab, size),
+            Self::Gateway => gateway::throughput::measure(lab, size, &size.gateway_cells),
             Self::GatewayLatency => gateway::latency::measure(lab, size),
             Self::GatewayThreads => gateway::threads::measure(lab, size),
             Self::GatewayBulk => gateway::bulk::measure(lab, size),

@@ -13,7 +13,7 @@ use crate::report::{Figure, Goal, Measured};
 const COUNT: &str = "SELECT count(*), sum(hashtextextended(t::text, 0)) FROM pgbench_accounts t";
 const TABLE: &str = "pgbench_accounts";
 
-pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(super) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     let servers = [&lab.source, &lab.target];
     for server in servers {
         child::time(lab.tool_at("pgbench", server, DATABASE).args(["-i", "-q", "-s", &size.scale.to_string()]))?;

@@ -31,7 +31,7 @@ enum Work {
     CopyIn,
 }
 
-pub(in crate::figures) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(in crate::figures) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     let rows = u64::from(size.gateway_megabytes) * ROWS_PER_MEGABYTE;
     let prepare = PREPARE.replace("{bytes}", &BODY_BYTES.to_string()).replace("{rows}", &rows.to_string());
     lab.source.run_sql(DATABASE, &prepare)?;

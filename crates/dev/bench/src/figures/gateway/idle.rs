@@ -21,7 +21,7 @@ const AT_ONCE: u32 = 8;
 /// Files of a process beside its connections with clients.
 const OTHER_FILES: u64 = 200;
 
-pub(in crate::figures) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(in crate::figures) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     let clients = size.gateway_clients;
     allow_files(u64::from(clients) + OTHER_FILES)?;
     let role = lab.source.superuser();

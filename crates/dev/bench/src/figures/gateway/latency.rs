@@ -40,7 +40,7 @@ struct Times {
     ours: Vec<f64>,
 }
 
-pub(in crate::figures) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(in crate::figures) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     child::time(lab.tool_at("pgbench", &lab.source, DATABASE).args(["-i", "-q", "-s", &SCALE.to_string()]))?;
     lab.checkpoint()?;
     let ways = Ways::open(lab, Pool::TRANSACTION)?;

@@ -28,7 +28,7 @@ use crate::report::{Figure, Goal, Measured, Unit};
 /// Enough that a port shared between workers gives each of them some at any time.
 const CLIENTS: usize = 16;
 
-pub(in crate::figures) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(in crate::figures) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     let certificate = Certificate::make(Key::Rsa4096)?;
     let trust = certificate.trust()?;
     let start = |workers| ours::start(lab, ours::Options { pool: Pool::TRANSACTION, workers, tls: Some(&certificate) });

@@ -20,32 +20,59 @@ const SESSIONS_MAX: u32 = 200;
 /// Before the first turn, so that every way's sessions are open.
 const WARMING_SECONDS: u16 = 1;
 
-struct Cell {
-    id: &'static str,
-    mode: Mode,
-    clients: u32,
+/// One mode with so many clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Cell {
+    #[value(name = "simple-1")]
+    Simple1,
+    #[value(name = "simple-50")]
+    Simple50,
+    #[value(name = "simple-500")]
+    Simple500,
+    #[value(name = "extended-1")]
+    Extended1,
+    #[value(name = "extended-50")]
+    Extended50,
+    #[value(name = "extended-500")]
+    Extended500,
+    #[value(name = "prepared-1")]
+    Prepared1,
+    #[value(name = "prepared-50")]
+    Prepared50,
+    #[value(name = "prepared-200")]
+    Prepared200,
 }
 
-const POOLED: [Cell; 6] = [
-    Cell { id: "gateway-simple-1", mode: Mode::Simple, clients: 1 },
-    Cell { id: "gateway-simple-50", mode: Mode::Simple, clients: 50 },
-    Cell { id: "gateway-simple-500", mode: Mode::Simple, clients: 500 },
-    Cell { id: "gateway-extended-1", mode: Mode::Extended, clients: 1 },
-    Cell { id: "gateway-extended-50", mode: Mode::Extended, clients: 50 },
-    Cell { id: "gateway-extended-500", mode: Mode::Extended, clients: 500 },
-];
-const SESSIONS: [Cell; 3] = [
-    Cell { id: "gateway-prepared-1", mode: Mode::Prepared, clients: 1 },
-    Cell { id: "gateway-prepared-50", mode: Mode::Prepared, clients: 50 },
-    Cell { id: "gateway-prepared-200", mode: Mode::Prepared, clients: SESSIONS_MAX },
-];
+impl Cell {
+    const POOLED: [Self; 6] =
+        [Self::Simple1, Self::Simple50, Self::Simple500, Self::Extended1, Self::Extended50, Self::Extended500];
+    const SESSIONS: [Self; 3] = [Self::Prepared1, Self::Prepared50, Self::Prepared200];
 
-pub(in crate::figures) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+    fn parts(self) -> (&'static str, Mode, u32) {
+        match self {
+            Self::Simple1 => ("gateway-simple-1", Mode::Simple, 1),
+            Self::Simple50 => ("gateway-simple-50", Mode::Simple, 50),
+            Self::Simple500 => ("gateway-simple-500", Mode::Simple, 500),
+            Self::Extended1 => ("gateway-extended-1", Mode::Extended, 1),
+            Self::Extended50 => ("gateway-extended-50", Mode::Extended, 50),
+            Self::Extended500 => ("gateway-extended-500", Mode::Extended, 500),
+            Self::Prepared1 => ("gateway-prepared-1", Mode::Prepared, 1),
+            Self::Prepared50 => ("gateway-prepared-50", Mode::Prepared, 50),
+            Self::Prepared200 => ("gateway-prepared-200", Mode::Prepared, SESSIONS_MAX),
+        }
+    }
+}
+
+/// Of the cells only those that are named, or all where none is.
+pub(in crate::figures) fn measure(lab: &Lab, size: &Size, named: &[Cell]) -> Result<Vec<Figure>, Error> {
     child::time(lab.tool_at("pgbench", &lab.source, DATABASE).args(["-i", "-q", "-s", SCALE]))?;
     lab.checkpoint()?;
-    let mut figures = cells(lab, size, Pool::TRANSACTION, &POOLED)?;
+    let wanted = |cells: &[Cell]| -> Vec<Cell> {
+        cells.iter().copied().filter(|cell| named.is_empty() || named.contains(cell)).collect()
+    };
     let sessions = Pool { pooling: Pooling::Session, servers_max: SESSIONS_MAX };
-    figures.extend(cells(lab, size, sessions, &SESSIONS)?);
+    let mut figures = cells(lab, size, Pool::TRANSACTION, &wanted(&Cell::POOLED))?;
+    figures.extend(cells(lab, size, sessions, &wanted(&Cell::SESSIONS))?);
     let ratios: Vec<f64> = figures.iter().map(Figure::value).collect();
     figures.push(Figure {
         id: "gateway-mean",
@@ -57,25 +84,29 @@ pub(in crate::figures) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, 
 }
 
 /// All cells by the same two pools.
-fn cells(lab: &Lab, size: Size, pool: Pool, cells: &[Cell]) -> Result<Vec<Figure>, Error> {
+fn cells(lab: &Lab, size: &Size, pool: Pool, cells: &[Cell]) -> Result<Vec<Figure>, Error> {
+    if cells.is_empty() {
+        return Ok(Vec::new());
+    }
     let ways = Ways::open(lab, pool)?;
     let version = pgbouncer::version()?;
     cells
         .iter()
         .map(|cell| {
+            let (id, mode, clients) = cell.parts();
             for way in [Way::Pgbouncer, Way::Ours] {
-                pgbench::run(&ways, way, cell.mode, cell.clients, WARMING_SECONDS)?;
+                pgbench::run(&ways, way, mode, clients, WARMING_SECONDS)?;
             }
             let seconds = size.gateway_seconds;
-            let turns = Turns::take(size.rounds, |way| pgbench::run(&ways, way, cell.mode, cell.clients, seconds))?;
+            let turns = Turns::take(size.rounds, |way| pgbench::run(&ways, way, mode, clients, seconds))?;
             let (pairs, direct) = turns.beside_pgbouncer();
             Ok(Figure {
-                id: cell.id,
+                id,
                 what: format!(
                     "pgbench -S -M {} of scale {SCALE}, {} clients, {seconds} s each; {} pooling, at most {} sessions of \
                      the server, one worker; {version}",
-                    cell.mode.word(),
-                    cell.clients,
+                    mode.word(),
+                    clients,
                     pool.pooling.word(),
                     pool.servers_max
                 ),

@@ -80,7 +80,7 @@ impl Kind {
     }
 }
 
-pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(super) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     let grouped = size.journal_events;
     let mut figures = Vec::new();
     for kind in Kind::BOTH {
@@ -92,17 +92,17 @@ pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
 }
 
 /// Sagas of three steps.
-pub(super) fn measure_sagas(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(super) fn measure_sagas(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     Kind::BOTH.into_iter().map(|kind| sagas_in_flight(lab, size.journal_events / 100, kind)).collect()
 }
 
 /// Beside other event stores in the same server.
-pub(super) fn measure_peers(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(super) fn measure_peers(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     peers::measure(lab, size)
 }
 
 /// Appends one after the other, beside the same rows and commits by hand.
-fn beside_bare_loop(lab: &Lab, size: Size, kind: Kind) -> Result<Figure, Error> {
+fn beside_bare_loop(lab: &Lab, size: &Size, kind: Kind) -> Result<Figure, Error> {
     let commits = size.journal_events / EVENTS / 10;
     let turn = |side| {
         let (place, _guard) = Place::make(lab, kind)?;

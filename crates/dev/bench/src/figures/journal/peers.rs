@@ -37,7 +37,7 @@ enum Work {
     Read { events: usize },
 }
 
-pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
+pub(super) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     let mut figures = Vec::new();
     for peer in [Peer::Eventsourcing, Peer::CqrsEs] {
         let [single, batches, read] = peer.ids();
@@ -50,7 +50,7 @@ pub(super) fn measure(lab: &Lab, size: Size) -> Result<Vec<Figure>, Error> {
 
 fn appending(
     lab: &Lab,
-    size: Size,
+    size: &Size,
     peer: Peer,
     (id, commits, events): (&'static str, usize, usize),
 ) -> Result<Figure, Error> {
@@ -79,7 +79,7 @@ fn appending(
 }
 
 /// Both sides' streams stand in one database, filled and vacuumed before.
-fn reading(lab: &Lab, size: Size, peer: Peer, (id, events): (&'static str, usize)) -> Result<Figure, Error> {
+fn reading(lab: &Lab, size: &Size, peer: Peer, (id, events): (&'static str, usize)) -> Result<Figure, Error> {
     let (place, _guard) = Place::make(lab, Kind::Postgres)?;
     let commits = events / FILLED_AT_ONCE;
     let events = commits * FILLED_AT_ONCE;
