@@ -10,7 +10,7 @@ use crate::ddl::{Places, misplaced, refuse_misplaced, refuse_unmoved, refuse_uns
 use crate::progress::{Migration, Phase, Store, TableRow};
 use crate::report::Observer;
 use crate::run::{Connected, open_addition, open_archive};
-use crate::schema::{Addition, ForeignKeyRestore};
+use crate::schema::{Addition, Builders, ForeignKeyRestore};
 use crate::snapshot::Reading;
 use crate::{Error, LargeObjects, Plan, large_objects, run_lock, schema, sequences, silence};
 
@@ -99,13 +99,14 @@ pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
         let additions: BTreeSet<String> =
             store.read_tables().await?.into_iter().filter_map(|table| table.added).collect();
         let workers = plan.options.index_workers;
-        let keys = ForeignKeyRestore { archive: &archive, store: &store, target: &plan.target, workers, prefix: "" };
+        let builders = Builders::new(&plan.target, &plan.name, &plan.options.maintenance_work_mem);
+        let keys = ForeignKeyRestore { archive: &archive, store: &store, builders: &builders, workers, prefix: "" };
         schema::restore_foreign_keys(&keys).await?;
         plan.options.failpoints.reach("foreign-keys-restored");
         schema::restore_rest(&archive, &store).await?;
         for name in &additions {
             let archive = &open_addition(plan, &connected, &reading, &migration, &store, name).await?;
-            Addition { name, archive }.restore_rest(&store, &plan.target, workers).await?;
+            Addition { name, archive }.restore_rest(&store, &builders, workers).await?;
         }
         schema::fill_materialized_views(&archive, &store).await?;
     }

@@ -108,16 +108,19 @@ async fn run_once(plan: &Plan, observer: &dyn Observer, slot: &SlotName, seen: &
     let connected = Connected::open(plan).await?;
     let store = Store { session: &connected.target, name: &plan.name };
     let begins = !std::mem::replace(&mut seen.connected, true);
-    let mut migration = match store.read().await? {
+    let (mut migration, chosen) = match store.read().await? {
         Some(migration) => {
             // An earlier version may have begun it, without the tables that came since.
             control::install_schema(&connected.target).await?;
             if begins {
                 Requests::expire_all(&connected.target, &plan.name).await?;
             }
-            migration
+            (migration, None)
         }
-        None => create::create(plan, &connected, &store).await?,
+        None => {
+            let created = create::create(plan, &connected, &store).await?;
+            (created.migration, Some(created.tables))
+        }
     };
     if migration.phase == Phase::Finished {
         return Err(Error::refused(
@@ -127,7 +130,9 @@ async fn run_once(plan: &Plan, observer: &dyn Observer, slot: &SlotName, seen: &
         ));
     }
     protect::refuse_given_up(plan, &connected.source, &migration).await?;
-    store.merge_options(&serde_json::json!({ "wal_limit_bytes": plan.options.wal_limit })).await?;
+    if chosen.is_none() {
+        store.merge_options(&serde_json::json!({ "wal_limit_bytes": plan.options.wal_limit })).await?;
+    }
     slot.send_replace(Some(migration.slot.clone()));
     if plan.options.ddl_trigger == DdlTrigger::Made && !seen.trigger {
         make_trigger(plan, &connected, &store, &mut migration).await?;
@@ -135,7 +140,7 @@ async fn run_once(plan: &Plan, observer: &dyn Observer, slot: &SlotName, seen: &
     }
     if migration.phase == Phase::Created {
         observer.observe(&Event::Phase { phase: "prepare" });
-        create::open_slot(plan, &connected, &store, &mut migration, observer).await?;
+        create::open_slot(plan, &connected, &store, &mut migration, chosen, observer).await?;
     }
     loop {
         let turn = Turn { plan, connected: &connected, store: &store, observer };

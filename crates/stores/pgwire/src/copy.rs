@@ -85,16 +85,34 @@ impl CopyDataWriter {
     /// # Errors
     /// Never in practice: the body is far smaller than the length field allows.
     pub fn flush(&mut self, out: &mut BytesMut) -> Result<(), CodecError> {
-        if self.body.is_empty() {
-            return Ok(());
-        }
-        let length =
-            i32::try_from(self.body.len() + 4).map_err(|_| CodecError::TooLargeToSend { field: "copy message" })?;
-        out.reserve(self.body.len() + 5);
-        out.put_u8(b'd');
-        out.put_i32(length);
-        out.extend_from_slice(&self.body);
+        copy_data(&self.body, out)?;
         self.body.clear();
         Ok(())
     }
+
+    /// Writes data as a message of its own to `out`, where it is large enough for one and nothing waits before it; says
+    /// whether it was.
+    ///
+    /// # Errors
+    /// When the data are larger than the length field allows.
+    pub fn pass(&self, data: &[u8], out: &mut BytesMut) -> Result<bool, CodecError> {
+        let fits = self.body.is_empty() && data.len() >= Self::BODY_BYTES;
+        if fits {
+            copy_data(data, out)?;
+        }
+        Ok(fits)
+    }
+}
+
+/// Writes a message, unless it would hold nothing.
+fn copy_data(body: &[u8], out: &mut BytesMut) -> Result<(), CodecError> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    let length = i32::try_from(body.len() + 4).map_err(|_| CodecError::TooLargeToSend { field: "copy message" })?;
+    out.reserve(body.len() + 5);
+    out.put_u8(b'd');
+    out.put_i32(length);
+    out.extend_from_slice(body);
+    Ok(())
 }

@@ -39,14 +39,21 @@ impl Session {
     /// # Errors
     /// When there is no server, no login, no such database or no TLS as asked.
     pub async fn connect(url: &ConnectionUrl, application_name: &str) -> Result<Self, Error> {
+        Self::connect_with(url, application_name, "").await
+    }
+
+    /// Connects, and fixes the session's settings together with those of its own.
+    async fn connect_with(url: &ConnectionUrl, application_name: &str, own: &str) -> Result<Self, Error> {
         let limit = connect_limit(url);
         let connecting = async {
             let mut session = Self::log_in(url, application_name).await?;
-            let version = session.query_one("SELECT current_setting('server_version_num')::int", &[]).await?;
-            session.major = u32::try_from(version.get::<_, i32>(0) / 10_000).unwrap_or_default();
-            let later = settings::later_settings(session.major);
-            if !later.is_empty() {
-                session.batch(&later).await?;
+            if session.major == 0 {
+                let version = session.query_one("SELECT current_setting('server_version_num')::int", &[]).await?;
+                session.major = u32::try_from(version.get::<_, i32>(0) / 10_000).unwrap_or_default();
+            }
+            let settings = settings::later_settings(session.major) + own;
+            if !settings.is_empty() {
+                session.batch(&settings).await?;
             }
             tracing::debug!(place = session.place, application_name, major = session.major, "connected");
             Ok(session)
@@ -62,11 +69,9 @@ impl Session {
     /// # Errors
     /// As [`Session::connect`].
     pub async fn connect_for_control(url: &ConnectionUrl, application_name: &str) -> Result<Self, Error> {
-        let session = Self::connect(url, application_name).await?;
         let limit = settings::STATEMENT_LIMIT.as_millis();
         let locks = settings::lock_limit_sql(settings::LOCK_LIMIT);
-        session.batch(&format!("SET statement_timeout = {limit}; {locks}")).await?;
-        Ok(session)
+        Self::connect_with(url, application_name, &format!("SET statement_timeout = {limit}; {locks}")).await
     }
 
     /// Opens the socket as the wire connections do, so that both fail in the same ways, and hands it to the driver.
@@ -74,10 +79,10 @@ impl Session {
         let config = configuration(url, application_name);
         let (sender, notifications) = mpsc::channel(NOTIFICATION_QUEUE);
         let failed = |error| connect_error(url, error);
-        let (client, driver) = if url.host().starts_with('/') {
+        let (client, major, driver) = if url.host().starts_with('/') {
             let socket = connect_unix(url).await?;
             let (client, connection) = config.connect_raw(socket, NoTls).await.map_err(failed)?;
-            (client, drive(connection, sender))
+            (client, told_major(&connection), drive(connection, sender))
         } else {
             let socket = connect_tcp(url).await?;
             // A peer that takes nothing any more: keepalive alone does not notice it while data is on its way.
@@ -85,16 +90,16 @@ impl Session {
             let socket = GuardedSocket::new(socket, url.tls() != TlsMode::Disable);
             if url.tls() == TlsMode::Disable {
                 let (client, connection) = config.connect_raw(socket, NoTls).await.map_err(failed)?;
-                (client, drive(connection, sender))
+                (client, told_major(&connection), drive(connection, sender))
             } else {
                 let mut connector = MakeRustlsConnect::new(rustls::ClientConfig::clone(&*tls::client_config(url)?));
                 let connector = MakeTlsConnect::<GuardedSocket>::make_tls_connect(&mut connector, url.host());
                 let connector = connector.map_err(|error| TlsError::Setup(Box::new(error)))?;
                 let (client, connection) = config.connect_raw(socket, connector).await.map_err(failed)?;
-                (client, drive(connection, sender))
+                (client, told_major(&connection), drive(connection, sender))
             }
         };
-        Ok(Self { client, major: 0, place: url.to_string(), notifications, driver })
+        Ok(Self { client, major, place: url.to_string(), notifications, driver })
     }
 
     /// The server's major version, 13 and later.
@@ -302,6 +307,16 @@ fn connect_error(url: &ConnectionUrl, error: tokio_postgres::Error) -> Error {
             source: Box::new(error),
         },
     }
+}
+
+/// The major version that the server told at the login; 0 where it said nothing that is one.
+fn told_major<S, T>(connection: &tokio_postgres::Connection<S, T>) -> u32
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let version = connection.parameter("server_version").unwrap_or_default();
+    version.split(|c: char| !c.is_ascii_digit()).next().and_then(|major| major.parse().ok()).unwrap_or_default()
 }
 
 fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, sender: mpsc::Sender<Notification>) -> JoinHandle<()>

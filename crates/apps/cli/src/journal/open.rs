@@ -53,6 +53,12 @@ impl Journal {
         if exists { Self::at(&place).await.map(Some) } else { Ok(None) }
     }
 
+    /// The journal in the folder of local state where there is one: whoever asks servers first may open it meanwhile. None is
+    /// made, and one on a server is not looked for.
+    pub(crate) async fn in_folder(context: &Context) -> Result<Option<Self>, Failure> {
+        if context.journal.is_some() { Ok(None) } else { Self::existing(context).await }
+    }
+
     /// The same for those who look into it: that there is none is a failure.
     pub(crate) async fn needed(context: &Context) -> Result<Self, Failure> {
         let place = place(context)?;

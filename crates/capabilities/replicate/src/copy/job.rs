@@ -1,9 +1,10 @@
 //! What a worker does at a time: a whole table, or one range of a large one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use atalaya_catalog::{Relation, RelationKind, TypeKind};
-use atalaya_data::{quote_identifier, quote_literal};
+use atalaya_data::{RelationName, quote_identifier, quote_literal};
 use atalaya_postgres::Session;
 
 use super::format::{Format, format_of};
@@ -77,16 +78,51 @@ impl Job {
     }
 }
 
+/// A range as it was written down.
+pub(super) struct StoredRange {
+    number: i32,
+    condition: String,
+    done: bool,
+}
+
+/// The ranges of all tables that were written down, by table and in their order.
+pub(super) async fn stored_ranges(store: &Store<'_>) -> Result<HashMap<RelationName, Vec<StoredRange>>, Error> {
+    let rows = store
+        .session
+        .query(
+            "SELECT schema, name, range, condition, done FROM atalaya.copy_ranges
+              WHERE migration = $1 ORDER BY schema, name, range",
+            &[&store.name],
+        )
+        .await?;
+    let mut ranges: HashMap<RelationName, Vec<StoredRange>> = HashMap::new();
+    for row in rows {
+        ranges
+            .entry(RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1)))
+            .or_default()
+            .push(StoredRange { number: row.get(2), condition: row.get(3), done: row.get(4) });
+    }
+    Ok(ranges)
+}
+
+/// How a table is loaded.
+pub(super) struct Loaded {
+    pub(super) from: Arc<Relation>,
+    pub(super) to: Arc<Relation>,
+    pub(super) emptied: Emptied,
+    /// What stands there already is taken as it is: after a kill the options may say otherwise.
+    pub(super) ranges: Vec<StoredRange>,
+}
+
 /// The jobs of one table: decided once, so that ranges stay the same over a resume.
 pub(super) async fn jobs_of(
     plan: &Plan,
     store: &Store<'_>,
     source: &Session,
     table: &TableRow,
-    from: Arc<Relation>,
-    to: Arc<Relation>,
-    emptied: Emptied,
+    loaded: Loaded,
 ) -> Result<Vec<Job>, Error> {
+    let Loaded { from, to, emptied, mut ranges } = loaded;
     let format = format_of(&from, &to);
     let job = |range| Job {
         source: Arc::clone(&from),
@@ -106,22 +142,17 @@ pub(super) async fn jobs_of(
         let conditions = range_conditions(source, &from, wanted).await?;
         if conditions.len() > 1 {
             begin_ranges(store, table, &to, emptied, &conditions).await?;
+            ranges = (0..)
+                .zip(conditions)
+                .map(|(number, condition)| StoredRange { number, condition, done: false })
+                .collect();
         }
     }
-    // What stands there already is taken as it is: after a kill the options may say otherwise.
-    let ranges = store
-        .session
-        .query(
-            "SELECT range, condition, done FROM atalaya.copy_ranges
-              WHERE migration = $1 AND schema = $2 AND name = $3 ORDER BY range",
-            &[&store.name, &table.source.schema, &table.source.name],
-        )
-        .await?;
     if ranges.is_empty() {
         return Ok(vec![job(None)]);
     }
-    let open = ranges.iter().filter(|row| !row.get::<_, bool>(2));
-    Ok(open.map(|row| job(Some(Range { number: row.get(0), condition: row.get(1) }))).collect())
+    let open = ranges.into_iter().filter(|range| !range.done);
+    Ok(open.map(|StoredRange { number, condition, .. }| job(Some(Range { number, condition }))).collect())
 }
 
 fn emptying(target: &Relation, emptied: Emptied) -> String {

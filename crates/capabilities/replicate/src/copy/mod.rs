@@ -23,7 +23,7 @@ use crate::report::{Event, Observer};
 use crate::snapshot::Reading;
 use crate::{Error, Plan};
 
-use job::{Emptied, Job};
+use job::{Emptied, Job, Loaded};
 
 /// What all workers share.
 struct Shared<'a> {
@@ -39,7 +39,7 @@ struct Shared<'a> {
     jobs: Mutex<VecDeque<Job>>,
     left: HashMap<RelationName, Left>,
     rows: AtomicU64,
-    bytes: AtomicU64,
+    bytes: Arc<AtomicU64>,
     bytes_expected: u64,
     observer: &'a dyn Observer,
     /// Whether triggers and foreign keys of the target can be kept from firing.
@@ -68,10 +68,6 @@ struct Left {
 }
 
 impl Shared<'_> {
-    fn passed(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
     fn activity(&self, begun: std::time::Instant) -> serde_json::Value {
         let bytes = self.bytes.load(Ordering::Relaxed);
         let rate = bytes as f64 / begun.elapsed().as_secs_f64().max(0.001);
@@ -153,7 +149,7 @@ pub(crate) async fn copy_tables(
         jobs: Mutex::new(jobs),
         left,
         rows: AtomicU64::new(0),
-        bytes: AtomicU64::new(0),
+        bytes: Arc::default(),
         bytes_expected,
         observer,
         replica: sides.replica,
@@ -186,6 +182,7 @@ async fn queue(
     sides: &Sides<'_>,
 ) -> Result<(VecDeque<Job>, HashMap<RelationName, Left>), Error> {
     let referenced = referenced(store.session).await?;
+    let mut stored = job::stored_ranges(store).await?;
     let mut jobs = VecDeque::new();
     let mut left = HashMap::new();
     let by_name = |relations: &[Relation]| -> HashMap<RelationName, Relation> {
@@ -201,7 +198,9 @@ async fn queue(
         };
         let emptied = if referenced.contains(&table.target) { Emptied::Deleted } else { Emptied::Truncated };
         let (from, to) = (Arc::new(from.clone()), Arc::new(to.clone()));
-        let of_table = job::jobs_of(plan, store, sides.reading.session(), table, from, to, emptied).await?;
+        let ranges = stored.remove(&table.source).unwrap_or_default();
+        let loaded = Loaded { from, to, emptied, ranges };
+        let of_table = job::jobs_of(plan, store, sides.reading.session(), table, loaded).await?;
         let counters = Left { jobs: AtomicU64::new(of_table.len() as u64), rows: AtomicU64::new(0) };
         left.insert(table.source.clone(), counters);
         jobs.extend(of_table);

@@ -92,6 +92,23 @@ pub(crate) async fn describe_one(source: &Session, oid: u32) -> Result<Option<So
     Ok(describe(source, Which::Of(&[oid])).await?.pop())
 }
 
+/// The name of the table of that OID and the file that its rows are in; none when it is gone. Asked after every load, where
+/// the whole description would take longer than many a table.
+pub(crate) async fn name_and_file(source: &Session, oid: u32) -> Result<Option<(RelationName, u32)>, Error> {
+    let row = source
+        .query_opt(
+            "SELECT n.nspname::text, c.relname::text, pg_catalog.pg_relation_filenode(c.oid)
+               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+              WHERE c.oid = $1 AND c.relkind = 'r' AND c.relpersistence <> 't'",
+            &[&oid],
+        )
+        .await?;
+    Ok(row.map(|row| {
+        let name = RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1));
+        (name, row.get::<_, Option<u32>>(2).unwrap_or_default())
+    }))
+}
+
 /// What tables of the source are now.
 pub(crate) async fn describe(source: &Session, which: Which<'_>) -> Result<Vec<SourceTable>, Error> {
     let mut oids: &[u32] = &[];

@@ -23,7 +23,7 @@ pub(crate) use add_columns::add_columns;
 pub(crate) use announcement::{Announcement, DroppedTable, Moment, Rewrite, Touched};
 pub(crate) use check::{check_columns, missing_on_target, unknown_relation};
 pub(crate) use definition::Definition;
-pub(crate) use described::{SourceColumn, SourceTable, Which, describe, describe_one, read_definitions};
+pub(crate) use described::{SourceColumn, SourceTable, Which, describe, describe_one, name_and_file, read_definitions};
 pub(crate) use enums::{enum_signature, follow_enums};
 pub(crate) use fitting::{refuse_unseen, unseen};
 pub(crate) use judge::{Remedy, Unfollowed, gained, is_described_by};

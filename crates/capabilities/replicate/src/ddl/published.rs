@@ -4,7 +4,6 @@
 //! What is not published passes by unseen. A table that was taken out and put in again looks as before, so the entry in
 //! the publication is written down when it is seen first, and another one is refused.
 
-use atalaya_data::RelationName;
 use atalaya_postgres::Session;
 
 use crate::Error;
@@ -32,17 +31,18 @@ pub(crate) async fn refuse_unpublished(
         let ours = |table: &&TableRow| table.append_only == append_only;
         let oid = |table: &TableRow| table.definition.as_ref().map(|definition| definition.oid);
         let oids: Vec<u32> = tables.iter().filter(ours).filter_map(oid).collect();
-        let mut unpublished: Vec<&RelationName> = Vec::new();
+        let (mut unpublished, mut first_seen) = (Vec::new(), Vec::new());
         for row in source.query(ENTRIES, &[&oids, publication, &append_only]).await? {
             let (found, entry): (u32, Option<u32>) = (row.get(0), row.get(1));
             for table in tables.iter().filter(ours).filter(|table| oid(table) == Some(found)) {
                 match (entry, table.publication_entry) {
-                    (Some(entry), None) => store.write_publication_entry(&table.source, entry).await?,
+                    (Some(entry), None) => first_seen.push((&table.source, entry)),
                     (Some(entry), Some(known)) if entry == known => {}
                     _ => unpublished.push(&table.source),
                 }
             }
         }
+        store.write_publication_entries(&first_seen).await?;
         if let Some(name) = unpublished.iter().min() {
             return Err(Error::refused(
                 "not-published",

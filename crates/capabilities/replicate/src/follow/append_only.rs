@@ -14,9 +14,8 @@ pub(crate) struct AppendOnly {
     baseline: HashMap<RelationName, i64>,
 }
 
-/// Writes the counts down, before the slot is made: whatever is updated later is seen against them.
-pub(crate) async fn store_counts(store: &Store<'_>, source: &Session) -> Result<(), Error> {
-    let now = counts(source).await?;
+/// Writes down counts that were read before the slot was made: whatever is updated later is seen against them.
+pub(crate) async fn store_counts(store: &Store<'_>, now: &HashMap<RelationName, i64>) -> Result<(), Error> {
     let baseline: Vec<(RelationName, i64)> = store
         .read_tables()
         .await?
@@ -76,7 +75,8 @@ impl AppendOnly {
     }
 }
 
-async fn counts(source: &Session) -> Result<HashMap<RelationName, i64>, Error> {
+/// Updates and deletes of each table that the source has counted.
+pub(crate) async fn counts(source: &Session) -> Result<HashMap<RelationName, i64>, Error> {
     let rows = source
         .query("SELECT schemaname::text, relname::text, n_tup_upd + n_tup_del FROM pg_catalog.pg_stat_user_tables", &[])
         .await?;

@@ -12,5 +12,5 @@ mod state;
 mod trees;
 mod turn;
 
-pub(crate) use append_only::store_counts;
+pub(crate) use append_only::{counts as append_only_counts, store_counts};
 pub(crate) use state::{Ended, Follower, Opened, may_be_replica};

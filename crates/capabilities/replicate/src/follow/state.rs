@@ -8,6 +8,7 @@ use atalaya_data::{Lsn, RelationName};
 use atalaya_postgres::Session;
 use atalaya_postgres::catalog::read_relations;
 use atalaya_postgres::settings;
+use futures_util::future::{join, try_join};
 use tokio::time::Instant;
 
 use super::acknowledge::Acknowledger;
@@ -97,32 +98,32 @@ impl<'a> Follower<'a> {
     /// Where a receiver reads the stream already, it is read from its spool until both have met.
     pub(crate) async fn open(opened: Opened<'a>, receiver: Option<Receiver>) -> Result<Self, Error> {
         let (plan, migration) = (opened.plan, opened.migration);
-        check_source(opened.source, migration).await?;
         let store = Store { session: opened.target, name: &plan.name };
-        let applied = store.applied().await?;
-        if receiver.is_none() {
-            check_position(opened.source, migration, applied).await?;
-        }
-        let tables = table_set(&store).await?;
-        refuse_unpublished(opened.source, migration, &store).await?;
-        let append_only = AppendOnly::read(&store).await?;
-        let application = format!("atalaya apply {}", plan.name);
-        let session = Session::connect(&plan.target, &application).await?;
-        session.batch(&settings::lock_limit_sql(plan.options.lock_limit)).await?;
-        let settings = ApplySettings {
-            synchronous_commit: plan.options.synchronous_commit,
-            replica_role: may_be_replica(&session).await?,
+        let checking = async {
+            check_source(opened.source, migration).await?;
+            let applied = store.applied().await?;
+            if receiver.is_none() {
+                check_position(opened.source, migration, applied).await?;
+            }
+            let tables = table_set(&store).await?;
+            refuse_unpublished(opened.source, migration, &store).await?;
+            let append_only = AppendOnly::read(&store).await?;
+            let in_progress = plan.options.in_progress();
+            let opener = StreamOpener::prepare(&plan.source, migration, opened.source, in_progress).await?;
+            Ok::<_, Error>((applied, tables, append_only, opener))
         };
+        // Logins beside the questions; what these refuse is told first.
+        let (checked, sessions) = join(checking, try_join(open_apply(plan), open_control(plan))).await;
+        let (applied, tables, append_only, opener) = checked?;
+        let ((session, replica_role), control) = sessions?;
+        let settings = ApplySettings { synchronous_commit: plan.options.synchronous_commit, replica_role };
         let kept = if plan.options.conflict_values { Values::Kept } else { Values::Masked };
         let recorder = Recorder::new(&plan.name, &migration.slot, kept);
         let applier = Applier::new(session, &plan.name, settings, plan.options.failpoints.clone(), applied)
             .await?
             .settling(recorder, &plan.source)
             .await?;
-        let control = Session::connect_for_control(&plan.target, &format!("atalaya control {}", plan.name)).await?;
-        control.batch(&format!("LISTEN {REPLICATOR_CHANNEL}")).await?;
         let requests = Requests::open(control, &plan.name).await?;
-        let opener = StreamOpener::prepare(&plan.source, migration, opened.source, plan.options.in_progress()).await?;
         let spool = receiver.as_ref().map(Receiver::kept);
         let (queue_bytes, spill) = (plan.options.queue_bytes, plan.options.spill());
         let reader = match receiver {
@@ -245,6 +246,21 @@ impl<'a> Follower<'a> {
         }
         Ok(())
     }
+}
+
+/// The session that changes are applied on, and whether its role may keep triggers from firing.
+async fn open_apply(plan: &Plan) -> Result<(Session, bool), Error> {
+    let session = Session::connect(&plan.target, &format!("atalaya apply {}", plan.name)).await?;
+    session.batch(&settings::lock_limit_sql(plan.options.lock_limit)).await?;
+    let replica_role = may_be_replica(&session).await?;
+    Ok((session, replica_role))
+}
+
+/// The session that hears requests.
+async fn open_control(plan: &Plan) -> Result<Session, Error> {
+    let control = Session::connect_for_control(&plan.target, &format!("atalaya control {}", plan.name)).await?;
+    control.batch(&format!("LISTEN {REPLICATOR_CHANNEL}")).await?;
+    Ok(control)
 }
 
 async fn table_set(store: &Store<'_>) -> Result<TableSet, Error> {

@@ -169,12 +169,13 @@ impl Store<'_> {
         }))
     }
 
-    /// Writes a new migration's row, before anything is made on the source.
-    pub(crate) async fn create(&self, migration: &Migration) -> Result<(), Error> {
+    /// Writes a new migration's row, before anything is made on the source. `wal_limit` is what its slot may keep.
+    pub(crate) async fn create(&self, migration: &Migration, wal_limit: Option<u64>) -> Result<(), Error> {
         control::install_schema(self.session).await?;
         let options = serde_json::json!({
             "database_oid": migration.identity.database_oid,
             "schema": migration.schema,
+            "wal_limit_bytes": wal_limit,
         })
         .to_string();
         self.session

@@ -1,13 +1,14 @@
 //! Rows of `atalaya.tables`.
 
+use std::collections::HashMap;
+
 use atalaya_catalog::Relation;
 use atalaya_data::{Lsn, RelationName, quote_literal};
 use atalaya_estate::ConflictPolicy;
-use atalaya_postgres::Session;
 
 use super::store::Store;
 use crate::Error;
-use crate::ddl::{Definition, read_definitions};
+use crate::ddl::Definition;
 
 /// One table of a migration.
 #[derive(Clone, Debug)]
@@ -52,33 +53,45 @@ fn definition_from(text: Option<String>) -> Result<Option<Definition>, Error> {
 }
 
 impl Store<'_> {
-    /// Writes down what the source's tables are, before a snapshot: of those whose copy is not finished.
-    pub(crate) async fn write_definitions(&self, source: &Session) -> Result<(), Error> {
-        let now = read_definitions(source).await?;
-        for table in self.read_tables().await?.iter().filter(|table| !table.done) {
-            let Some(definition) = now.get(&table.source) else {
+    /// Writes down what the source's tables were before a snapshot: of those whose copy is not finished.
+    pub(crate) async fn write_definitions(&self, read: &HashMap<RelationName, Definition>) -> Result<(), Error> {
+        let (mut tables, mut definitions) = (Vec::new(), Vec::new());
+        for table in self.read_tables().await?.into_iter().filter(|table| !table.done) {
+            let Some(definition) = read.get(&table.source) else {
                 return Err(Error::SchemaChange {
-                    relation: table.source.clone(),
+                    relation: table.source,
                     change: "it is gone from the source".to_owned(),
                 });
             };
-            self.session
-                .execute(
-                    "UPDATE atalaya.tables SET definition = ($4::text)::jsonb
-                      WHERE migration = $1 AND schema = $2 AND name = $3",
-                    &[&self.name, &table.source.schema, &table.source.name, &serde_json::json!(definition).to_string()],
-                )
-                .await?;
+            definitions.push(serde_json::json!(definition).to_string());
+            tables.push(table.source);
         }
+        let (schemas, names) = unzipped(&tables);
+        self.session
+            .execute(
+                "UPDATE atalaya.tables t SET definition = d.definition::jsonb
+                   FROM unnest($2::text[], $3::text[], $4::text[]) AS d (schema, name, definition)
+                  WHERE t.migration = $1 AND t.schema = d.schema AND t.name = d.name",
+                &[&self.name, &schemas, &names, &definitions],
+            )
+            .await?;
         Ok(())
     }
 
-    /// Writes down which entry of the publication a table is known by.
-    pub(crate) async fn write_publication_entry(&self, table: &RelationName, entry: u32) -> Result<(), Error> {
+    /// Writes down which entry of the publication each table is known by.
+    pub(crate) async fn write_publication_entries(&self, entries: &[(&RelationName, u32)]) -> Result<(), Error> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let schemas: Vec<&str> = entries.iter().map(|(table, _)| table.schema.as_str()).collect();
+        let names: Vec<&str> = entries.iter().map(|(table, _)| table.name.as_str()).collect();
+        let oids: Vec<u32> = entries.iter().map(|(_, entry)| *entry).collect();
         self.session
             .execute(
-                "UPDATE atalaya.tables SET publication_entry = $4 WHERE migration = $1 AND schema = $2 AND name = $3",
-                &[&self.name, &table.schema, &table.name, &entry],
+                "UPDATE atalaya.tables t SET publication_entry = e.entry
+                   FROM unnest($2::text[], $3::text[], $4::oid[]) AS e (schema, name, entry)
+                  WHERE t.migration = $1 AND t.schema = e.schema AND t.name = e.name",
+                &[&self.name, &schemas, &names, &oids],
             )
             .await?;
         Ok(())
@@ -107,27 +120,31 @@ impl Store<'_> {
         tables: &[(&Relation, RelationName, bool)],
         added: Option<&str>,
     ) -> Result<(), Error> {
-        for (relation, target, append_only) in tables {
-            let bytes = i64::try_from(relation.bytes).unwrap_or(i64::MAX);
-            self.session
-                .execute(
-                    "INSERT INTO atalaya.tables (migration, schema, name, target_schema, target_name, append_only,
-                                                 estimated_rows, estimated_bytes, added)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                    &[
-                        &self.name,
-                        &relation.name.schema,
-                        &relation.name.name,
-                        &target.schema,
-                        &target.name,
-                        append_only,
-                        &relation.estimated_rows.max(0.0),
-                        &bytes,
-                        &added,
-                    ],
-                )
-                .await?;
-        }
+        let names = |name: fn(&(&Relation, RelationName, bool)) -> String| tables.iter().map(name).collect::<Vec<_>>();
+        let rows: Vec<f64> = tables.iter().map(|(relation, ..)| relation.estimated_rows.max(0.0)).collect();
+        let bytes: Vec<i64> =
+            tables.iter().map(|(relation, ..)| i64::try_from(relation.bytes).unwrap_or(i64::MAX)).collect();
+        let append_only: Vec<bool> = tables.iter().map(|(.., append_only)| *append_only).collect();
+        // One statement, for each would wait for the target's disk.
+        self.session
+            .execute(
+                "INSERT INTO atalaya.tables (migration, schema, name, target_schema, target_name, append_only,
+                                             estimated_rows, estimated_bytes, added)
+                 SELECT $1, t.*, $9 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[],
+                                                $7::float8[], $8::bigint[]) AS t",
+                &[
+                    &self.name,
+                    &names(|(relation, ..)| relation.name.schema.clone()),
+                    &names(|(relation, ..)| relation.name.name.clone()),
+                    &names(|(_, target, _)| target.schema.clone()),
+                    &names(|(_, target, _)| target.name.clone()),
+                    &append_only,
+                    &rows,
+                    &bytes,
+                    &added,
+                ],
+            )
+            .await?;
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use super::pulse::{beside_standby, open_reading};
 use crate::follow::may_be_replica;
 use crate::progress::{Migration, Store, TableRow};
 use crate::report::{Event, Observer};
-use crate::schema::{Addition, Archive, ClientTools, Dump, Ownership};
+use crate::schema::{Addition, Archive, Dump, Ownership};
 use crate::silence::{self, ForeignKeys};
 use crate::snapshot::Reading;
 use crate::{Error, Plan, copy, snapshot};
@@ -158,7 +158,7 @@ pub(crate) async fn open_addition(
     store: &Store<'_>,
     name: &str,
 ) -> Result<Archive, Error> {
-    let tools = ClientTools::find(plan.options.client_tools.as_deref(), connected.target.major()).await?;
+    let tools = connected.tools(plan).await?;
     let tables = store.read_tables().await?.into_iter();
     let only: Vec<RelationName> =
         tables.filter(|table| table.added.as_deref() == Some(name)).map(|table| table.source).collect();

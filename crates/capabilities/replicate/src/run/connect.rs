@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use atalaya_postgres::{Session, control};
+use tokio::sync::OnceCell;
 
 use crate::progress::Store;
+use crate::schema::ClientTools;
 use crate::{Error, Plan};
 
 /// Classifies our advisory locks, so that they meet nobody else's: "atal" in ASCII.
@@ -14,6 +16,7 @@ const LOCK_CLASS: i32 = 0x6174_616C;
 pub(crate) struct Connected {
     pub(crate) source: Session,
     pub(crate) target: Session,
+    tools: OnceCell<ClientTools>,
 }
 
 impl Connected {
@@ -31,7 +34,13 @@ impl Connected {
         check_versions(&source, &target)?;
         lock(&target, &plan.name).await?;
         end_leftovers(&target, &plan.name).await?;
-        Ok(Self { source, target })
+        Ok(Self { source, target, tools: OnceCell::new() })
+    }
+
+    /// pg_dump and pg_restore of the target's version; their versions are asked for once.
+    pub(crate) async fn tools(&self, plan: &Plan) -> Result<ClientTools, Error> {
+        let find = || ClientTools::find(plan.options.client_tools.as_deref(), self.target.major());
+        self.tools.get_or_try_init(find).await.cloned()
     }
 }
 
@@ -51,10 +60,12 @@ async fn end_leftovers(target: &Session, migration: &str) -> Result<(), Error> {
           AND application_name = ANY (SELECT ('atalaya ' || part || ' ' || $1)::name::text
                                         FROM pg_catalog.unnest($2::text[]) AS part)";
     let terminate = format!("SELECT pg_catalog.pg_terminate_backend(pid) {LEFT} AND usename = current_user");
-    target.query(&terminate, &[&migration, &PARTS]).await?;
-    for _ in 0..LEFTOVER_TRIES {
+    for attempt in 0..LEFTOVER_TRIES {
         if target.query_one(&format!("SELECT count(*) {LEFT}"), &[&migration, &PARTS]).await?.get::<_, i64>(0) == 0 {
             return Ok(());
+        }
+        if attempt == 0 {
+            target.query(&terminate, &[&migration, &PARTS]).await?;
         }
         tokio::time::sleep(LEFTOVER_PAUSE).await;
     }

@@ -4,13 +4,16 @@ use std::io::Write;
 
 use atalaya_data::RelationName;
 use atalaya_postgres::catalog::{read_relations, read_sequences};
+use atalaya_postgres::settings;
+use futures_util::future::{join3, try_join, try_join3};
 
 use super::connect::Connected;
 use super::pulse::{beside_standby, open_reading};
+use crate::ddl::read_definitions;
 use crate::follow::may_be_replica;
 use crate::progress::{Migration, Phase, Store, StoredSnapshot, TableRow};
 use crate::report::{Event, Observer};
-use crate::schema::{self, Archive, ClientTools, Dump, ForeignKeyRestore, Ownership};
+use crate::schema::{self, Archive, Builders, Dump, ForeignKeyRestore, IndexBuild, Ownership, Work};
 use crate::silence::{self, ForeignKeys};
 use crate::snapshot::{self, HoldRequest, Reading};
 use crate::{Error, Plan, copy};
@@ -36,30 +39,46 @@ pub(crate) async fn copy(
     let standby = reading.standby_url();
     let snapshot = ensure_snapshot(plan, connected, &reading, store, migration, observer);
     beside_standby(plan, standby, snapshot).await?;
+    let tables = store.read_tables().await?;
     let archive = match migration.schema.existing {
         true => None,
-        false => Some(beside_standby(plan, standby, open_archive(plan, connected, &reading, migration)).await?),
+        false => {
+            let opening = open_archive(plan, connected, &reading, migration);
+            let roles = schema::roles_as_sql(&connected.source, &connected.target);
+            let (archive, roles) = try_join(beside_standby(plan, standby, opening), roles).await?;
+            observer.observe(&Event::Phase { phase: "schema" });
+            list_roles(plan, &roles, observer)?;
+            Some(archive)
+        }
     };
-    if let Some(archive) = &archive {
-        observer.observe(&Event::Phase { phase: "schema" });
-        list_roles(plan, connected, observer).await?;
-        schema::restore_before_data(archive, store).await?;
-        plan.options.failpoints.reach("schema-restored");
-    }
-    let indexes = match &archive {
-        None => None,
-        Some(archive) => Some(
-            schema::IndexBuild::plan(archive, &connected.source, store, &plan.target, &plan.options, observer).await?,
-        ),
+    let builders = Builders::new(&plan.target, &plan.name, &plan.options.maintenance_work_mem);
+    // Asked while the target works.
+    let sources = async {
+        match tables.iter().all(|table| table.done) {
+            true => Ok(Vec::new()),
+            false => {
+                let sources = async { Ok(read_relations(reading.session()).await?) };
+                beside_standby(plan, standby, sources).await
+            }
+        }
     };
-    let tables = store.read_tables().await?;
+    let (indexes, sources) = match &archive {
+        None => (None, sources.await?),
+        Some(archive) => {
+            let restored = schema::restore_before_data(archive, store);
+            let planned = IndexBuild::plan(archive, &connected.source, store, &builders, &plan.options, observer);
+            // The restore to its end in any case: whoever tries again must not meet it.
+            let (restored, planned, sources) = join3(restored, planned, sources).await;
+            restored?;
+            plan.options.failpoints.reach("schema-restored");
+            (Some(planned?), sources?)
+        }
+    };
     if tables.iter().any(|table| !table.done) {
         let Some(held) = migration.snapshot.clone() else {
             return Err(Error::Broken("a copy has no snapshot"));
         };
         observer.observe(&Event::Phase { phase: "copy" });
-        let sources = async { Ok(read_relations(reading.session()).await?) };
-        let sources = beside_standby(plan, standby, sources).await?;
         let targets = read_relations(&connected.target).await?;
         let sides = copy::Sides {
             source: &connected.source,
@@ -78,10 +97,10 @@ pub(crate) async fn copy(
     observer.observe(&Event::Phase { phase: "indexes" });
     if let (Some(archive), Some(indexes)) = (&archive, &indexes) {
         indexes.finish().await?;
-        restore_early_keys(plan, store, archive).await?;
+        restore_early_keys(plan, store, archive, &builders).await?;
     }
     plan.options.failpoints.reach("indexes-built");
-    vacuum(plan, store).await?;
+    vacuum(plan, store, &builders).await?;
     plan.options.failpoints.reach("vacuumed");
     store.enter_stream().await?;
     migration.phase = Phase::Stream;
@@ -90,7 +109,12 @@ pub(crate) async fn copy(
 }
 
 /// Restores foreign keys where the rows obey them already, and changes will not be held to them.
-async fn restore_early_keys(plan: &Plan, store: &Store<'_>, archive: &Archive) -> Result<(), Error> {
+async fn restore_early_keys(
+    plan: &Plan,
+    store: &Store<'_>,
+    archive: &Archive,
+    builders: &Builders<'_>,
+) -> Result<(), Error> {
     let uniform = store.read_tables().await?.windows(2).all(|pair| match pair {
         [one, other] => one.start_lsn == other.start_lsn,
         _ => true,
@@ -98,7 +122,7 @@ async fn restore_early_keys(plan: &Plan, store: &Store<'_>, archive: &Archive) -
     // Tables of different snapshots agree with each other only once the stream has brought them together.
     if uniform && may_be_replica(store.session).await? {
         let workers = plan.options.index_workers;
-        let keys = ForeignKeyRestore { archive, store, target: &plan.target, workers, prefix: "" };
+        let keys = ForeignKeyRestore { archive, store, builders, workers, prefix: "" };
         schema::restore_foreign_keys(&keys).await?;
         plan.options.failpoints.reach("foreign-keys-restored");
     }
@@ -117,7 +141,7 @@ impl Rows<'_> {
     /// Copies them; where there are indexes to build, these meanwhile.
     async fn bring(
         &self,
-        indexes: Option<&schema::IndexBuild<'_>>,
+        indexes: Option<&IndexBuild<'_>>,
         tables: &[TableRow],
         observer: &dyn Observer,
     ) -> Result<(), Error> {
@@ -135,7 +159,7 @@ impl Rows<'_> {
     /// The same, while indexes of tables that are copied are built beside.
     async fn copy_while_building(
         &self,
-        indexes: &schema::IndexBuild<'_>,
+        indexes: &IndexBuild<'_>,
         tables: &[TableRow],
         observer: &dyn Observer,
     ) -> Result<(), Error> {
@@ -147,7 +171,7 @@ impl Rows<'_> {
             let announcing = announcing;
             self.copy(&announcing).await
         };
-        futures_util::future::try_join(copying, indexes.follow_copy(copied_tables)).await?;
+        try_join(copying, indexes.follow_copy(copied_tables)).await?;
         Ok(())
     }
 }
@@ -159,15 +183,17 @@ pub(crate) async fn open_archive(
     reading: &Reading<'_>,
     migration: &Migration,
 ) -> Result<Archive, Error> {
-    let tools = ClientTools::find(plan.options.client_tools.as_deref(), connected.target.major()).await?;
-    let tables = read_relations(&connected.source).await?.into_iter();
-    // A serial column's sequence is an object of its own to pg_dump, and stays behind with its table.
-    let sequences = read_sequences(&connected.source).await?.into_iter();
-    let excluded: Vec<RelationName> = tables
+    let relations = async { Ok(read_relations(&connected.source).await?) };
+    let sequences = async { Ok(read_sequences(&connected.source).await?) };
+    let (tools, relations, sequences) = try_join3(connected.tools(plan), relations, sequences).await?;
+    let excluded: Vec<RelationName> = relations
+        .into_iter()
         .filter(|relation| !relation.chosen_by(&plan.tables))
         .map(|relation| relation.name)
         .chain(
+            // A serial column's sequence is an object of its own to pg_dump, and stays behind with its table.
             sequences
+                .into_iter()
                 .filter(|sequence| sequence.owner.is_some() && !sequence.chosen_by(&plan.tables))
                 .map(|sequence| sequence.name),
         )
@@ -191,8 +217,7 @@ pub(crate) async fn open_archive(
 }
 
 /// Writes down what a dump of one database does not hold, as SQL for an administrator.
-async fn list_roles(plan: &Plan, connected: &Connected, observer: &dyn Observer) -> Result<(), Error> {
-    let roles = schema::roles_as_sql(&connected.source, &connected.target).await?;
+fn list_roles(plan: &Plan, roles: &[String], observer: &dyn Observer) -> Result<(), Error> {
     if roles.is_empty() {
         return Ok(());
     }
@@ -239,7 +264,7 @@ pub(super) async fn ensure_snapshot(
     reading.catch_up(plan, &connected.source, observer).await?;
     reading.prove(plan, &connected.source, migration).await?;
     snapshot::end_holders(&connected.source, &plan.name, None).await?;
-    store.write_definitions(&connected.source).await?;
+    store.write_definitions(&read_definitions(&connected.source).await?).await?;
     let request = HoldRequest::new(plan, reading, None);
     let held = match snapshot::start_holder(&plan.options.holder, &request).await {
         Ok(held) => held,
@@ -256,7 +281,7 @@ pub(super) async fn ensure_snapshot(
 }
 
 /// Statistics and visibility map, before anybody plans a query on the new tables.
-async fn vacuum(plan: &Plan, store: &Store<'_>) -> Result<(), Error> {
+async fn vacuum(plan: &Plan, store: &Store<'_>, builders: &Builders<'_>) -> Result<(), Error> {
     const STEP: &str = "vacuum analyze";
     if store.has_step(STEP).await? {
         return Ok(());
@@ -264,15 +289,18 @@ async fn vacuum(plan: &Plan, store: &Store<'_>) -> Result<(), Error> {
     let tables = store.read_tables().await?;
     let next = std::sync::atomic::AtomicUsize::new(0);
     let worker = || async {
-        let session =
-            atalaya_postgres::Session::connect(&plan.target, &format!("atalaya vacuum {}", plan.name)).await?;
-        session.batch(&atalaya_postgres::settings::lock_limit_sql(plan.options.lock_limit)).await?;
+        let session = builders.take(Work::Vacuum).await?;
+        // The step's own commit waits for the target's disk, and takes these along.
+        let limit = settings::lock_limit_sql(plan.options.lock_limit);
+        session.batch(&format!("SET synchronous_commit = off; {limit}")).await?;
         while let Some(table) = tables.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-            session.batch(&format!("VACUUM (ANALYZE) {}", table.target.to_sql())).await?;
+            // Its indexes were built a moment ago: there is nothing in them to share out to processes of their own.
+            session.batch(&format!("VACUUM (ANALYZE, PARALLEL 0) {}", table.target.to_sql())).await?;
         }
+        builders.give_back(session).await;
         Ok::<(), Error>(())
     };
-    let workers = plan.options.index_workers.clamp(1, tables.len().max(1));
+    let workers = plan.options.index_workers.max(1).min(tables.len());
     futures_util::future::try_join_all((0..workers).map(|_| worker())).await?;
     store.session.batch(&store.step_sql(STEP)).await?;
     Ok(())

@@ -7,31 +7,44 @@ use atalaya_catalog::{Relation, RelationKind};
 use atalaya_data::{RelationName, quote_identifier, quote_literal};
 use atalaya_postgres::Session;
 use atalaya_postgres::catalog::{read_identity, read_relations};
+use futures_util::future::{join, join4};
 use rand::RngExt;
 
 use super::connect::Connected;
 use super::mapping::Mapper;
 use crate::conflict::refuse_policies;
+use crate::ddl::read_definitions;
 use crate::ddl::trigger;
-use crate::follow::store_counts;
+use crate::follow::{append_only_counts, store_counts};
 use crate::progress::{Migration, Phase, SchemaChoice, Store, wait_for_slot};
 use crate::report::{Event, Observer};
-use crate::schema::ClientTools;
 use crate::snapshot::{self, HoldRequest, Reading};
 use crate::{DdlTrigger, Error, Plan};
 
 /// How long the backend that made a slot for a killed run may take to leave it.
 const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 
+/// A migration that was written down, with the tables that were chosen for it.
+pub(super) struct Created {
+    pub(super) migration: Migration,
+    pub(super) tables: Vec<Relation>,
+}
+
 /// Writes the migration's row, after everything that can be refused without touching anything.
-pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>) -> Result<Migration, Error> {
+pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>) -> Result<Created, Error> {
     refuse_same_database(connected).await?;
     Reading::open(plan, &connected.source).await?;
-    let tables = select_tables(plan, &connected.source).await?;
+    let existing = plan.options.existing_schema;
+    let tools = async { if existing { Ok(()) } else { connected.tools(plan).await.map(|_| ()) } };
+    let on_target = async { if existing { Ok(Vec::new()) } else { read_relations(&connected.target).await } };
+    // Both servers and the programs at once; what each says is judged in the order that it was always refused in.
+    let (tables, tools, on_target, identity) =
+        join4(select_tables(plan, &connected.source), tools, on_target, read_identity(&connected.source)).await;
+    let tables = tables?;
     if let Some(rules) = &plan.options.conflicts {
         refuse_policies(rules, tables.iter())?;
     }
-    let schema = SchemaChoice { existing: plan.options.existing_schema, no_owner: plan.options.no_owner };
+    let schema = SchemaChoice { existing, no_owner: plan.options.no_owner };
     if schema.existing {
         let mapper = Mapper::read(&connected.source, &connected.target, &[]).await?;
         let mapped = mapper.map(&tables)?;
@@ -39,8 +52,8 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
         refuse_rows(&connected.target, mapped.into_values()).await?;
     } else {
         // Before anything is made on the source: without them the move could not go on after the slot.
-        ClientTools::find(plan.options.client_tools.as_deref(), connected.target.major()).await?;
-        refuse_filled_target(&connected.target, &tables).await?;
+        tools?;
+        refuse_filled_target(&on_target?, &tables)?;
         if !schema.no_owner {
             refuse_lost_owners(connected).await?;
         }
@@ -51,7 +64,7 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
     }
     let migration = Migration {
         name: plan.name.to_string(),
-        identity: read_identity(&connected.source).await?,
+        identity: identity?,
         publication: slot.clone(),
         slot,
         phase: Phase::Created,
@@ -60,9 +73,9 @@ pub(super) async fn create(plan: &Plan, connected: &Connected, store: &Store<'_>
         given_up: None,
         ddl_trigger: false,
     };
-    store.create(&migration).await?;
+    store.create(&migration, plan.options.wal_limit).await?;
     plan.options.failpoints.reach("migration-written");
-    Ok(migration)
+    Ok(Created { migration, tables })
 }
 
 /// Advisory locks belong to one database of one server: a lock that the target cannot have is the source's.
@@ -123,8 +136,8 @@ pub(crate) fn refuse_unidentified<'a>(
     ))
 }
 
-async fn refuse_filled_target(target: &Session, tables: &[Relation]) -> Result<(), Error> {
-    let existing: Vec<RelationName> = read_relations(target).await?.into_iter().map(|relation| relation.name).collect();
+fn refuse_filled_target(on_target: &[Relation], tables: &[Relation]) -> Result<(), Error> {
+    let existing: BTreeSet<&RelationName> = on_target.iter().map(|relation| &relation.name).collect();
     let found: Vec<String> =
         tables.iter().filter(|table| existing.contains(&table.name)).map(|table| table.name.to_string()).collect();
     if found.is_empty() {
@@ -172,17 +185,22 @@ async fn refuse_lost_owners(connected: &Connected) -> Result<(), Error> {
 }
 
 /// Makes publications and slot, and stores the position that matches the snapshot. Whatever an earlier run
-/// left half made under the same random name holds no position yet and is made anew.
+/// left half made under the same random name holds no position yet and is made anew. `chosen` are the tables of a migration
+/// that was written down just now.
 pub(super) async fn open_slot(
     plan: &Plan,
     connected: &Connected,
     store: &Store<'_>,
     migration: &mut Migration,
+    chosen: Option<Vec<Relation>>,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     let reading = Reading::open(plan, &connected.source).await?;
     reading.catch_up(plan, &connected.source, observer).await?;
-    let tables = select_tables(plan, &connected.source).await?;
+    let tables = match chosen {
+        Some(tables) => tables,
+        None => select_tables(plan, &connected.source).await?,
+    };
     let targets = match migration.schema.existing {
         true => Mapper::read(&connected.source, &connected.target, &[]).await?.map(&tables)?,
         false => HashMap::new(),
@@ -194,9 +212,9 @@ pub(super) async fn open_slot(
             (table, target, !table.followable)
         })
         .collect();
-    store.write_tables(&rows).await?;
-    store_counts(store, &connected.source).await?;
-    store.write_definitions(&connected.source).await?;
+    // Read before the snapshot, written beside it: none of it counts before the position is stored.
+    let counts = append_only_counts(&connected.source).await?;
+    let definitions = read_definitions(&connected.source).await?;
     drop_leftovers(&connected.source, migration).await?;
     publish(&connected.source, migration, &tables).await?;
     if let Err(error) = reading.prove(plan, &connected.source, migration).await {
@@ -205,7 +223,14 @@ pub(super) async fn open_slot(
     }
     warn_of_open_transactions(&connected.source, observer).await?;
     let request = HoldRequest::new(plan, &reading, Some(&migration.slot));
-    let held = match snapshot::start_holder(&plan.options.holder, &request).await {
+    let writing = async {
+        store.write_tables(&rows).await?;
+        store_counts(store, &counts).await?;
+        store.write_definitions(&definitions).await
+    };
+    // Both to their ends: a holder that nobody waits for would be left behind.
+    let (written, held) = join(writing, snapshot::start_holder(&plan.options.holder, &request)).await;
+    let held = match written.and(held) {
         Ok(held) => held,
         Err(error) => {
             // The slot may be there already, and would keep the source's log for whoever starts again, or never does.

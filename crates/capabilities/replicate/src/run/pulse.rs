@@ -48,6 +48,8 @@ async fn ask(plan: &Plan, url: &ConnectionUrl, side: &'static str) -> crate::Err
     let mut session = None;
     let mut answered = Instant::now();
     loop {
+        // First, too: whoever asks this has just heard from the server, or is about to.
+        sleep(limit / QUESTIONS).await;
         match timeout(limit, question(&mut session, url, &plan.name)).await {
             Ok(Err(Error::Wire(WireError::ConnectTimeout { .. }))) | Err(_) => session = None,
             Ok(Err(_)) => (session, answered) = (None, Instant::now()),
@@ -56,7 +58,6 @@ async fn ask(plan: &Plan, url: &ConnectionUrl, side: &'static str) -> crate::Err
         if answered.elapsed() >= limit {
             return crate::Error::Silent { side, limit };
         }
-        sleep(limit / QUESTIONS).await;
     }
 }
 

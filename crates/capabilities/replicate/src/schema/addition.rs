@@ -3,10 +3,10 @@
 //! A partition is attached when its rows and indexes are there: its parent's indexes then take them as they are, where
 //! an empty one would get indexes of its own beside them.
 
-use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
 
 use super::archive::Archive;
+use super::builders::Builders;
 use super::entry::{Entry, Stage};
 use super::foreign_key::{ForeignKeyRestore, restore_foreign_keys};
 use super::scripts::Scripts;
@@ -65,10 +65,10 @@ impl Addition<'_> {
     pub(crate) async fn restore_rest(
         &self,
         store: &Store<'_>,
-        target: &ConnectionUrl,
+        builders: &Builders<'_>,
         workers: usize,
     ) -> Result<(), Error> {
-        let keys = ForeignKeyRestore { archive: self.archive, store, target, workers, prefix: &self.step("") };
+        let keys = ForeignKeyRestore { archive: self.archive, store, builders, workers, prefix: &self.step("") };
         restore_foreign_keys(&keys).await?;
         let last: Vec<&Entry> = self.entries(Stage::Last).collect();
         run_once(self.archive, store, &self.step("after data"), &last, LOCK_TIMEOUT).await

@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use atalaya_estate::ConnectionUrl;
-use atalaya_postgres::Session;
-
 use super::archive::Archive;
+use super::builders::{Builders, Work};
 use super::entry::{Entry, Stage};
 use super::scripts::Scripts;
 use super::sections::{LOCK_TIMEOUT, run_script, step_name};
@@ -34,7 +32,7 @@ struct Added {
 pub(crate) struct ForeignKeyRestore<'a> {
     pub(crate) archive: &'a Archive,
     pub(crate) store: &'a Store<'a>,
-    pub(crate) target: &'a ConnectionUrl,
+    pub(crate) builders: &'a Builders<'a>,
     pub(crate) workers: usize,
     /// What the names of their steps begin with.
     pub(crate) prefix: &'a str,
@@ -45,7 +43,7 @@ pub(crate) struct ForeignKeyRestore<'a> {
 /// Keys of one table are validated one after the other: each locks the table against the next one (SHARE UPDATE EXCLUSIVE),
 /// and a lock that is waited for longer than [`LOCK_TIMEOUT`] would end the run. None is added meanwhile for the same reason.
 pub(crate) async fn restore_foreign_keys(keys: &ForeignKeyRestore<'_>) -> Result<(), Error> {
-    let ForeignKeyRestore { archive, store, target, workers, prefix } = *keys;
+    let ForeignKeyRestore { archive, store, builders, workers, prefix } = *keys;
     let step = |entry: &Entry| format!("{prefix}{}", step_name(entry));
     let mut open = Vec::new();
     for entry in archive.entries(Stage::ForeignKey) {
@@ -63,13 +61,14 @@ pub(crate) async fn restore_foreign_keys(keys: &ForeignKeyRestore<'_>) -> Result
     let tables: Vec<Vec<Added>> = tables.into_values().collect();
     let next = AtomicUsize::new(0);
     let worker = || async {
-        let session = Session::connect(target, &format!("atalaya foreign keys {}", store.name)).await?;
+        let session = builders.take(Work::ForeignKeys).await?;
         let own = Store { session: &session, name: store.name };
         while let Some(keys) = tables.get(next.fetch_add(1, Ordering::Relaxed)) {
             for key in keys {
                 run_script(&own, &validated(&key.step), &key.validate, LOCK_TIMEOUT).await?;
             }
         }
+        builders.give_back(session).await;
         Ok::<(), Error>(())
     };
     futures_util::future::try_join_all((0..workers.min(tables.len())).map(|_| worker())).await?;

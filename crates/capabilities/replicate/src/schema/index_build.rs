@@ -7,11 +7,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use atalaya_data::RelationName;
-use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
+use futures_util::future::try_join;
 use tokio::sync::{Mutex, mpsc};
 
 use super::archive::Archive;
+use super::builders::{Builders, Work};
 use super::entry::{CatalogId, Entry, Stage};
 use super::scripts::Scripts;
 use super::sections::{self, LOCK_TIMEOUT};
@@ -36,7 +37,7 @@ pub(crate) struct IndexBuild<'a> {
     archive: &'a Archive,
     scripts: Scripts<'a>,
     store: &'a Store<'a>,
-    target: &'a ConnectionUrl,
+    builders: &'a Builders<'a>,
     options: &'a Options,
     observer: &'a dyn Observer,
     entries: Vec<Planned<'a>>,
@@ -64,11 +65,13 @@ impl<'a> IndexBuild<'a> {
         archive: &'a Archive,
         source: &Session,
         store: &'a Store<'a>,
-        target: &'a ConnectionUrl,
+        builders: &'a Builders<'a>,
         options: &'a Options,
         observer: &'a dyn Observer,
     ) -> Result<Self, Error> {
-        let rows = source.query(PLAIN_INDEXES, &[]).await?;
+        let all: Vec<&Entry> = archive.entries(Stage::Index).collect();
+        let asked = async { Ok(source.query(PLAIN_INDEXES, &[]).await?) };
+        let (rows, scripts) = try_join(asked, Scripts::of(archive, &all)).await?;
         let tables: HashMap<CatalogId, RelationName> = rows
             .iter()
             .map(|row| {
@@ -84,9 +87,8 @@ impl<'a> IndexBuild<'a> {
                 of_tables.entry(table.clone()).or_default().push(place);
             }
         }
-        let all: Vec<&Entry> = archive.entries(Stage::Index).collect();
-        let scripts = Scripts::of(archive, &all).await?;
-        Ok(Self { archive, scripts, store, target, options, observer, entries, of_tables, built: AtomicUsize::new(0) })
+        let built = AtomicUsize::new(0);
+        Ok(Self { archive, scripts, store, builders, options, observer, entries, of_tables, built })
     }
 
     /// Builds what belongs to copied tables, until no more of them are told of and all of theirs stands.
@@ -97,9 +99,12 @@ impl<'a> IndexBuild<'a> {
             while let Some(planned) = self.next_ready(&ready).await {
                 let session = match &mut session {
                     Some(session) => session,
-                    none => none.insert(self.connect().await?),
+                    none => none.insert(self.builders.take(Work::Indexes).await?),
                 };
                 self.build(session, planned).await?;
+            }
+            if let Some(session) = session {
+                self.builders.give_back(session).await;
             }
             Ok::<(), Error>(())
         };
@@ -125,22 +130,17 @@ impl<'a> IndexBuild<'a> {
             self.entries.iter().filter(|planned| !planned.built.load(Ordering::Relaxed)).collect();
         let next = AtomicUsize::new(0);
         let worker = || async {
-            let session = self.connect().await?;
+            let session = self.builders.take(Work::Indexes).await?;
             while let Some(planned) = left.get(next.fetch_add(1, Ordering::Relaxed)) {
                 self.build(&session, planned).await?;
             }
+            self.builders.give_back(session).await;
             Ok::<(), Error>(())
         };
-        let workers = self.options.index_workers.clamp(1, left.len().max(1));
+        let workers = self.options.index_workers.max(1).min(left.len());
         futures_util::future::try_join_all((0..workers).map(|_| worker())).await?;
         let attach: Vec<&Entry> = self.archive.entries(Stage::Attach).collect();
         sections::run_once(self.archive, self.store, "index partitions", &attach, LOCK_TIMEOUT).await
-    }
-
-    async fn connect(&self) -> Result<Session, Error> {
-        let session = Session::connect(self.target, &format!("atalaya indexes {}", self.store.name)).await?;
-        session.batch(&format!("SET maintenance_work_mem = '{}'", self.options.maintenance_work_mem)).await?;
-        Ok(session)
     }
 
     async fn build(&self, session: &Session, planned: &Planned<'_>) -> Result<(), Error> {

@@ -5,6 +5,7 @@
 
 mod addition;
 mod archive;
+mod builders;
 mod entry;
 mod foreign_key;
 mod index_build;
@@ -18,6 +19,7 @@ mod sections;
 pub(crate) use addition::Addition;
 pub use archive::Ownership;
 pub(crate) use archive::{Archive, Dump};
+pub(crate) use builders::{Builders, Work};
 pub(crate) use foreign_key::{ForeignKeyRestore, restore_foreign_keys};
 pub(crate) use index_build::{Announcing, IndexBuild};
 pub use plain::schema_as_sql;

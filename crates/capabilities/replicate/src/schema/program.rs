@@ -76,13 +76,20 @@ impl ClientTools {
         if folder.is_some() {
             return Self::checked(folder.map(Path::to_owned), target_major).await;
         }
+        // Debian's packages put each version beside the others, and on PATH a script that chooses one of them.
+        let packaged = || Self::checked(Some(format!("/usr/lib/postgresql/{target_major}/bin").into()), target_major);
+        if is_debians_script(on_path("pg_dump").as_deref())
+            && let Ok(tools) = packaged().await
+        {
+            // Started without the script, whose own start takes longer than what we ask for, and which chooses anew each
+            // time, by files of the user's, too.
+            return Ok(tools);
+        }
         let refused = match Self::checked(None, target_major).await {
             Ok(tools) => return Ok(tools),
             Err(refused) => refused,
         };
-        // Debian's packages put each version beside the others, and only one of them on PATH.
-        let packaged = PathBuf::from(format!("/usr/lib/postgresql/{target_major}/bin"));
-        Self::checked(Some(packaged), target_major).await.map_err(|_| refused)
+        packaged().await.map_err(|_| refused)
     }
 
     /// The programs of a folder, whatever their version.
@@ -92,9 +99,11 @@ impl ClientTools {
 
     async fn checked(folder: Option<PathBuf>, target_major: u32) -> Result<Self, Error> {
         let tools = Self { folder };
-        for program in ["pg_dump", "pg_restore"] {
-            let text = tools.run(program, &["--version".into()], None).await?;
-            let text = String::from_utf8_lossy(&text).into_owned();
+        let version = ["--version".into()];
+        let told = |program| tools.run(program, &version, None);
+        let (dump, restore) = futures_util::future::join(told("pg_dump"), told("pg_restore")).await;
+        for text in [dump, restore] {
+            let text = String::from_utf8_lossy(&text?).into_owned();
             let major = text.split_whitespace().find_map(|word| word.split('.').next()?.parse::<u32>().ok());
             if major != Some(target_major) {
                 return Err(Error::refused(
@@ -142,6 +151,18 @@ impl ClientTools {
     }
 }
 
+/// The file that a program's name leads to.
+fn on_path(program: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+/// Whether a program is a link to the script that Debian's packages put in its place.
+fn is_debians_script(program: Option<&Path>) -> bool {
+    program
+        .and_then(|program| program.canonicalize().ok())
+        .is_some_and(|program| program.file_name().is_some_and(|name| name == "pg_wrapper"))
+}
+
 /// What a program's own words ask for.
 fn next_step(reason: &str) -> &'static str {
     if reason.contains("No space left on device") {
@@ -187,4 +208,22 @@ fn login_by_environment(command: &mut Command, url: &ConnectionUrl) -> Result<te
         command.env("PGSSLROOTCERT", certificate);
     }
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_link_to_debians_script_is_taken_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [script, link, other] = ["pg_wrapper", "pg_dump", "pg_restore"].map(|name| folder.path().join(name));
+        std::fs::write(&script, "").unwrap();
+        std::fs::write(&other, "").unwrap();
+        std::os::unix::fs::symlink(&script, &link).unwrap();
+        assert!(is_debians_script(Some(&link)));
+        assert!(!is_debians_script(Some(&other)));
+        assert!(!is_debians_script(Some(&folder.path().join("none"))));
+        assert!(!is_debians_script(None));
+    }
 }

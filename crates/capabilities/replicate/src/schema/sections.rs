@@ -58,9 +58,10 @@ pub(super) async fn run_script(store: &Store<'_>, step: &str, sql: &str, lock_ti
     if store.has_step(step).await? {
         return Ok(());
     }
-    // The script sets the session as pg_dump likes it; our own settings come back with the transaction's end.
+    // The script sets the session as pg_dump likes it; our own settings come back with the transaction's end. What is not on
+    // the target's disk when it crashes is not marked either; the commit of the phase that ends with it waits for the disk.
     let script = format!(
-        "BEGIN; SET LOCAL statement_timeout = 0; {lock_timeout}\n{}\n;{}; COMMIT",
+        "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = off; {lock_timeout}\n{}\n;{}; COMMIT",
         scoped(sql),
         store.step_sql(step)
     );

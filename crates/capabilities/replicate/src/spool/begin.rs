@@ -75,7 +75,7 @@ pub(crate) async fn begin(
     let failpoints = plan.options.failpoints.clone();
     let promise = promised.map(|known| Promise { identity: identity.clone(), applied, received: known.position });
     let opening = spawn_blocking(move || {
-        open(&path, promise, applied, |lock| Start { identity, durability, limit_bytes, failpoints, lock })
+        open(&path, promise, applied, durability, |lock| Start { identity, durability, limit_bytes, failpoints, lock })
     });
     let writer = match opening.await.map_err(|_| Error::Broken("the spool could not be opened"))? {
         Ok(writer) => writer,
@@ -113,11 +113,13 @@ fn open(
     path: &Path,
     promise: Option<Promise>,
     applied: Lsn,
+    durability: Durability,
     start: impl FnOnce(File) -> Start,
 ) -> Result<Writer, Error> {
     let Some(promise) = promise else {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.and_then(|()| sync_folders_above(path)).map_err(|error| file_error("create", path, error))?;
+        let safe = |()| if durability == Durability::Kept { sync_folders_above(path) } else { Ok(()) };
+        made.and_then(safe).map_err(|error| file_error("create", path, error))?;
         let lock = lock(path)?;
         for sequence in segment::list(path).map_err(|error| file_error("read", path, error))? {
             let file = segment::path(path, sequence);

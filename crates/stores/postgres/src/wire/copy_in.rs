@@ -91,6 +91,9 @@ impl CopyIn<'_> {
     /// # Errors
     /// When the server has reported an error, or the connection ended. The copy is over then.
     pub async fn send(&mut self, data: &[u8]) -> Result<(), WireError> {
+        if self.writer.pass(data, &mut self.connection.write).map_err(protocol)? {
+            return self.connection.flush_watching().await;
+        }
         let mut rest = data;
         while !rest.is_empty() {
             let taken = self.writer.push(rest);

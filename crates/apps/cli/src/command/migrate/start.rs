@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use atalaya_migration::{Idle, MigrationEvent, Migrations, Operation, Recorder};
+use atalaya_migration::{Idle, Known, MigrationEvent, Migrations, Operation, Recorder};
 use atalaya_replicate::{DdlTrigger, Outcome, Plan, StopWhen};
 
 use rand::RngExt;
@@ -60,6 +60,20 @@ enum Condition {
     CaughtUp,
 }
 
+/// What the target knows of the migration. One that it does not know is assessed.
+async fn known(arguments: &StartArguments, endpoints: &Endpoints, context: &Context) -> Result<Option<Known>, Failure> {
+    let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
+    let Some(status) = &status else {
+        assess::before_move(&arguments.run.terms, endpoints, context).await?;
+        return Ok(None);
+    };
+    if status.running {
+        // Two runs exclude each other; what the one that goes on has said of itself stays as it is.
+        atalaya_replicate::refuse_running(&endpoints.target, &endpoints.name).await?;
+    }
+    journal::known_of(endpoints, status).map(Some)
+}
+
 /// The migration in the journal, which says that a run of it begins. One that has begun is past its assessment: its target is no longer empty, and its slot is
 /// there.
 async fn begin(
@@ -68,22 +82,21 @@ async fn begin(
     context: &Context,
     run: &str,
 ) -> Result<(Operation, Journal), Failure> {
-    let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
-    let known = match &status {
-        Some(status) => {
-            if status.running {
-                // Two runs exclude each other; what the one that goes on has said of itself stays as it is.
-                atalaya_replicate::refuse_running(&endpoints.target, &endpoints.name).await?;
-            }
-            Some(journal::known_of(endpoints, status)?)
+    let asking = known(arguments, endpoints, context);
+    let (known, opened) = futures_util::future::join(asking, Journal::in_folder(context)).await;
+    let known = match (known, &opened) {
+        (Ok(known), _) => known,
+        (Err(refused), Ok(Some(journal))) => {
+            journal.clone().close().await;
+            return Err(refused);
         }
-        None => {
-            assess::before_move(&arguments.run.terms, endpoints, context).await?;
-            None
-        }
+        (Err(refused), _) => return Err(refused),
     };
     Journal::refuse_moved(endpoints, context).await?;
-    let journal = Journal::open(context).await?;
+    let journal = match opened? {
+        Some(journal) => journal,
+        None => Journal::open(context).await?,
+    };
     let migrations = Migrations::open(journal.store.clone(), journal.tables.clone(), Arc::new(Idle))?;
     let subject = journal::subject_of(endpoints);
     let operation = migrations.begin(&subject, known).await?;
