@@ -16,7 +16,8 @@ use crate::snapshot::Reading;
 /// Questions within the limit.
 const QUESTIONS: u32 = 4;
 
-/// Asks both servers again and again, each on a connection of its own; returns when one is silent for too long.
+/// Asks both servers again and again, each on a connection of its own; returns when one is silent for too long. The
+/// connections are opened at once, not when they are first needed: what keeps old ones silent may let new ones through.
 pub(super) async fn watch(plan: &Plan) -> crate::Error {
     tokio::select! {
         error = ask(plan, &plan.source, "source") => error,
@@ -48,8 +49,6 @@ async fn ask(plan: &Plan, url: &ConnectionUrl, side: &'static str) -> crate::Err
     let mut session = None;
     let mut answered = Instant::now();
     loop {
-        // First, too: whoever asks this has just heard from the server, or is about to.
-        sleep(limit / QUESTIONS).await;
         match timeout(limit, question(&mut session, url, &plan.name)).await {
             Ok(Err(Error::Wire(WireError::ConnectTimeout { .. }))) | Err(_) => session = None,
             Ok(Err(_)) => (session, answered) = (None, Instant::now()),
@@ -58,6 +57,7 @@ async fn ask(plan: &Plan, url: &ConnectionUrl, side: &'static str) -> crate::Err
         if answered.elapsed() >= limit {
             return crate::Error::Silent { side, limit };
         }
+        sleep(limit / QUESTIONS).await;
     }
 }
 
