@@ -19,10 +19,10 @@ pub(crate) enum Expected {
     /// Ends with ReadyForQuery.
     Sync,
     Parse(ParseStep),
-    Bind,
+    Bind(Audience),
     DescribeStatement(DescribeStep),
     DescribePortal,
-    Execute,
+    Execute(Audience),
     /// `None` is the client's own; else the gateway closes what makes room.
     Close(Option<StatementName>),
     /// The client's end of copy data; answers nothing by itself.
@@ -48,8 +48,10 @@ pub(crate) struct ParseStep {
 pub(crate) enum ParsedAs {
     Unnamed,
     Named(Box<NamedParse>),
-    /// Under the client's own name, since SQL calls it by that.
+    /// Under the client's own name, since SQL calls it by that. A Sync of ours follows.
     Own,
+    /// The same within a transaction of the client's, which a Sync would end. What fails fails the client's pipeline.
+    Brought,
     /// Sent in a form that the server refuses, so that its transaction fails; the client gets this error for it.
     Refused(Box<Refusal>),
 }
@@ -72,6 +74,17 @@ pub(crate) struct DescribeStep {
     pub(crate) digest: u64,
     /// A description that is compared with that of others who prepared the same text.
     pub(crate) check: Option<Box<NamedParse>>,
+}
+
+impl Expected {
+    /// Whether it brings a client's statement in the midst of the client's transaction.
+    pub(crate) fn brings(&self) -> bool {
+        match self {
+            Self::Parse(step) => matches!(step.parsed, ParsedAs::Brought),
+            Self::Bind(audience) | Self::Execute(audience) => *audience == Audience::Gateway,
+            _ => false,
+        }
+    }
 }
 
 /// Why the gateway asks.

@@ -1,11 +1,11 @@
 //! A client's prepared statements under the client's own names, brought to the server that is to see such a name in a text.
 
 use atalaya_pgwire::TransactionStatus;
-use atalaya_pgwire::server::rewrite;
+use atalaya_pgwire::server::{client_tag, rewrite};
 use atalaya_sql::{PreparedAction, SessionEffects};
 
 use super::begin::Begun;
-use super::prepared::{ClientStatement, FLUSH};
+use super::prepared::ClientStatement;
 use super::run::Run;
 use super::{End, Session};
 use crate::server::{Audience, Expected, OwnStatement, ParseStep, ParsedAs, Server};
@@ -46,6 +46,7 @@ impl Session {
     /// Makes sure that the server has a statement of the client under the client's own name.
     pub(super) fn bring_one(&mut self, name: &str, brought: Brought, run: &mut Run<'_>) -> Result<Begun, End> {
         let Some(statement) = self.statements.get(name.as_bytes()).cloned() else { return Ok(Begun::Ready) };
+        let is_outside = self.is_outside();
         let Some(server) = self.server.as_mut() else { return Err(End::Server) };
         if server.own_named.iter().any(|known| known == name.as_bytes()) {
             return Ok(Begun::Ready);
@@ -53,9 +54,14 @@ impl Session {
         // Nothing may be in front of it that could fail and take it along.
         if !server.expected.is_empty() {
             self.is_stalled = true;
-            run.other().extend_from_slice(&FLUSH);
+            rewrite::flush(run.other());
             return Ok(Begun::Later);
         }
+        if !is_outside {
+            self.bring_inside(name, &statement, run)?;
+            return Ok(Begun::Later);
+        }
+        let Some(server) = self.server.as_mut() else { return Err(End::Server) };
         match statement {
             _ if brought == Brought::StandIn => {
                 rewrite::query(stand_in(name).as_bytes(), run.other())?;
@@ -76,12 +82,69 @@ impl Session {
                 server.expected.push_back(Expected::Own(OwnStatement::Prepare));
             }
         }
-        server.own_named.push(name.as_bytes().to_vec());
-        self.left.note_prepared();
-        self.is_stalled = true;
+        self.note_brought(name);
         Ok(Begun::Later)
     }
+
+    /// Within a transaction of the client's: neither a Sync of ours nor a simple query may end it, nor the unnamed
+    /// statement or portal be taken away.
+    fn bring_inside(&mut self, name: &str, statement: &ClientStatement, run: &mut Run<'_>) -> Result<(), End> {
+        let Some(server) = self.server.as_mut() else { return Err(End::Server) };
+        let expected = &mut server.expected;
+        let mut parsed = || {
+            let step = ParseStep { audience: Audience::Gateway, parsed: ParsedAs::Brought };
+            expected.push_back(Expected::Parse(step));
+        };
+        match statement {
+            ClientStatement::Protocol { prepared, .. } => {
+                rewrite::parse(name.as_bytes(), &prepared.sql, &prepared.types, run.other())?;
+                parsed();
+            }
+            ClientStatement::Sql(text) => {
+                let preparing = server.names.fresh();
+                rewrite::parse(preparing.as_bytes(), text.as_bytes(), &NO_TYPES, run.other())?;
+                parsed();
+                // The portal ends with the transaction.
+                rewrite::bind(preparing.as_bytes(), preparing.as_bytes(), run.other())?;
+                expected.push_back(Expected::Bind(Audience::Gateway));
+                rewrite::execute(preparing.as_bytes(), run.other())?;
+                expected.push_back(Expected::Execute(Audience::Gateway));
+                rewrite::close_statement(preparing.as_bytes(), run.other())?;
+                expected.push_back(Expected::Close(Some(preparing)));
+            }
+        }
+        rewrite::flush(run.other());
+        self.note_brought(name);
+        Ok(())
+    }
+
+    fn note_brought(&mut self, name: &str) {
+        if let Some(server) = self.server.as_mut() {
+            server.own_named.push(name.as_bytes().to_vec());
+        }
+        self.left.note_prepared();
+        self.is_stalled = true;
+    }
+
+    /// The server could not be brought a statement in the midst of the client's transaction, which has failed with that. It
+    /// reads over all up to a Sync; a simple query, which has none, gets one of ours, since it is answered by itself.
+    pub(super) fn could_not_bring(&mut self) {
+        let is_query = self.tag_at_hand() == Some(client_tag::QUERY);
+        if is_query {
+            self.drop_message_at_hand();
+        }
+        let Some(server) = self.server.as_mut() else { return };
+        server.own_named.pop();
+        if is_query {
+            rewrite::sync(server.outbox.buffer());
+            server.expected.push_back(Expected::Sync);
+            server.skips_to_sync = false;
+        }
+    }
 }
+
+/// No parameter's type is told.
+const NO_TYPES: [u8; 2] = [0; 2];
 
 pub(super) fn stand_in(name: &str) -> String {
     format!("PREPARE {} AS SELECT 1 / 0", identifier(name.as_bytes()))

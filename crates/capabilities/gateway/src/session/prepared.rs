@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use atalaya_pgwire::CodecError;
-use atalaya_pgwire::server::{BindNames, HEADER_BYTES, Named, Parse, Refusal, Severity, client_tag, rewrite};
+use atalaya_pgwire::server::{BindNames, Named, Parse, Refusal, Severity, client_tag, rewrite};
 use atalaya_sql::SessionEffects;
 
 use super::begin::Begun;
@@ -24,7 +24,6 @@ const NAMED_STATEMENT_BYTES_MAX: usize = 16 << 20;
 pub(super) const STATEMENTS_MAX: usize = 20_000;
 /// No server has a statement of this name.
 const NOBODY: &[u8] = b"atalaya:";
-pub(super) const FLUSH: [u8; HEADER_BYTES] = [client_tag::FLUSH, 0, 0, 0, 4];
 
 /// What a client prepared under a name.
 #[derive(Clone, Debug)]
@@ -192,7 +191,7 @@ impl Session {
             Found::Named(prepared) => Some(prepared),
         };
         let Some(server) = self.server.as_mut() else { return Err(End::Server) };
-        server.expected.push_back(Expected::Bind);
+        server.expected.push_back(Expected::Bind(Audience::Client));
         let Some(prepared) = written else { return Ok(Ok(self.pass_message(message, run))) };
         let Some(name) = server.names.get(prepared.id) else { return Err(End::Server) };
         let names_bytes = names.portal.len() + names.statement.len() + 2;
@@ -298,7 +297,7 @@ impl Session {
         if server.names.get(prepared.id).is_none() {
             // Whether it still means what it meant when the client prepared it is known once it is described.
             self.parse_at_server(&prepared, name, Audience::Gateway, run)?;
-            run.other().extend_from_slice(&FLUSH);
+            rewrite::flush(run.other());
             self.is_stalled = true;
             return Ok(Found::Other(Err(Stop::Later)));
         }

@@ -56,8 +56,13 @@ impl Session {
         }
     }
 
+    /// What the message is that could not be dealt with yet.
+    pub(super) fn tag_at_hand(&self) -> Option<u8> {
+        header(&self.carry).ok().flatten().map(|(tag, _)| tag)
+    }
+
     /// Drops the message that could not be dealt with yet; returns its tag.
-    fn drop_message_at_hand(&mut self) -> Option<u8> {
+    pub(super) fn drop_message_at_hand(&mut self) -> Option<u8> {
         self.is_stalled = false;
         self.is_carry_fresh = true;
         let Ok(Some((tag, length))) = header(&self.carry) else { return None };

@@ -54,8 +54,9 @@ impl Session {
             let Some((tag, length)) = header(rest).map_err(|_| End::Server)? else { break };
             let total = HEADER_BYTES + length;
             let is_own = matches!(server.expected.front(), Some(Expected::Own(_)));
+            let is_ours = is_own || matches!(server.expected.front(), Some(Expected::Execute(Audience::Gateway)));
             // Rows of any size are passed on as they come.
-            if matches!(tag, tag::DATA_ROW | tag::COPY_DATA | tag::NOTICE_RESPONSE) && !is_own {
+            if matches!(tag, tag::DATA_ROW | tag::COPY_DATA | tag::NOTICE_RESPONSE) && !is_ours {
                 let used = rest.len().min(total);
                 server.body_left = total - used;
                 run.pass(at, at + used);
@@ -93,10 +94,16 @@ impl Session {
                 self.is_told |= is_last && matches!(fate, Fate::Pass);
                 return Ok(fate);
             }
+            // Of ours: a client's are passed on before.
+            tag::DATA_ROW | tag::NOTICE_RESPONSE => return Ok(Fate::Drop),
             tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE | reply_tag::PORTAL_SUSPENDED => {
                 server.copy_in = CopyIn::None;
-                if matches!(server.expected.front(), Some(Expected::Execute)) {
+                if let Some(Expected::Execute(audience)) = server.expected.front() {
+                    let is_ours = *audience == Audience::Gateway;
                     server.expected.pop_front();
+                    if is_ours {
+                        return Ok(self.after(Fate::Drop));
+                    }
                 }
                 if tag == tag::COMMAND_COMPLETE && DROP_ALL.contains(&body) {
                     self.all_prepared_dropped();
@@ -107,7 +114,8 @@ impl Session {
                 return Ok(self.after(if step.audience == Audience::Client { Fate::Pass } else { Fate::Drop }));
             }
             reply_tag::BIND_COMPLETE => {
-                let Some(Expected::Bind) = server.expected.pop_front() else { return Err(End::Server) };
+                let Some(Expected::Bind(audience)) = server.expected.pop_front() else { return Err(End::Server) };
+                return Ok(self.after(if audience == Audience::Client { Fate::Pass } else { Fate::Drop }));
             }
             reply_tag::CLOSE_COMPLETE => {
                 let Some(Expected::Close(own)) = server.expected.pop_front() else { return Err(End::Server) };
@@ -168,6 +176,7 @@ impl Session {
             return Fate::Pass;
         }
         let mut fate = Fate::Pass;
+        let brings = server.expected.front().is_some_and(Expected::brings);
         let mut is_first = true;
         while let Some(expected) = server.expected.front() {
             if matches!(expected, Expected::Sync | Expected::Own(_)) {
@@ -176,7 +185,7 @@ impl Session {
             match server.expected.pop_front() {
                 Some(Expected::Parse(step)) => match step.parsed {
                     ParsedAs::Refused(refusal) if is_first => fate = Fate::Replace(refusal),
-                    ParsedAs::Refused(_) => {}
+                    ParsedAs::Refused(_) | ParsedAs::Brought => {}
                     ParsedAs::Unnamed => {
                         server.unnamed = 0;
                         self.unnamed = None;
@@ -200,6 +209,9 @@ impl Session {
             is_first = false;
         }
         server.skips_to_sync = server.expected.is_empty();
+        if brings {
+            self.could_not_bring();
+        }
         self.after(fate)
     }
 

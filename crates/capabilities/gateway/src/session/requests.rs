@@ -13,7 +13,7 @@ use super::run::Run;
 use super::stop::Stop;
 use super::{Body, End, Session};
 use crate::error::refusal;
-use crate::server::{CopyIn, Expected, OwnStatement};
+use crate::server::{Audience, CopyIn, Expected, OwnStatement};
 
 /// A statement up to this size is read whole, to see what it may leave in the session; of a larger one nothing is known.
 pub(super) const STATEMENT_BYTES_MAX: usize = 1 << 20;
@@ -142,7 +142,7 @@ impl Session {
             client_tag::DESCRIBE => self.take_describe(message, run),
             client_tag::CLOSE => self.take_close(message, run),
             client_tag::EXECUTE => {
-                server.expected.push_back(Expected::Execute);
+                server.expected.push_back(Expected::Execute(Audience::Client));
                 self.database.statistics.queries.add(1);
                 Ok(Ok(self.pass_message(message, run)))
             }

@@ -176,3 +176,71 @@ fn a_long_pipeline_is_answered_in_order() {
         said.iter().filter(|said| said.tag == b'D').map(|said| said.row()[0].clone().unwrap()).collect();
     assert_eq!(values, (0..5000).map(|number| number.to_string()).collect::<Vec<_>>());
 }
+
+fn insert() -> Vec<u8> {
+    [parse("", "INSERT INTO t VALUES (1)"), bind("", "", &[]), execute("", 0)].concat()
+}
+
+fn unnamed(sql: &str) -> Vec<u8> {
+    [parse("", sql), bind("", "", &[]), execute("", 0)].concat()
+}
+
+/// The server has a statement under the name that the client gave it only when SQL, or the protocol after SQL, asks.
+#[test]
+fn a_statement_that_the_server_has_to_get_in_a_pipeline_commits_nothing_of_it() {
+    for called in [unnamed("EXECUTE by_protocol"), [bind("", "by_sql", &[]), execute("", 0)].concat()] {
+        let got = same_as_direct(&[
+            [parse("by_protocol", "SELECT 'p'"), sync()].concat(),
+            query("PREPARE by_sql AS SELECT 's'"),
+            [insert(), called.clone(), unnamed("SELECT 1 / 0"), sync()].concat(),
+            query("SELECT * FROM t"),
+            [insert(), called.clone(), sync()].concat(),
+            query("SELECT * FROM t"),
+            query("BEGIN"),
+            [unnamed("INSERT INTO t VALUES (2)"), called, unnamed("COMMIT"), sync()].concat(),
+            query("SELECT * FROM t"),
+        ]);
+        assert!(got[2].contains("E22012") && !got[3].contains('D'), "{got:?}");
+    }
+}
+
+#[test]
+fn a_statement_that_the_server_cannot_get_any_more_fails_the_pipeline_that_calls_it() {
+    let gateway = gateway();
+    let mut client = gateway.client();
+    client.run("CREATE TABLE t (x int); CREATE TABLE gone (x int)");
+    client.prepare("by_protocol", "SELECT * FROM gone");
+    client.run("PREPARE by_sql AS SELECT * FROM gone");
+    client.run("DROP TABLE gone");
+    let by_bind = [bind("", "by_sql", &[]), execute("", 0)].concat();
+    for called in [unnamed("EXECUTE by_protocol"), unnamed("EXECUTE by_sql"), by_bind] {
+        let after = unnamed("INSERT INTO t VALUES (9)");
+        assert_eq!(client.tags(&[insert(), called, after, sync()].concat()), "1 2 C E42P01 ZI");
+        assert_eq!(client.run("SELECT count(*) FROM t"), "0");
+    }
+    client.run("CREATE TABLE gone AS SELECT 7 AS x");
+    assert_eq!(client.run("EXECUTE by_sql"), "7");
+}
+
+#[test]
+fn a_simple_query_in_a_pipeline_gets_its_statement_and_its_own_answer() {
+    same_as_direct(&[
+        query("CREATE TABLE gone (x int)"),
+        [parse("there", "SELECT 1"), parse("lost", "SELECT * FROM gone"), sync()].concat(),
+        query("PREPARE s AS SELECT * FROM gone"),
+        query("DROP TABLE gone"),
+        // It commits what came before it.
+        [insert(), query("EXECUTE there"), unnamed("SELECT 1 / 0"), sync()].concat(),
+        query("SELECT * FROM t"),
+        query("TRUNCATE t"),
+        [insert(), query("EXECUTE lost"), unnamed("SELECT 1"), sync()].concat(),
+        query("SELECT * FROM t"),
+        [insert(), query("EXECUTE s"), unnamed("SELECT 1"), sync()].concat(),
+        query("SELECT * FROM t"),
+        query("BEGIN"),
+        query("INSERT INTO t VALUES (3)"),
+        query("EXECUTE lost"),
+        query("SELECT 1"),
+        query("ROLLBACK"),
+    ]);
+}

@@ -6,6 +6,11 @@ use super::client_message::{Named, client_tag};
 use super::write::{header, message, terminated};
 use crate::CodecError;
 
+/// No formats of parameters, no parameters, no formats of results.
+const NO_FORMATS_AND_VALUES: [u8; 6] = [0; 6];
+/// As many rows as there are.
+const ALL_ROWS: [u8; 4] = [0; 4];
+
 /// Prepares a statement; `rest` as in [`Parse`](super::Parse).
 ///
 /// # Errors
@@ -33,6 +38,28 @@ pub fn bind_head(portal: &[u8], statement: &[u8], rest_bytes: usize, out: &mut V
     Ok(())
 }
 
+/// Binds a statement without parameters, whose results are wanted as texts.
+///
+/// # Errors
+/// When a name holds a zero byte.
+pub fn bind(portal: &[u8], statement: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
+    bind_head(portal, statement, NO_FORMATS_AND_VALUES.len(), out)?;
+    out.extend_from_slice(&NO_FORMATS_AND_VALUES);
+    Ok(())
+}
+
+/// Runs a portal to its end.
+///
+/// # Errors
+/// When the name holds a zero byte.
+pub fn execute(portal: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
+    checked(portal, "portal name")?;
+    header(client_tag::EXECUTE, portal.len() + 1 + ALL_ROWS.len(), out)?;
+    terminated(portal, out);
+    out.extend_from_slice(&ALL_ROWS);
+    Ok(())
+}
+
 /// Asks for a statement's parameters and columns.
 ///
 /// # Errors
@@ -47,6 +74,11 @@ pub fn describe_statement(name: &[u8], out: &mut Vec<u8>) -> Result<(), CodecErr
 /// When the name holds a zero byte.
 pub fn close_statement(name: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
     statement(client_tag::CLOSE, name, out)
+}
+
+/// Has the server send what it has answered so far.
+pub fn flush(out: &mut Vec<u8>) {
+    message(client_tag::FLUSH, out, |_| {});
 }
 
 /// Ends a series of messages of the extended query protocol.

@@ -90,8 +90,14 @@ fn each_rewritten_message_is_that_of_the_manual() {
             b"P\0\0\0\x17s1\0select $1\0\0\x01\0\0\0\x17",
         ),
         (written(|out| rewrite::bind_head(b"p", b"s1", 6, out).unwrap()), b"B\0\0\0\x0fp\0s1\0"),
+        (
+            written(|out| rewrite::bind(b"p", b"s1", out).unwrap()),
+            b"B\0\0\0\x0fp\0s1\0\0\0\0\0\0\0",
+        ),
+        (written(|out| rewrite::execute(b"p", out).unwrap()), b"E\0\0\0\x0ap\0\0\0\0\0"),
         (written(|out| rewrite::describe_statement(b"s1", out).unwrap()), b"D\0\0\0\x08Ss1\0"),
         (written(|out| rewrite::close_statement(b"s1", out).unwrap()), b"C\0\0\0\x08Ss1\0"),
+        (written(rewrite::flush), b"H\0\0\0\x04"),
         (written(rewrite::sync), b"S\0\0\0\x04"),
         (written(|out| rewrite::query(b"select 1", out).unwrap()), b"Q\0\0\0\x0dselect 1\0"),
     ];
@@ -110,6 +116,8 @@ fn what_would_break_the_stream_is_not_written_at_all() {
         rewrite::parse(b"", b"select 1\0", b"\0\0", &mut out),
         rewrite::bind_head(b"\0", b"", 0, &mut out),
         rewrite::bind_head(b"", b"\0", 0, &mut out),
+        rewrite::bind(b"\0", b"", &mut out),
+        rewrite::execute(b"\0", &mut out),
         rewrite::describe_statement(b"\0", &mut out),
         rewrite::close_statement(b"\0", &mut out),
         rewrite::query(b"select 1\0", &mut out),
