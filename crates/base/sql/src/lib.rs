@@ -16,6 +16,7 @@
 
 mod call;
 mod collected;
+mod command;
 mod effects;
 mod identifier;
 mod lexer;
