@@ -155,6 +155,11 @@ pub fn error(refusal: &Refusal, out: &mut Vec<u8>) {
     fields(tag::ERROR_RESPONSE, refusal, out);
 }
 
+/// The same with the body of an error as a server said it.
+pub fn error_body(body: &[u8], out: &mut Vec<u8>) {
+    message(tag::ERROR_RESPONSE, out, |out| out.extend_from_slice(body));
+}
+
 /// A warning or notice.
 pub fn notice(refusal: &Refusal, out: &mut Vec<u8>) {
     fields(tag::NOTICE_RESPONSE, refusal, out);

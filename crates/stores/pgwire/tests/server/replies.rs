@@ -90,10 +90,7 @@ fn each_rewritten_message_is_that_of_the_manual() {
             b"P\0\0\0\x17s1\0select $1\0\0\x01\0\0\0\x17",
         ),
         (written(|out| rewrite::bind_head(b"p", b"s1", 6, out).unwrap()), b"B\0\0\0\x0fp\0s1\0"),
-        (
-            written(|out| rewrite::bind(b"p", b"s1", out).unwrap()),
-            b"B\0\0\0\x0fp\0s1\0\0\0\0\0\0\0",
-        ),
+        (written(|out| rewrite::bind(b"p", b"s1", out).unwrap()), b"B\0\0\0\x0fp\0s1\0\0\0\0\0\0\0"),
         (written(|out| rewrite::execute(b"p", out).unwrap()), b"E\0\0\0\x0ap\0\0\0\0\0"),
         (written(|out| rewrite::describe_statement(b"s1", out).unwrap()), b"D\0\0\0\x08Ss1\0"),
         (written(|out| rewrite::close_statement(b"s1", out).unwrap()), b"C\0\0\0\x08Ss1\0"),

@@ -26,14 +26,14 @@ const KEEPALIVE_RETRIES: u32 = 3;
 
 const LONGEST_CONNECT: Duration = Duration::from_secs(600);
 
-/// An open connection's socket.
-pub enum Stream {
+/// An open connection's socket. `Tls` is the client's side of TLS, unless a server's is named.
+pub enum Stream<Tls = TlsStream<TcpStream>> {
     /// Plain TCP.
     Tcp(TcpStream),
     /// A socket of the file system.
     Unix(UnixStream),
     /// TLS over TCP.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<Tls>),
 }
 
 /// Host and port, or the socket's path.
@@ -138,7 +138,7 @@ fn handshake_error(source: io::Error, address: String, host: &str) -> WireError 
     }
 }
 
-impl AsyncRead for Stream {
+impl<Tls: AsyncRead + Unpin> AsyncRead for Stream<Tls> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -148,7 +148,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl<Tls: AsyncWrite + Unpin> AsyncWrite for Stream<Tls> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
