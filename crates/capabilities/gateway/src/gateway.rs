@@ -22,6 +22,8 @@ pub(crate) struct Gateway {
     /// Makes up verifiers for users that do not exist.
     pub(crate) unknown_users_key: [u8; 32],
     seats_taken: AtomicUsize,
+    /// Connections that have not said yet what they want.
+    at_door: AtomicUsize,
     pub(crate) began_at: Instant,
     /// Whether clients are let in; the listening sockets close when it turns false.
     pub(crate) is_open: watch::Sender<bool>,
@@ -53,6 +55,7 @@ impl Gateway {
             cancel_keys: CancelKeys::default(),
             unknown_users_key: rand::random(),
             seats_taken: AtomicUsize::new(0),
+            at_door: AtomicUsize::new(0),
             began_at: Instant::now(),
             is_open: watch::Sender::new(true),
             handed_over: Notify::new(),
@@ -129,6 +132,15 @@ impl Gateway {
         (taken < limit).then_some(seat)
     }
 
+    /// A place at the door for one who has not said yet what it wants; `None` when as many stand there as may be seated, or
+    /// [`AT_DOOR_MIN`]. It takes no seat: a cancel request has to come through when all of those are taken.
+    pub(crate) fn door(self: &Arc<Self>) -> Option<AtDoor> {
+        let limit = self.serving.read().clients_max.max(AT_DOOR_MIN);
+        let standing = self.at_door.fetch_add(1, Ordering::AcqRel);
+        let place = AtDoor(Arc::clone(self));
+        (standing < limit).then_some(place)
+    }
+
     pub(crate) fn seats_taken(&self) -> usize {
         self.seats_taken.load(Ordering::Acquire)
     }
@@ -141,6 +153,18 @@ impl Gateway {
                 pool.tidy();
             }
         }
+    }
+}
+
+/// So many may stand at the door in any case.
+const AT_DOOR_MIN: usize = 16;
+
+/// A place at the door. It ends with its drop.
+pub(crate) struct AtDoor(Arc<Gateway>);
+
+impl Drop for AtDoor {
+    fn drop(&mut self) {
+        self.0.at_door.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

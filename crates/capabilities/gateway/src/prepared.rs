@@ -8,6 +8,7 @@
 //! those who prepared it.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -38,6 +39,15 @@ pub(crate) enum Described {
 }
 
 impl Prepared {
+    /// What the text and its types take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.sql.len() + self.types.len()
+    }
+
+    fn is(&self, sql: &[u8], types: &[u8], context: &[u8]) -> bool {
+        *self.sql == *sql && *self.types == *types && *self.context == *context
+    }
+
     /// Compares a description's digest with the one on record.
     pub(crate) fn describe(&self, digest: u64) -> Described {
         match *self.description.lock().get_or_insert(digest) {
@@ -47,10 +57,12 @@ impl Prepared {
     }
 }
 
-/// All statements of a database's clients.
+/// All statements of a database's clients. Texts that nobody holds any more are not held here either.
 #[derive(Default)]
 pub(crate) struct PreparedStatements {
-    by_text: Mutex<HashMap<Box<[u8]>, Weak<Prepared>>>,
+    /// By a text's hash; of two texts with the same one, the later is found.
+    by_hash: Mutex<HashMap<u64, Weak<Prepared>>>,
+    hasher: RandomState,
 }
 
 static IDS: AtomicU64 = AtomicU64::new(1);
@@ -69,47 +81,48 @@ impl PreparedStatements {
         context: &[u8],
         effects: impl FnOnce() -> SessionEffects,
     ) -> Arc<Prepared> {
-        let key = key_of(sql, types, context);
-        let mut by_text = self.by_text.lock();
-        if let Some(known) = by_text.get(&key).and_then(Weak::upgrade) {
+        let hash = self.hash(sql, types, context);
+        let mut by_hash = self.by_hash.lock();
+        let known = by_hash.get(&hash).and_then(Weak::upgrade);
+        if let Some(known) = known.filter(|known| known.is(sql, types, context)) {
             return known;
         }
-        // Texts that nobody holds any more go when the table would grow.
-        if by_text.len() == by_text.capacity() {
-            by_text.retain(|_, statement| statement.strong_count() > 0);
+        // Those that nobody holds any more go when the table would grow.
+        if by_hash.len() == by_hash.capacity() {
+            by_hash.retain(|_, statement| statement.strong_count() > 0);
         }
         let prepared = Arc::new(new(sql, types, context, effects(), None));
-        by_text.insert(key, Arc::downgrade(&prepared));
+        by_hash.insert(hash, Arc::downgrade(&prepared));
         prepared
     }
 
     /// No client joins what others have prepared so far: another server describes it.
     pub(crate) fn forget_all(&self) {
-        self.by_text.lock().clear();
+        self.by_hash.lock().clear();
     }
 
     /// The statement that stands in an old one's place, since a server describes its text differently now.
     pub(crate) fn replace(&self, old: &Prepared, digest: u64) -> Arc<Prepared> {
-        let key = key_of(&old.sql, &old.types, &old.context);
-        let mut by_text = self.by_text.lock();
-        let current = by_text.get(&key).and_then(Weak::upgrade).filter(|current| current.id != old.id);
+        let hash = self.hash(&old.sql, &old.types, &old.context);
+        let mut by_hash = self.by_hash.lock();
+        let current = by_hash.get(&hash).and_then(Weak::upgrade);
+        let current = current.filter(|current| current.id != old.id && current.is(&old.sql, &old.types, &old.context));
         if let Some(current) = current.filter(|current| current.describe(digest) == Described::Same) {
             return current;
         }
         let prepared = Arc::new(new(&old.sql, &old.types, &old.context, old.effects.clone(), Some(digest)));
-        by_text.insert(key, Arc::downgrade(&prepared));
+        by_hash.insert(hash, Arc::downgrade(&prepared));
         prepared
+    }
+
+    fn hash(&self, sql: &[u8], types: &[u8], context: &[u8]) -> u64 {
+        self.hasher.hash_one((sql, types, context))
     }
 }
 
 fn new(sql: &[u8], types: &[u8], context: &[u8], effects: SessionEffects, digest: Option<u64>) -> Prepared {
     let [sql, types, context] = [sql, types, context].map(Box::from);
     Prepared { id: next_id(), sql, types, context, effects, description: Mutex::new(digest) }
-}
-
-fn key_of(sql: &[u8], types: &[u8], context: &[u8]) -> Box<[u8]> {
-    // A statement's text holds no zero byte, and its types begin with their number.
-    [sql, &[0], types, context].concat().into()
 }
 
 #[cfg(test)]
@@ -128,5 +141,25 @@ mod tests {
         assert_eq!(all.replace(&first, 8).id, second.id, "the next one who meets the change joins");
         assert_eq!(all.get(b"SELECT 1", b"\0\0", b"", SessionEffects::default).id, second.id);
         assert_eq!(first.describe(7), Described::Same);
+    }
+
+    #[test]
+    fn texts_that_nobody_holds_are_not_held_here() {
+        let all = PreparedStatements::default();
+        for number in 0..1000 {
+            let sql = format!("SELECT {number}");
+            let held = Arc::downgrade(&all.get(sql.as_bytes(), b"\0\0", b"", SessionEffects::default));
+            assert_eq!(held.strong_count(), 0);
+        }
+        assert!(all.by_hash.lock().len() < 1000);
+    }
+
+    #[test]
+    fn a_text_with_other_types_is_another_statement() {
+        let all = PreparedStatements::default();
+        let first = all.get(b"SELECT $1", b"\0\0", b"", SessionEffects::default);
+        for (types, context) in [(b"\0\x01\0\0\0\x17".as_slice(), b"".as_slice()), (b"\0\0", b"x")] {
+            assert_ne!(all.get(b"SELECT $1", types, context, SessionEffects::default).id, first.id);
+        }
     }
 }

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use atalaya_sql::SessionEffects;
+
 /// At most so many settings of one session are carried from server to server.
 pub(crate) const SETTINGS_MAX: usize = 512;
 
@@ -74,6 +76,29 @@ impl Settings {
     /// Names that only an extension or nobody declared: `pg_settings` does not list them.
     pub(crate) fn custom_names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().filter(|name| name.contains('.')).map(String::as_str)
+    }
+
+    /// The statement that sets these where a session has none of its own any more. Not empty, or there is nothing to set.
+    pub(crate) fn statement_to_restore(&self) -> String {
+        let values: Vec<String> =
+            self.iter().map(|(name, value)| format!("({}, {})", quoted(name), quoted(value))).collect();
+        // The view leaves out roles, and what nobody declared; a reset leaves those `none` and empty.
+        format!(
+            "SELECT pg_catalog.set_config(n, v, false) FROM (VALUES {}) AS wanted(n, v) \
+             LEFT JOIN pg_catalog.pg_settings AS p ON pg_catalog.lower(p.name) OPERATOR(pg_catalog.=) n \
+             WHERE p.source OPERATOR(pg_catalog.<>) 'session' OR p.name IS NULL \
+             AND coalesce(pg_catalog.current_setting(n, true), '') OPERATOR(pg_catalog.=) ANY (ARRAY['', 'none'])",
+            values.join(", ")
+        )
+    }
+
+    /// Whether a text with these effects may set or reset one of them.
+    pub(crate) fn may_be_reset_by(&self, effects: &SessionEffects) -> bool {
+        let is_one = |name: &String| self.0.contains_key(name);
+        let names = &effects.setting_names;
+        effects.settings
+            && !self.0.is_empty()
+            && (names.is_empty() || effects.statements > 1 || names.iter().any(is_one))
     }
 
     /// The statement that turns a session with these settings into one with `wanted`; `None` when nothing differs.

@@ -1,9 +1,14 @@
 //! Bytes between sockets: one read buffer a thread, and what a socket has not taken yet.
 
-mod client_stream;
 mod outbox;
 mod scratch;
 
-pub(crate) use client_stream::ClientStream;
+use atalaya_postgres::wire::Stream;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
 pub(crate) use outbox::Outbox;
 pub(crate) use scratch::{Assembly, with_scratch};
+
+/// The socket of a client: TCP, a Unix socket, or TLS over TCP.
+pub(crate) type ClientStream = Stream<TlsStream<TcpStream>>;

@@ -47,6 +47,7 @@ impl From<Refusal> for LoginFailure {
 
 /// Lets a client in; `None` when it was not for a session, or was refused.
 pub(crate) async fn log_in(stream: ClientStream, gateway: Arc<Gateway>) -> Option<Session> {
+    let at_door = gateway.door()?;
     let first = match timeout(Patience::LOGIN, first::read(stream, &gateway)).await {
         Ok(Ok(First::Session { stream, request })) => (stream, request),
         Ok(Ok(First::Nothing)) => return None,
@@ -57,6 +58,7 @@ pub(crate) async fn log_in(stream: ClientStream, gateway: Arc<Gateway>) -> Optio
             return None;
         }
     };
+    drop(at_door);
     let (mut stream, request) = first;
     let failure = match let_in(&mut stream, &request, &gateway).await {
         Ok(parts) => return Some(Session::new(stream, parts)),
@@ -165,10 +167,8 @@ async fn tell(stream: ClientStream, refusal: &Refusal) {
 }
 
 async fn tell_in_words_of_server(stream: ClientStream, body: &[u8]) {
-    let mut out = vec![b'E'];
-    let length = u32::try_from(body.len() + 4).unwrap_or(4);
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(body);
+    let mut out = Vec::new();
+    reply::error_body(body, &mut out);
     send_last(stream, &out).await;
 }
 

@@ -76,15 +76,13 @@ pub(crate) struct DescribeStep {
     pub(crate) check: Option<Box<NamedParse>>,
 }
 
-impl Expected {
-    /// Whether it brings a client's statement in the midst of the client's transaction.
-    pub(crate) fn brings(&self) -> bool {
-        match self {
-            Self::Parse(step) => matches!(step.parsed, ParsedAs::Brought),
-            Self::Bind(audience) | Self::Execute(audience) => *audience == Audience::Gateway,
-            _ => false,
-        }
-    }
+/// How often the gateway has asked what a transaction has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probing {
+    /// Under the client's settings, a limit on time among them.
+    First,
+    /// So many times more, without the limit.
+    Again(u32),
 }
 
 /// Why the gateway asks.
@@ -93,9 +91,13 @@ pub(crate) enum OwnStatement {
     /// The session gets these settings.
     Settings(Arc<Settings>),
     /// What a transaction has left in the session.
-    Probe,
+    Probe(Probing),
+    /// The client's limit on a statement's time is put aside for the next one of ours, and told.
+    SetLimitAside,
     /// What was left is taken away.
     Tidy,
     /// A statement that the client prepared by SQL is prepared again.
     Prepare,
+    /// What a RESET within a transaction has given up of the client's startup settings is set again.
+    Restore,
 }

@@ -20,7 +20,7 @@ use crate::settings::Settings;
 
 pub(crate) use cancellable::{CancelSlot, Cancellable};
 pub(crate) use connect::connect;
-pub(crate) use expected::{Audience, DescribeStep, Expected, NamedParse, OwnStatement, ParseStep, ParsedAs};
+pub(crate) use expected::{Audience, DescribeStep, Expected, NamedParse, OwnStatement, ParseStep, ParsedAs, Probing};
 pub(crate) use names::{RESERVED_PREFIX, ServerNames, StatementName};
 
 /// Settings that a server reports, by name.

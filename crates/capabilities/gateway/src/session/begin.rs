@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use atalaya_pgwire::TransactionStatus;
 use atalaya_pgwire::server::{Severity, reply, rewrite};
 
-use super::{End, Session};
+use super::{End, Phase, Session};
 use crate::error::{ServerAbsence, as_the_server};
 use crate::gate::GateTicket;
 use crate::pool::ServerTicket;
@@ -45,8 +46,7 @@ impl Session {
             self.database.gate.leave();
             return Err(end);
         }
-        self.is_running = true;
-        self.has_asked = false;
+        self.phase = Phase::Begun;
         self.began_at = Instant::now();
         if self.server.is_some() {
             return self.adopt_settings();
@@ -62,6 +62,11 @@ impl Session {
 
     /// Takes a server and brings it to the client's settings.
     fn attach(&mut self, mut server: Box<Server>) -> Result<Begun, End> {
+        // The database moved while the client waited.
+        if server.place_epoch != self.place_epoch && self.is_misled() {
+            self.pool.put(server);
+            return Err(End::Moved);
+        }
         *self.cancelling.server.lock() = Some(Arc::clone(&server.cancel));
         let is_others = std::mem::replace(&mut server.last_client, self.process_id) != self.process_id;
         if is_others && self.database.reads_sequences.load(Ordering::Relaxed) {
@@ -96,10 +101,32 @@ impl Session {
         }
     }
 
+    /// Sets again what a RESET in the midst of a transaction has given up of the settings that the client began with: a
+    /// server's session goes back to the server's own. Nothing but the one RESET is undone by it.
+    pub(super) fn restore_startup(&mut self) -> Result<(), End> {
+        let Some(server) = self.server.as_mut() else { return Ok(()) };
+        if std::mem::take(&mut self.may_have_reset) && server.status == TransactionStatus::Open {
+            rewrite::query(self.startup.statement_to_restore().as_bytes(), server.outbox.buffer())?;
+            server.unnamed = 0;
+            server.expected.push_back(Expected::Own(OwnStatement::Restore));
+        }
+        Ok(())
+    }
+
     /// Tells a client whose database has moved what its new server reports otherwise.
     pub(super) fn tell_changes(&mut self) {
-        let Some(server) = self.server.as_ref().filter(|server| server.place_epoch != self.place_epoch) else { return };
+        if self.server.as_ref().is_some_and(|server| server.place_epoch != self.place_epoch) {
+            self.tell_differences();
+        }
+    }
+
+    /// The same where a setting has changed: a RESET outside a transaction has told the client of the server's own value.
+    pub(super) fn tell_differences(&mut self) {
+        let Some(server) = &self.server else { return };
         self.place_epoch = server.place_epoch;
+        if server.reported == *self.reported {
+            return;
+        }
         for (name, value) in &server.reported {
             if self.reported.get(name) != Some(value) {
                 reply::parameter_status(name, value, self.outbox.buffer());

@@ -5,9 +5,9 @@ use atalaya_pgwire::server::{client_tag, rewrite};
 use atalaya_sql::{PreparedAction, SessionEffects};
 
 use super::begin::Begun;
-use super::prepared::ClientStatement;
 use super::run::Run;
-use super::{End, Session};
+use super::statements::ClientStatement;
+use super::{End, Phase, Session};
 use crate::server::{Audience, Expected, OwnStatement, ParseStep, ParsedAs, Server};
 
 /// What the server gets under a client's own name.
@@ -40,7 +40,7 @@ impl Session {
     /// Whether no transaction is under way, not even one of a pipeline.
     fn is_outside(&self) -> bool {
         let is_idle = |server: &Server| server.expected.is_empty() && server.status == TransactionStatus::Idle;
-        !self.has_asked && self.server.as_deref().is_some_and(is_idle)
+        self.phase == Phase::Begun && self.server.as_deref().is_some_and(is_idle)
     }
 
     /// Makes sure that the server has a statement of the client under the client's own name.
@@ -114,6 +114,7 @@ impl Session {
             }
         }
         rewrite::flush(run.other());
+        self.is_bringing = true;
         self.note_brought(name);
         Ok(())
     }

@@ -3,33 +3,29 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::Context;
-use std::time::Duration;
 
 use atalaya_estate::{Pooling, SessionCheck};
-use atalaya_pgwire::TransactionStatus;
-use atalaya_pgwire::server::rewrite;
+use atalaya_pgwire::server::{error_field, rewrite};
 use atalaya_sql::{PreparedAction, PreparedUse, Reading, session_effects};
-use tokio::time::timeout;
 
 use super::bring::{deallocate, stand_in};
 use super::pins::Pin;
-use super::prepared::{ClientStatement, STATEMENTS_MAX};
 use super::probe::{Leavings, Left};
-use super::{End, Session};
+use super::statements::ClientStatement;
+use super::{End, Phase, Session};
 use crate::pool::UserTypes;
-use crate::server::{Expected, OwnStatement, Server};
+use crate::server::{Expected, OwnStatement, Probing};
 use crate::settings::{SETTINGS_MAX, Settings};
 
-/// Cleaning up after a client that left.
-const CLEANING: Duration = Duration::from_secs(10);
-/// A statement that nobody waits for any more is told to stop so often, and so long it may take each time.
-const STOPS_MAX: u32 = 5;
-const STOPPING: Duration = Duration::from_secs(1);
+/// The limit is told first: what is asked next finds none.
+const SET_LIMIT_ASIDE: &str = "BEGIN; SELECT 'l', NULL, pg_catalog.current_setting('statement_timeout'); \
+     SET LOCAL statement_timeout = 0";
+/// When this one is cut short, too, something else is wrong.
+const LAST: Probing = Probing::Again(5);
 
 impl Session {
     /// The server is idle and owes no answer: the transaction is over.
     pub(super) fn end_transaction(&mut self, context: &mut Context<'_>) -> Result<(), End> {
-        self.is_at_boundary = false;
         self.database.statistics.transactions.add(1);
         self.database.statistics.transaction_time.add(self.began_at.elapsed());
         if self.needs_probe() {
@@ -50,6 +46,7 @@ impl Session {
     /// Asks the server what is left of the transaction.
     fn probe(&mut self, context: &mut Context<'_>) -> Result<(), End> {
         self.database.statistics.probes.add(1);
+        self.phase = Phase::Tidying;
         let names = self.settings.custom_names().map(str::to_owned).collect();
         let sql = self.left.question(names);
         // The client's statement is over: a request to cancel it must not meet the question.
@@ -57,10 +54,33 @@ impl Session {
         let server = self.server.as_mut().ok_or(End::Server)?;
         rewrite::query(sql.as_bytes(), server.outbox.buffer())?;
         server.unnamed = 0;
-        server.expected.push_back(Expected::Own(OwnStatement::Probe));
+        server.expected.push_back(Expected::Own(OwnStatement::Probe(Probing::First)));
         self.leavings = Leavings::default();
         self.is_stalled = true;
         self.flush_server(context)
+    }
+
+    /// Asks once more: a request to cancel came late, or the client's limit on a statement's time was too short. The limit is
+    /// put aside for the question, in a transaction of ours.
+    fn probe_again(&mut self, before: Probing) -> Result<(), End> {
+        let again = match before {
+            Probing::First => 1,
+            Probing::Again(times) => times + 1,
+        };
+        let names = self.settings.custom_names().map(str::to_owned).collect();
+        let question = self.left.question(names);
+        self.leavings = Leavings::default();
+        let server = self.server.as_mut().ok_or(End::Server)?;
+        let asked = [
+            (SET_LIMIT_ASIDE, OwnStatement::SetLimitAside),
+            (&question, OwnStatement::Probe(Probing::Again(again))),
+            ("ROLLBACK", OwnStatement::Tidy),
+        ];
+        for (sql, own) in asked {
+            rewrite::query(sql.as_bytes(), server.outbox.buffer())?;
+            server.expected.push_back(Expected::Own(own));
+        }
+        Ok(())
     }
 
     /// A statement of ours has come to its end.
@@ -69,7 +89,7 @@ impl Session {
         match (own, failure) {
             (OwnStatement::Settings(settings), None) => {
                 server.label = settings;
-                self.tell_changes();
+                self.tell_differences();
             }
             (OwnStatement::Settings(_), Some(body)) => {
                 server.is_spoilt = true;
@@ -85,17 +105,22 @@ impl Session {
                     self.begin_again();
                 }
             }
-            (OwnStatement::Probe, None) => self.probed()?,
-            // What was left is not known (a request to cancel came late, a limit of the client's own was too short), and
-            // nothing of it may be lost: the client keeps the server.
-            (OwnStatement::Probe, Some(_)) => {
+            (OwnStatement::Probe(_), None) => self.probed()?,
+            (OwnStatement::Probe(probing), Some(body)) if is_cut_short(&body) && probing != LAST => {
+                self.probe_again(probing)?;
+            }
+            // What was left is not known, and nothing of it may be lost: the client keeps the server.
+            (OwnStatement::Probe(_), Some(_)) => {
                 self.pins.set(Pin::Unseen);
                 self.left = Left::default();
-                self.is_tidying = true;
             }
+            // Then the question that follows fails, too.
+            (OwnStatement::SetLimitAside, _) => {}
             (OwnStatement::Tidy, Some(_)) => server.is_spoilt = true,
             (OwnStatement::Tidy, None) => {}
             (OwnStatement::Prepare, None) => {}
+            // One that is not valid any more has failed the transaction; what is set is asked at its end.
+            (OwnStatement::Restore, _) => {}
             // What the statement stands on is gone: trying again would never end.
             (OwnStatement::Prepare, Some(body)) => {
                 server.own_named.pop();
@@ -110,7 +135,7 @@ impl Session {
 
     /// What the client before had set, a short limit for one, kept this one from its settings: another server.
     fn begin_again(&mut self) {
-        self.is_running = false;
+        self.phase = Phase::Outside;
         self.is_stalled = false;
         self.is_carry_fresh = true;
         self.database.gate.leave();
@@ -118,12 +143,11 @@ impl Session {
 
     /// Whether what ends is the look at a transaction's leavings.
     fn is_ending(&self) -> bool {
-        self.is_tidying && self.server.as_ref().is_some_and(|server| server.expected.is_empty())
+        self.phase == Phase::Tidying && self.server.as_ref().is_some_and(|server| server.expected.is_empty())
     }
 
     /// Takes over what the probe found: the client's settings, its ties, its prepared statements.
     fn probed(&mut self) -> Result<(), End> {
-        self.is_tidying = true;
         let left = std::mem::take(&mut self.left);
         let leavings = std::mem::take(&mut self.leavings);
         let user = self.pool.server_user();
@@ -192,12 +216,25 @@ impl Session {
         }
     }
 
+    /// The server has dropped the one whose turn it was.
+    pub(super) fn one_prepared_dropped(&mut self) {
+        let Some(name) = self.deallocating.pop_front() else { return };
+        self.statements.remove(name.as_bytes());
+        if let Some(server) = self.server.as_mut() {
+            server.own_named.retain(|known| known != name.as_bytes());
+        }
+    }
+
     fn take_over_prepared(&mut self, left: &Left, leavings: &Leavings) {
         if !left.looked_at_prepared() {
             return;
         }
         let reading = self.reading();
         let Some(server) = self.server.as_mut() else { return };
+        if leavings.has_more_prepared() {
+            // Those that were not read stand at this server alone.
+            self.pins.set(Pin::Unseen);
+        }
         let mut was_there: HashSet<Vec<u8>> = std::mem::take(&mut server.own_named).into_iter().collect();
         for (name, text) in leavings.prepared() {
             // One that Parse made has no text here, and is known.
@@ -205,14 +242,18 @@ impl Session {
                 // The server keeps the whole text that came with it, of which nothing else may ever be run again. A name
                 // that was given away and taken again in between stands for the later text.
                 match statement_of(text, name, reading) {
-                    Some(text) if self.statements.len() < STATEMENTS_MAX => {
-                        self.statements.insert(name.as_bytes().into(), ClientStatement::Sql(text.into()));
+                    Some(text) if self.statements.has_room(name.len() + text.len()) => {
+                        self.statements.insert(name.as_bytes(), ClientStatement::Sql(text.into()));
                     }
                     _ => self.pins.set(Pin::Unseen),
                 }
             }
             was_there.remove(name.as_bytes());
             server.own_named.push(name.as_bytes().to_vec());
+        }
+        if leavings.has_more_prepared() {
+            server.own_named.extend(was_there);
+            return;
         }
         // What was there and is no more was deallocated by the client.
         for name in was_there {
@@ -227,8 +268,7 @@ impl Session {
 
     /// Leaves the gate, and the server unless it is kept.
     fn leave(&mut self) {
-        self.is_tidying = false;
-        self.is_running = false;
+        self.phase = Phase::Outside;
         self.is_stalled = false;
         self.is_carry_fresh = !self.carry.is_empty();
         self.database.gate.leave();
@@ -256,20 +296,24 @@ impl Session {
     /// Between transactions: what becomes of a session when its database has moved.
     pub(super) fn follow_place(&mut self) -> Result<(), End> {
         let place_epoch = self.pool.place_epoch();
-        if self.is_running || self.place_epoch == place_epoch {
+        if self.phase.is_running() || self.place_epoch == place_epoch {
             return Ok(());
         }
         if self.pool.is_closed() {
             return Err(End::Moved);
         }
         let is_bound = self.server.is_some() && !self.pins.is_empty();
-        let is_misled = self.knows_user_types && self.pool.user_types() == UserTypes::Renumbered;
-        if is_bound || is_misled {
+        if is_bound || self.is_misled() {
             return Err(End::Moved);
         }
         // Pooled by session, with nothing that another server cannot be given.
         self.let_go();
         Ok(())
+    }
+
+    /// Whether the client believes of types' numbers what was true at the former place only.
+    pub(super) fn is_misled(&self) -> bool {
+        self.knows_user_types && self.pool.user_types() == UserTypes::Renumbered
     }
 
     /// Gives the server back.
@@ -282,58 +326,12 @@ impl Session {
             self.pool.put(server);
         }
     }
+}
 
-    /// A server does not notice that nobody waits for its answer; without a word it would go on with it beside the one
-    /// that takes its place, and `servers_max` would bound nothing.
-    fn stop_and_discard(&self, server: Box<Server>) {
-        if server.expected.is_empty() || self.has_said_goodbye {
-            return self.pool.discard(server);
-        }
-        let pool = Arc::clone(&self.pool);
-        tokio::spawn(async move {
-            let mut server = server;
-            for _ in 0..STOPS_MAX {
-                let _sent = timeout(CLEANING, server.cancel.begin().send()).await;
-                // A request that comes before the statement does is read over; so its end is waited for.
-                if timeout(STOPPING, server.run("")).await.is_ok() {
-                    break;
-                }
-            }
-            pool.discard(server);
-        });
-    }
-
-    /// The client is gone. What it was in the middle of ends with its server's session.
-    pub(super) fn abandon_server(&mut self) {
-        if self.is_running {
-            self.is_running = false;
-            self.database.gate.leave();
-            *self.cancelling.server.lock() = None;
-            if let Some(server) = self.server.take() {
-                self.stop_and_discard(server);
-            }
-            return;
-        }
-        *self.cancelling.server.lock() = None;
-        let Some(mut server) = self.server.take() else { return };
-        if server.status != TransactionStatus::Idle || self.pins.has(Pin::Unseen) || !server.expected.is_empty() {
-            return self.pool.discard(server);
-        }
-        let pool = Arc::clone(&self.pool);
-        tokio::spawn(async move {
-            match timeout(CLEANING, server.run("DISCARD ALL")).await {
-                Ok(Ok(())) => {
-                    server.names.clear();
-                    server.own_named.clear();
-                    server.to_close.clear();
-                    server.unnamed = 0;
-                    server.label = Arc::default();
-                    pool.put(server);
-                }
-                _ => pool.discard(server),
-            }
-        });
-    }
+/// Whether a statement was ended before its time, by a limit or a request.
+fn is_cut_short(error: &[u8]) -> bool {
+    // In a transaction that has failed, it was the one before.
+    matches!(error_field(error, b'C'), Some(b"57014" | b"25P02"))
 }
 
 /// The statement alone that prepares a name, out of the text that it came in.

@@ -5,18 +5,21 @@
 //! socket does not take waits in its outbox, and as long as that is not empty nothing is read for it; so neither a slow
 //! client nor a slow server makes the gateway grow.
 //!
-//! - `requests`: from the client to the server; `prepared`: the names of statements on that way; `bring`: what SQL calls by
-//!   name.
+//! - `requests`: from the client to the server; `prepared`: the names of statements on that way; `statements`: what stands
+//!   behind them; `bring`: what SQL calls by name.
 //! - `replies`: from the server to the client.
-//! - `begin`, `end`: how a transaction gets its server, and what has to happen before another client has it.
+//! - `begin`, `end`: how a transaction gets its server, and what has to happen before another client has it; `abandon`: the
+//!   same without the client.
 //! - `description`: what a server says of a statement's columns.
 //! - `probe`: what a transaction may have left in the server's session.
-//! - `refuse`: errors of the gateway's own, in the places where a server's would stand.
+//! - `refuse`: errors of the gateway's own, in the places where a server's would stand; `last_words`: why a session ends.
 
+mod abandon;
 mod begin;
 mod bring;
 mod description;
 mod end;
+mod last_words;
 mod pins;
 mod prepared;
 mod probe;
@@ -24,19 +27,18 @@ mod refuse;
 mod replies;
 mod requests;
 mod run;
+mod statements;
 mod stop;
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use atalaya_pgwire::CodecError;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::cancel::{Cancelling, WantedEnd};
 use crate::database::Database;
@@ -44,13 +46,14 @@ use crate::gateway::{Gateway, Seat};
 use crate::io::{ClientStream, Outbox, with_scratch};
 use crate::login::LoggedIn;
 use crate::pool::Pool;
-use crate::server::{Reported, Server};
+use crate::server::{Expected, Reported, Server};
 use crate::settings::Settings;
 
 use begin::Wait;
+use last_words::End;
 use pins::Pins;
-use prepared::ClientStatement;
 use probe::{Leavings, Left};
+use statements::ClientStatements;
 
 /// Turns of one session before others get theirs.
 const TURNS_MAX: usize = 16;
@@ -73,14 +76,15 @@ pub(crate) struct Session {
     body: Body,
     server: Option<Box<Server>>,
     wait: Option<Wait>,
-    /// Counted in at the gate: a transaction is under way.
-    is_running: bool,
+    phase: Phase,
     /// Requests wait until all that was asked of the server is answered.
     is_stalled: bool,
-    /// A transaction ended; what follows from that is still to do.
-    is_at_boundary: bool,
-    /// Something of the client's was sent to the server since the transaction began.
-    has_asked: bool,
+    /// What they wait for is a statement of the client that the server gets in the midst of the client's transaction.
+    is_bringing: bool,
+    /// A setting of the startup packet may have been reset.
+    may_have_reset: bool,
+    /// Statements that are being deallocated by name, in the order in which they will be.
+    deallocating: VecDeque<String>,
     /// After an error of ours in a pipeline: requests are read over up to the next Sync.
     skips_to_sync: bool,
     settings: Arc<Settings>,
@@ -92,12 +96,10 @@ pub(crate) struct Session {
     place_epoch: u64,
     /// Whether the client has seen a type's number that another server may give to another type.
     knows_user_types: bool,
-    statements: HashMap<Box<[u8]>, ClientStatement>,
+    statements: ClientStatements,
     unnamed: Option<prepared::Unnamed>,
     left: Left,
     leavings: Leavings,
-    /// The transaction is over, and what it left is being looked at or taken away.
-    is_tidying: bool,
     /// What a server said against a statement of ours.
     own_failure: Option<Box<[u8]>>,
     /// The server has said itself why the session ends.
@@ -113,6 +115,28 @@ pub(crate) struct Session {
     _seat: Seat,
 }
 
+/// Where a session stands with its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// None is under way.
+    Outside,
+    /// Counted in at the gate; nothing of the client's has been sent to the server.
+    Begun,
+    /// Something was.
+    Asked,
+    /// The server is idle and owes nothing; what follows from that is still to do.
+    Over,
+    /// What it left is being looked at or taken away.
+    Tidying,
+}
+
+impl Phase {
+    /// Whether the session is counted in at the gate.
+    fn is_running(self) -> bool {
+        self != Self::Outside
+    }
+}
+
 /// The rest of a client's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Body {
@@ -122,33 +146,6 @@ enum Body {
     Passed(usize),
     /// Nobody wants it.
     Dropped(usize),
-}
-
-/// Why a session ends.
-#[derive(Debug)]
-enum End {
-    /// The client said goodbye.
-    Goodbye,
-    /// Its socket has ended without a word.
-    Left,
-    /// The client broke the protocol.
-    Client(CodecError),
-    /// The server ended or broke the protocol.
-    Server,
-    /// The database has moved away from the server that the session is bound to.
-    Moved,
-    /// What bound the session to its server's session is gone with that.
-    Lost,
-    /// The gateway ends.
-    Stopping,
-    /// The client's socket failed.
-    Io(io::Error),
-}
-
-impl From<CodecError> for End {
-    fn from(error: CodecError) -> Self {
-        Self::Client(error)
-    }
 }
 
 impl Session {
@@ -166,19 +163,19 @@ impl Session {
             body: Body::Whole,
             server: None,
             wait: None,
-            is_running: false,
+            phase: Phase::Outside,
             is_stalled: false,
-            is_at_boundary: false,
-            has_asked: false,
+            is_bringing: false,
+            may_have_reset: false,
+            deallocating: VecDeque::new(),
             skips_to_sync: false,
             startup: Arc::clone(&parts.settings),
             settings: parts.settings,
             reported: parts.reported,
-            statements: HashMap::new(),
+            statements: ClientStatements::default(),
             unnamed: None,
             left: Left::default(),
             leavings: Leavings::default(),
-            is_tidying: false,
             own_failure: None,
             is_told: false,
             has_said_goodbye: false,
@@ -197,12 +194,13 @@ impl Session {
         if !self.outbox.is_empty() && self.outbox.poll_flush(context, &mut self.stream).map_err(End::Io)?.is_pending() {
             // The client takes nothing; the server may still have to be told what is on its way.
             self.flush_server(context)?;
-            return Ok(false);
+            // What is not for the client is read all the same: others wait for the server.
+            return if self.owes_only_us() { self.read_server(context) } else { Ok(false) };
         }
         if self.server.is_some() {
             self.flush_server(context)?;
             has_moved |= self.read_server(context)?;
-            if self.is_at_boundary && !self.is_in_message() {
+            if self.phase == Phase::Over && !self.is_in_message() {
                 self.end_transaction(context)?;
                 has_moved = true;
             }
@@ -210,7 +208,7 @@ impl Session {
         match self.cancelling.wanted_end() {
             WantedEnd::Never => {}
             // The last reply is on its way; without it the client would not know what became of its transaction.
-            WantedEnd::WhenIdle if self.is_running || !self.outbox.is_empty() => {}
+            WantedEnd::WhenIdle if self.phase.is_running() || !self.outbox.is_empty() => {}
             WantedEnd::WhenIdle | WantedEnd::Now => return Err(End::Stopping),
         }
         if self.outbox.is_empty() {
@@ -227,10 +225,16 @@ impl Session {
         Ok(has_moved)
     }
 
+    /// Whether all that the server still has to answer are statements of our own.
+    fn owes_only_us(&self) -> bool {
+        let is_ours = |expected: &Expected| matches!(expected, Expected::Own(_));
+        self.server.as_ref().is_some_and(|server| !server.expected.is_empty() && server.expected.iter().all(is_ours))
+    }
+
     fn takes_requests(&self) -> bool {
         self.wait.is_none()
             && !self.is_stalled
-            && (!self.is_at_boundary || self.is_in_message())
+            && (self.phase != Phase::Over || self.is_in_message())
             && self.outbox.is_empty()
             && self.server.as_ref().is_none_or(|server| server.outbox.is_empty())
     }
@@ -342,44 +346,6 @@ impl Session {
     fn keep_server_rest(&mut self, rest: &[u8]) {
         if let Some(server) = self.server.as_mut() {
             server.carry.extend_from_slice(rest);
-        }
-    }
-
-    /// The last words, as far as the client takes them at once.
-    fn say_why(&mut self, context: &mut Context<'_>, end: &End) {
-        // Within a message it would be taken for the rest of that, of a row for one.
-        if self.server.as_ref().is_some_and(|server| server.body_left > 0) {
-            return;
-        }
-        match end {
-            End::Client(error) => self.tell_fatal(error.sqlstate(), &error.to_string()),
-            End::Server if self.is_told => {}
-            End::Server if self.is_running && self.has_asked => {
-                self.tell_fatal("08007", "the server ended the connection in the middle of a transaction");
-            }
-            End::Server if self.is_running => self.tell_fatal("08006", "the server ended the connection"),
-            End::Server => self.tell_fatal("57P01", "the server ended the connection"),
-            End::Moved => {
-                self.database.statistics.ended_at_server_change.add(1);
-                let text = if self.pool.is_closed() {
-                    "the gateway no longer lets this user connect to this database"
-                } else {
-                    "the database has moved to another server, and this session depends on the former one"
-                };
-                self.tell_fatal("57P01", text);
-            }
-            End::Lost => {
-                self.tell_fatal(
-                    "57P01",
-                    "this session was bound to its server's session, which could not be used any more",
-                );
-            }
-            End::Stopping => self.tell_fatal("57P01", "terminating connection, since the gateway ends"),
-            End::Io(error) => tracing::debug!(error = error.to_string(), "a client's connection failed"),
-            End::Goodbye | End::Left => {}
-        }
-        if let Poll::Ready(Ok(())) = self.outbox.poll_flush(context, &mut self.stream) {
-            let _closed = Pin::new(&mut self.stream).poll_shutdown(context);
         }
     }
 }

@@ -11,6 +11,7 @@ use super::bring::Brought;
 use super::pins::Pin;
 use super::requests::{Message, NAMED_BYTES_MAX, STATEMENT_BYTES_MAX, Taken};
 use super::run::Run;
+use super::statements::{ClientStatement, STATEMENTS_BYTES_MAX, STATEMENTS_MAX};
 use super::stop::Stop;
 use super::{Body, End, Session};
 use crate::error::{as_the_server, refusal};
@@ -20,19 +21,10 @@ use crate::settings::is_read_by_parser;
 
 /// A larger statement is not kept under a name.
 const NAMED_STATEMENT_BYTES_MAX: usize = 16 << 20;
-/// A client that prepares more than this has lost count.
-pub(super) const STATEMENTS_MAX: usize = 20_000;
+/// While a named statement larger than this is under way, no other is: its text is held until the server has answered.
+const ALONE_BYTES: usize = 64 << 10;
 /// No server has a statement of this name.
 const NOBODY: &[u8] = b"atalaya:";
-
-/// What a client prepared under a name.
-#[derive(Clone, Debug)]
-pub(super) enum ClientStatement {
-    /// By Parse.
-    Protocol { prepared: Arc<Prepared>, is_stale: bool },
-    /// By PREPARE; its text.
-    Sql(Arc<str>),
-}
 
 /// A client's unnamed statement.
 #[derive(Debug)]
@@ -82,13 +74,22 @@ impl Session {
     }
 
     fn take_named_parse(&mut self, message: &Message<'_>, parse: &Parse<'_>, run: &mut Run<'_>) -> Result<Taken, End> {
-        if self.statements.contains_key(parse.name) || parse.name.starts_with(RESERVED_PREFIX) {
+        if self.is_being_given_up(parse.name, run) {
+            return Ok(Err(Stop::Later));
+        }
+        if self.statements.get(parse.name).is_some() || parse.name.starts_with(RESERVED_PREFIX) {
             let text = format!("prepared statement \"{}\" already exists", String::from_utf8_lossy(parse.name));
             return self.poison(message, as_the_server("StorePreparedStatement", "42P05", text), run);
         }
-        if self.statements.len() >= STATEMENTS_MAX {
-            let text = format!("more than {STATEMENTS_MAX} prepared statements of one session");
+        if !self.statements.has_room(message.length) {
+            let megabytes = STATEMENTS_BYTES_MAX >> 20;
+            let text = format!("more than {STATEMENTS_MAX} prepared statements of one session, or {megabytes} MiB");
             return self.poison(message, refusal(Severity::Error, "54000", text), run);
+        }
+        if message.length > ALONE_BYTES && self.server.as_ref().is_some_and(|server| !server.expected.is_empty()) {
+            rewrite::flush(run.other());
+            self.is_stalled = true;
+            return Ok(Err(Stop::Later));
         }
         let context = self.reading_context();
         let effects = || self.effects_of(parse.sql);
@@ -98,7 +99,7 @@ impl Session {
         }
         self.forget_sequences(&prepared.effects, run)?;
         let statement = ClientStatement::Protocol { prepared: Arc::clone(&prepared), is_stale: false };
-        self.statements.insert(parse.name.into(), statement);
+        self.statements.insert(parse.name, statement);
         self.parse_at_server(&prepared, parse.name, Audience::Client, run)?;
         Ok(Ok(self.drop_message(message)))
     }
@@ -125,7 +126,12 @@ impl Session {
         server.expected.push_back(Expected::Parse(step));
         let step = DescribeStep { audience: Audience::Gateway, digest: 0, check: Some(parse) };
         server.expected.push_back(Expected::DescribeStatement(step));
-        for closed in server.names.note(prepared.id, name).into_iter().chain(std::mem::take(&mut server.to_close)) {
+        for closed in server
+            .names
+            .note(prepared.id, prepared.bytes(), name)
+            .into_iter()
+            .chain(std::mem::take(&mut server.to_close))
+        {
             rewrite::close_statement(closed.as_bytes(), run.other())?;
             server.expected.push_back(Expected::Close(Some(closed)));
         }
@@ -260,10 +266,24 @@ impl Session {
         Ok(Ok(Named::decode(body)?))
     }
 
+    /// Whether a name is in a DEALLOCATE whose answer is still to come; then that is waited for.
+    fn is_being_given_up(&mut self, name: &[u8], run: &mut Run<'_>) -> bool {
+        let is_asked = self.server.as_ref().is_some_and(|server| !server.expected.is_empty());
+        let is_given_up = is_asked && self.deallocating.iter().any(|given_up| given_up.as_bytes() == name);
+        if is_given_up {
+            rewrite::flush(run.other());
+            self.is_stalled = true;
+        }
+        is_given_up
+    }
+
     /// Finds what a client's name stands for, and makes sure that the server has it.
     fn find(&mut self, name: &[u8], message: &Message<'_>, run: &mut Run<'_>) -> Result<Found, End> {
         if name.is_empty() {
             return self.find_unnamed(message, run);
+        }
+        if self.is_being_given_up(name, run) {
+            return Ok(Found::Other(Err(Stop::Later)));
         }
         let (prepared, is_stale) = match self.statements.get(name) {
             // The server says that it does not exist, in its own words.

@@ -10,6 +10,7 @@ use atalaya_pgwire::CodecError;
 use atalaya_sql::{Discard, PreparedAction, SessionEffects};
 
 use super::pins::{Pin, Pins};
+use super::statements::{STATEMENTS_BYTES_MAX, STATEMENTS_MAX};
 use crate::server::RESERVED_PREFIX;
 use crate::settings::{SETTINGS_MAX, Settings, quoted};
 
@@ -157,8 +158,12 @@ pub(super) struct Leavings {
     settings: Vec<(String, String)>,
     pins: Pins,
     prepared: Vec<(String, String)>,
+    prepared_bytes: usize,
+    has_more_prepared: bool,
     own_prepared: Option<usize>,
     is_incomplete: bool,
+    /// The client's limit on a statement's time, where it was put aside for the question.
+    time_limit: Option<String>,
 }
 
 impl Leavings {
@@ -174,8 +179,17 @@ impl Leavings {
             (Some("o"), Some("l")) => self.pins.set(Pin::Listening),
             (Some("o"), Some("c")) => self.pins.set(Pin::HeldCursor),
             (Some("o"), Some("a")) => self.pins.set(Pin::AdvisoryLock),
+            (Some("l"), _) => self.time_limit = value,
             (Some("n"), Some(count)) => self.own_prepared = count.parse().ok(),
-            (Some("p"), Some(name)) => self.prepared.push((name.to_owned(), value.unwrap_or_default())),
+            (Some("p"), Some(name)) => {
+                let text = value.unwrap_or_default();
+                self.prepared_bytes += name.len() + text.len();
+                if self.prepared.len() < STATEMENTS_MAX && self.prepared_bytes <= STATEMENTS_BYTES_MAX {
+                    self.prepared.push((name.to_owned(), text));
+                } else {
+                    self.has_more_prepared = true;
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -200,6 +214,11 @@ impl Leavings {
         self.prepared.iter().map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
+    /// Whether there are more of them than a client may have.
+    pub(super) fn has_more_prepared(&self) -> bool {
+        self.has_more_prepared
+    }
+
     /// The settings of the server's session.
     pub(super) fn settings(&self, user: &str) -> Settings {
         let mut settings = Settings::default();
@@ -209,6 +228,9 @@ impl Leavings {
             if !is_nobody && !is_user {
                 settings.set(name, value.clone());
             }
+        }
+        if let Some(limit) = &self.time_limit {
+            settings.set("statement_timeout", limit.clone());
         }
         settings
     }

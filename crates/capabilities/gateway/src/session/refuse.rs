@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use atalaya_pgwire::TransactionStatus;
 use atalaya_pgwire::server::{HEADER_BYTES, Refusal, Severity, client_tag, header, reply};
 
-use super::{Body, Session};
+use super::{Body, Phase, Session};
 use crate::error::refusal;
 
 impl Session {
@@ -17,35 +17,29 @@ impl Session {
 
     /// The same in the words of a server that refused the client's settings.
     pub(super) fn refuse_waiting_in_words_of_server(&mut self, body: &[u8]) {
-        self.write_words_of_server(body);
+        reply::error_body(body, self.outbox.buffer());
         self.drop_waiting();
     }
 
     /// Answers the message that waited for a statement of ours in the server's own words against that one. The server
     /// stays, with its transaction, which has failed if one is open.
     pub(super) fn refuse_in_words_of_server(&mut self, body: &[u8]) {
-        self.write_words_of_server(body);
+        reply::error_body(body, self.outbox.buffer());
         let waited = self.drop_message_at_hand();
         let Some(server) = self.server.as_mut() else { return };
         if waited == Some(client_tag::QUERY) {
             reply::ready_for_query(server.status, self.outbox.buffer());
-            self.is_at_boundary = server.status == TransactionStatus::Idle && server.expected.is_empty();
+            if server.status == TransactionStatus::Idle && server.expected.is_empty() {
+                self.phase = Phase::Over;
+            }
         } else {
             server.skips_to_sync = true;
         }
     }
 
-    fn write_words_of_server(&mut self, body: &[u8]) {
-        let out = self.outbox.buffer();
-        out.push(b'E');
-        let length = u32::try_from(body.len() + HEADER_BYTES - 1).unwrap_or(u32::MAX);
-        out.extend_from_slice(&length.to_be_bytes());
-        out.extend_from_slice(body);
-    }
-
     fn drop_waiting(&mut self) {
-        if self.is_running {
-            self.is_running = false;
+        if self.phase.is_running() {
+            self.phase = Phase::Outside;
             self.database.gate.leave();
         }
         self.cancelling.is_waiting.store(false, Ordering::Release);

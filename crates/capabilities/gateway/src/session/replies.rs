@@ -7,9 +7,8 @@ use atalaya_pgwire::server::{HEADER_BYTES, ParameterStatus, Refusal, error_field
 use atalaya_pgwire::{TransactionStatus, tag};
 
 use super::description;
-use super::prepared::ClientStatement;
 use super::run::Run;
-use super::{End, Session};
+use super::{End, Phase, Session};
 use crate::prepared::Described;
 use crate::server::{Audience, CopyIn, Expected, NamedParse, OwnStatement, ParsedAs};
 
@@ -27,6 +26,8 @@ mod reply_tag {
     pub(super) const COPY_DONE: u8 = b'c';
 }
 
+/// The end of the command that drops one prepared statement.
+const DROP_ONE: &[u8] = b"DEALLOCATE\0";
 /// The ends of the commands that drop all prepared statements.
 const DROP_ALL: [&[u8]; 2] = [b"DEALLOCATE ALL\0", b"DISCARD ALL\0"];
 
@@ -107,6 +108,8 @@ impl Session {
                 }
                 if tag == tag::COMMAND_COMPLETE && DROP_ALL.contains(&body) {
                     self.all_prepared_dropped();
+                } else if tag == tag::COMMAND_COMPLETE && body == DROP_ONE {
+                    self.one_prepared_dropped();
                 }
             }
             reply_tag::PARSE_COMPLETE => {
@@ -148,6 +151,7 @@ impl Session {
             }
             if server.expected.is_empty() && self.is_stalled {
                 self.is_stalled = false;
+                self.is_bringing = false;
                 self.is_carry_fresh = true;
             }
         }
@@ -162,9 +166,15 @@ impl Session {
         }
         server.status = status_of(body)?;
         server.copy_in = CopyIn::None;
+        if server.expected.is_empty() {
+            self.deallocating.clear();
+            self.restore_startup()?;
+        }
         let fate = self.after(Fate::Pass);
         let server = self.server.as_ref().ok_or(End::Server)?;
-        self.is_at_boundary = server.status == TransactionStatus::Idle && server.expected.is_empty();
+        if server.status == TransactionStatus::Idle && server.expected.is_empty() {
+            self.phase = Phase::Over;
+        }
         Ok(fate)
     }
 
@@ -176,7 +186,7 @@ impl Session {
             return Fate::Pass;
         }
         let mut fate = Fate::Pass;
-        let brings = server.expected.front().is_some_and(Expected::brings);
+        let brings = std::mem::take(&mut self.is_bringing);
         let mut is_first = true;
         while let Some(expected) = server.expected.front() {
             if matches!(expected, Expected::Sync | Expected::Own(_)) {
@@ -254,16 +264,10 @@ impl Session {
         let Some(server) = self.server.as_mut() else { return };
         server.names.forget(parse.prepared.id, &parse.name);
         let current = self.database.statements.replace(&parse.prepared, digest);
-        let closed = server.names.note(current.id, parse.name.clone());
+        let closed = server.names.note(current.id, current.bytes(), parse.name.clone());
         server.to_close.extend(closed);
-        if let Some(ClientStatement::Protocol { prepared, is_stale }) = self.statements.get_mut(&parse.client_name)
-            && prepared.id == parse.prepared.id
-        {
-            match parse.asked_by {
-                Audience::Client => *prepared = current,
-                Audience::Gateway => *is_stale = true,
-            }
-        }
+        let current = (parse.asked_by == Audience::Client).then_some(current);
+        self.statements.replace(&parse.client_name, parse.prepared.id, current);
     }
 
     /// In copy mode a server reads over Flush and Sync; what was sent of those already is answered by nobody.
@@ -292,12 +296,20 @@ impl Session {
         let server = self.server.as_mut().ok_or(End::Server)?;
         match tag {
             tag::DATA_ROW => {
-                if matches!(server.expected.front(), Some(Expected::Own(OwnStatement::Probe))) {
+                let asks = |own: &OwnStatement| matches!(own, OwnStatement::Probe(_) | OwnStatement::SetLimitAside);
+                if matches!(server.expected.front(), Some(Expected::Own(own)) if asks(own)) {
                     self.leavings.read_row(body).map_err(|_| End::Server)?;
                 }
             }
             tag::ERROR_RESPONSE => self.own_failure = Some(body.into()),
-            tag::PARAMETER_STATUS => server.note_reported(body).map_err(|_| End::Server)?,
+            tag::PARAMETER_STATUS => {
+                // The client was told of the RESET, too.
+                if matches!(server.expected.front(), Some(Expected::Own(OwnStatement::Restore))) {
+                    self.note_setting(body)?;
+                    return Ok(Fate::Pass);
+                }
+                server.note_reported(body).map_err(|_| End::Server)?;
+            }
             // Whoever listens may be told at any time.
             tag::NOTIFICATION_RESPONSE => return Ok(Fate::Pass),
             tag::READY_FOR_QUERY => {

@@ -11,7 +11,7 @@ use super::begin::Begun;
 use super::pins::Pin;
 use super::run::Run;
 use super::stop::Stop;
-use super::{Body, End, Session};
+use super::{Body, End, Phase, Session};
 use crate::error::refusal;
 use crate::server::{Audience, CopyIn, Expected, OwnStatement};
 
@@ -19,6 +19,9 @@ use crate::server::{Audience, CopyIn, Expected, OwnStatement};
 pub(super) const STATEMENT_BYTES_MAX: usize = 1 << 20;
 /// Messages that are read whole have no more bytes than this.
 pub(super) const NAMED_BYTES_MAX: usize = 64 << 10;
+
+/// More names that are being given up at a time are not told from others.
+const DEALLOCATING_MAX: usize = 1024;
 
 /// How much of the bytes was dealt with, or why nothing was.
 pub(super) type Taken = Result<usize, Stop>;
@@ -34,7 +37,7 @@ impl Session {
             if rest.is_empty() {
                 break;
             }
-            if self.is_at_boundary {
+            if self.phase == Phase::Over {
                 self.is_carry_fresh = true;
                 break;
             }
@@ -100,7 +103,7 @@ impl Session {
         if self.skips_to_sync {
             return Ok(self.skip_to_sync(&message));
         }
-        if !self.is_running {
+        if !self.phase.is_running() {
             match tag {
                 // Postgres reads over what remains of a COPY that failed, and has nothing to flush.
                 client_tag::FLUSH | client_tag::COPY_DATA | client_tag::COPY_DONE | client_tag::COPY_FAIL => {
@@ -128,7 +131,9 @@ impl Session {
             return self.take_during_copy(&message, run);
         }
         let taken = self.take_asked(&message, run);
-        self.has_asked |= matches!(taken, Ok(Ok(_)));
+        if self.phase == Phase::Begun && matches!(taken, Ok(Ok(_))) {
+            self.phase = Phase::Asked;
+        }
         taken
     }
 
@@ -149,6 +154,7 @@ impl Session {
             client_tag::SYNC => {
                 server.expected.push_back(Expected::Sync);
                 server.skips_to_sync = false;
+                self.is_stalled |= self.has_to_follow();
                 Ok(Ok(self.pass_message(message, run)))
             }
             client_tag::COPY_DONE | client_tag::COPY_FAIL => {
@@ -196,7 +202,8 @@ impl Session {
             self.forget_sequences(&effects, run)?;
             // What is prepared behind it is not dropped with the rest.
             let drops_all = |used: &atalaya_sql::PreparedUse| used.action == PreparedAction::DeallocateAll;
-            self.is_stalled = effects.discards.is_some() || effects.prepared.iter().any(drops_all);
+            self.is_stalled =
+                effects.discards.is_some() || effects.prepared.iter().any(drops_all) || self.has_to_follow();
         }
         // A simple query takes the unnamed statement away.
         self.unnamed = None;
@@ -215,7 +222,7 @@ impl Session {
             // From now on each server is made to forget when it changes hands.
             self.database.reads_sequences.store(true, Ordering::Relaxed);
         }
-        let is_due = effects.sequence_state && !self.has_asked && !self.keeps_server();
+        let is_due = effects.sequence_state && self.phase == Phase::Begun && !self.keeps_server();
         let Some(server) = self.server.as_mut() else { return Err(End::Server) };
         if is_due && server.expected.is_empty() && server.status == TransactionStatus::Idle {
             rewrite::query(b"DISCARD SEQUENCES", run.other())?;
@@ -239,10 +246,20 @@ impl Session {
         is_asked && self.left.may_change_settings()
     }
 
+    /// Whether what is asked next hangs on what was asked before: a name that is given up, a setting that is reset.
+    pub(super) fn has_to_follow(&self) -> bool {
+        self.may_have_reset || !self.deallocating.is_empty()
+    }
+
     /// Notes what a statement may leave, which is sent now.
     pub(super) fn note(&mut self, effects: &SessionEffects) {
         if !effects.is_plain() {
             self.left.add(effects);
+            self.may_have_reset |= self.startup.may_be_reset_by(effects);
+            let given_up = effects.prepared.iter().filter(|used| used.action == PreparedAction::Deallocate);
+            for used in given_up.take(DEALLOCATING_MAX.saturating_sub(self.deallocating.len())) {
+                self.deallocating.push_back(used.name.clone());
+            }
         }
         let makes_temporary = |path: &str| path.to_ascii_lowercase().contains("pg_temp");
         if effects.ddl

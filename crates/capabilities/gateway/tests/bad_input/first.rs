@@ -1,6 +1,11 @@
 //! First packets.
 
-use crate::support::{Client, first, gateway, gss_request, ssl_request, startup, tags};
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpStream};
+
+use atalaya_sandbox::{eventually, fresh_database};
+
+use crate::support::{Client, Setup, cancel_request, first, gateway, gss_request, query, ssl_request, startup, tags};
 
 /// What is said to a first packet, up to the end of the connection.
 fn said(port: u16, bytes: &[u8]) -> String {
@@ -130,4 +135,33 @@ fn somebody_of_another_protocol_is_sent_away() {
         assert!(got.is_empty() || got == "E08P01", "{got}");
     }
     assert_eq!(gateway.client().run("SELECT 1"), "1");
+}
+
+/// A connection takes its seat when it says what it wants; before that, it stands at the door.
+#[test]
+fn as_many_as_may_be_seated_stand_at_the_door_and_cancel_requests_come_through() {
+    const AT_DOOR: usize = 16;
+    let (server, database) = fresh_database(18).unwrap();
+    let gateway = Setup::of(server, &database).gateway("clients_max: 1").start();
+    let mut client = gateway.client();
+    let silent: Vec<TcpStream> = (0..AT_DOOR + 3)
+        .map(|_| {
+            let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, gateway.port)).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            socket
+        })
+        .collect();
+    let turned_away = || silent.iter().filter(|socket| matches!((&mut &**socket).read(&mut [0]), Ok(0))).count();
+    eventually("three are turned away", || turned_away() == 3);
+    drop(silent);
+    client.send(&query("SELECT pg_sleep(600)"));
+    eventually("it is cancelled", || {
+        let mut request = Client::open(gateway.port);
+        request.send(&cancel_request(client.process_id, &client.secret));
+        request.until_end();
+        gateway.status().gate.running == 0
+    });
+    assert_eq!(tags(&client.until_ready()), "T E57014 ZI");
+    let refused = Client::try_login(&gateway.login()).err().unwrap();
+    assert_eq!(refused.sqlstate, "53300");
 }

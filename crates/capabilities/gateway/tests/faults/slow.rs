@@ -54,3 +54,32 @@ fn a_row_of_100_megabytes_passes() {
     let said = client.ask(&query("SELECT repeat('x', 100000000)"));
     assert_eq!(said[1].body.len(), 100_000_006);
 }
+
+#[test]
+fn a_client_that_does_not_read_keeps_no_server_that_owes_it_nothing() {
+    const STATEMENTS_MAX: u64 = 3000;
+    const LOOKS: u64 = 50;
+    let (server, database) = fresh_database(18).unwrap();
+    let gateway = Setup::of(server, &database).start();
+    let (mut stalled, mut other) = (gateway.client(), gateway.client());
+    socket2::SockRef::from(&stalled.writer()).set_recv_buffer_size(4096).unwrap();
+    let before = gateway.status().queries;
+    let (mut sent, mut runs) = (0, 0);
+    // One at a time, each answered in one piece, until one is not taken any more; what each may have left is looked at.
+    let is_taken = |sent: u64, runs: u64| gateway.status().queries == before + sent + runs;
+    while is_taken(sent, runs) {
+        assert!(sent < STATEMENTS_MAX, "the socket took everything");
+        stalled.send(&query("SELECT set_config('a.b', 'x', false), repeat('x', 7000)"));
+        sent += 1;
+        for _ in 0..LOOKS {
+            assert_eq!(other.run("SELECT 1"), "1");
+            runs += 1;
+            if is_taken(sent, runs) {
+                break;
+            }
+        }
+    }
+    for _ in 0..sent {
+        assert_eq!(tags(&stalled.until_ready()), "T D C ZI");
+    }
+}

@@ -145,3 +145,24 @@ fn clients_that_lend_a_server_for_their_session_move_when_nothing_binds_them() {
     );
     assert_eq!(tags(&bound.until_end()), "E57P01");
 }
+
+#[test]
+fn who_knows_types_by_number_is_ended_even_if_it_waits_while_the_estate_leads_elsewhere() {
+    let (blue, blue_database) = fresh_database(18).unwrap();
+    let (green, green_database) = fresh_database(16).unwrap();
+    let setup = Setup::of(blue, &blue_database).green(green, &green_database);
+    let gateway = setup.start();
+    let [mut first, mut knowing, mut other] = [(); 3].map(|()| gateway.client());
+    first.run("CREATE TYPE mood AS ENUM ('ok')");
+    knowing.run("SELECT 'ok'::mood");
+    other.run("SELECT 'ok'");
+    first.run("BEGIN");
+    for waiting in [&mut knowing, &mut other] {
+        waiting.send(&query("SHOW server_version_num"));
+    }
+    eventually("both wait", || gateway.status().pools[0].clients_waiting == 2);
+    gateway.control().configure(setup.to("green").configuration());
+    first.run("COMMIT");
+    assert_eq!(tags(&knowing.until_end()), "E57P01");
+    assert!(tags(&other.until_ready()).contains("D C ZI"));
+}

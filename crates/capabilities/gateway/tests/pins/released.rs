@@ -1,8 +1,8 @@
 //! What others must not see once a client is done or gone.
 
-use atalaya_sandbox::eventually;
+use atalaya_sandbox::{eventually, fresh_database};
 
-use crate::support::{gateway, query, tags};
+use crate::support::{Setup, gateway, query, tags};
 
 #[test]
 fn what_a_sequence_gave_is_told_to_the_client_that_got_it_only() {
@@ -83,4 +83,22 @@ fn notices_come_to_the_client_that_caused_them() {
     assert_eq!(second.tags(&query("SELECT 1")), "T D C ZI");
     assert_eq!(first.tags(&query("COMMIT")), "N C ZI");
     assert_eq!(second.tags(&query("SELECT 1")), "T D C ZI");
+}
+
+#[test]
+fn a_short_limit_on_a_statements_time_does_not_bind() {
+    let (server, database) = fresh_database(18).unwrap();
+    let gateway = Setup::of(server, &database).start();
+    let (mut hasty, mut other) = (gateway.client(), gateway.client());
+    hasty.run("SET statement_timeout = '1ms'");
+    // The statement itself may be cut short as well.
+    for number in 0..20 {
+        hasty.ask(&query(&format!("SET a.b = '{number}'")));
+    }
+    assert_eq!(other.run("SHOW statement_timeout"), "0");
+    assert_eq!(gateway.status().kept.len(), 0);
+    eventually("the limit is still the client's", || {
+        let said = hasty.ask(&query("SHOW statement_timeout"));
+        said.iter().any(|said| said.tag == b'D' && said.row()[0].as_deref() == Some("1ms"))
+    });
 }

@@ -244,3 +244,32 @@ fn a_simple_query_in_a_pipeline_gets_its_statement_and_its_own_answer() {
         query("ROLLBACK"),
     ]);
 }
+
+#[test]
+fn a_name_that_is_deallocated_is_free_at_once() {
+    let take = |sql: &str| [parse("s", sql), bind("", "s", &[]), execute("", 0)].concat();
+    let got = same_as_direct(&[
+        [parse("s", "SELECT 1"), sync()].concat(),
+        query("BEGIN"),
+        query("DEALLOCATE s"),
+        [take("SELECT 1, 2"), sync()].concat(),
+        query("COMMIT"),
+        [describe_statement("s"), run("s", &[])].concat(),
+        [unnamed("DEALLOCATE s"), take("SELECT 3"), sync()].concat(),
+        [unnamed("DEALLOCATE s"), bind("", "s", &[]), execute("", 0), sync()].concat(),
+        run("s", &[]),
+        [take("SELECT 4"), sync()].concat(),
+        query("BEGIN"),
+        query("DEALLOCATE missing"),
+        query("ROLLBACK"),
+        [take("SELECT 5"), sync()].concat(),
+        query("DEALLOCATE s; DEALLOCATE missing"),
+        [take("SELECT 6"), sync()].concat(),
+        query("BEGIN"),
+        query("DEALLOCATE s"),
+        query("EXECUTE s"),
+        query("ROLLBACK"),
+        run("s", &[]),
+    ]);
+    assert!(got[3].starts_with('1') && got[15].starts_with('1'), "{got:?}");
+}

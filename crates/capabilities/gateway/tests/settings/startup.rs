@@ -1,6 +1,6 @@
 //! Settings of the startup packet.
 
-use crate::support::{Client, gateway};
+use crate::support::{Client, Message, gateway, query, run};
 
 #[test]
 fn reset_goes_back_to_what_the_startup_packet_said() {
@@ -54,4 +54,44 @@ fn a_setting_that_the_server_refuses_refuses_the_login_in_its_words() {
         assert_eq!(refused.sqlstate, sqlstate, "{}", refused.text);
     }
     assert_eq!(gateway.client().run("SELECT 1"), "1");
+}
+
+#[test]
+fn reset_goes_back_to_the_startup_packet_in_the_midst_of_a_transaction_too() {
+    let gateway = gateway();
+    let login = gateway.login().with("work_mem", "6MB").with("options", "-c a.b=begun").with("TimeZone", "Asia/Tokyo");
+    let mut client = Client::login(&login);
+    client.prepare("reset", "RESET work_mem");
+    client.run("BEGIN");
+    for reset in ["RESET work_mem", "RESET ALL", "SET work_mem TO DEFAULT", "SET a.c = 'x'; RESET ALL"] {
+        client.run("SET work_mem = '8MB'");
+        assert_eq!(client.run("SHOW work_mem"), "8MB");
+        client.run(reset);
+        assert_eq!(client.run("SHOW work_mem"), "6MB", "{reset}");
+    }
+    client.run("SET a.b = 'changed'");
+    assert_eq!(client.run("SHOW a.b"), "changed");
+    client.run("RESET a.b");
+    assert_eq!(client.run("SELECT current_setting('a.b'), current_setting('TimeZone')"), "begun|Asia/Tokyo");
+    client.run("SET LOCAL work_mem = '8MB'");
+    assert_eq!(client.tags(&run("reset", &[])), "2 C ZT");
+    assert_eq!(client.run("SHOW work_mem"), "6MB");
+    client.run("RESET work_mem; SET work_mem = '9MB'");
+    assert_eq!(client.run("SHOW work_mem"), "9MB", "what was set behind it stays");
+    client.run("ROLLBACK");
+    assert_eq!(client.run("SELECT current_setting('work_mem'), current_setting('a.b')"), "6MB|begun");
+}
+
+#[test]
+fn a_client_is_told_what_a_reset_has_come_to() {
+    let gateway = gateway();
+    let mut client = Client::login(&gateway.login().with("TimeZone", "Asia/Tokyo"));
+    for begin in ["SELECT 1", "BEGIN"] {
+        let mut said = client.ask(&query(&format!("{begin}; SET TimeZone = 'Asia/Seoul'")));
+        said.extend(client.ask(&query("RESET TimeZone")));
+        said.extend(client.ask(&query("SELECT 1")));
+        let told: Vec<_> = said.iter().filter(|said| said.tag == b'S').map(Message::texts).collect();
+        assert_eq!(told.last().unwrap(), &["TimeZone", "Asia/Tokyo"], "{begin}: {told:?}");
+        client.run("ROLLBACK");
+    }
 }

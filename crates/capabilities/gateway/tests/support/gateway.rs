@@ -21,6 +21,7 @@ pub(crate) struct Setup {
     pub(crate) port: u16,
     url: String,
     green: Option<String>,
+    to: &'static str,
     servers_max: u16,
     wait_seconds: u32,
     more: String,
@@ -36,6 +37,7 @@ impl Setup {
             port: free_port().unwrap(),
             url: url.to_owned(),
             green: None,
+            to: "blue",
             servers_max: 1,
             wait_seconds: 30,
             more: String::new(),
@@ -88,18 +90,19 @@ impl Setup {
         format!(
             "estate: tests\ndatabases:\n  blue: {{ engine: postgres, url: '${{BLUE}}' }}\n{green}gateway:\n  \
              listen: 127.0.0.1:{}\n  workers: 2\n{}  users:\n    app:\n      verifier: \"{}\"\n      secrets:\n        \
-             shop: {{ {user}secret: env:SHOP_SECRET }}\n  databases:\n    shop:\n      to: blue\n      \
+             shop: {{ {user}secret: env:SHOP_SECRET }}\n  databases:\n    shop:\n      to: {}\n      \
              servers_max: {}\n      wait_seconds: {}\n{}",
             self.port,
             self.gateway,
             verifier_of(PASSWORD, 4096),
+            self.to,
             self.servers_max,
             self.wait_seconds,
             self.more,
         )
     }
 
-    fn configuration(&self) -> Configuration {
+    pub(crate) fn configuration(&self) -> Configuration {
         let lookup = |name: &str| match name {
             "BLUE" => Some(self.url.clone()),
             "GREEN" => self.green.clone(),
@@ -110,7 +113,13 @@ impl Setup {
         Configuration::resolve(&estate, &lookup).unwrap()
     }
 
-    pub(crate) fn start(self) -> Gateway {
+    /// Where the estate leads the database, from here on.
+    pub(crate) fn to(mut self, place: &'static str) -> Self {
+        self.to = place;
+        self
+    }
+
+    pub(crate) fn start(&self) -> Gateway {
         let (prepared, control) = prepare(self.configuration(), Arc::new(|| Err("nothing to reload".to_owned())));
         let (stop, stopped) = oneshot::channel::<()>();
         let (listening, is_listening) = mpsc::channel();
