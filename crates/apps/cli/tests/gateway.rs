@@ -10,18 +10,18 @@ use nix::unistd::Pid;
 
 use crate::support::{Ran, ran};
 
-const PASSWORD: &str = "clerks-password";
+pub(crate) const PASSWORD: &str = "clerks-password";
 
 /// Two servers, a gateway's estate, and the program.
-struct Front {
-    old: Server,
+pub(crate) struct Front {
+    pub(crate) old: Server,
     new: Server,
-    port: u16,
+    pub(crate) port: u16,
     folder: tempfile::TempDir,
 }
 
 impl Front {
-    fn between(from: u16, to: u16) -> Self {
+    pub(crate) fn between(from: u16, to: u16) -> Self {
         let (old, new) =
             (Server::start(ServerOptions::new(from)).unwrap(), Server::start(ServerOptions::new(to)).unwrap());
         for server in [&old, &new] {
@@ -91,7 +91,7 @@ gateway:
         serde_json::from_str(&ran.stdout).unwrap()
     }
 
-    fn serve(&self, more: &[&str]) -> Serving {
+    pub(crate) fn serve(&self, more: &[&str]) -> Serving {
         let child = self.command(&[&["gateway", "run"], more].concat()).stderr(Stdio::null()).spawn().unwrap();
         Serving(child)
     }
@@ -104,7 +104,7 @@ gateway:
             .to_owned()
     }
 
-    fn wait_until_it_serves(&self) {
+    pub(crate) fn wait_until_it_serves(&self) {
         eventually("serving", || self.psql("SELECT 1") == "1");
     }
 }
@@ -117,14 +117,14 @@ fn psql_at(port: u16) -> Command {
 }
 
 /// A gateway of its own process; killed when a test fails.
-struct Serving(std::process::Child);
+pub(crate) struct Serving(std::process::Child);
 
 impl Serving {
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.0.id().try_into().unwrap()), signal).unwrap();
     }
 
-    fn ended(mut self) -> Option<i32> {
+    pub(crate) fn ended(mut self) -> Option<i32> {
         self.0.wait().unwrap().code()
     }
 }

@@ -22,6 +22,7 @@ mod environment;
 mod faults;
 mod finish;
 mod gateway;
+mod gateway_restarts;
 mod groups;
 mod held;
 mod indexes;
