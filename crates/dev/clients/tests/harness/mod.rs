@@ -10,4 +10,7 @@ pub(crate) use child::{clean, run, run_in_order};
 pub(crate) use gateway::{Gateway, Pooling, Tls};
 pub(crate) use lab::{Door, Lab};
 pub(crate) use program::{Program, cache, programs};
-pub(crate) use rounds::{ALWAYS, SOAK, agree_with_each_other, agree_with_the_gateway, agree_with_the_gateway_over_tls};
+pub(crate) use rounds::{
+    ALWAYS, BOTH_WAYS, NEWEST, OLDER, SOAK, agree_with_each_other, agree_with_the_gateway,
+    agree_with_the_gateway_over_tls,
+};

@@ -4,7 +4,10 @@ use clients::{Report, differences};
 
 use super::{Door, Gateway, Lab, Pooling, Program, Tls};
 
-const MAJOR: u16 = 18;
+/// What programs are tried with in every way.
+pub(crate) const NEWEST: u16 = 18;
+/// The oldest that is served, and one between: what the gateway asks of a server has to be understood there, too.
+pub(crate) const OLDER: [u16; 2] = [13, 16];
 /// As many schemas as the largest round has copies.
 const COPIES_MAX: usize = 3;
 
@@ -34,6 +37,9 @@ pub(crate) const ALWAYS: &[Round] = &[
     transaction("transaction pooling, one server", 1, 2, 1),
 ];
 
+/// What is run on servers of older versions: both ways of pooling.
+pub(crate) const BOTH_WAYS: &[Round] = &[session(1), transaction("transaction pooling, one server", 1, 2, 1)];
+
 /// More copies of each.
 pub(crate) const SOAK: &[Round] = &[
     session(COPIES_MAX),
@@ -43,9 +49,9 @@ pub(crate) const SOAK: &[Round] = &[
 ];
 
 /// Runs a program directly and in every round, and fails with all differences.
-pub(crate) fn agree_with_the_gateway(program: Program, rounds: &[Round]) {
+pub(crate) fn agree_with_the_gateway(program: Program, major: u16, rounds: &[Round]) {
     let copies = rounds.iter().map(|round| round.copies).max().unwrap_or(1);
-    let lab = Lab::new(MAJOR, copies);
+    let lab = Lab::new(major, copies);
     let direct = reports(program, &lab, &lab.direct(), copies, 2);
     let mut found = String::new();
     for round in rounds {
@@ -53,12 +59,12 @@ pub(crate) fn agree_with_the_gateway(program: Program, rounds: &[Round]) {
         let through = reports(program, &lab, &gateway.door(), round.copies, round.servers);
         found += &compared(round.name, &direct, &through);
     }
-    assert!(found.is_empty(), "{program:?} is told something else through the gateway:\n{found}");
+    assert!(found.is_empty(), "{program:?} is told something else through the gateway before {major}:\n{found}");
 }
 
 /// Runs a program directly without TLS, and through a gateway that lets nobody in without it.
 pub(crate) fn agree_with_the_gateway_over_tls(program: Program) {
-    let lab = Lab::new(MAJOR, 1);
+    let lab = Lab::new(NEWEST, 1);
     let direct = reports(program, &lab, &lab.direct(), 1, 2);
     let gateway = Gateway::start(&lab, Pooling::Transaction, 2, Tls::Required);
     let found = compared("over TLS", &direct, &reports(program, &lab, &gateway.door(), 1, 2));
@@ -67,7 +73,7 @@ pub(crate) fn agree_with_the_gateway_over_tls(program: Program) {
 
 /// Runs a program directly twice: what differs from run to run proves nothing about a gateway.
 pub(crate) fn agree_with_each_other(program: Program) {
-    let lab = Lab::new(MAJOR, COPIES_MAX);
+    let lab = Lab::new(NEWEST, COPIES_MAX);
     let [first, second] = [(); 2].map(|()| reports(program, &lab, &lab.direct(), COPIES_MAX, 2));
     let found = compared("direct again", &first, &second);
     assert!(found.is_empty(), "{program:?} does not say the same twice:\n{found}");

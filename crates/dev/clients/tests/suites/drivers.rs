@@ -1,6 +1,6 @@
 //! Drivers and psql: every scenario of their programs.
 
-use crate::harness::{ALWAYS, Program, SOAK, agree_with_each_other, agree_with_the_gateway};
+use crate::harness::{ALWAYS, BOTH_WAYS, NEWEST, OLDER, Program, SOAK, agree_with_each_other, agree_with_the_gateway};
 
 macro_rules! programs {
     ($($name:ident: $program:ident,)*) => {
@@ -9,7 +9,18 @@ macro_rules! programs {
 
             $(#[test]
             fn $name() {
-                agree_with_the_gateway(Program::$program, ALWAYS);
+                agree_with_the_gateway(Program::$program, NEWEST, ALWAYS);
+            })*
+        }
+
+        mod before_older_servers {
+            use super::*;
+
+            $(#[test]
+            fn $name() {
+                for major in OLDER {
+                    agree_with_the_gateway(Program::$program, major, BOTH_WAYS);
+                }
             })*
         }
 
@@ -19,7 +30,7 @@ macro_rules! programs {
             $(#[test]
             #[ignore = "soak: the same with more copies at a time"]
             fn $name() {
-                agree_with_the_gateway(Program::$program, SOAK);
+                agree_with_the_gateway(Program::$program, NEWEST, SOAK);
             })*
         }
 

@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use atalaya_sandbox::client_tools;
 
-use crate::harness::{Door, Gateway, Lab, Pooling, Tls, programs, run};
+use crate::harness::{Door, Gateway, Lab, NEWEST, OLDER, Pooling, Tls, programs, run};
 
 const LIMIT: Duration = Duration::from_secs(240);
 const CLIENTS: usize = 8;
 const TRANSACTIONS: usize = 40;
-const MAJOR: u16 = 18;
 
 fn pgbench(lab: &Lab, door: &Door) -> Command {
-    let mut pgbench = Command::new(client_tools(MAJOR).unwrap().join("pgbench"));
+    let mut pgbench = Command::new(client_tools(NEWEST).unwrap().join("pgbench"));
     pgbench.env_clear().env("LC_ALL", "C.UTF-8");
     lab.address(&mut pgbench, door);
     pgbench
@@ -42,14 +41,14 @@ fn value(lab: &Lab, sql: &str) -> String {
     lab.server.run_sql(&lab.database, sql).unwrap()
 }
 
-fn prepared_lab() -> Lab {
-    let lab = Lab::new(MAJOR, 0);
+fn prepared_lab(major: u16) -> Lab {
+    let lab = Lab::new(major, 0);
     lab.server.give_public_schema(&lab.role, &lab.database).unwrap();
     lab
 }
 
-fn every_protocol_adds_up(pooling: Pooling, servers_max: usize) {
-    let lab = prepared_lab();
+fn every_protocol_adds_up(major: u16, pooling: Pooling, servers_max: usize) {
+    let lab = prepared_lab(major);
     let gateway = Gateway::start(&lab, pooling, servers_max, Tls::Without);
     // Its tables are made through the gateway too: COPY, VACUUM, keys.
     run(pgbench(&lab, &gateway.door()).args(["-i", "-s", "1", "-q"]), LIMIT).output("pgbench -i");
@@ -72,22 +71,30 @@ fn every_protocol_adds_up(pooling: Pooling, servers_max: usize) {
 fn every_protocol_adds_up_with_session_pooling() {
     // One more than there are clients at a time: with a connection for each transaction, the one that leaves and the one
     // that comes are there together.
-    every_protocol_adds_up(Pooling::Session, 2 * CLIENTS);
+    every_protocol_adds_up(NEWEST, Pooling::Session, 2 * CLIENTS);
 }
 
 #[test]
 fn every_protocol_adds_up_with_transaction_pooling_on_two_servers() {
-    every_protocol_adds_up(Pooling::Transaction, 2);
+    every_protocol_adds_up(NEWEST, Pooling::Transaction, 2);
 }
 
 #[test]
 fn every_protocol_adds_up_with_transaction_pooling_on_one_server() {
-    every_protocol_adds_up(Pooling::Transaction, 1);
+    every_protocol_adds_up(NEWEST, Pooling::Transaction, 1);
+}
+
+#[test]
+fn every_protocol_adds_up_before_older_servers() {
+    for major in OLDER {
+        every_protocol_adds_up(major, Pooling::Session, 2 * CLIENTS);
+        every_protocol_adds_up(major, Pooling::Transaction, 2);
+    }
 }
 
 #[test]
 fn pipelines_and_transfers_share_two_servers() {
-    let lab = prepared_lab();
+    let lab = prepared_lab(NEWEST);
     let tables = "CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL);
                   INSERT INTO accounts SELECT n, 1000 FROM generate_series(1, 100) n;
                   CREATE TABLE moves (client int, source int, target int, amount int)";
