@@ -5,5 +5,5 @@ mod sequences;
 mod server;
 
 pub use relations::read_relations;
-pub use sequences::{SequenceState, read_sequences, set_sequences};
+pub use sequences::{SequenceState, read_sequence_values, read_sequences, set_sequences};
 pub use server::{ServerIdentity, read_identity};

@@ -87,25 +87,42 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<SequenceState>, Err
             )
         })
         .collect();
-    let mut states = Vec::with_capacity(names.len());
-    for chunk in names.chunks(AT_ONCE) {
+    let mut states: Vec<SequenceState> = names
+        .into_iter()
+        .map(|(name, owner, users, ascends)| SequenceState {
+            name,
+            owner,
+            users,
+            ascends,
+            last_value: 0,
+            is_called: false,
+        })
+        .collect();
+    read_sequence_values(session, &mut states).await?;
+    Ok(states)
+}
+
+/// Reads where sequences stand by now: one statement for each thousand or so, and none of the catalog.
+///
+/// # Errors
+/// The server's, also when one of them is gone.
+pub async fn read_sequence_values(session: &Session, states: &mut [SequenceState]) -> Result<(), Error> {
+    for chunk in states.chunks_mut(AT_ONCE) {
         let sql: Vec<String> = chunk
             .iter()
             .enumerate()
-            .map(|(position, (name, ..))| {
-                format!("SELECT {position}::int4, last_value, is_called FROM {}", name.to_sql())
+            .map(|(position, state)| {
+                format!("SELECT {position}::int4, last_value, is_called FROM {}", state.name.to_sql())
             })
             .collect();
         for row in session.query(&format!("{} ORDER BY 1", sql.join(" UNION ALL ")), &[]).await? {
             let position = usize::try_from(row.get::<_, i32>(0)).unwrap_or(usize::MAX);
-            if let Some((name, owner, users, ascends)) = chunk.get(position) {
-                let (name, owner, users) = (name.clone(), owner.clone(), users.clone());
-                let (last_value, is_called) = (row.get(1), row.get(2));
-                states.push(SequenceState { name, owner, users, ascends: *ascends, last_value, is_called });
+            if let Some(state) = chunk.get_mut(position) {
+                (state.last_value, state.is_called) = (row.get(1), row.get(2));
             }
         }
     }
-    Ok(states)
+    Ok(())
 }
 
 /// Puts sequences exactly where others of the same names stand.

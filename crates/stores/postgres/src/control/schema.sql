@@ -98,18 +98,27 @@ CREATE TABLE IF NOT EXISTS atalaya.silenced (
     PRIMARY KEY (migration, kind, oid)
 );
 
--- What others ask of the running replicator: kinds `fence`, `repair`, `stop`, `add`. A fence is asked for without
--- its position; the replicator holds, and the requester then says where it lies.
+-- What others ask of the running replicator: kinds `fence`, `repair`, `stop`, `add`, `marker`, `notes`. A fence is asked for
+-- without its position; the replicator holds, and the requester then says where it lies. A marker's `lsn` is to be applied,
+-- and what others have committed from `fenced_at` on is counted. For `notes` it reads again which tables are noted.
 CREATE TABLE IF NOT EXISTS atalaya.control (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     migration  text NOT NULL REFERENCES atalaya.migration ON DELETE CASCADE,
     kind       text NOT NULL,
     lsn        pg_lsn,
+    fenced_at  pg_lsn,
     state      text NOT NULL DEFAULT 'requested',
     lease      interval NOT NULL DEFAULT '30 s',
     outcome    text,
     created_at timestamptz NOT NULL DEFAULT now()
 );
+-- Of a schema that an earlier version made.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute
+                    WHERE attrelid = 'atalaya.control'::regclass AND attname = 'fenced_at' AND NOT attisdropped) THEN
+        ALTER TABLE atalaya.control ADD COLUMN fenced_at pg_lsn;
+    END IF;
+END $$;
 
 -- Rows that a repair shall read again from the source: the key's columns as text, in key order (all data
 -- columns, in column order, for a table without a key).

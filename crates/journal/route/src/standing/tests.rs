@@ -1,0 +1,88 @@
+//! Streams as they are, and as nobody should have written them.
+
+use atalaya_eventstore::{AppendId, EventId, EventType, Position, StreamName};
+use proptest::prelude::*;
+
+use super::*;
+
+fn event(version: u64, event_type: &str, data: &[u8]) -> Event {
+    Event {
+        position: Position::new(version),
+        stream: StreamName::new("route-orders").unwrap(),
+        version,
+        id: EventId::generate(),
+        append: AppendId::generate(),
+        event_type: EventType::new(event_type).unwrap(),
+        schema: 1,
+        data: Some(data.to_vec().into()),
+        metadata: Vec::new().into(),
+        correlation: None,
+        causation: None,
+        recorded_at_us: 7,
+    }
+}
+
+fn stored(version: u64, said: &RouteEvent) -> Event {
+    event(version, said.type_name(), &serde_json::to_vec(said).unwrap())
+}
+
+fn any_event() -> impl Strategy<Value = RouteEvent> {
+    let name = "[a-z]{1,8}";
+    prop_oneof![
+        (0..5_u64, name, name, name, any::<u64>(), any::<bool>(), proptest::option::of((name, 0..5_u64))).prop_map(
+            |(epoch, migration, from, to, lease_ms, rehearsal, led)| RouteEvent::EpochOpened {
+                epoch,
+                migration,
+                from,
+                to,
+                gates: vec!["gate".to_owned()],
+                lease_ms,
+                lift: vec!["SELECT 1".to_owned()],
+                rehearsal,
+                led: led.map(|(to, epoch)| Led { to, epoch }),
+            }
+        ),
+        (0..5_u64, name, name).prop_map(|(epoch, by, reason)| RouteEvent::EpochClosed { epoch, by, reason }),
+        (0..5_u64, name, name).prop_map(|(epoch, to, by)| RouteEvent::Flipped { epoch, to, by }),
+        (any::<u64>(), name, name).prop_map(|(epoch, to, by)| RouteEvent::Flipped { epoch, to, by }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_a_reader_panic(bytes: Vec<u8>, version in any::<u64>(), kind in "Route(EpochOpened|EpochClosed|Flipped)") {
+        let events = [event(version, &kind, &bytes)];
+        let _standing = standing_of("orders", &events);
+        let _opened = opened("orders", &events[0]);
+        let _decided = decided("orders", &events[0]);
+    }
+
+    #[test]
+    fn what_is_stored_is_read_as_it_was_written(said in any_event()) {
+        prop_assert_eq!(RouteEvent::read(&stored(1, &said)), Some(said));
+    }
+
+    /// Whatever is understood keeps to the numbers: an epoch that is open is the last one, and an earlier one has led here.
+    #[test]
+    fn streams_of_any_order_are_understood_or_refused(said in proptest::collection::vec(any_event(), 0..6)) {
+        let mut events: Vec<_> =
+            said.iter().zip(1..).map(|(said, version)| stored(version, said)).collect();
+        events.reverse();
+        if let Ok(standing) = standing_of("orders", &events) {
+            let version = events.first().map_or(0, |event| event.version);
+            prop_assert_eq!(standing.last_epoch, version.div_ceil(2));
+            prop_assert_eq!(standing.open.is_some(), version % 2 == 1);
+        }
+    }
+}
+
+#[test]
+fn an_event_of_another_shape_is_not_understood() {
+    let said = RouteEvent::Flipped { epoch: 1, to: "b".to_owned(), by: "c".to_owned() };
+    assert!(decided("orders", &stored(2, &said)).is_ok());
+    assert!(matches!(decided("orders", &stored(3, &said)), Err(Error::Unreadable { version: 3, .. })));
+    let later = Event { schema: 2, ..stored(2, &said) };
+    assert!(matches!(decided("orders", &later), Err(Error::Unreadable { .. })));
+    let erased = Event { data: None, ..stored(2, &said) };
+    assert!(decided("orders", &erased).is_err());
+}
