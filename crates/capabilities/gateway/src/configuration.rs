@@ -121,6 +121,8 @@ pub struct Configuration {
 /// One database's part.
 #[derive(Clone, Debug)]
 pub(crate) struct DatabaseConfiguration {
+    /// Where the estate file leads, which its route is named after.
+    pub(crate) route: String,
     pub(crate) to: String,
     pub(crate) pooling: Pooling,
     pub(crate) session_check: SessionCheck,
@@ -170,7 +172,11 @@ impl Configuration {
         let databases = databases.collect::<Result<_, _>>()?;
         let tls = gateway.tls.as_ref().map(client_tls).transpose()?;
         let admin = gateway.admin.as_ref().map(|admin| AdminTls::of(&admin_identity(admin))).transpose()?;
-        let places = estate.databases.iter().filter_map(|(name, place)| Some((name.clone(), place.url.clone()?)));
+        let places = estate.databases.iter().filter_map(|(name, place)| {
+            let url = place.url.as_ref()?;
+            // Needed by whoever logs in as the estate says; that it cannot be read is said then.
+            Some((name.clone(), url.with_passfile(lookup).map_or_else(|_| url.clone(), |resolved| resolved.url)))
+        });
         Ok(Self { gateway, verifiers, databases, tls, admin, places: places.collect() })
     }
 
@@ -193,6 +199,7 @@ impl DatabaseConfiguration {
 
     fn new(database: &GatewayDatabase, logins: BTreeMap<String, ConnectionUrl>) -> Self {
         Self {
+            route: database.to.clone(),
             to: database.to.clone(),
             pooling: database.pooling,
             session_check: database.session_check,

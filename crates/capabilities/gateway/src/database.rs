@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::configuration::DatabaseConfiguration;
 use crate::gate::Gate;
 use crate::kept::KeptServers;
-use crate::pool::{Place, Pool, UserTypes};
+use crate::pool::{OpenServers, Place, Pool, UserTypes};
 use crate::prepared::PreparedStatements;
 use crate::server::Reported;
 use crate::settings::Settings;
@@ -35,6 +35,25 @@ pub(crate) struct Database {
     place_epoch: AtomicU64,
     /// What a server reports to a session with these startup settings, by user and place.
     reported: Mutex<Vec<(ReportedKey, Arc<Reported>)>>,
+}
+
+/// What is known of a place before clients are led there, and connections to it that are open already.
+pub(crate) struct NextPlace {
+    pub(crate) types: UserTypes,
+    /// By the client's user.
+    pub(crate) servers: BTreeMap<String, OpenServers>,
+}
+
+impl NextPlace {
+    /// A place that was not looked at.
+    pub(crate) fn unknown() -> Self {
+        Self { types: UserTypes::Renumbered, servers: BTreeMap::new() }
+    }
+
+    /// How many connections there are.
+    pub(crate) fn servers(&self) -> usize {
+        self.servers.values().map(OpenServers::len).sum()
+    }
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -72,6 +91,11 @@ impl Database {
     /// The name in the estate of where it leads.
     pub(crate) fn to(&self) -> String {
         self.configuration.read().to.clone()
+    }
+
+    /// The database of the estate whose route it follows: where the file leads.
+    pub(crate) fn route(&self) -> String {
+        self.configuration.read().route.clone()
     }
 
     /// The pool of a user; `None` when the user may not connect to this database.
@@ -182,6 +206,29 @@ impl Database {
         let bound = self.kept.list().len();
         self.configure_with(configuration, types);
         bound
+    }
+
+    /// A user's login at another place.
+    pub(crate) fn login_at(&self, user: &str, place: &ConnectionUrl) -> Option<ConnectionUrl> {
+        let configuration = self.configuration.read();
+        let login = configuration.logins.get(user)?;
+        Some(place.with_login(login.user(), login.password().unwrap_or_default()))
+    }
+
+    /// The same where the journal leads: no reload leads back, whatever the estate says. Servers that are open there already
+    /// are used first.
+    pub(crate) fn lead_by_route(&self, to: &str, place: &ConnectionUrl, mut next: NextPlace) -> usize {
+        let bound = self.lead_to(to.to_owned(), place, next.types);
+        self.follow_route();
+        for pool in self.pools() {
+            pool.stock(next.servers.remove(&pool.user).unwrap_or_default());
+        }
+        bound
+    }
+
+    /// The journal says where it leads; what an administrator said before counts no more.
+    pub(crate) fn follow_route(&self) {
+        *self.led_to.lock() = None;
     }
 
     /// What was reported to others who logged in with the same settings.

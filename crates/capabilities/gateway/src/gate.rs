@@ -19,6 +19,21 @@ use crate::error::ServerAbsence;
 /// Who closed a gate; only the same opens it.
 pub type GateEpoch = u64;
 
+/// Those who were called when a gate opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) clients: usize,
+    /// How long the first of them had waited.
+    pub(crate) longest: Duration,
+}
+
+impl Held {
+    /// Those of two gates.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { clients: self.clients + other.clients, longest: self.longest.max(other.longest) }
+    }
+}
+
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Gate {
@@ -143,8 +158,8 @@ impl Gate {
 
     /// The same after some work that nobody else's opening may come before; `None`, and no work, when the gate is not
     /// closed under this epoch.
-    pub(crate) fn open_after<R>(&self, epoch: GateEpoch, work: impl FnOnce() -> R) -> Option<R> {
-        let (result, called) = {
+    pub(crate) fn open_after<R>(&self, epoch: GateEpoch, work: impl FnOnce() -> R) -> Option<(R, Held)> {
+        let (result, mut called) = {
             let mut state = self.state.lock();
             if state.closed.is_none_or(|(closed, _)| closed != epoch) {
                 return None;
@@ -154,8 +169,10 @@ impl Gate {
             self.is_closed.store(false, Ordering::SeqCst);
             (result, std::mem::take(&mut state.waiting))
         };
+        called.retain(|place| !place.is_gone.load(Ordering::Acquire));
+        let longest = called.front().map_or(Duration::ZERO, |first| first.since.elapsed());
         called.iter().for_each(|place| place.call(TO_ENTER));
-        Some(result)
+        Some((result, Held { clients: called.len(), longest }))
     }
 
     /// Sends those away who have waited for longer than this.
@@ -202,6 +219,20 @@ mod tests {
         assert!(matches!(ticket.poll_called(&mut context), Poll::Ready(Ok(()))));
         gate.leave();
         assert_eq!(gate.running(), 0);
+    }
+
+    #[test]
+    fn who_is_called_is_counted_with_the_longest_wait() {
+        let gate = Gate::default();
+        let epoch = gate.close().unwrap();
+        let (gone, first, second) = (gate.enter().err(), gate.enter().err().unwrap(), gate.enter().err());
+        drop(gone);
+        let waited = first.0.since.elapsed();
+        let ((), held) = gate.open_after(epoch, || ()).unwrap();
+        assert_eq!(held.clients, 2);
+        assert!(held.longest >= waited);
+        drop(second);
+        assert_eq!(gate.open_after(epoch, || ()), None, "it is open");
     }
 
     #[test]

@@ -7,16 +7,21 @@ use std::time::Instant;
 
 use atalaya_estate::ConnectionUrl;
 use atalaya_pgwire::server::ScramVerifier;
+use atalaya_route::Standing;
 use parking_lot::RwLock;
 use tokio::sync::{Notify, watch};
 
-use crate::admin::AdminTls;
+use crate::admin::{AdminTls, Refused};
 use crate::cancel::CancelKeys;
 use crate::configuration::{ClientTls, Configuration};
 use crate::database::Database;
+use crate::route::{Journal, Route, Routing};
 
 /// See the module.
 pub(crate) struct Gateway {
+    /// What it calls itself: this process, and none after it.
+    pub(crate) id: String,
+    pub(crate) journal: Journal,
     serving: RwLock<Serving>,
     pub(crate) cancel_keys: CancelKeys,
     /// Makes up verifiers for users that do not exist.
@@ -34,23 +39,33 @@ pub(crate) struct Gateway {
 struct Serving {
     verifiers: BTreeMap<String, ScramVerifier>,
     databases: BTreeMap<String, Arc<Database>>,
+    /// By the database that they are named after.
+    routes: BTreeMap<String, Arc<Route>>,
     tls: Option<ClientTls>,
     admin_tls: Option<AdminTls>,
     clients_max: usize,
     places: BTreeMap<String, ConnectionUrl>,
 }
 
+/// Why a configuration is not served, for the administrator.
+pub(crate) type NotServed = String;
+
 impl Gateway {
-    pub(crate) fn new(configuration: Configuration) -> Self {
+    /// Clients of databases whose route has to be read first wait before closed gates.
+    pub(crate) fn new(configuration: Configuration, routing: Routing) -> Self {
         let empty = Serving {
             verifiers: BTreeMap::new(),
             databases: BTreeMap::new(),
+            routes: BTreeMap::new(),
             tls: None,
             admin_tls: None,
             clients_max: 0,
             places: BTreeMap::new(),
         };
+        let address = configuration.gateway.listen.first().map(ToString::to_string).unwrap_or_default();
         let gateway = Self {
+            id: format!("{address}#{:016x}", rand::random::<u64>()),
+            journal: Journal::new(routing),
             serving: RwLock::new(empty),
             cancel_keys: CancelKeys::default(),
             unknown_users_key: rand::random(),
@@ -60,37 +75,128 @@ impl Gateway {
             is_open: watch::Sender::new(true),
             handed_over: Notify::new(),
         };
-        gateway.configure(configuration);
+        let mut serving = gateway.serving.write();
+        gateway.replace(&mut serving, configuration);
+        drop(serving);
         gateway
     }
 
     /// Serves another configuration from here on. Sessions stay; those of a user or database that is served no
-    /// more end as they become idle.
-    pub(crate) fn configure(&self, configuration: Configuration) {
+    /// more end as they become idle. `standings` is what the journal says of each route.
+    pub(crate) fn configure(
+        &self,
+        configuration: Configuration,
+        standings: &BTreeMap<String, Standing>,
+    ) -> Result<(), NotServed> {
         let mut serving = self.serving.write();
+        for route in serving.routes.values() {
+            if let Some(epoch) = route.held_epoch() {
+                return Err(format!("epoch {} of `{}` is not decided yet", epoch.epoch, route.database));
+            }
+        }
+        for (name, standing) in standings {
+            if let Some(epoch) = &standing.open {
+                return Err(format!("epoch {} of `{name}` is not decided yet", epoch.epoch));
+            }
+            if let Some(led) = standing.leads_to.as_ref().filter(|led| !configuration.places.contains_key(&led.to)) {
+                return Err(format!("the journal leads `{name}` to `{}`, which is no Postgres of the estate", led.to));
+            }
+        }
+        // From here on nothing is refused.
+        for (name, standing) in standings {
+            let route = serving.routes.entry(name.clone()).or_insert_with(|| Arc::new(Route::new(name.clone())));
+            if !route.is_unread() {
+                route.note(standing);
+            }
+        }
+        self.replace(&mut serving, configuration);
+        drop(serving);
+        self.cancel_keys.wake_all();
+        Ok(())
+    }
+
+    fn replace(&self, serving: &mut Serving, configuration: Configuration) {
+        let is_start = serving.databases.is_empty();
+        let mut former = std::mem::take(&mut serving.databases);
+        let mut routes = BTreeMap::new();
         let mut databases = BTreeMap::new();
-        for (name, part) in configuration.databases {
-            let database = match serving.databases.get(&name) {
+        for (name, mut part) in configuration.databases {
+            let key = part.route.clone();
+            let route = serving.routes.get(&key).or_else(|| routes.get(&key)).cloned();
+            let route = route.unwrap_or_else(|| Arc::new(Route::new(key.clone())));
+            route.forget_ready();
+            let is_unread = route.is_unread() || (is_start && self.journal.is_asked());
+            let led = route.led();
+            if let Some(led) = &led
+                && let Some(place) = configuration.places.get(&led.to)
+            {
+                part = part.at(led.to.clone(), place);
+            }
+            let known = former.remove(&name);
+            // What kept it shut until now is another route's.
+            let shut = known
+                .as_ref()
+                .filter(|known| known.route() != key)
+                .and_then(|known| serving.routes.get(&known.route()).and_then(|before| before.give_up(known)));
+            let database = match known {
                 Some(known) => {
+                    if led.is_some() {
+                        known.follow_route();
+                    }
+                    let was_held = known.route() == key;
                     known.configure(part, &configuration.places);
-                    Arc::clone(known)
+                    match (is_unread, shut) {
+                        (true, shut) if !was_held => route.hold_unread(&known, shut),
+                        (false, Some(shut)) => {
+                            known.gate.open(shut);
+                        }
+                        _ => {}
+                    }
+                    known
                 }
-                None => Arc::new(Database::new(name.clone(), part)),
+                None => {
+                    let database = Arc::new(Database::new(name.clone(), part));
+                    if is_unread {
+                        route.hold_unread(&database, None);
+                    }
+                    database
+                }
             };
             databases.insert(name, database);
+            routes.insert(key, route);
         }
-        let gone = serving.databases.iter().filter(|(name, _)| !databases.contains_key(*name));
-        gone.for_each(|(_, database)| database.close());
+        former.values().for_each(|gone| gone.close());
         *serving = Serving {
             verifiers: configuration.verifiers,
             databases,
+            routes,
             tls: configuration.tls,
             admin_tls: configuration.admin,
             clients_max: usize::try_from(configuration.gateway.clients_max.get()).unwrap_or(usize::MAX),
             places: configuration.places,
         };
-        drop(serving);
-        self.cancel_keys.wake_all();
+    }
+
+    /// A route that a database of the gateway follows.
+    pub(crate) fn route(&self, name: &str) -> Result<Arc<Route>, Refused> {
+        let route = self.serving.read().routes.get(name).cloned();
+        route.ok_or_else(|| Refused::NoRoute { database: name.to_owned() })
+    }
+
+    /// All of them.
+    pub(crate) fn routes(&self) -> Vec<Arc<Route>> {
+        self.serving.read().routes.values().cloned().collect()
+    }
+
+    /// Does something with the databases that follow a route, while nothing else is configured.
+    pub(crate) fn with_databases_of<R>(
+        &self,
+        route: &str,
+        work: impl FnOnce(&[Arc<Database>]) -> Result<R, Refused>,
+    ) -> Result<R, Refused> {
+        let serving = self.serving.read();
+        let its = serving.databases.values().filter(|database| database.route() == route);
+        work(&its.cloned().collect::<Vec<_>>())
     }
 
     /// Where a database of the estate is.
@@ -153,6 +259,7 @@ impl Gateway {
                 pool.tidy();
             }
         }
+        self.routes().iter().for_each(|route| route.tidy());
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each worker is a thread with an event loop of its own, on which its clients' sessions stay. The first one also hears
 //! the listening sockets and hands clients out in turns.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
@@ -24,6 +25,7 @@ use crate::io::ClientStream;
 use crate::listen::{self, ACCEPT_PAUSE, Listening};
 use crate::login::log_in;
 use crate::metrics;
+use crate::route::{Routing, follow_all};
 
 const TICK: Duration = Duration::from_secs(1);
 
@@ -57,19 +59,21 @@ pub struct Control {
 pub type Reload = Arc<dyn Fn() -> Result<Configuration, String> + Send + Sync>;
 
 impl Control {
-    /// Serves another configuration. Only who is served no more, or is bound to a server that is left, is ended, once idle. Where it
-    /// listens and how many workers it has stay as they are.
-    pub fn configure(&self, configuration: Configuration) {
-        self.gateway.configure(configuration);
-    }
-
-    /// Reads the estate again and serves it.
+    /// Reads the estate again, and in the journal where each database is led, and serves that. Only who is served no more, or
+    /// is bound to a server that is left, is ended, once idle. Where it listens and how many workers it has stay as they are.
     ///
     /// # Errors
     /// With what is wrong with it; the former one is served then.
-    pub fn reload(&self) -> Result<(), String> {
-        self.configure((self.reload)()?);
-        Ok(())
+    pub async fn reload(&self) -> Result<(), String> {
+        let configuration = (self.reload)()?;
+        let mut standings = BTreeMap::new();
+        for database in configuration.databases.values() {
+            if !standings.contains_key(&database.route) {
+                let standing = self.gateway.journal.standing(&database.route).await;
+                standings.insert(database.route.clone(), standing.map_err(|refused| refused.to_string())?);
+            }
+        }
+        self.gateway.configure(configuration, &standings)
     }
 
     /// Over when another gateway has taken this one's place.
@@ -106,13 +110,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Makes a gateway of a configuration. Nothing listens yet.
 #[must_use]
-pub fn prepare(configuration: Configuration, reload: Reload) -> (Prepared, Control) {
+pub fn prepare(configuration: Configuration, reload: Reload, routing: Routing) -> (Prepared, Control) {
     let listen = configuration.gateway.listen.clone();
     let admin = configuration.gateway.admin.as_ref().map(|admin| admin.listen.clone());
     let metrics = configuration.gateway.metrics.clone();
     let wanted = configuration.gateway.workers.map(|workers| usize::from(workers.get()));
     let workers = wanted.unwrap_or_else(|| thread::available_parallelism().map_or(1, |cores| cores.get().min(8)));
-    let gateway = Arc::new(Gateway::new(configuration));
+    let gateway = Arc::new(Gateway::new(configuration, routing));
     let control = Control { gateway, reload };
     (Prepared { control: control.clone(), listen, admin, metrics, workers, start: Start::Alone }, control)
 }
@@ -170,6 +174,7 @@ impl Prepared {
             if let Some(listener) = metrics {
                 tokio::spawn(while_open(Arc::clone(gateway), metrics::serve(listener, Arc::clone(gateway))));
             }
+            follow_all(gateway);
             tokio::spawn(tick(Arc::clone(gateway)));
             listening();
             Ok(end().await)

@@ -17,6 +17,7 @@ mod metrics;
 mod pins;
 mod pooling;
 mod prepared;
+mod route;
 mod serving;
 mod settings;
 mod support;

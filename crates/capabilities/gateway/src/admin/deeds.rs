@@ -12,6 +12,7 @@ use crate::error::ServerFailure;
 use crate::gate::GateEpoch;
 use crate::gateway::Gateway;
 use crate::pool::UserTypes;
+use crate::route::{arm, make_ready, settle};
 use crate::run::Control;
 use crate::server::connect;
 
@@ -26,11 +27,17 @@ impl Control {
             Request::Status => Ok(Answer::Status(Box::new(GatewayStatus::of(&self.gateway)))),
             Request::Pause { database, drain_limit_ms, hold_limit_ms } => {
                 let database = named(&self.gateway, database)?;
+                self.refuse_held(&database)?;
                 let (drain, hold) = (Duration::from_millis(drain_limit_ms), Duration::from_millis(hold_limit_ms));
                 pause(database, drain, hold).await
             }
             Request::Resume { database, epoch, to } => {
                 let database = named(&self.gateway, database)?;
+                self.refuse_held(&database)?;
+                let led = self.gateway.route(&database.route())?.led();
+                if let Some(led) = led.filter(|led| to.as_ref().is_some_and(|to| *to != led.to)) {
+                    return Err(Refused::Routed { to: led.to });
+                }
                 let place = to.map(|to| self.gateway.place(&to).map(|url| (to.clone(), url)).ok_or(to));
                 let place = place.transpose().map_err(|to| Refused::NoPlace { to })?;
                 self.resume(&database, epoch, place).await
@@ -39,7 +46,12 @@ impl Control {
                 self.gateway.handed_over.notify_one();
                 Ok(Answer::HandedOver)
             }
-            Request::Reload => match self.reload() {
+            Request::Ready { database, to } => make_ready(Arc::clone(&self.gateway), database, to).await,
+            Request::Arm { database, epoch, drain_limit_ms } => {
+                arm(Arc::clone(&self.gateway), database, epoch, Duration::from_millis(drain_limit_ms)).await
+            }
+            Request::Settle { database, epoch } => settle(Arc::clone(&self.gateway), database, epoch).await,
+            Request::Reload => match self.reload().await {
                 Ok(()) => Ok(Answer::Reloaded),
                 Err(text) => Err(Refused::Estate { text }),
             },
@@ -89,6 +101,12 @@ impl Drop for OpenAgain<'_> {
 }
 
 impl Control {
+    /// What was closed for the journal's sake is opened by nobody else.
+    fn refuse_held(&self, database: &Database) -> Result<(), Refused> {
+        let route = self.gateway.route(&database.route())?;
+        if route.is_held() { Err(Refused::Held { database: route.database.clone() }) } else { Ok(()) }
+    }
+
     async fn resume(
         &self,
         database: &Arc<Database>,
@@ -103,22 +121,21 @@ impl Control {
             Some((to, url)) => look_at(database, to, url).await?,
             None => UserTypes::Same,
         };
-        let clients_held = database.gate.waiting();
         // Before the gate opens, so that whoever enters finds the new place; and not at all if it was opened meanwhile,
         // since asking took time.
         let has_moved = place.is_some();
         let lead = || place.map_or(0, |(to, url)| database.lead_to(to, &url, types));
-        let clients_ended = database.gate.open_after(closed, lead).ok_or(Refused::NotPaused)?;
+        let (clients_ended, held) = database.gate.open_after(closed, lead).ok_or(Refused::NotPaused)?;
         if has_moved {
             self.gateway.cancel_keys.wake_all();
         }
-        Ok(Answer::Resumed { paused_ms: milliseconds(since.elapsed()), clients_held, clients_ended })
+        Ok(Answer::Resumed { paused_ms: milliseconds(since.elapsed()), clients_held: held.clients, clients_ended })
     }
 }
 
 /// Whether the gateway gets in at a place for every user, and whether it numbers the types that users made as the
 /// former one does. What cannot be known of the former one is taken for no.
-async fn look_at(database: &Database, to: &str, place: &ConnectionUrl) -> Result<UserTypes, Refused> {
+pub(crate) async fn look_at(database: &Database, to: &str, place: &ConnectionUrl) -> Result<UserTypes, Refused> {
     let looking = async {
         let mut types = UserTypes::Same;
         for (former, next) in database.logins_at(place) {

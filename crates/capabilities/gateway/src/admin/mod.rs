@@ -9,10 +9,12 @@ mod socket;
 mod status;
 mod tls;
 
+pub(crate) use deeds::look_at;
 pub use network::RemoteAdmin;
 pub(crate) use network::serve as serve_network;
-pub use request::{Answer, Refused, Request};
+pub use request::{Answer, Readiness, Refused, Request, Settled, Settlement};
 pub use socket::AdminSocket;
-pub use status::{DatabaseStatus, GateStatus, GatewayStatus, KeptClient, PoolStatus, Quantiles};
+pub(crate) use status::milliseconds;
+pub use status::{DatabaseStatus, GateStatus, GatewayStatus, HeldFor, KeptClient, PoolStatus, Quantiles};
 pub use tls::AdminIdentity;
 pub(crate) use tls::AdminTls;

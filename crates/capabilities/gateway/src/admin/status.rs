@@ -31,6 +31,9 @@ pub struct DatabaseStatus {
     pub name: String,
     /// The estate's name of where it leads.
     pub to: String,
+    /// The epoch by which the journal leads there; `None` where the estate file or an administrator does.
+    #[serde(default)]
+    pub led_by_epoch: Option<u64>,
     /// `transaction` or `session`.
     pub pooling: String,
     /// Clients that are logged in.
@@ -72,12 +75,28 @@ pub struct DatabaseStatus {
 pub struct GateStatus {
     /// The epoch of a pause; `None` while the gate is open.
     pub paused_epoch: Option<u64>,
+    /// What only the journal opens it for; `None` where an administrator may.
+    #[serde(default)]
+    pub held: Option<HeldFor>,
     /// Since when it is closed.
     pub paused_ms: Option<u64>,
     /// Transactions under way.
     pub running: usize,
     /// Clients that wait before it.
     pub waiting: usize,
+}
+
+/// What a gate waits for that an administrator does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "for", rename_all = "snake_case")]
+pub enum HeldFor {
+    /// Where its route leads is not known yet.
+    Route,
+    /// An epoch of its route is not decided.
+    Epoch {
+        /// Its number in the journal.
+        epoch: u64,
+    },
 }
 
 /// The servers of one user.
@@ -133,13 +152,14 @@ impl GatewayStatus {
             format: FORMAT,
             serving_seconds: gateway.began_at.elapsed().as_secs(),
             clients: gateway.seats_taken(),
-            databases: gateway.databases().iter().map(|database| DatabaseStatus::of(database)).collect(),
+            databases: gateway.databases().iter().map(|database| DatabaseStatus::of(database, gateway)).collect(),
         }
     }
 }
 
 impl DatabaseStatus {
-    fn of(database: &Database) -> Self {
+    fn of(database: &Database, gateway: &Gateway) -> Self {
+        let route = gateway.route(&database.route()).ok();
         let statistics = &database.statistics;
         let closed = database.gate.closed();
         let pools = database.pools().into_iter().map(|pool| {
@@ -155,10 +175,12 @@ impl DatabaseStatus {
         Self {
             name: database.name.clone(),
             to: database.to(),
+            led_by_epoch: route.as_ref().and_then(|route| route.led()).map(|led| led.epoch),
             pooling: database.pooling().word().to_owned(),
             clients: statistics.clients.load(Ordering::Relaxed),
             gate: GateStatus {
                 paused_epoch: closed.map(|(epoch, _)| epoch),
+                held: route.and_then(|route| route.held_for()),
                 paused_ms: closed.map(|(_, since)| milliseconds(since.elapsed())),
                 running: database.gate.running(),
                 waiting: database.gate.waiting(),
@@ -181,6 +203,6 @@ impl DatabaseStatus {
     }
 }
 
-pub(super) fn milliseconds(duration: std::time::Duration) -> u64 {
+pub(crate) fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

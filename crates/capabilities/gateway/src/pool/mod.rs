@@ -1,6 +1,7 @@
 //! The servers that one user's clients of one database share.
 
 mod connecting;
+mod stock;
 mod waiting;
 
 use std::collections::VecDeque;
@@ -13,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::server::Server;
 use crate::settings::Settings;
 
+pub(crate) use stock::OpenServers;
 pub(crate) use waiting::ServerTicket;
 use waiting::Waiter;
 
@@ -195,6 +197,14 @@ impl Pool {
             }
         }
         self.connect_if_needed(&mut state);
+    }
+
+    /// Closes servers that nobody has needed for so long.
+    pub(crate) fn let_go(&self, idle: Duration) {
+        let mut state = self.state.lock();
+        let before = state.idle.len();
+        state.idle.retain(|server| server.idle_since.elapsed() < idle);
+        state.open -= before - state.idle.len();
     }
 
     /// From here on servers of another place are used; idle ones of the former are closed.

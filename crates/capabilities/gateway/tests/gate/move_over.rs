@@ -1,6 +1,6 @@
 //! A database that is led to another server while its clients stay.
 
-use atalaya_gateway::admin::Answer;
+use atalaya_gateway::admin::{Answer, Request};
 use atalaya_sandbox::{eventually, fresh_database};
 
 use crate::support::{Gateway, Setup, query, run, tags};
@@ -161,7 +161,8 @@ fn who_knows_types_by_number_is_ended_even_if_it_waits_while_the_estate_leads_el
         waiting.send(&query("SHOW server_version_num"));
     }
     eventually("both wait", || gateway.status().pools[0].clients_waiting == 2);
-    gateway.control().configure(setup.to("green").configuration());
+    setup.lead_to("green");
+    assert!(matches!(gateway.answer(Request::Reload), Answer::Reloaded));
     first.run("COMMIT");
     assert_eq!(tags(&knowing.until_end()), "E57P01");
     assert!(tags(&other.until_ready()).contains("D C ZI"));

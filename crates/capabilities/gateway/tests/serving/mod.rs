@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use atalaya_estate::{ConnectionUrl, Estate};
-use atalaya_gateway::{Configuration, ConfigurationError, Control, GatewayError, Start, prepare, verifier_of};
+use atalaya_gateway::{Configuration, ConfigurationError, Control, GatewayError, Routing, Start, prepare, verifier_of};
 use atalaya_postgres::wire::{WireConnection, WireOptions};
 use atalaya_sandbox::{free_port, fresh_database};
 use tokio::sync::oneshot;
@@ -49,7 +49,7 @@ impl Serving {
     fn serve(port: u16, configure: Configure, start: Start) -> Result<Self, GatewayError> {
         let again = Arc::clone(&configure);
         let reload = Arc::new(move || again().map_err(|error| error.to_string()));
-        let (prepared, control) = prepare(configure().unwrap(), reload);
+        let (prepared, control) = prepare(configure().unwrap(), reload, Routing::ByEstate);
         let (stop, stopped) = oneshot::channel::<()>();
         let (listening, is_listening) = mpsc::channel();
         let ending = control.clone();

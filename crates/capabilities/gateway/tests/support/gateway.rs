@@ -1,12 +1,12 @@
 //! A gateway that serves in this process, on a port of its own.
 
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 
 use atalaya_estate::Estate;
 use atalaya_gateway::admin::{Answer, DatabaseStatus, Refused, Request};
-use atalaya_gateway::{Configuration, Control, GateEpoch, prepare, verifier_of};
+use atalaya_gateway::{Configuration, Control, GateEpoch, Routing, prepare, verifier_of};
 use atalaya_sandbox::{Server, free_port, fresh_database};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -17,17 +17,20 @@ pub(crate) const PASSWORD: &str = "a password of the gateway's";
 const SERVER_PASSWORD: &str = "secret of the server";
 
 /// A gateway to be: one database `shop`, one user `app`.
+#[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) port: u16,
     url: String,
     green: Option<String>,
-    to: &'static str,
+    /// Where the estate leads the database; shared, so that a gateway that serves reads another place at its next reload.
+    to: Arc<Mutex<&'static str>>,
     servers_max: u16,
     wait_seconds: u32,
     more: String,
     gateway: String,
     server_user: Option<String>,
     server_password: String,
+    routing: Routing,
 }
 
 impl Setup {
@@ -37,14 +40,31 @@ impl Setup {
             port: free_port().unwrap(),
             url: url.to_owned(),
             green: None,
-            to: "blue",
+            to: Arc::new(Mutex::new("blue")),
             servers_max: 1,
             wait_seconds: 30,
             more: String::new(),
             gateway: String::new(),
             server_user: Some(server_user.to_owned()),
             server_password: server_password.to_owned(),
+            routing: Routing::ByEstate,
         }
+    }
+
+    /// Led by a journal.
+    pub(crate) fn routing(mut self, routing: Routing) -> Self {
+        self.routing = routing;
+        self
+    }
+
+    /// The same at a port of its own.
+    pub(crate) fn beside(&self) -> Self {
+        Self { port: free_port().unwrap(), ..self.clone() }
+    }
+
+    /// Whom the gateway logs in as.
+    pub(crate) fn server_user(&self) -> &str {
+        self.server_user.as_ref().unwrap()
     }
 
     /// In front of a database, whose role `app_of(database)` has all rights there.
@@ -95,7 +115,7 @@ impl Setup {
             self.port,
             self.gateway,
             verifier_of(PASSWORD, 4096),
-            self.to,
+            self.to.lock().unwrap(),
             self.servers_max,
             self.wait_seconds,
             self.more,
@@ -114,13 +134,17 @@ impl Setup {
     }
 
     /// Where the estate leads the database, from here on.
-    pub(crate) fn to(mut self, place: &'static str) -> Self {
-        self.to = place;
-        self
+    pub(crate) fn lead_to(&self, place: &'static str) {
+        *self.to.lock().unwrap() = place;
     }
 
     pub(crate) fn start(&self) -> Gateway {
-        let (prepared, control) = prepare(self.configuration(), Arc::new(|| Err("nothing to reload".to_owned())));
+        let again = self.clone();
+        let reload = Arc::new(move || match &again.routing {
+            Routing::ByEstate if *again.to.lock().unwrap() == "blue" => Err("nothing has changed".to_owned()),
+            Routing::ByEstate | Routing::ByJournal(_) => Ok(again.configuration()),
+        });
+        let (prepared, control) = prepare(self.configuration(), reload, self.routing.clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let (listening, is_listening) = mpsc::channel();
         let ending = control.clone();

@@ -1,0 +1,93 @@
+//! Closing the gate for an epoch.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use atalaya_route::{LEASE_MAX, OpenEpoch};
+
+use super::conclude::{Ending, at_the_lease_end, conclude, until_concluded};
+use super::hold::{Hold, Route, Why};
+use crate::admin::{Answer, Refused, milliseconds};
+use crate::database::Database;
+use crate::gateway::Gateway;
+
+/// Closes the gates of a route and waits until nothing runs. Goes on when nobody waits for the answer any more: the lease
+/// ends what it began.
+pub(crate) async fn arm(
+    gateway: Arc<Gateway>,
+    database: String,
+    number: u64,
+    drain: Duration,
+) -> Result<Answer, Refused> {
+    let armed = tokio::spawn(async move {
+        let route = gateway.route(&database)?;
+        let epoch = looked_up(&gateway, &route, number).await?;
+        let began = Instant::now();
+        let databases = close(&gateway, &route, &epoch)?;
+        let lease = epoch.opening.lease.min(LEASE_MAX);
+        at_the_lease_end(&gateway, &route, &epoch, began + lease);
+        let drained = async {
+            for database in &databases {
+                database.gate.drained().await;
+            }
+        };
+        let has_drained = tokio::select! {
+            () = drained => true,
+            () = tokio::time::sleep(drain.min(lease)) => false,
+            () = route.over(number) => false,
+        };
+        // Counted before the gates open and more run.
+        let running: usize = databases.iter().map(|database| database.gate.running()).sum();
+        if route.held_epoch().is_none_or(|held| held.epoch != number) {
+            return Err(Refused::Decided { epoch: number });
+        }
+        let waited_ms = milliseconds(began.elapsed());
+        if has_drained {
+            return Ok(Answer::Armed { drained_ms: waited_ms });
+        }
+        // An epoch that a gate did not hold for must never flip.
+        let ending = Ending::Close { reason: format!("after {waited_ms} ms {running} transactions still ran") };
+        if conclude(&gateway, &route, &epoch, &ending).await.is_err() {
+            tokio::spawn(until_concluded(gateway, route, epoch, ending));
+        }
+        Err(Refused::NotDrained { running, waited_ms })
+    });
+    armed.await.unwrap_or(Err(Refused::Undecided { epoch: number }))
+}
+
+/// The epoch, if this gateway is counted on and it is not too late.
+async fn looked_up(gateway: &Gateway, route: &Route, number: u64) -> Result<Arc<OpenEpoch>, Refused> {
+    let (epoch, decision) = gateway.journal.epoch(&route.database, number).await?;
+    if decision.is_some() {
+        return Err(Refused::Decided { epoch: number });
+    }
+    if !epoch.opening.gates.contains(&gateway.id) {
+        return Err(Refused::NotNamed { gate: gateway.id.clone() });
+    }
+    Ok(Arc::new(epoch))
+}
+
+fn close(gateway: &Gateway, route: &Route, epoch: &Arc<OpenEpoch>) -> Result<Vec<Arc<Database>>, Refused> {
+    // Kept until the gates are closed: a reload changes nothing meanwhile.
+    gateway.with_databases_of(&route.database, |databases| {
+        let mut state = route.state();
+        match &state.hold {
+            // Asked again.
+            Some(Hold { why: Why::Epoch(held), .. }) if held.epoch == epoch.epoch => return Ok(databases.to_vec()),
+            Some(_) => return Err(Refused::Held { database: route.database.clone() }),
+            None => {}
+        }
+        if state.settled.as_ref().is_some_and(|(settled, _)| *settled >= epoch.epoch) {
+            return Err(Refused::Decided { epoch: epoch.epoch });
+        }
+        let (from, to) = (&epoch.opening.from, &epoch.opening.to);
+        if let Some(elsewhere) = databases.iter().map(|database| database.to()).find(|place| place != from) {
+            return Err(Refused::Elsewhere { leads_to: elsewhere });
+        }
+        if state.ready.as_ref().is_none_or(|ready| ready.from != *from || ready.to != *to) {
+            return Err(Refused::NotReady { to: to.clone() });
+        }
+        state.hold(epoch, databases)?;
+        Ok(databases.to_vec())
+    })
+}

@@ -1,0 +1,8 @@
+//! A database that the journal leads: armed, decided, and what becomes of it when nobody decides.
+
+mod armed;
+mod lab;
+mod left_alone;
+mod read;
+mod refused;
+mod words;
