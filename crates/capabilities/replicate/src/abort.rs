@@ -10,7 +10,7 @@ use atalaya_postgres::{Session, control};
 use crate::ddl::trigger;
 use crate::progress::{Store, wait_for_slot};
 use crate::silence::{SetBack, set_back, would_set_back};
-use crate::{Error, Failpoints, run_lock, snapshot};
+use crate::{Error, Failpoints, Side, run_lock, snapshot, way_back};
 
 /// How long the backend of a run that ended may take to leave its slot.
 const SLOT_PATIENCE: Duration = Duration::from_secs(10);
@@ -31,9 +31,9 @@ pub struct AbortOptions {
 /// What was removed, and what could not be reached.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct AbortReport {
-    /// Replication slots dropped on the source.
+    /// Replication slots dropped on the source, and that of the way back on the target.
     pub slots: Vec<String>,
-    /// Publications dropped on the source.
+    /// Publications dropped on the source, and those of the way back on the target.
     pub publications: Vec<String>,
     /// Event triggers removed from the source, by the name that theirs begin with.
     pub event_triggers: Vec<String>,
@@ -49,6 +49,8 @@ pub struct AbortReport {
     pub target_unreached: Option<String>,
     /// Whether the target knew nothing of the migration.
     pub unknown: bool,
+    /// The server that clients are led to, as far as the target knew the migration. They stay there.
+    pub serving: Option<Side>,
     /// Whether all of this is only what would be removed.
     pub dry_run: bool,
 }
@@ -73,7 +75,8 @@ pub async fn refuse_running(target: &ConnectionUrl, migration: &str) -> Result<(
 /// Removes slots, publications and our schema; can be repeated, also after a kill between any two steps.
 ///
 /// # Errors
-/// When a server cannot be reached (the target only unless it is said to be gone), or the migration is running.
+/// When a server cannot be reached (the target only unless it is said to be gone), or the migration is running. Refuses to
+/// drop tables that clients have been led to.
 pub async fn abort(
     source: &ConnectionUrl,
     target: &ConnectionUrl,
@@ -104,13 +107,23 @@ pub async fn abort(
                 find_on_source(&source, &names).await?.tell(&mut report);
             } else {
                 clean_source(&source, migration, &names, &options.failpoints, &mut report).await?;
+                way_back::forget_without_target(&source, migration).await?;
             }
         }
         return Ok(report);
     };
+    let store = Store { session: target, name: migration };
+    way_back::refuse_taken_name(&store).await?;
+    refuse_served(&store, &options).await?;
+    report.serving = Some(way_back::serving(&store).await?);
     if options.dry_run {
         let source = Session::connect_for_control(source, &name).await?;
         find_on_source(&source, &[found.slot]).await?.tell(&mut report);
+        if let Some(slot) = way_back::slot(&Store { session: target, name: migration }).await? {
+            let OnSource { slots, publications, .. } = find_on_source(target, &[slot]).await?;
+            report.slots.extend(slots);
+            report.publications.extend(publications);
+        }
         report.take(would_set_back(&Store { session: target, name: migration }).await?);
         if options.drop_target {
             let tables = Store { session: target, name: migration }.read_tables().await?;
@@ -119,8 +132,10 @@ pub async fn abort(
         return Ok(report);
     }
     run_lock(target, migration).await?;
+    refuse_served(&store, &options).await?;
     options.failpoints.reach("abort-begun");
     let source = Session::connect_for_control(source, &name).await?;
+    way_back::remove_between(&source, target, migration, &options.failpoints, &mut report).await?;
     // The target's row goes last: while it stands, the same command knows what is left.
     clean_source(&source, migration, &[found.slot], &options.failpoints, &mut report).await?;
     report.take(set_back(&Store { session: target, name: migration }).await?);
@@ -130,6 +145,15 @@ pub async fn abort(
     forget(target, migration).await?;
     report.schema_removed = !control::is_installed(target).await?;
     Ok(report)
+}
+
+/// Tables that clients are served from are nobody's to drop.
+async fn refuse_served(store: &Store<'_>, options: &AbortOptions) -> Result<(), Error> {
+    if !options.drop_target {
+        return Ok(());
+    }
+    let remedy = "lead them back first: `atalaya migrate rollback`; without --drop-target the tables stay";
+    way_back::refuse_led_over(store, "they are served from the tables that were to be dropped", remedy).await
 }
 
 async fn drop_tables(target: &Session, migration: &str) -> Result<Vec<String>, Error> {

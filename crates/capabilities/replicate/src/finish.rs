@@ -1,18 +1,14 @@
 //! `finish`, in three steps: the last fence with sequences; once somebody has proven both sides equal, the
 //! rest of the schema; the removal of everything of ours.
 
-use std::collections::BTreeSet;
-
 use atalaya_postgres::Session;
 
 use crate::abort::{AbortReport, clean_source, forget};
 use crate::ddl::{Places, misplaced, refuse_misplaced, refuse_unmoved, refuse_unseen, unseen};
 use crate::progress::{Migration, Phase, Store, TableRow};
 use crate::report::Observer;
-use crate::run::{Connected, open_addition, open_archive};
-use crate::schema::{Addition, Builders, ForeignKeyRestore};
-use crate::snapshot::Reading;
-use crate::{Error, LargeObjects, Plan, large_objects, run_lock, schema, sequences, silence};
+use crate::run::Connected;
+use crate::{Error, LargeObjects, Plan, Side, large_objects, ready, run_lock, sequences, silence, way_back};
 
 /// Refuses what the last fence would refuse, before a run that follows is ended for it.
 ///
@@ -80,7 +76,10 @@ pub async fn last_fence(plan: &Plan, observer: &dyn Observer) -> Result<(), Erro
         large_objects::bring(plan, &connected.source, &store, migration.schema.no_owner, observer).await?;
     }
     large_objects::refuse_different(&connected.source, &store).await?;
-    sequences::follow(plan, &connected.source, &connected.target).await?;
+    // Where clients have been led over, the target's sequences are the ones that they draw from.
+    if way_back::serving(&store).await? == Side::Source {
+        sequences::set(plan, &connected.source, &connected.target).await?;
+    }
     Ok(())
 }
 
@@ -93,25 +92,7 @@ pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
     let connected = Connected::open(plan).await?;
     let store = Store { session: &connected.target, name: &plan.name };
     let Some(migration) = store.read().await? else { return Ok(()) };
-    if !migration.schema.existing {
-        let reading = Reading::source(plan, &connected.source);
-        let archive = open_archive(plan, &connected, &reading, &migration).await?;
-        let additions: BTreeSet<String> =
-            store.read_tables().await?.into_iter().filter_map(|table| table.added).collect();
-        let workers = plan.options.index_workers;
-        let builders = Builders::new(&plan.target, &plan.name, &plan.options.maintenance_work_mem);
-        let keys = ForeignKeyRestore { archive: &archive, store: &store, builders: &builders, workers, prefix: "" };
-        schema::restore_foreign_keys(&keys).await?;
-        plan.options.failpoints.reach("foreign-keys-restored");
-        schema::restore_rest(&archive, &store).await?;
-        for name in &additions {
-            let archive = &open_addition(plan, &connected, &reading, &migration, &store, name).await?;
-            Addition { name, archive }.restore_rest(&store, &builders, workers).await?;
-        }
-        schema::fill_materialized_views(&archive, &store).await?;
-    }
-    plan.options.failpoints.reach("schema-completed");
-    Ok(())
+    ready::restore(plan, &connected, &store, &migration).await
 }
 
 /// Sets back triggers and rules of the target that were off for the time of the move, when nothing is applied any more.
@@ -140,7 +121,10 @@ pub async fn end_following(plan: &Plan) -> Result<(), Error> {
     .await?;
     run_lock(&target, &plan.name).await?;
     let store = Store { session: &target, name: &plan.name };
-    large_objects::refuse_different(&source, &store).await?;
+    // Where clients have been led over, they have written large objects of their own.
+    if way_back::serving(&store).await? == Side::Source {
+        large_objects::refuse_different(&source, &store).await?;
+    }
     store.enter_finished().await?;
     plan.options.failpoints.reach("finish-stored");
     Ok(())
@@ -177,6 +161,7 @@ pub async fn clean_up(plan: &Plan) -> Result<AbortReport, Error> {
             ));
         }
         report.take(silence::set_back(&store).await?);
+        way_back::remove_between(&source, &target, &plan.name, &plan.options.failpoints, &mut report).await?;
         clean_source(&source, &plan.name, std::slice::from_ref(&slot), &plan.options.failpoints, &mut report).await?;
         plan.options.failpoints.reach("source-cleaned");
         crate::spool::discard(&plan.options.work_folder, &slot)?;

@@ -20,6 +20,17 @@ pub enum StopWhen {
     CaughtUp,
 }
 
+/// Which way changes go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the server that is being moved from to the one that is being moved to.
+    #[default]
+    Forward,
+    /// The other way, once the new server is written to.
+    Back,
+}
+
 /// What becomes of large objects, which are not in the stream of changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LargeObjects {
@@ -109,6 +120,8 @@ pub struct Options {
     pub wal_limit: Option<u64>,
     /// The folder with `pg_dump` and `pg_restore` of the target's major version.
     pub client_tools: Option<PathBuf>,
+    /// The folders that programs are looked for in, where none is named for them.
+    pub program_folders: Vec<PathBuf>,
     /// A folder of this migration's own, for its schema dump and for transactions in progress.
     pub work_folder: PathBuf,
     /// How to start the process that holds the copy's snapshot.
@@ -121,6 +134,8 @@ pub struct Options {
     pub conflict_values: bool,
     /// Where a test may end the process.
     pub failpoints: Failpoints,
+    /// Which way changes go; a way back is planned by nobody but us.
+    pub(crate) direction: Direction,
 }
 
 impl Options {
@@ -150,12 +165,14 @@ impl Options {
             source_load: None,
             wal_limit: None,
             client_tools: None,
+            program_folders: Vec::new(),
             work_folder,
             holder,
             ddl_trigger: DdlTrigger::Left,
             conflicts: None,
             conflict_values: false,
             failpoints: Failpoints::none(),
+            direction: Direction::Forward,
         }
     }
 

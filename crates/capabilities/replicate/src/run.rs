@@ -15,18 +15,18 @@ use atalaya_postgres::control;
 use crate::conflict::settle_policies;
 use crate::control::Requests;
 use crate::ddl::trigger::{self, TriggerState};
-use crate::follow::{Ended, Follower, Opened};
+use crate::follow::{Ended, Follower, Opened, may_be_replica};
 use crate::progress::{Migration, Phase, Store};
 use crate::protect::{self, SlotName, TooMuch};
 use crate::report::{Event, Observer};
 use crate::silence::{self, ForeignKeys};
 use crate::spool::{self, Begun};
-use crate::{DdlTrigger, Error, LargeObjects, Plan, large_objects};
+use crate::{DdlTrigger, Direction, Error, LargeObjects, Plan, large_objects, way_back};
 
-pub(crate) use added::open_addition;
+pub(crate) use added::{alter as alter_publication, forget_unpublished, open_addition};
 pub(crate) use connect::{Connected, is_running, lock as run_lock};
 pub(crate) use copy_phase::open_archive;
-pub(crate) use create::{chosen_tables, refuse_rows, refuse_unidentified};
+pub(crate) use create::{chosen_tables, drop_leftovers, publish, refuse_rows, refuse_unidentified};
 pub(crate) use mapping::Mapper;
 
 /// How a run ended without an error.
@@ -49,6 +49,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// # Errors
 /// Refusals, conflicts, and what another try has not mended.
 pub async fn start(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Error> {
+    tokio::select! {
+        ended = run_alone(plan, observer) => ended,
+        never = way_back::run_beside(plan, observer) => match never {},
+    }
+}
+
+/// The same without a way back beside it.
+pub(crate) async fn run_alone(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Error> {
     let slot = SlotName::default();
     // The source's log is watched between two tries, too: a target that cannot be reached makes it grow.
     let (slot, too_much) = tokio::select! {
@@ -117,11 +125,21 @@ async fn run_once(plan: &Plan, observer: &dyn Observer, slot: &SlotName, seen: &
             }
             (migration, None)
         }
+        None if plan.options.direction == Direction::Back => {
+            return Err(Error::refused(
+                "way-back-missing",
+                "the way back's row is gone from the old server",
+                "make it again while clients are on the old server: `atalaya migrate way-back make`",
+            ));
+        }
         None => {
             let created = create::create(plan, &connected, &store).await?;
             (created.migration, Some(created.tables))
         }
     };
+    if plan.options.direction == Direction::Forward {
+        way_back::refuse_taken_name(&store).await?;
+    }
     if migration.phase == Phase::Finished {
         return Err(Error::refused(
             "finished",
@@ -199,7 +217,15 @@ impl Turn<'_> {
                 failed = failing => return Err(failed),
             }
             observer.observe(&Event::Phase { phase: "stream" });
-            silence::switch_off(store, ForeignKeys::of(migration.schema), observer).await?;
+            match plan.options.direction {
+                Direction::Forward => {
+                    silence::switch_off(store, ForeignKeys::of(migration.schema), observer).await?;
+                }
+                Direction::Back => {
+                    let writers = silence::Writers::of(may_be_replica(store.session).await?);
+                    silence::refuse_on_way_back(store, writers).await?;
+                }
+            }
             let (source, target) = (&connected.source, &connected.target);
             let opened = Opened { plan, migration, source, target, observer };
             Follower::open(opened, receiver).await?.run().await

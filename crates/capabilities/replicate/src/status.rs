@@ -1,13 +1,13 @@
 //! `status`: what the target's rows and the source's slot say, without touching the run.
 
-use atalaya_data::RelationName;
+use atalaya_data::{Lsn, RelationName};
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
 
-use crate::Error;
 use crate::conflict::{ConflictCount, read_counts};
 use crate::progress::{GivenUp, Store};
 use crate::touched::ProofStatus;
+use crate::{Error, Side};
 
 /// Where a migration is.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -48,6 +48,8 @@ pub struct Status {
     pub given_up: Option<GivenUp>,
     /// What the running process last said of itself.
     pub activity: Option<serde_json::Value>,
+    /// The server that clients are led to, where there is a way back.
+    pub serving: Option<Side>,
     /// Conflicts by table and kind.
     pub conflicts: Vec<ConflictCount>,
     /// Every table.
@@ -126,11 +128,12 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         .await?;
     let row = session
         .query_one(
-            "SELECT phase, (options ->> 'wal_limit_bytes')::int8 FROM atalaya.migration WHERE name = $1",
+            "SELECT phase, (options ->> 'wal_limit_bytes')::int8, options ? 'way_back' OR options ? 'serving', options ->> 'serving' = 'target' FROM atalaya.migration WHERE name = $1",
             &[&migration],
         )
         .await?;
-    let (phase, limit_bytes): (String, Option<i64>) = (row.get(0), row.get(1));
+    let (phase, limit_bytes, has_way_back): (String, Option<i64>, bool) = (row.get(0), row.get(1), row.get(2));
+    let led_over = row.get::<_, Option<bool>>(3).unwrap_or_default();
     let activity: Option<String> = session
         .query_opt("SELECT report::text FROM atalaya.activity WHERE migration = $1", &[&migration])
         .await?
@@ -146,6 +149,14 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         .await?
         .get(0);
     let applied_lsn: Option<String> = progress.as_ref().map(|row| row.get(0));
+    // Beside a way back a position without a change is stored seldom: how far the run has come, it says itself.
+    let reached =
+        activity.as_ref().filter(|_| has_way_back && running).and_then(|said| said.get("applied_lsn")?.as_str());
+    let lsn = |text: &str| text.parse::<Lsn>().ok();
+    let applied_lsn = match (applied_lsn, reached) {
+        (Some(stored), Some(reached)) if lsn(reached) > lsn(&stored) => Some(reached.to_owned()),
+        (stored, _) => stored,
+    };
     let source = Session::connect_for_control(source, &format!("atalaya status {migration}")).await?;
     let (mut slot, lag_bytes) = read_slot(&source, &found.slot, applied_lsn.as_deref()).await?;
     slot.limit_bytes = limit_bytes;
@@ -177,6 +188,7 @@ pub async fn status(source: &ConnectionUrl, target: &ConnectionUrl, migration: &
         conflicts: read_counts(&session, migration).await?,
         proof: ProofStatus::read(&session, migration).await?,
         given_up: found.given_up,
+        serving: has_way_back.then_some(if led_over { Side::Target } else { Side::Source }),
         activity,
         tables,
     }))
@@ -222,7 +234,11 @@ async fn read_tables(session: &Session, migration: &str) -> Result<Vec<TableStat
         .collect())
 }
 
-async fn read_slot(source: &Session, name: &str, applied: Option<&str>) -> Result<(SlotHealth, Option<u64>), Error> {
+pub(crate) async fn read_slot(
+    source: &Session,
+    name: &str,
+    applied: Option<&str>,
+) -> Result<(SlotHealth, Option<u64>), Error> {
     let applied = applied.unwrap_or("0/0");
     let lag: i64 = source
         .query_one(

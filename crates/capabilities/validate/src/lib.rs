@@ -23,6 +23,7 @@ mod record;
 mod render;
 mod repair;
 mod report;
+mod rest;
 mod rewritten;
 mod run;
 mod schema;
@@ -45,6 +46,9 @@ pub use repair::{Repair, repair};
 pub use report::{
     ColumnDifference, ColumnValues, Finding, FindingKind, KeyColumn, REPORT_VERSION, Report, SequenceReport,
     SequenceStatus, Shown, SkipVerdict, Skipped, TableReport, TableStatus, Totals,
+};
+pub use rest::{
+    Beyond, BeyondRest, RestProof, RestReport, beyond_rest, forget_proven, note_from_now_on, take_for_proven,
 };
 pub use run::validate;
 pub use schema::{

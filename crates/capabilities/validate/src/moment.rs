@@ -132,6 +132,14 @@ impl Opened {
         Err(Error::FenceLost { tries: FENCE_TRIES_MAX })
     }
 
+    /// Sessions whose transactions are open on both sides, while both are at rest, and for no longer than the limit.
+    pub(crate) fn at_rest(plan: &Plan, limit: Duration, source: Vec<Session>, target: Vec<Session>) -> Self {
+        let mut opened = Self::of(plan, Instant::now(), source, target, None);
+        let deadline = opened.opened_at + limit.min(plan.snapshot_age_limit);
+        opened.pairs.iter_mut().for_each(|pair| pair.deadline = deadline);
+        opened
+    }
+
     /// How long the older of the snapshots has been held: the source's, which waits for the target's.
     pub(crate) fn age(&self) -> Duration {
         self.opened_at.elapsed()

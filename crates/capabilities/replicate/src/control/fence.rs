@@ -18,7 +18,7 @@ impl Follower<'_> {
         }
         let reached = self.reached();
         let due = self.requests.open.iter().any(|request| match (request.kind, request.state) {
-            (Kind::Stop, _) | (_, FenceState::Placed) => request.lsn.is_some_and(|lsn| lsn <= reached),
+            (Kind::Stop | Kind::Marker, _) | (_, FenceState::Placed) => request.lsn.is_some_and(|lsn| lsn <= reached),
             (_, FenceState::Requested) => true,
             _ => false,
         });
@@ -51,6 +51,7 @@ impl Follower<'_> {
             .open
             .iter()
             .filter(|request| match request.state {
+                FenceState::Requested if request.kind == Kind::Marker => request.lsn.is_some_and(|lsn| lsn <= reached),
                 FenceState::Requested => request.kind != Kind::Stop,
                 FenceState::Placed => request.lsn.is_some_and(|lsn| lsn <= reached),
                 _ => false,
@@ -70,6 +71,8 @@ impl Follower<'_> {
                 (Kind::Repair, FenceState::Requested) => self.place_repair(id).await?,
                 (Kind::Repair, _) => self.repair(id).await?,
                 (Kind::Add, _) => self.meet_addition(id).await?,
+                (Kind::Marker, _) => self.pass_marker(id).await?,
+                (Kind::Notes, _) => self.renew_notes(id).await?,
                 (Kind::Stop, _) => {}
             }
         }
@@ -82,6 +85,25 @@ impl Follower<'_> {
             return Err(Error::StopReached);
         }
         Ok(())
+    }
+
+    /// Says that everything up to a marker is applied, and how many others have committed since the position before it.
+    async fn pass_marker(&mut self, id: i64) -> Result<(), Error> {
+        let asked = self.requests.open.iter().find(|request| request.id == id);
+        let Some((from, to)) = asked.and_then(|request| request.fenced_at.zip(request.lsn)) else { return Ok(()) };
+        match self.foreign.between(from, to) {
+            Some(foreign) => self.requests.close(id, FenceState::Released, &foreign.to_string()).await,
+            None => {
+                let outcome = "the run began anew after that position, or too much was written since";
+                self.requests.close(id, FenceState::Expired, outcome).await
+            }
+        }
+    }
+
+    /// Notes the keys of what is written from here on, of every table that the requester has named by now.
+    async fn renew_notes(&mut self, id: i64) -> Result<(), Error> {
+        self.applier.renew_notes().await?;
+        self.requests.close(id, FenceState::Released, "noted").await
     }
 
     /// Ends following for the copy of what was added; once that is done, so is the request.

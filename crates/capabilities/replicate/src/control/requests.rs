@@ -7,6 +7,7 @@ use atalaya_data::Lsn;
 use atalaya_data::position::is_before;
 use atalaya_postgres::Session;
 use atalaya_postgres::fence_slot::FenceSlot;
+use tokio::time::Instant;
 
 use crate::Error;
 
@@ -21,6 +22,10 @@ pub(crate) enum Kind {
     Stop,
     /// Copy tables that are part of the migration now.
     Add,
+    /// Say when a position is applied, and what others have committed shortly before.
+    Marker,
+    /// Read again which tables' keys are noted, and note from here on.
+    Notes,
 }
 
 /// One open row of `atalaya.control`.
@@ -29,10 +34,17 @@ pub(crate) struct Request {
     pub(crate) kind: Kind,
     pub(crate) state: FenceState,
     pub(crate) lsn: Option<Lsn>,
+    /// For a marker: from where on others' commits are counted.
+    pub(crate) fenced_at: Option<Lsn>,
+    /// When it was read first.
+    pub(crate) seen_at: Instant,
     pub(crate) lease: Duration,
     /// For a repair that is placed: the slot whose snapshot is read.
     pub(crate) slot: Option<FenceSlot>,
 }
+
+/// How long whoever waits for a marker is believed to do so.
+const MARKER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// All open requests, and the session that listens for more.
 pub(crate) struct Requests {
@@ -110,7 +122,7 @@ impl Requests {
         let rows = self
             .session
             .query(
-                "SELECT id, kind, state, lsn::text, extract(epoch FROM lease)::float8 FROM atalaya.control
+                "SELECT id, kind, state, lsn::text, extract(epoch FROM lease)::float8, fenced_at::text FROM atalaya.control
                   WHERE migration = $1 AND state NOT IN ('released', 'expired') ORDER BY id",
                 &[&self.migration],
             )
@@ -123,17 +135,28 @@ impl Requests {
                 "repair" => Kind::Repair,
                 "stop" => Kind::Stop,
                 "add" => Kind::Add,
+                "marker" => Kind::Marker,
+                "notes" => Kind::Notes,
                 // A later version's request is not ours to judge; its own timeout ends it.
                 _ => continue,
             };
             let Some(state) = FenceState::parse(row.get(2)) else { continue };
             let lsn = row.get::<_, Option<&str>>(3).and_then(|text| text.parse().ok());
+            let fenced_at = row.get::<_, Option<&str>>(5).and_then(|text| text.parse().ok());
             let lease = Duration::from_secs_f64(row.get::<_, f64>(4).clamp(0.1, 3600.0));
             let known = before.iter().position(|request| request.id == id).map(|at| before.swap_remove(at));
-            let slot = known.and_then(|request| request.slot);
-            self.open.push(Request { id, kind, state, lsn, lease, slot });
+            let (seen_at, slot) = match known {
+                Some(known) => (known.seen_at, known.slot),
+                None => (Instant::now(), None),
+            };
+            self.open.push(Request { id, kind, state, lsn, fenced_at, seen_at, lease, slot });
         }
         Ok(())
+    }
+
+    /// Whether somebody waits for a marker, and may be there still.
+    pub(crate) fn has_marker(&self) -> bool {
+        self.open.iter().any(|request| request.kind == Kind::Marker && request.seen_at.elapsed() < MARKER_PATIENCE)
     }
 
     /// Whether a transaction that commits at this position must wait for a request to be met.
@@ -144,7 +167,7 @@ impl Requests {
             return true;
         }
         self.open.iter().any(|request| match (request.kind, request.state) {
-            (Kind::Stop, _) => false,
+            (Kind::Stop | Kind::Marker, _) => false,
             (_, FenceState::Requested) => true,
             (_, FenceState::Placed) => request.lsn.is_some_and(|lsn| !is_before(commit_lsn, lsn)),
             _ => false,

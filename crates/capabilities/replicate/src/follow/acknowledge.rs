@@ -64,7 +64,7 @@ impl Acknowledger {
 impl Follower<'_> {
     /// Acknowledges what can be, and stores an idle position so that it can be next time.
     pub(crate) async fn on_tick(&mut self) -> Result<(), Error> {
-        self.store_idle().await?;
+        self.store_idle_when_due().await?;
         if let Some(position) = self.acknowledger.advance(self.opened.target, self.applied).await? {
             self.reader.acknowledge(position);
             self.opened.plan.options.failpoints.reach("acknowledged");

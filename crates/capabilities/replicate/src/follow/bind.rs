@@ -58,6 +58,9 @@ impl Follower<'_> {
         now: &SourceTable,
     ) -> Result<(), Error> {
         let source = RelationName::new(message.schema.clone(), message.name.clone());
+        if self.lacks_columns(&source, message) {
+            self.look_at_paired_target().await?;
+        }
         let Some(mapping) = self.tables.mappings().get(&source) else { return Ok(()) };
         let (Some(definition), Some(target)) = (&mapping.definition, self.tables.target(&mapping.target)) else {
             return Ok(());
@@ -76,6 +79,23 @@ impl Follower<'_> {
         let missing: Vec<SourceColumn> = came.into_iter().filter(|column| !on_target(column.name())).cloned().collect();
         self.add_columns(&source, now, &missing).await?;
         self.write_definition(&source, now).await
+    }
+
+    /// Whether the target, as it was seen last, lacks columns that the stream brings.
+    fn lacks_columns(&self, source: &RelationName, message: &atalaya_pgwire::pgoutput::Relation) -> bool {
+        let mapping = self.tables.mappings().get(source);
+        let target = mapping.and_then(|mapping| self.tables.target(&mapping.target));
+        let there = |name: &str| target.is_some_and(|target| target.columns.iter().any(|column| column.name == name));
+        message.columns.iter().any(|column| !there(&column.name))
+    }
+
+    /// Looks at the target's tables anew, where the opposite direction stands: then the target has changes of its own.
+    pub(super) async fn look_at_paired_target(&mut self) -> Result<(), Error> {
+        if self.pair.is_some() {
+            // In the session that may have added columns within its open transaction.
+            self.tables.renew_target(read_relations(self.applier.session()).await?);
+        }
+        Ok(())
     }
 
     /// Makes columns on the target, within the open transaction.

@@ -5,6 +5,7 @@ mod activity;
 mod announced;
 mod append_only;
 mod bind;
+mod echo;
 mod numbers;
 mod redefined;
 mod seen;

@@ -44,8 +44,17 @@ impl Follower<'_> {
     /// Follows sequences now.
     pub(super) async fn follow_sequences(&mut self) -> Result<(), Error> {
         let begun = Instant::now();
-        let missing = match sequences::follow(self.opened.plan, self.opened.source, self.opened.target).await {
-            Ok(missing) => missing,
+        let followed = match self.pair {
+            Some(_) => Ok(None),
+            None => sequences::follow(self.opened.plan, self.opened.source, self.opened.target).await,
+        };
+        let missing = match followed {
+            Ok(Some(missing)) => missing,
+            Ok(None) => {
+                self.sequences.last = None;
+                self.sequences.pace.looked(begun);
+                return Ok(());
+            }
             // One was dropped between the list and the look at it.
             Err(Error::Postgres(error)) if error.sqlstate() == Some("42P01") => return Ok(()),
             Err(error) => return Err(error),

@@ -154,6 +154,7 @@ impl Follower<'_> {
     }
 
     pub(super) async fn meet_one(&mut self, name: &RelationName, now: &SourceTable) -> Result<(), Error> {
+        self.look_at_paired_target().await?;
         let Some(mapping) = self.tables.mappings().get(name) else { return Ok(()) };
         let (Some(was), Some(target)) = (&mapping.definition, self.tables.target(&mapping.target)) else {
             return Ok(());

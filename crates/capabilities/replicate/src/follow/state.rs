@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::acknowledge::Acknowledger;
 use super::announced::Announced;
 use super::append_only::AppendOnly;
+use super::echo::{ForeignCommits, Marker, Writer};
 use super::numbers::SequenceClock;
 use super::redefined::DefinitionWatch;
 use super::trees::TreeWatch;
@@ -26,7 +27,8 @@ use crate::report::{Event, Observer};
 use crate::silence::{ForeignKeys, SilenceWatch, Writers};
 use crate::spool::{Kept, Receiver};
 use crate::stream::{Batch, Reader, StreamOpener};
-use crate::{Error, Plan, StopWhen, sequences};
+use crate::way_back::Pair;
+use crate::{Direction, Error, Plan, StopWhen, sequences};
 
 /// How often figures, acknowledgements and the goal of catching up are renewed.
 const TICK: Duration = Duration::from_millis(200);
@@ -61,6 +63,10 @@ pub(crate) struct Arriving {
     pub(crate) committed_at_micros: i64,
     /// Whether the target has it already.
     pub(crate) skipped: bool,
+    /// Who has written it.
+    pub(crate) writer: Writer,
+    /// Whether it has changed a published table.
+    pub(crate) changed: bool,
 }
 
 /// A run that follows the source.
@@ -76,6 +82,10 @@ pub(crate) struct Follower<'a> {
     pub(crate) append_only: AppendOnly,
     pub(super) table_watch: TableWatch,
     pub(super) announced: Announced,
+    pub(super) marker: Marker,
+    pub(crate) foreign: ForeignCommits,
+    /// The opposite direction, where there is one.
+    pub(super) pair: Option<Pair>,
     silence: SilenceWatch,
     pub(super) definitions: DefinitionWatch,
     pub(super) trees: TreeWatch,
@@ -107,14 +117,15 @@ impl<'a> Follower<'a> {
             }
             let tables = table_set(&store).await?;
             refuse_unpublished(opened.source, migration, &store).await?;
+            let pair = Pair::check(opened.source, migration, &store).await?;
             let append_only = AppendOnly::read(&store).await?;
             let in_progress = plan.options.in_progress();
             let opener = StreamOpener::prepare(&plan.source, migration, opened.source, in_progress).await?;
-            Ok::<_, Error>((applied, tables, append_only, opener))
+            Ok::<_, Error>((applied, tables, pair, append_only, opener))
         };
         // Logins beside the questions; what these refuse is told first.
         let (checked, sessions) = join(checking, try_join(open_apply(plan), open_control(plan))).await;
-        let (applied, tables, append_only, opener) = checked?;
+        let (applied, tables, pair, append_only, opener) = checked?;
         let ((session, replica_role), control) = sessions?;
         let settings = ApplySettings { synchronous_commit: plan.options.synchronous_commit, replica_role };
         let kept = if plan.options.conflict_values { Values::Kept } else { Values::Masked };
@@ -140,8 +151,15 @@ impl<'a> Follower<'a> {
             acknowledger: Acknowledger::new(applied, plan.options.synchronous_commit),
             append_only,
             table_watch: TableWatch::default(),
-            silence: SilenceWatch::new(Writers::of(settings.replica_role), ForeignKeys::of(migration.schema)),
+            silence: SilenceWatch::new(
+                Writers::of(settings.replica_role),
+                plan.options.direction,
+                ForeignKeys::of(migration.schema),
+            ),
             announced: Announced::default(),
+            marker: Marker::default(),
+            foreign: ForeignCommits::new(applied),
+            pair,
             definitions: DefinitionWatch::default(),
             trees: TreeWatch::default(),
             sequences: SequenceClock::default(),
@@ -194,7 +212,8 @@ impl<'a> Follower<'a> {
                     self.requests.refresh().await?;
                 }
                 _ = tick.tick() => self.on_tick().await?,
-                _ = goal.tick() => self.renew_goal().await?,
+                // Clients stand still while somebody waits for a marker: what can wait, does.
+                _ = goal.tick(), if !self.requests.has_marker() => self.renew_goal().await?,
             }
         };
         self.acknowledge_all().await?;
@@ -231,10 +250,13 @@ impl<'a> Follower<'a> {
                         just before would be seen by the proof only";
             self.opened.observer.observe(&Event::Warning { text: text.to_owned() });
         }
-        self.watch_tables().await?;
+        if self.opened.plan.options.direction == Direction::Forward {
+            self.watch_tables().await?;
+        }
         self.silence.look(&store).await?;
         self.watch_trigger().await?;
         refuse_unpublished(self.opened.source, self.opened.migration, &store).await?;
+        self.pair = Pair::check(self.opened.source, self.opened.migration, &store).await?;
         self.report().await
     }
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use atalaya_data::Lsn;
 use atalaya_data::position::{CommitPosition, is_before};
 use atalaya_pgwire::pgoutput::{Begin, Message, OldTuple};
 use tokio::time::Instant;
 
+use super::echo::Writer;
 use super::state::{Arriving, Follower};
 use crate::Error;
 use crate::apply::{Change, ChangeKind, GroupPosition};
@@ -14,24 +16,30 @@ use crate::stream::Arrival;
 
 /// A group is written at the latest this long after its first transaction, at the end of one.
 const GROUP_AGE: Duration = Duration::from_millis(20);
+/// Log without a change of ours after which the position is stored, where the opposite direction is followed, too: what a
+/// server keeps of its log is a file of so many bytes at least.
+const PAIRED_IDLE_BYTES: u64 = 16 << 20;
 
 impl Follower<'_> {
     /// Takes one arrival.
     pub(crate) async fn take(&mut self, arrival: Arrival) -> Result<(), Error> {
         match arrival {
-            Arrival::Idle(position) => {
-                if self.arriving.is_none() && position > self.reached() {
-                    // A source that is written to says so after every commit: that must not end a group, or there
-                    // would be one a commit however far behind the target is.
-                    match self.group.transactions {
-                        0 => self.idle = Some(position),
-                        _ => self.group.applied = self.group.applied.max(position),
-                    }
-                }
-                Ok(())
-            }
+            Arrival::Idle(position) => self.take_idle(position),
             Arrival::Message(message) => self.take_message(message).await,
         }
+    }
+
+    /// Takes a position before which there is nothing that is not taken.
+    fn take_idle(&mut self, position: Lsn) -> Result<(), Error> {
+        if self.arriving.is_none() && position > self.reached() {
+            // A source that is written to says so after every commit: that must not end a group, or there would be one a
+            // commit however far behind the target is.
+            match self.group.transactions {
+                0 => self.idle = Some(position),
+                _ => self.group.applied = self.group.applied.max(position),
+            }
+        }
+        Ok(())
     }
 
     async fn take_message(&mut self, message: Message) -> Result<(), Error> {
@@ -41,8 +49,16 @@ impl Follower<'_> {
                 self.end_transaction(CommitPosition { commit_lsn: commit.commit_lsn, end_lsn: commit.end_lsn }).await
             }
             Message::Relation(relation) => {
-                self.tables.describe(relation);
+                if !self.marker.describe(&relation) {
+                    self.tables.describe(relation);
+                }
                 Ok(())
+            }
+            Message::Update { relation_id, new, .. } if self.marker.is(relation_id) => self.take_marker(Some(&new)),
+            Message::Insert { relation_id, .. } | Message::Delete { relation_id, .. }
+                if self.marker.is(relation_id) =>
+            {
+                self.take_marker(None)
             }
             Message::Insert { relation_id, new, .. } => self.change(relation_id, ChangeKind::Insert(new)).await,
             Message::Update { relation_id, old, new, .. } => {
@@ -65,13 +81,27 @@ impl Follower<'_> {
             self.meet_fence(Some(commit_lsn)).await?;
         }
         let skipped = is_before(commit_lsn, self.applied);
-        self.arriving = Some(Arriving { xid, commit_lsn, committed_at_micros, skipped });
+        let (writer, changed) = (Writer::Unknown, false);
+        self.arriving = Some(Arriving { xid, commit_lsn, committed_at_micros, skipped, writer, changed });
         self.group_since.get_or_insert_with(Instant::now);
         Ok(())
     }
 
+    /// The transaction that brings a change of a published table.
+    fn changing(&mut self) -> Result<Arriving, Error> {
+        let arriving = self.arriving.as_mut().ok_or(Error::Broken("a change came outside of a transaction"))?;
+        if arriving.writer == Writer::Unknown {
+            arriving.writer = Writer::Others;
+        }
+        arriving.changed = true;
+        Ok(*arriving)
+    }
+
     async fn change(&mut self, relation_id: u32, kind: ChangeKind) -> Result<(), Error> {
-        let arriving = self.arriving.ok_or(Error::Broken("a change came outside of a transaction"))?;
+        let arriving = self.changing()?;
+        if arriving.writer == Writer::Ourselves {
+            return Ok(());
+        }
         let Some(table) = self.table_at(relation_id, arriving).await? else { return Ok(()) };
         let Arriving { commit_lsn, committed_at_micros, .. } = arriving;
         let change = Change { table, kind, commit_lsn, committed_at_micros };
@@ -79,10 +109,15 @@ impl Follower<'_> {
     }
 
     async fn truncate(&mut self, relation_ids: &[u32], restart_identity: bool) -> Result<(), Error> {
-        let arriving = self.arriving.ok_or(Error::Broken("a truncate came outside of a transaction"))?;
+        let arriving = self.changing()?;
+        if arriving.writer == Writer::Ourselves {
+            return Ok(());
+        }
         let mut tables = Vec::new();
         for relation_id in relation_ids {
-            tables.extend(self.table_at(*relation_id, arriving).await?);
+            if !self.marker.is(*relation_id) {
+                tables.extend(self.table_at(*relation_id, arriving).await?);
+            }
         }
         if tables.is_empty() {
             return Ok(());
@@ -109,6 +144,12 @@ impl Follower<'_> {
         }
         if arriving.skipped {
             return Ok(());
+        }
+        match arriving.writer {
+            // What we have dropped is no reason to write to the target: it would come back as one more.
+            Writer::Ourselves => return self.take_idle(position.end_lsn),
+            Writer::Others if arriving.changed => self.foreign.push(arriving.commit_lsn),
+            Writer::Others | Writer::Unknown => {}
         }
         self.group = GroupPosition {
             applied: self.group.applied.max(position.end_lsn),
@@ -147,7 +188,14 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Stores an idle position, so that it may be acknowledged.
+    /// Stores an idle position, so that it may be acknowledged, once it is worth it.
+    pub(crate) async fn store_idle_when_due(&mut self) -> Result<(), Error> {
+        // Both directions would have each other store what the other one has stored, without an end.
+        let is_due = |idle: Lsn| self.pair.is_none() || idle.bytes_since(self.applied) >= PAIRED_IDLE_BYTES;
+        if self.idle.is_some_and(is_due) { self.store_idle().await } else { Ok(()) }
+    }
+
+    /// Stores an idle position.
     pub(crate) async fn store_idle(&mut self) -> Result<(), Error> {
         if self.applier.is_open() || self.arriving.is_some() {
             return Ok(());

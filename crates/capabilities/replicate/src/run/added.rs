@@ -207,7 +207,7 @@ async fn publish(source: &Session, migration: &Migration, tables: &[TableRow]) -
 }
 
 /// Changes a publication, without waiting long for a lock that the application's statements would queue behind.
-pub(super) async fn alter(source: &Session, sql: &str) -> Result<(), atalaya_postgres::Error> {
+pub(crate) async fn alter(source: &Session, sql: &str) -> Result<(), atalaya_postgres::Error> {
     let altered = source.batch(&format!("BEGIN; SET LOCAL lock_timeout = '10s'; {sql}; COMMIT")).await;
     if altered.is_err() {
         // The error is what counts; a session that is lost has rolled back already.
@@ -219,7 +219,7 @@ pub(super) async fn alter(source: &Session, sql: &str) -> Result<(), atalaya_pos
 /// Makes every walsender ask anew what is published. One that decodes a transaction from before may otherwise keep in
 /// mind for good that a table is not (before the minor versions of May 2025), also one that reads the log again. So:
 /// when all that began before have ended, the publications are written once more as they are.
-async fn forget_unpublished(plan: &Plan, source: &Session, migration: &Migration) -> Result<(), Error> {
+pub(crate) async fn forget_unpublished(plan: &Plan, source: &Session, migration: &Migration) -> Result<(), Error> {
     drop(FenceSlot::open(&plan.source, Lifetime::Temporary, plan.options.slot_timeout).await?);
     for (publication, kinds) in [
         (migration.publication.clone(), "insert, update, delete, truncate"),

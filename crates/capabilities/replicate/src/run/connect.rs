@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use crate::progress::Store;
 use crate::schema::ClientTools;
-use crate::{Error, Plan};
+use crate::{Direction, Error, Plan};
 
 /// Classifies our advisory locks, so that they meet nobody else's: "atal" in ASCII.
 const LOCK_CLASS: i32 = 0x6174_616C;
@@ -31,15 +31,22 @@ impl Connected {
             Session::connect_for_control(&plan.target, &name),
         )
         .await?;
-        check_versions(&source, &target)?;
+        check_versions(&source, &target, plan.options.direction)?;
         lock(&target, &plan.name).await?;
-        end_leftovers(&target, &plan.name).await?;
-        Ok(Self { source, target, tools: OnceCell::new() })
+        end_leftovers(&target, &plan.name, plan.options.direction).await?;
+        Ok(Self::of(source, target))
+    }
+
+    /// Both sides as somebody has opened them.
+    pub(crate) fn of(source: Session, target: Session) -> Self {
+        Self { source, target, tools: OnceCell::new() }
     }
 
     /// pg_dump and pg_restore of the target's version; their versions are asked for once.
     pub(crate) async fn tools(&self, plan: &Plan) -> Result<ClientTools, Error> {
-        let find = || ClientTools::find(plan.options.client_tools.as_deref(), self.target.major());
+        let find = || {
+            ClientTools::find(plan.options.client_tools.as_deref(), &plan.options.program_folders, self.target.major())
+        };
         self.tools.get_or_try_init(find).await.cloned()
     }
 }
@@ -53,19 +60,26 @@ const LEFTOVER_PAUSE: Duration = Duration::from_millis(100);
 /// A backend notices that its client is dead only when its statement has ended. Until then an index build goes on,
 /// which the next run would begin again beside it; worse, a commit on its way may store a position after the next
 /// run has read the one before.
-async fn end_leftovers(target: &Session, migration: &str) -> Result<(), Error> {
-    const PARTS: &[&str] = &["copy", "apply", "control", "indexes", "foreign keys", "vacuum", "spool"];
+///
+/// Of the way back's target the forward run reads, in sessions that have nothing to do with it.
+async fn end_leftovers(target: &Session, migration: &str, direction: Direction) -> Result<(), Error> {
+    const WRITING: &[&str] = &["apply", "control"];
+    const ALL: &[&str] = &["copy", "apply", "control", "indexes", "foreign keys", "vacuum", "spool"];
     const LEFT: &str = "FROM pg_catalog.pg_stat_activity
         WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()
           AND application_name = ANY (SELECT ('atalaya ' || part || ' ' || $1)::name::text
                                         FROM pg_catalog.unnest($2::text[]) AS part)";
+    let parts = match direction {
+        Direction::Forward => ALL,
+        Direction::Back => WRITING,
+    };
     let terminate = format!("SELECT pg_catalog.pg_terminate_backend(pid) {LEFT} AND usename = current_user");
     for attempt in 0..LEFTOVER_TRIES {
-        if target.query_one(&format!("SELECT count(*) {LEFT}"), &[&migration, &PARTS]).await?.get::<_, i64>(0) == 0 {
+        if target.query_one(&format!("SELECT count(*) {LEFT}"), &[&migration, &parts]).await?.get::<_, i64>(0) == 0 {
             return Ok(());
         }
         if attempt == 0 {
-            target.query(&terminate, &[&migration, &PARTS]).await?;
+            target.query(&terminate, &[&migration, &parts]).await?;
         }
         tokio::time::sleep(LEFTOVER_PAUSE).await;
     }
@@ -76,7 +90,7 @@ async fn end_leftovers(target: &Session, migration: &str) -> Result<(), Error> {
     ))
 }
 
-fn check_versions(source: &Session, target: &Session) -> Result<(), Error> {
+fn check_versions(source: &Session, target: &Session, direction: Direction) -> Result<(), Error> {
     for (side, session) in [("source", source), ("target", target)] {
         if !(13..=18).contains(&session.major()) {
             return Err(Error::refused(
@@ -86,7 +100,7 @@ fn check_versions(source: &Session, target: &Session) -> Result<(), Error> {
             ));
         }
     }
-    if target.major() < source.major() {
+    if direction == Direction::Forward && target.major() < source.major() {
         return Err(Error::refused(
             "target-older",
             format!("the target is PostgreSQL {}, the source {}", target.major(), source.major()),

@@ -246,7 +246,7 @@ pub(super) async fn open_slot(
     Ok(())
 }
 
-async fn drop_leftovers(source: &Session, migration: &Migration) -> Result<(), Error> {
+pub(crate) async fn drop_leftovers(source: &Session, migration: &Migration) -> Result<(), Error> {
     source
         .batch(&format!(
             "DROP PUBLICATION IF EXISTS {}; DROP PUBLICATION IF EXISTS {}",
@@ -269,7 +269,7 @@ async fn drop_leftovers(source: &Session, migration: &Migration) -> Result<(), E
 
 /// Two publications: a table whose updates and deletes cannot be identified must not be in one that
 /// publishes them, since the source's own statements would then fail.
-async fn publish(source: &Session, migration: &Migration, tables: &[Relation]) -> Result<(), Error> {
+pub(crate) async fn publish(source: &Session, migration: &Migration, tables: &[Relation]) -> Result<(), Error> {
     let of = |followable: bool| {
         tables.iter().filter(|table| table.followable == followable).map(|t| t.name.to_sql()).collect::<Vec<_>>()
     };

@@ -71,14 +71,15 @@ pub(crate) struct ClientTools {
 }
 
 impl ClientTools {
-    /// Finds the programs and refuses another major version than the target's.
-    pub(crate) async fn find(folder: Option<&Path>, target_major: u32) -> Result<Self, Error> {
+    /// Finds the programs, in `folder` or else in the first of `folders` that has them, and refuses another major version than
+    /// the target's.
+    pub(crate) async fn find(folder: Option<&Path>, folders: &[PathBuf], target_major: u32) -> Result<Self, Error> {
         if folder.is_some() {
             return Self::checked(folder.map(Path::to_owned), target_major).await;
         }
         // Debian's packages put each version beside the others, and on PATH a script that chooses one of them.
         let packaged = || Self::checked(Some(format!("/usr/lib/postgresql/{target_major}/bin").into()), target_major);
-        if is_debians_script(on_path("pg_dump").as_deref())
+        if is_debians_script(first_in(folders, "pg_dump").as_deref())
             && let Ok(tools) = packaged().await
         {
             // Started without the script, whose own start takes longer than what we ask for, and which chooses anew each
@@ -152,8 +153,8 @@ impl ClientTools {
 }
 
 /// The file that a program's name leads to.
-fn on_path(program: &str) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
+fn first_in(folders: &[PathBuf], program: &str) -> Option<PathBuf> {
+    folders.iter().map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 /// Whether a program is a link to the script that Debian's packages put in its place.

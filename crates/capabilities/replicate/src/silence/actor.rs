@@ -117,12 +117,15 @@ pub(super) fn shown(kind: Kind, name: &str, relation: &RelationName) -> String {
 
 /// Rows go to the tables of the move and into their partitions. A partition's copy of a trigger is internal before 15, and
 /// the owner may switch it all the same; a constraint's trigger that is none of a foreign key upholds a unique value.
-const ACTORS: &str = "
+///
+/// `named` yields schema and name of the move's tables; `silenced` is joined to each actor `a` as `s`.
+fn actors_sql(named: &str, silenced: &str) -> String {
+    format!(
+        "
     WITH RECURSIVE ours AS (
-        SELECT c.oid FROM atalaya.tables t
-          JOIN pg_catalog.pg_namespace n ON n.nspname = t.target_schema
-          JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.target_name
-         WHERE t.migration = $1
+        SELECT c.oid FROM ({named}) AS t(schema, name)
+          JOIN pg_catalog.pg_namespace n ON n.nspname = t.schema
+          JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.name
         UNION
         SELECT i.inhrelid FROM ours o JOIN pg_catalog.pg_class p ON p.oid = o.oid AND p.relkind = 'p'
           JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid),
@@ -138,14 +141,31 @@ const ACTORS: &str = "
            pg_catalog.pg_has_role(c.relowner, 'USAGE'), s.oid IS NOT NULL
       FROM actors a JOIN ours o ON o.oid = a.relation JOIN pg_catalog.pg_class c ON c.oid = a.relation
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      LEFT JOIN atalaya.silenced s ON s.migration = $1 AND s.oid = a.oid AND s.fires <> '-'
-            AND s.kind = CASE a.kind WHEN 'rule' THEN 'rule' ELSE 'trigger' END
+      LEFT JOIN {silenced}
      WHERE a.fires <> 'D'
-     ORDER BY 3, 4, 1, 5";
+     ORDER BY 3, 4, 1, 5"
+    )
+}
 
 /// Everything that is not off, of the tables that the migration writes to.
 pub(super) async fn awake(target: &Session, migration: &str) -> Result<Vec<Actor>, Error> {
-    target.query(ACTORS, &[&migration]).await?.iter().map(actor_from).collect()
+    let sql = actors_sql(
+        "SELECT target_schema, target_name FROM atalaya.tables WHERE migration = $1",
+        "atalaya.silenced s ON s.migration = $1 AND s.oid = a.oid AND s.fires <> '-'
+            AND s.kind = CASE a.kind WHEN 'rule' THEN 'rule' ELSE 'trigger' END",
+    );
+    target.query(&sql, &[&migration]).await?.iter().map(actor_from).collect()
+}
+
+/// Everything that is not off, of tables that are written to without a migration that knows them yet.
+pub(super) async fn awake_on(target: &Session, tables: &[RelationName]) -> Result<Vec<Actor>, Error> {
+    let (schemas, names): (Vec<&str>, Vec<&str>) =
+        tables.iter().map(|table| (table.schema.as_str(), table.name.as_str())).unzip();
+    let sql = actors_sql(
+        "SELECT * FROM unnest($1::text[], $2::text[])",
+        "(SELECT NULL::oid AS oid WHERE false) AS s ON true",
+    );
+    target.query(&sql, &[&schemas, &names]).await?.iter().map(actor_from).collect()
 }
 
 fn actor_from(row: &Row) -> Result<Actor, Error> {

@@ -11,6 +11,6 @@ mod set_back;
 mod watch;
 
 pub(crate) use actor::Writers;
-pub(crate) use off::{ForeignKeys, switch_off};
-pub(crate) use set_back::{SetBack, set_back, would_set_back};
+pub(crate) use off::{ForeignKeys, refuse_on_way_back, switch_off, would_act};
+pub(crate) use set_back::{SetBack, is_anything_off, set_back, would_set_back};
 pub(crate) use watch::SilenceWatch;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use atalaya_data::quote_literal;
+use atalaya_data::{RelationName, quote_literal};
+use atalaya_postgres::Session;
 
-use super::actor::{Actor, Fires, Kind, Writers, awake};
+use super::actor::{Actor, Fires, Kind, Writers, awake, awake_on};
 use crate::Error;
 use crate::follow::may_be_replica;
 use crate::progress::{SchemaChoice, Store};
@@ -76,6 +77,46 @@ pub(crate) async fn refuse_awake(store: &Store<'_>, writers: Writers, foreign_ke
         format!("{} came to the target's tables while the move runs and act on its rows", listed(&acting)),
         "start again, which switches them off until the move ends; `atalaya validate` finds the rows that they have changed",
     ))
+}
+
+/// What would act on rows that come back to these tables, for people; none where nothing would.
+///
+/// An application works on them, so that nothing of theirs may be switched off for us.
+pub(crate) async fn would_act(
+    target: &Session,
+    tables: &[RelationName],
+    writers: Writers,
+) -> Result<Option<String>, Error> {
+    let mut awake = awake_on(target, tables).await?;
+    awake.retain(|actor| writers.wake(actor.fires));
+    Ok((!awake.is_empty()).then(|| format!("{}: {}", listed(&awake), silent_hint(writers))))
+}
+
+/// Refuses to go on while something acts on rows that come back.
+///
+/// # Errors
+/// When something does.
+pub(crate) async fn refuse_on_way_back(store: &Store<'_>, writers: Writers) -> Result<(), Error> {
+    let mut awake = awake(store.session, store.name).await?;
+    awake.retain(|actor| writers.wake(actor.fires));
+    if awake.is_empty() {
+        return Ok(());
+    }
+    let seen = format!("{} would act on rows that come back to the old server", listed(&awake));
+    Err(Error::refused("triggers-would-fire", seen, silent_hint(writers)))
+}
+
+/// How rows come without anything acting on them, where nothing may be switched off.
+fn silent_hint(writers: Writers) -> &'static str {
+    match writers {
+        Writers::Origin => {
+            "let the role set session_replication_role there (a superuser may, and from 15 on: GRANT SET ON PARAMETER \
+             session_replication_role)"
+        }
+        Writers::Replica => {
+            "make it ENABLE instead of ENABLE ALWAYS or REPLICA, as it then stays silent while rows come back"
+        }
+    }
 }
 
 async fn acting(store: &Store<'_>, writers: Writers, foreign_keys: ForeignKeys) -> Result<Vec<Actor>, Error> {

@@ -67,6 +67,14 @@ pub(crate) async fn would_set_back(store: &Store<'_>) -> Result<SetBack, Error> 
     Ok(decide(store).await?.0)
 }
 
+/// Whether something is off for the time of the move.
+///
+/// # Errors
+/// The target's.
+pub(crate) async fn is_anything_off(store: &Store<'_>) -> Result<bool, Error> {
+    Ok(is_known(store).await? && !read(store).await?.is_empty())
+}
+
 /// Whether our schema has the table; that of an earlier version has not.
 async fn is_known(store: &Store<'_>) -> Result<bool, Error> {
     let sql = "SELECT pg_catalog.to_regclass('atalaya.silenced') IS NOT NULL";

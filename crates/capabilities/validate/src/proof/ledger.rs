@@ -125,6 +125,38 @@ impl Ledger {
         Ok(())
     }
 
+    /// Takes tables for compared row by row at a position, so long ago. Notes stay: they may be of rows that were compared.
+    /// A table whose keys are not noted is left alone.
+    pub(crate) async fn take_for_proven(
+        &self,
+        standing: &Standing,
+        units: &[Unit],
+        at: Lsn,
+        age: std::time::Duration,
+    ) -> Result<(), Error> {
+        let known: Vec<&Unit> = units
+            .iter()
+            .filter(|unit| standing.of(&unit.target_name).is_some_and(|table| table.shape == unit.shape))
+            .collect();
+        let of = |text: fn(&Unit) -> &str| known.iter().map(|unit| text(unit)).collect::<Vec<&str>>();
+        self.session
+            .execute(
+                "UPDATE atalaya.proof_tables p
+                    SET full_lsn = ($4::text)::pg_lsn, full_at = pg_catalog.now() - pg_catalog.make_interval(secs => $5)
+                   FROM unnest($2::text[], $3::text[]) AS t (schema, name)
+                  WHERE p.migration = $1 AND p.schema = t.schema AND p.name = t.name",
+                &[
+                    &self.migration,
+                    &of(|unit| &unit.target_name.schema),
+                    &of(|unit| &unit.target_name.name),
+                    &at.to_string(),
+                    &age.as_secs_f64(),
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+
     /// Writes down that a pass over every table is over, and how many of them it left unproven.
     pub(crate) async fn passed(&self, fence: Lsn, at: &str, unproven: usize) -> Result<(), Error> {
         self.session
@@ -141,6 +173,17 @@ impl Ledger {
             .await?;
         Ok(())
     }
+}
+
+/// Has no table of a migration taken for compared. Whoever holds the lock meanwhile has a fence of its own to rest on.
+pub(crate) async fn forget_proven(target: &Session, migration: &str) -> Result<(), Error> {
+    let known: bool =
+        target.query_one("SELECT pg_catalog.to_regclass('atalaya.proof_tables') IS NOT NULL", &[]).await?.get(0);
+    if known {
+        let sql = "UPDATE atalaya.proof_tables SET full_lsn = NULL, full_at = NULL WHERE migration = $1";
+        target.execute(sql, &[&migration]).await?;
+    }
+    Ok(())
 }
 
 /// How many keys are noted of a table with so many rows, before a comparison of every row is the cheaper way.

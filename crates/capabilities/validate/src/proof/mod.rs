@@ -15,5 +15,5 @@ mod standing;
 pub(crate) use decision::{Decision, decide};
 pub(crate) use keyed::{KeyedOutcome, compare_keys};
 pub(crate) use keys::NotedKeys;
-pub(crate) use ledger::{Ledger, Verdict};
+pub(crate) use ledger::{Ledger, Verdict, forget_proven};
 pub(crate) use standing::Standing;

@@ -7,6 +7,7 @@ use super::meet::Met;
 use crate::Error;
 use crate::ddl::{Announcement, Moment, trigger};
 use crate::follow::Follower;
+use crate::follow::echo::Writer;
 use crate::follow::state::Arriving;
 use crate::report::Event;
 
@@ -18,7 +19,7 @@ impl Follower<'_> {
             return Ok(());
         }
         let arriving = self.arriving.ok_or(Error::Broken("a transaction's message came outside of one"))?;
-        if arriving.skipped {
+        if arriving.skipped || arriving.writer == Writer::Ourselves {
             return Ok(());
         }
         let read = Announcement::parse(&message.content);

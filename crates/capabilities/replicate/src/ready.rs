@@ -1,0 +1,108 @@
+//! The target made ready for clients: with the foreign keys, triggers and row security that the source has.
+//!
+//! `finish` does it when nothing is followed any more. Before clients are led over it is done while changes are still
+//! applied, which what has come then must not act on.
+
+use std::collections::BTreeSet;
+
+use atalaya_data::RelationName;
+use atalaya_postgres::Session;
+
+use crate::follow::may_be_replica;
+use crate::progress::{Migration, Phase, Store};
+use crate::run::{Connected, open_addition, open_archive};
+use crate::schema::{self, Addition, Builders, ForeignKeyRestore};
+use crate::silence::{Writers, is_anything_off, would_act};
+use crate::snapshot::Reading;
+use crate::{Error, Plan, run_lock};
+
+/// Restores on the target what had to wait, while changes are followed: foreign keys, triggers, rules, row security,
+/// contents of materialized views. Can be repeated, and may be called while a run follows; that one has to be caught up,
+/// since rows of tables that were copied at different times refer to each other only then.
+///
+/// # Errors
+/// Refuses by name where what it restores would act on changes that are applied, or where triggers of tables that the
+/// target had already are off for the time of the move.
+pub async fn ready_target(plan: &Plan) -> Result<(), Error> {
+    let name = format!("atalaya ready {}", plan.name);
+    let (source, target) = futures_util::future::try_join(
+        Session::connect_for_control(&plan.source, &name),
+        Session::connect_for_control(&plan.target, &name),
+    )
+    .await?;
+    // Not the run's lock: it goes on.
+    run_lock(&target, &format!("{} ready", plan.name)).await?;
+    let connected = Connected::of(source, target);
+    let store = Store { session: &connected.target, name: &plan.name };
+    let Some(migration) = store.read().await?.filter(|migration| migration.phase == Phase::Stream) else {
+        return Err(Error::refused(
+            "copy-unfinished",
+            "the copy is not complete, or the move is at its end",
+            "run `atalaya migrate start` first",
+        ));
+    };
+    refuse_woken(&connected, &store, &migration).await?;
+    restore(plan, &connected, &store, &migration).await
+}
+
+async fn refuse_woken(connected: &Connected, store: &Store<'_>, migration: &Migration) -> Result<(), Error> {
+    if is_anything_off(store).await? {
+        return Err(Error::refused(
+            "triggers-off",
+            "triggers or rules of the target's own tables are off for the time of the move, since they would act on changes \
+             that are applied",
+            "clients would miss them: make them ENABLE instead of ENABLE ALWAYS or REPLICA, or let the role set \
+             session_replication_role, then move again",
+        ));
+    }
+    if migration.schema.existing {
+        return Ok(());
+    }
+    if !may_be_replica(&connected.target).await? {
+        return Err(Error::refused(
+            "triggers-would-fire",
+            "the target's triggers and foreign keys would act on changes that are still applied: the role may not set \
+             session_replication_role",
+            "GRANT SET ON PARAMETER session_replication_role to the role on the target (from 15 on), or move as a superuser",
+        ));
+    }
+    let tables: Vec<RelationName> = store.read_tables().await?.into_iter().map(|table| table.source).collect();
+    match would_act(&connected.source, &tables, Writers::Replica).await? {
+        None => Ok(()),
+        Some(acting) => Err(Error::refused(
+            "triggers-would-fire",
+            format!(
+                "what the source's tables have would act on changes that are still applied to the target: {acting}"
+            ),
+            "make it ENABLE on the source, and make a dump of the schema anew by moving again",
+        )),
+    }
+}
+
+/// Restores it; what is there already stays.
+pub(crate) async fn restore(
+    plan: &Plan,
+    connected: &Connected,
+    store: &Store<'_>,
+    migration: &Migration,
+) -> Result<(), Error> {
+    if !migration.schema.existing {
+        let reading = Reading::source(plan, &connected.source);
+        let archive = open_archive(plan, connected, &reading, migration).await?;
+        let additions: BTreeSet<String> =
+            store.read_tables().await?.into_iter().filter_map(|table| table.added).collect();
+        let workers = plan.options.index_workers;
+        let builders = Builders::new(&plan.target, &plan.name, &plan.options.maintenance_work_mem);
+        let keys = ForeignKeyRestore { archive: &archive, store, builders: &builders, workers, prefix: "" };
+        schema::restore_foreign_keys(&keys).await?;
+        plan.options.failpoints.reach("foreign-keys-restored");
+        schema::restore_rest(&archive, store).await?;
+        for name in &additions {
+            let archive = &open_addition(plan, connected, &reading, migration, store, name).await?;
+            Addition { name, archive }.restore_rest(store, &builders, workers).await?;
+        }
+        schema::fill_materialized_views(&archive, store).await?;
+    }
+    plan.options.failpoints.reach("schema-completed");
+    Ok(())
+}
