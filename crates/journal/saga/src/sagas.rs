@@ -156,6 +156,14 @@ impl Sagas {
         }
     }
 
+    /// What a saga was started with, for the program that started it: [`Sagas::show`] is for people, and holds nothing of it.
+    ///
+    /// # Errors
+    /// When there is no such saga, or the journal fails.
+    pub async fn input(&self, id: &SagaId) -> Result<Value, Error> {
+        Ok(load(&self.inner.store, id).await?.state.input)
+    }
+
     /// Drives one saga here and now, until it has ended or waits for a person.
     ///
     /// # Errors

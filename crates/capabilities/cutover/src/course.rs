@@ -1,0 +1,103 @@
+//! Who is led where, and what for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use atalaya_control::Failpoints;
+use atalaya_estate::ConnectionUrl;
+use atalaya_route::Routes;
+use serde::{Deserialize, Serialize};
+
+use crate::{Direction, Error, ReplicationControl, TrafficGate};
+
+/// Whether clients are really led away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// They are.
+    Flip,
+    /// Everything but the flip is done, and clients stay.
+    Rehearse,
+}
+
+/// Who is led where. Holds no credential: it stands in the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Course {
+    /// The migration's name.
+    pub migration: String,
+    /// The route: the estate's name of the database that clients were led to at first.
+    pub database: String,
+    /// The estate's name of where clients are.
+    pub from: String,
+    /// The estate's name of where they are led.
+    pub to: String,
+    /// Which way that is.
+    pub direction: Direction,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How long clients are held at most, unless they are led away.
+    pub max_pause: Duration,
+    /// How old the last clean proof may be.
+    pub proof_age_max: Duration,
+    /// How far the other side may be behind when it begins.
+    pub lag_bytes_max: u64,
+    /// How long it may take, before clients are held, until little is left to apply.
+    pub come_close: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_pause: Duration::from_secs(2),
+            proof_age_max: Duration::from_secs(24 * 3600),
+            lag_bytes_max: 16 << 20,
+            come_close: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What is done about tables that are not proven when clients are about to be led away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unproven {
+    /// They forbid it.
+    #[default]
+    Refuse,
+    /// They are named, and clients are led away.
+    Allow,
+}
+
+/// With what it is done. Cheap to clone.
+#[derive(Clone)]
+pub struct Means {
+    /// The journal's routes.
+    pub routes: Routes,
+    /// Every gateway that leads clients to the database.
+    pub gates: Vec<Arc<dyn TrafficGate>>,
+    /// The streams between both servers.
+    pub replication: Arc<dyn ReplicationControl>,
+    /// Both servers by their names in the estate, each as its fencing role.
+    pub places: [(String, ConnectionUrl); 2],
+    /// How long things may take.
+    pub limits: Limits,
+    /// The roles that gateways log clients in as, as far as they are known.
+    pub client_roles: Vec<String>,
+    /// Whether every table has to be proven.
+    pub unproven: Unproven,
+    /// Who does it, as the journal says it.
+    pub by: String,
+    /// Where tests step in.
+    pub failpoints: Failpoints,
+}
+
+impl Means {
+    /// The server of a name.
+    pub(crate) fn url(&self, place: &str) -> Result<&ConnectionUrl, Error> {
+        let found = self.places.iter().find(|(name, _)| name == place);
+        found.map(|(_, url)| url).ok_or_else(|| Error::NoPlace { place: place.to_owned() })
+    }
+}

@@ -1,0 +1,80 @@
+//! What a cutover needs of whatever stands between clients and servers.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+/// A gateway that can lead clients to the other server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadyGate {
+    /// How it names itself; the epoch names it so.
+    pub gate: String,
+    /// Transactions that run through it now.
+    pub running: u64,
+    /// Clients that are tied to a server: they are ended when the others are led away.
+    pub pinned: u64,
+    /// The newest epoch of the route in the journal that it reads.
+    pub last_epoch: u64,
+    /// The process, on the server that is left, of the connection by which it lifts the fence.
+    pub lifts_by: Option<i32>,
+    /// The role that this connection logged in as.
+    pub lifts_as: Option<String>,
+}
+
+/// A gateway that holds clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Armed {
+    /// How long the last transaction was waited for.
+    pub drained: Duration,
+}
+
+/// A gateway that is open again, where the journal says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// How long it was closed.
+    pub paused: Duration,
+    /// Clients that were held.
+    pub held: u64,
+    /// Clients that were ended, since they were tied to the server that is no longer used.
+    pub ended: u64,
+    /// The longest that a client waited.
+    pub longest_wait: Duration,
+}
+
+/// Why a part that others do was not done. Never holds a row's value, a statement of a client's or a credential.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct PartError {
+    /// What was met.
+    pub text: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl PartError {
+    /// Without a hint.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), hint: None }
+    }
+}
+
+/// One gateway. Every call ends by itself within a time of its own; [`TrafficGate::arm`] a little after its limit.
+pub trait TrafficGate: Send + Sync + 'static {
+    /// Where it is asked, as people name it.
+    fn address(&self) -> &str;
+
+    /// Whether clients of a database can be led to another place; touches no client.
+    fn ready<'a>(&'a self, database: &'a str, to: &'a str) -> BoxFuture<'a, Result<ReadyGate, PartError>>;
+
+    /// Holds new transactions and waits for those that run. From here on the gate closes the epoch when its lease is over.
+    /// After a failure it holds nobody, or lets them go by itself.
+    fn arm<'a>(
+        &'a self,
+        database: &'a str,
+        epoch: u64,
+        drain_limit: Duration,
+    ) -> BoxFuture<'a, Result<Armed, PartError>>;
+
+    /// Has it read what was decided, and open.
+    fn settle<'a>(&'a self, database: &'a str, epoch: u64) -> BoxFuture<'a, Result<Settled, PartError>>;
+}

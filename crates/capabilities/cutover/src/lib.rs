@@ -1,0 +1,27 @@
+//! Leads a database's clients from one server to the other, with a way back, while nobody's transaction fails.
+//!
+//! Gateways hold new transactions; the server that is left is fenced; the last changes are applied and proven on the other
+//! side; one append in the journal says where clients are led from there on; gateways open there. Whatever fails before
+//! that append ends with clients where they were. A rehearsal does everything but the append.
+//!
+//! What is needed of others is said by traits ([`TrafficGate`], [`ReplicationControl`]); nothing here knows a gateway or a
+//! replicator. Nothing here ever writes a row of a user's table.
+
+mod course;
+mod error;
+pub mod fence;
+mod gate;
+pub mod preflight;
+mod replication;
+mod report;
+mod saga;
+pub mod switch;
+
+pub use course::{Course, Limits, Means, Purpose, Unproven};
+pub use error::Error;
+pub use gate::{Armed, PartError, ReadyGate, Settled, TrafficGate};
+pub use replication::{
+    Direction, Following, LastProof, MarkerPassed, Outlook, Proven, ReplicationControl, Unprovable, WayBack,
+};
+pub use report::{GateReport, Outcome, Report, Stage};
+pub use saga::{Cutovers, KIND};

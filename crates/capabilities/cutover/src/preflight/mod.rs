@@ -1,0 +1,31 @@
+//! What has to hold before clients are held, asked without touching anything.
+//!
+//! One entry of [`CHECKS`] a question, as in `atalaya assess`; the files below ask them of each party. A party that does not
+//! answer fails its checks: what cannot be seen is not taken for well.
+
+mod arriving;
+mod check;
+mod gateways;
+mod leaving;
+mod replication;
+mod route;
+
+pub use check::{CHECKS, Check, CheckResult, Finding, PreflightReport, Severity, Status};
+
+use crate::Error;
+use crate::course::{Course, Means};
+use check::Seen;
+
+/// Asks every question.
+///
+/// # Errors
+/// When a server is none of the two, or the journal does not answer; whatever else is met is a finding.
+pub async fn preflight(course: &Course, means: &Means) -> Result<PreflightReport, Error> {
+    let mut seen = Seen::default();
+    route::look(course, means, &mut seen).await?;
+    gateways::look(course, means, &mut seen).await;
+    replication::look(course, means, &mut seen).await;
+    leaving::look(course, means, &mut seen).await?;
+    arriving::look(course, means, &mut seen).await?;
+    Ok(seen.report(course))
+}

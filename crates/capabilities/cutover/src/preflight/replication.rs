@@ -1,0 +1,75 @@
+//! What the streams say.
+
+use super::check::{Seen, Severity};
+use crate::course::{Course, Means, Unproven};
+use crate::replication::{Direction, Outlook, Unprovable, WayBack};
+
+pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) {
+    let following = match means.replication.following(course.direction).await {
+        Ok(following) => following,
+        Err(error) => {
+            let hint = error.hint.clone().unwrap_or_else(|| "`atalaya migrate status` shows it".to_owned());
+            for id in ["replication", "way-back", "proof"] {
+                seen.fail(id, format!("it cannot be seen: {error}"), hint.clone());
+            }
+            return;
+        }
+    };
+    match following.runs {
+        Err(why) => {
+            seen.fail("replication", format!("changes are not applied: {why}"), "`atalaya migrate start` goes on")
+        }
+        Ok(()) if following.lag_bytes > means.limits.lag_bytes_max => seen.fail(
+            "replication",
+            format!("{} of the log are not applied", atalaya_data::size::bytes(following.lag_bytes)),
+            "wait until less is left: `atalaya migrate status` shows it",
+        ),
+        Ok(()) => {
+            seen.info("replication", format!("{} are not applied", atalaya_data::size::bytes(following.lag_bytes)));
+        }
+    }
+    match following.way_back {
+        WayBack::Stands => seen.info("way-back", "it stands"),
+        WayBack::Missing => seen.info("way-back", "it is made before clients are held"),
+        WayBack::Impossible { why } => {
+            seen.fail("way-back", format!("it cannot be made: {why}"), "`atalaya assess` says what has to be changed");
+        }
+    }
+    match following.proof {
+        // Whoever has to go back is not sent to prove first; what is then unproven still keeps clients where they are.
+        None if course.direction == Direction::Back => seen.warn(
+            "proof",
+            "nothing was proven in this direction yet: every row is compared before clients are held",
+            "`atalaya validate` proves it beforehand",
+        ),
+        None => seen.fail("proof", "nothing was proven yet", "run `atalaya validate`"),
+        Some(proof) if !proof.is_clean => {
+            seen.fail(
+                "proof",
+                format!("the last proof found differences: {}", proof.what),
+                "run `atalaya validate --repair`",
+            );
+        }
+        Some(proof) if proof.age > means.limits.proof_age_max => {
+            seen.fail(
+                "proof",
+                format!("the last proof is {} h old", proof.age.as_secs() / 3600),
+                "run `atalaya validate`",
+            );
+        }
+        Some(proof) => seen.info("proof", format!("{}, {} s ago", proof.what, proof.age.as_secs())),
+    }
+    for Unprovable { table, why, remedy, outlook } in following.unprovable {
+        let (severity, text) = match (outlook, means.unproven) {
+            (Outlook::Unproven, Unproven::Refuse) => (Severity::Fail, format!("{table} is not proven: {why}")),
+            (Outlook::Unproven, Unproven::Allow) => {
+                (Severity::Warn, format!("{table} is not proven, as --allow-unproven allows: {why}"))
+            }
+            (Outlook::IfWritten, _) => (
+                Severity::Warn,
+                format!("{table} is not proven if it is written to just before clients are held: {why}"),
+            ),
+        };
+        seen.add("proof", severity, text, Some(remedy));
+    }
+}

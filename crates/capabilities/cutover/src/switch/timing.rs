@@ -1,0 +1,74 @@
+//! What is left of the pause, and how long each stage of it took.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::Error;
+use crate::report::{Report, Stage, micros};
+
+/// Counts from the moment at which the first gate is asked to close.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timing {
+    began: Instant,
+    work_until: Instant,
+    drain_max: Duration,
+}
+
+/// A stage that ended.
+pub(super) struct Took {
+    stage: &'static str,
+    began: Instant,
+    ended: Instant,
+}
+
+impl Timing {
+    /// A quarter of the pause is kept back: to close the epoch, lift the fence and open the gates.
+    pub(super) fn start(max_pause: Duration) -> Self {
+        let began = Instant::now();
+        Self { began, work_until: began + max_pause.mul_f64(0.75), drain_max: max_pause / 2 }
+    }
+
+    /// How long transactions are waited for.
+    pub(super) const fn drain_max(&self) -> Duration {
+        self.drain_max
+    }
+
+    /// How long a stage may take.
+    pub(super) fn left(&self) -> Duration {
+        self.work_until.saturating_duration_since(Instant::now())
+    }
+
+    /// Runs a stage within what is left.
+    pub(super) async fn within<T>(
+        &self,
+        stage: &'static str,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<(T, Took), Error> {
+        let (began, left) = (Instant::now(), self.left());
+        let done = tokio::time::timeout(left, work).await.unwrap_or(Err(Error::OutOfTime { stage, left }))?;
+        Ok((done, Took { stage, began, ended: Instant::now() }))
+    }
+
+    /// Runs what has to be done however long it takes.
+    pub(super) async fn measured<T>(&self, stage: &'static str, work: impl Future<Output = T>) -> (T, Took) {
+        let began = Instant::now();
+        let done = work.await;
+        (done, Took { stage, began, ended: Instant::now() })
+    }
+
+    /// Adds a stage to the report.
+    pub(super) fn note(&self, took: Took, report: &mut Report) {
+        report.stages.push(Stage {
+            stage: took.stage.to_owned(),
+            began_us: micros(took.began.saturating_duration_since(self.began)),
+            took_us: micros(took.ended.saturating_duration_since(took.began)),
+        });
+    }
+
+    /// How long ago the first gate was asked to close.
+    pub(super) fn so_far_us(&self) -> u64 {
+        micros(self.began.elapsed())
+    }
+}

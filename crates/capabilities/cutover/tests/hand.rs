@@ -1,0 +1,242 @@
+//! A gate that keeps to its lease, and streams whose answers a test decides.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use atalaya_cutover::{
+    Armed, Direction, Following, LastProof, MarkerPassed, PartError, Proven, ReadyGate, ReplicationControl, Settled,
+    TrafficGate, Unprovable, WayBack,
+};
+use atalaya_data::Lsn;
+use atalaya_estate::ConnectionUrl;
+use atalaya_postgres::Session;
+use atalaya_route::{Decision, OpenEpoch, Routes};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+/// Where a gate leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Open(String),
+    Closed(u64),
+}
+
+/// A gateway without clients: it is closed for an epoch, closes that when its lease is over, and then lifts the fence.
+pub(crate) struct TestGate {
+    name: &'static str,
+    core: Arc<Core>,
+    refuses: Mutex<Option<&'static str>>,
+    is_ready: AtomicBool,
+    lifts_as: Mutex<Option<String>>,
+}
+
+struct Core {
+    name: &'static str,
+    routes: Routes,
+    places: Vec<(String, ConnectionUrl)>,
+    place: watch::Sender<Place>,
+}
+
+impl TestGate {
+    pub(crate) fn new(name: &'static str, routes: Routes, places: Vec<(String, ConnectionUrl)>, at: &str) -> Self {
+        let core = Core { name, routes, places, place: watch::Sender::new(Place::Open(at.to_owned())) };
+        Self {
+            name,
+            core: Arc::new(core),
+            refuses: Mutex::new(None),
+            is_ready: AtomicBool::new(false),
+            lifts_as: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// None while it is closed.
+    pub(crate) fn leads_to(&self) -> Option<String> {
+        match &*self.core.place.borrow() {
+            Place::Open(place) => Some(place.clone()),
+            Place::Closed(_) => None,
+        }
+    }
+
+    pub(crate) async fn until_open(&self) {
+        let mut place = self.core.place.subscribe();
+        tokio::time::timeout(Duration::from_secs(60), place.wait_for(|place| matches!(place, Place::Open(_))))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+
+    /// It says no to this request from here on.
+    pub(crate) fn refuse(&self, what: &'static str) {
+        *self.refuses.lock().unwrap() = Some(what);
+    }
+
+    /// As it does after a while.
+    pub(crate) fn forget_ready(&self) {
+        self.is_ready.store(false, Ordering::SeqCst);
+    }
+
+    /// Its estate file names another role.
+    pub(crate) fn lift_as(&self, role: &str) {
+        *self.lifts_as.lock().unwrap() = Some(role.to_owned());
+    }
+
+    fn refused(&self, what: &'static str) -> Result<(), PartError> {
+        match *self.refuses.lock().unwrap() == Some(what) {
+            true => Err(PartError::new("the gateway is gone")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Core {
+    async fn follow(&self, epoch: &OpenEpoch, decision: Decision) {
+        if *self.place.borrow() != Place::Closed(epoch.epoch) {
+            return;
+        }
+        let to = match decision {
+            Decision::Flipped { to, .. } => to,
+            Decision::Closed { .. } => {
+                let url = &self.places.iter().find(|(name, _)| *name == epoch.opening.from).unwrap().1;
+                let session = Session::connect(url, "atalaya gateway").await.unwrap();
+                for statement in &epoch.opening.lift {
+                    session.batch(statement).await.unwrap();
+                }
+                epoch.opening.from.clone()
+            }
+        };
+        self.place.send_replace(Place::Open(to));
+    }
+}
+
+impl TrafficGate for TestGate {
+    fn address(&self) -> &str {
+        self.name
+    }
+
+    fn ready<'a>(&'a self, database: &'a str, _to: &'a str) -> BoxFuture<'a, Result<ReadyGate, PartError>> {
+        async move {
+            self.refused("ready")?;
+            let last_epoch = self.core.routes.standing(database).await.unwrap().last_epoch;
+            self.is_ready.store(true, Ordering::SeqCst);
+            let lifts_as = self.lifts_as.lock().unwrap().clone();
+            Ok(ReadyGate { gate: self.name.to_owned(), running: 0, pinned: 0, last_epoch, lifts_by: None, lifts_as })
+        }
+        .boxed()
+    }
+
+    fn arm<'a>(
+        &'a self,
+        database: &'a str,
+        epoch: u64,
+        _drain_limit: Duration,
+    ) -> BoxFuture<'a, Result<Armed, PartError>> {
+        async move {
+            self.refused("arm")?;
+            if !self.is_ready.swap(false, Ordering::SeqCst) {
+                return Err(PartError::new("the gate is not ready"));
+            }
+            let (epoch, decision) = self.core.routes.epoch(database, epoch).await.unwrap().unwrap();
+            if decision.is_some() || !epoch.opening.gates.iter().any(|gate| gate == self.name) {
+                return Err(PartError::new("the epoch is not open for this gate"));
+            }
+            self.core.place.send_replace(Place::Closed(epoch.epoch));
+            let core = Arc::clone(&self.core);
+            tokio::spawn(async move {
+                tokio::time::sleep(epoch.opening.lease).await;
+                if *core.place.borrow() != Place::Closed(epoch.epoch) {
+                    return;
+                }
+                let decision = core.routes.close(&epoch, core.name, "its lease is over").await.unwrap();
+                core.follow(&epoch, decision).await;
+            });
+            Ok(Armed { drained: Duration::ZERO })
+        }
+        .boxed()
+    }
+
+    fn settle<'a>(&'a self, database: &'a str, epoch: u64) -> BoxFuture<'a, Result<Settled, PartError>> {
+        async move {
+            self.refused("settle")?;
+            let (epoch, decision) = self.core.routes.epoch(database, epoch).await.unwrap().unwrap();
+            let decision = decision.ok_or_else(|| PartError::new("nothing is decided"))?;
+            self.core.follow(&epoch, decision).await;
+            Ok(Settled { paused: Duration::ZERO, held: 0, ended: 0, longest_wait: Duration::ZERO })
+        }
+        .boxed()
+    }
+}
+
+/// Streams that have applied everything, unless a test says otherwise.
+#[derive(Default)]
+pub(crate) struct Streams {
+    pub(crate) foreign: u64,
+    pub(crate) different: Vec<String>,
+    pub(crate) fails: Option<&'static str>,
+    pub(crate) way_back: Option<WayBack>,
+    pub(crate) proof: Option<Option<LastProof>>,
+    pub(crate) unproven: Vec<String>,
+    /// Gates that do not stay ready while the other side comes close.
+    pub(crate) forgetful: Vec<Arc<TestGate>>,
+    pub(crate) unprovable: Vec<Unprovable>,
+    /// Which sides were written down as those that serve.
+    pub(crate) taken_over: Arc<Mutex<Vec<Direction>>>,
+}
+
+impl Streams {
+    fn answer<T: Send + 'static>(&self, what: &'static str, answer: T) -> BoxFuture<'static, Result<T, PartError>> {
+        let fails = self.fails == Some(what);
+        let answer = if fails { Err(PartError::new(format!("no {what}"))) } else { Ok(answer) };
+        std::future::ready(answer).boxed()
+    }
+}
+
+impl ReplicationControl for Streams {
+    fn following(&self, _direction: Direction) -> BoxFuture<'_, Result<Following, PartError>> {
+        let clean = LastProof { age: Duration::from_secs(60), is_clean: true, what: "2 tables".to_owned() };
+        let following = Following {
+            runs: Ok(()),
+            lag_bytes: 0,
+            way_back: self.way_back.clone().unwrap_or(WayBack::Stands),
+            proof: self.proof.clone().unwrap_or(Some(clean)),
+            unprovable: self.unprovable.clone(),
+        };
+        self.answer("following", following)
+    }
+
+    fn make_way_back(&self, _direction: Direction) -> BoxFuture<'_, Result<(), PartError>> {
+        self.answer("way back", ())
+    }
+
+    fn come_close(&self, _direction: Direction, _limit: Duration) -> BoxFuture<'_, Result<(), PartError>> {
+        self.forgetful.iter().for_each(|gate| gate.forget_ready());
+        self.answer("coming close", ())
+    }
+
+    fn pass_marker(
+        &self,
+        _direction: Direction,
+        fenced_at: Lsn,
+        _limit: Duration,
+    ) -> BoxFuture<'_, Result<MarkerPassed, PartError>> {
+        self.answer("marker", MarkerPassed { marker: fenced_at, foreign: self.foreign })
+    }
+
+    fn prove(&self, _direction: Direction, _limit: Duration) -> BoxFuture<'_, Result<Proven, PartError>> {
+        self.answer("proof", Proven { rows: 7, different: self.different.clone(), unproven: self.unproven.clone() })
+    }
+
+    fn carry_sequences(&self, _direction: Direction, _limit: Duration) -> BoxFuture<'_, Result<u64, PartError>> {
+        self.answer("sequences", 3)
+    }
+
+    fn take_over(&self, direction: Direction) -> BoxFuture<'_, Result<(), PartError>> {
+        self.taken_over.lock().unwrap().push(direction);
+        self.answer("taking over", ())
+    }
+}

@@ -1,0 +1,18 @@
+//! The fence and the critical section between real servers, with real routes in journals of both kinds; gateways and
+//! streams are a test's own hand.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod crashes;
+mod fence;
+mod ground;
+mod hand;
+mod late;
+mod preflight;
+mod saga;
+mod switch;
