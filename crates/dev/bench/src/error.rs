@@ -47,6 +47,9 @@ pub(crate) enum Error {
     /// The journal, or the loop beside it.
     #[error("the journal could not be measured")]
     Journal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The ledger could not be prepared, run or reconciled.
+    #[error("the ledger could not be used")]
+    Ledger(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A client of a server, a pooler or a gateway could not do its work.
     #[error("a client of {of} could not do its work")]
     Client {
@@ -73,6 +76,11 @@ impl Error {
     /// Why the journal could not be measured.
     pub(crate) fn journal(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Journal(Box::new(source))
+    }
+
+    /// Why the ledger could not be used.
+    pub(crate) fn ledger(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Ledger(Box::new(source))
     }
 
     /// Why the shop could not be filled.

@@ -1,4 +1,4 @@
-//! What every figure stands on: two durable servers of one version, and the programs that are measured.
+//! What every figure stands on: two durable servers, of one version but for one figure, and the programs that are measured.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use atalaya_sandbox::{Server, ServerOptions, client_tools};
 
 use crate::error::Error;
 
-/// The version of both servers, and of the client tools that peers find on PATH.
+/// The version of the servers, and of the client tools that peers find on PATH.
 pub(crate) const MAJOR: u16 = 15;
 /// The database of a figure, on both sides.
 pub(crate) const DATABASE: &str = "bench";
@@ -40,21 +40,22 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// Starts both servers with the figure's own settings, each with the empty database.
-    pub(crate) fn open(program: &Path, own: &[(&'static str, &'static str)]) -> Result<Self, Error> {
-        let start = || {
+    /// Starts both servers with the figure's own settings, each with the empty database; the target is of a version of
+    /// its own.
+    pub(crate) fn open(program: &Path, target_major: u16, own: &[(&'static str, &'static str)]) -> Result<Self, Error> {
+        let start = |major| {
             let options = SETTINGS
                 .iter()
                 .chain(own)
-                .fold(ServerOptions::new(MAJOR).durable(), |options, (name, value)| options.setting(*name, *value));
+                .fold(ServerOptions::new(major).durable(), |options, (name, value)| options.setting(*name, *value));
             let server = Server::start(options)?;
             server.create_database(DATABASE)?;
             Ok::<_, Error>(server)
         };
         let failed = |source| Error::Run { program: "mkdir".to_owned(), source };
         Ok(Self {
-            source: start()?,
-            target: start()?,
+            source: start(MAJOR)?,
+            target: start(target_major)?,
             program: program.to_owned(),
             tools: client_tools(MAJOR)?,
             state: tempfile::tempdir().map_err(failed)?,

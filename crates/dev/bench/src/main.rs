@@ -23,7 +23,7 @@ use report::Figure;
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
 struct Arguments {
-    /// The figures to measure instead of all but `gateway`, which takes longest.
+    /// The figures to measure instead of all but `gateway` and `cutover`, which take longest.
     figures: Vec<Kind>,
     /// Alternating pairs of each.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -56,6 +56,9 @@ struct Arguments {
     /// Idle clients of the gateway.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=25_000))]
     gateway_clients: u32,
+    /// How often clients are led there or back.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    flips: u16,
     /// The program `atalaya` instead of the one beside this.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -94,12 +97,13 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         gateway_cells: arguments.gateway_cells.clone(),
         gateway_megabytes: arguments.gateway_megabytes,
         gateway_clients: arguments.gateway_clients,
+        flips: usize::from(arguments.flips),
     };
     let kinds = if arguments.figures.is_empty() { &Kind::BY_DEFAULT[..] } else { &arguments.figures };
     let mut documents = Vec::new();
     for kind in kinds {
         // Servers of its own: no figure meets what another left behind.
-        let lab = lab::Lab::open(&program, kind.settings())?;
+        let lab = lab::Lab::open(&program, kind.target_major(), kind.settings())?;
         for figure in kind.measure(&lab, &size)? {
             documents.push(Figure::json(&figure));
             let _closed = write!(std::io::stdout(), "{}", figure.text());

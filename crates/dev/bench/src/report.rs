@@ -15,8 +15,12 @@ pub(crate) enum Goal {
     MebibytesUnder(f64),
     /// Milliseconds of one percentile.
     MillisecondsAtMost(f64),
+    /// The same, and not quite that long.
+    MillisecondsUnder(f64),
     /// So many of what is counted, each second.
     PerSecondAtLeast(f64),
+    /// None of what is counted.
+    Zero,
     /// Nothing: it is there to be looked at.
     None,
 }
@@ -84,6 +88,26 @@ pub(crate) enum Measured {
         /// The peer's.
         peer: Option<(&'static str, u64)>,
     },
+    /// How long clients were held.
+    Pause {
+        /// Which of the pauses, in rising order, or what else was timed.
+        which: &'static str,
+        /// How long it was.
+        milliseconds: f64,
+        /// Of how many.
+        of: usize,
+        /// What the pauses were made of: each stage with its median and its longest, in milliseconds.
+        stages: Vec<(String, f64, f64)>,
+    },
+    /// So many that should not be, of so many.
+    Count {
+        /// How many.
+        count: u64,
+        /// Of how many.
+        of: u64,
+        /// Of what, in words.
+        things: &'static str,
+    },
     /// So many events in a time.
     Rate {
         /// How many.
@@ -101,7 +125,8 @@ impl Figure {
             Measured::Beside { pairs, .. } => median_ratio(pairs),
             Measured::GeometricMean(ratios) => geometric_mean(ratios),
             Measured::Peak(bytes, _) | Measured::Resident { bytes, .. } => mebibytes(*bytes),
-            Measured::Percentile { milliseconds, .. } => *milliseconds,
+            Measured::Percentile { milliseconds, .. } | Measured::Pause { milliseconds, .. } => *milliseconds,
+            Measured::Count { count, .. } => *count as f64,
             Measured::Rate { count, seconds } => *count as f64 / seconds,
         }
     }
@@ -110,7 +135,8 @@ impl Figure {
     fn is_reached(&self) -> Option<bool> {
         match self.goal {
             Goal::RatioAtMost(most) | Goal::MillisecondsAtMost(most) => Some(self.value() <= most),
-            Goal::MebibytesUnder(most) => Some(self.value() < most),
+            Goal::MebibytesUnder(most) | Goal::MillisecondsUnder(most) => Some(self.value() < most),
+            Goal::Zero => Some(self.value() == 0.0),
             Goal::PerSecondAtLeast(least) | Goal::RatioAtLeast(least) => Some(self.value() >= least),
             Goal::None => None,
         }
@@ -164,6 +190,18 @@ impl Figure {
                 "atalaya",
                 self.value()
             ),
+            Measured::Pause { which, of, stages, .. } => {
+                let line = format!("  {:<24} {:>8.1} ms, {which} of {of}; {verdict}\n", "atalaya", self.value());
+                let stage = |(name, median, longest): &(String, f64, f64)| {
+                    format!("    {name:<22} {median:>8.1} ms ({longest:.1} at most)\n")
+                };
+                text += &line;
+                stages.iter().map(stage).for_each(|line| text += &line);
+                Ok(())
+            }
+            Measured::Count { of, things, .. } => {
+                writeln!(text, "  {:<24} {:>8.0} of {of} {things}; {verdict}", "atalaya", self.value())
+            }
             Measured::Rate { count, seconds } => writeln!(
                 text,
                 "  {:<24} {:>8.0} a second, {count} in {seconds:.1} s; {verdict}",
@@ -200,6 +238,12 @@ impl Figure {
             Measured::Resident { bytes, clients, peer } => {
                 serde_json::json!({ "resident_bytes": bytes, "clients": clients, "peer": peer.map(|(name, _)| name),
                                     "peer_resident_bytes": peer.map(|(_, bytes)| bytes) })
+            }
+            Measured::Pause { which, milliseconds, of, stages } => {
+                serde_json::json!({ "which": which, "milliseconds": milliseconds, "of": of, "stages": stages })
+            }
+            Measured::Count { count, of, things } => {
+                serde_json::json!({ "count": count, "of": of, "things": things })
             }
             Measured::Rate { count, seconds } => serde_json::json!({ "count": count, "seconds": seconds }),
             Measured::Peak(bytes, processes) => serde_json::json!({ "peak_bytes": bytes, "processes": processes }),
@@ -257,6 +301,8 @@ impl Goal {
             Self::RatioAtMost(most) => format!("at most {most}"),
             Self::MebibytesUnder(most) => format!("under {most} MiB"),
             Self::MillisecondsAtMost(most) => format!("at most {most} ms"),
+            Self::MillisecondsUnder(most) => format!("under {most} ms"),
+            Self::Zero => "0".to_owned(),
             Self::PerSecondAtLeast(least) => format!("at least {least} a second"),
             Self::None => "none".to_owned(),
         }

@@ -4,6 +4,7 @@ mod apply;
 mod by_hand;
 mod continuous;
 mod copy;
+mod cutover;
 mod gateway;
 mod journal;
 mod lag;
@@ -11,7 +12,7 @@ mod memory;
 mod validate;
 
 use crate::error::Error;
-use crate::lab::Lab;
+use crate::lab::{Lab, MAJOR};
 use crate::report::Figure;
 
 pub(crate) use gateway::throughput::Cell;
@@ -39,6 +40,8 @@ pub(crate) struct Size {
     pub(crate) gateway_megabytes: u32,
     /// Idle clients of the gateway.
     pub(crate) gateway_clients: u32,
+    /// How often clients are led there or back.
+    pub(crate) flips: usize,
 }
 
 /// The figures there are.
@@ -74,11 +77,13 @@ pub(crate) enum Kind {
     GatewayBulk,
     /// Resident memory of the gateway with idle clients, without and with TLS; beside pgbouncer.
     GatewayIdle,
+    /// Clients led from one server to the other and back under load: the pause, and that no transaction fails.
+    Cutover,
 }
 
 impl Kind {
     /// What is measured when nothing is named, in the order of the report: everything but the gateway's throughput, whose
-    /// runs take as long as all the others together.
+    /// runs take as long as all the others together, and the cutover.
     pub(crate) const BY_DEFAULT: [Self; 14] = [
         Self::Copy,
         Self::CopyShop,
@@ -102,8 +107,14 @@ impl Kind {
             Self::Gateway | Self::GatewayLatency | Self::GatewayThreads | Self::GatewayBulk | Self::GatewayIdle => {
                 &gateway::SETTINGS
             }
+            Self::Cutover => &cutover::SETTINGS,
             _ => &[],
         }
+    }
+
+    /// The version of the server that is moved to.
+    pub(crate) fn target_major(self) -> u16 {
+        if self == Self::Cutover { cutover::TARGET_MAJOR } else { MAJOR }
     }
 
     /// Measures.
@@ -124,6 +135,7 @@ impl Kind {
             Self::GatewayThreads => gateway::threads::measure(lab, size),
             Self::GatewayBulk => gateway::bulk::measure(lab, size),
             Self::GatewayIdle => gateway::idle::measure(lab, size),
+            Self::Cutover => cutover::measure(lab, size),
         }
     }
 }
