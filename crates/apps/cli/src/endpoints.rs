@@ -41,6 +41,8 @@ pub(crate) struct Endpoints {
     pub(crate) source: ConnectionUrl,
     /// Where to.
     pub(crate) target: ConnectionUrl,
+    /// What the estate file calls both databases; none where they are given by URLs.
+    pub(crate) places: Option<Places>,
     /// Which tables.
     pub(crate) tables: TablePatterns,
     /// Which of them are only inserted into.
@@ -53,6 +55,15 @@ pub(crate) struct Endpoints {
     pub(crate) workers: Option<usize>,
     /// Whether the estate file asks for an event trigger on the source.
     pub(crate) ddl_trigger: bool,
+}
+
+/// Databases of the estate, by which the journal knows where clients are led.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// Where from.
+    pub(crate) source: String,
+    /// Where to.
+    pub(crate) target: String,
 }
 
 impl Endpoints {
@@ -70,6 +81,20 @@ impl Endpoints {
 }
 
 impl EndpointArguments {
+    /// Those that only name a migration of the estate file.
+    pub(crate) fn of_migration(name: &str) -> Self {
+        let none = Vec::new;
+        Self {
+            migration: Some(name.to_owned()),
+            source: None,
+            target: None,
+            name: None,
+            tables: none(),
+            exclude: none(),
+            append_only: none(),
+        }
+    }
+
     /// Finds both servers; a password on the command line is taken with a warning.
     pub(crate) fn resolve(&self, context: &Context) -> Result<Endpoints, Failure> {
         let mut endpoints = match (&self.migration, &self.source, &self.target) {
@@ -78,6 +103,7 @@ impl EndpointArguments {
                 name: name_of(self.name.as_deref().unwrap_or("default"))?,
                 source: resolve_url(source, "--source", context)?,
                 target: resolve_url(target, "--target", context)?,
+                places: None,
                 tables: TablePatterns::everything(),
                 append_only: Vec::new(),
                 conflicts: None,
@@ -147,6 +173,7 @@ fn from_estate(name: &str, context: &Context) -> Result<Endpoints, Failure> {
         name: name_of(found.name)?,
         source: with_passfile(found.source_url)?,
         target: with_passfile(found.target_url)?,
+        places: Some(Places { source: found.migration.source.clone(), target: found.migration.target.clone() }),
         tables: found.migration.tables.clone(),
         append_only: found.migration.append_only.clone(),
         conflicts: found.migration.conflicts.clone(),

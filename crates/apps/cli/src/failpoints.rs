@@ -1,8 +1,8 @@
-//! Failpoints of the move, for tests of the built program: `ATALAYA_FAILPOINT=name:N` ends the process by
+//! Failpoints, for tests of the built program: `ATALAYA_FAILPOINT=name:N` ends the process by
 //! SIGKILL when the named place is reached for the Nth time, `name:N:stop` halts it there by SIGSTOP until the
 //! test sends SIGCONT, `name:N:stop-each` does so every N times. Only in builds with debug assertions.
 
-use atalaya_replicate::Failpoints;
+use atalaya_control::Failpoints;
 
 /// What the environment asks for; nothing in a release build.
 pub(crate) fn from_environment() -> Failpoints {

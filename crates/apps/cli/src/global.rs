@@ -83,6 +83,11 @@ impl Context {
     pub(crate) fn lookup(name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
+
+    /// The folders of PATH.
+    pub(crate) fn program_folders() -> Vec<PathBuf> {
+        Self::lookup("PATH").map_or_else(Vec::new, |path| std::env::split_paths(&path).collect())
+    }
 }
 
 /// [`Context::note`] for those who outlive a context.

@@ -1,6 +1,7 @@
 //! The binary `atalaya`: wiring only.
 
 mod command;
+mod cutover;
 mod endpoints;
 mod exit;
 mod failpoints;

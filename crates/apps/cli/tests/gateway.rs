@@ -15,7 +15,7 @@ pub(crate) const PASSWORD: &str = "clerks-password";
 /// Two servers, a gateway's estate, and the program.
 pub(crate) struct Front {
     pub(crate) old: Server,
-    new: Server,
+    pub(crate) new: Server,
     pub(crate) port: u16,
     folder: tempfile::TempDir,
 }
@@ -45,7 +45,7 @@ impl Front {
 
     /// Writes the estate; `more` stands at the end of its database `shop`.
     fn write(&self, verifier: &str, more: &str) {
-        let place = |server: &Server| format!("postgres://clerk@127.0.0.1:{}/shop?sslmode=disable", server.port());
+        let place = |server: &Server| server.url("shop");
         let estate = format!(
             "estate: shop
 databases:
@@ -65,27 +65,31 @@ gateway:
         std::fs::write(self.estate(), estate).unwrap();
     }
 
+    /// The folder for local state.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// psql that runs a statement through the gateway.
+    pub(crate) fn held_psql(&self, sql: &str) -> std::process::Child {
+        psql_at(self.port).args(["-qAt", "-c", sql]).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
     fn estate(&self) -> PathBuf {
         self.folder.path().join("atalaya.yaml")
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_atalaya"));
-        command
-            .arg("--estate")
-            .arg(self.estate())
-            .arg("--state")
-            .arg(self.folder.path().join("state"))
-            .args(words)
-            .env("CLERK", PASSWORD);
+        command.arg("--estate").arg(self.estate()).arg("--state").arg(self.state()).args(words).env("CLERK", PASSWORD);
         command
     }
 
-    fn gateway(&self, words: &[&str]) -> Ran {
+    pub(crate) fn gateway(&self, words: &[&str]) -> Ran {
         ran(&mut self.command(&[&["gateway"], words].concat()))
     }
 
-    fn done(&self, words: &[&str]) -> serde_json::Value {
+    pub(crate) fn done(&self, words: &[&str]) -> serde_json::Value {
         let ran = self.gateway(&[words, &["--output", "json"]].concat());
         assert_eq!(ran.code, Some(0), "{words:?}: {}\n{}", ran.stdout, ran.stderr);
         serde_json::from_str(&ran.stdout).unwrap()
@@ -97,7 +101,7 @@ gateway:
     }
 
     /// What psql answers through the gateway, its errors included.
-    fn psql(&self, sql: &str) -> String {
+    pub(crate) fn psql(&self, sql: &str) -> String {
         let output = psql_at(self.port).args(["-qAt", "-c", sql]).output().unwrap();
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
             .trim()

@@ -3,12 +3,15 @@
 mod abort;
 mod add_table;
 mod conflicts;
+mod cutover;
 mod finish;
+mod led;
 mod plan;
 mod spool;
 mod start;
 mod status;
 mod stop;
+mod way_back;
 
 use crate::exit::Failure;
 use crate::global::Context;
@@ -26,6 +29,12 @@ pub(crate) enum MigrateCommand {
     Conflicts(conflicts::ConflictsArguments),
     /// Apply what the source has written by now, then end the run; the slot is kept.
     Stop(stop::StopArguments),
+    /// Lead clients to the new server through the gateways, with a way back.
+    Cutover(cutover::CutoverArguments),
+    /// Lead clients back to the old server, with everything that they have written since.
+    Rollback(cutover::RollbackArguments),
+    /// The way back: what is written to the new server, brought to the old one.
+    WayBack(way_back::WayBackArguments),
     /// Remove everything of the migration's from both sides.
     Abort(abort::AbortArguments),
     /// Last fence, sequences and a clean proof, then remove slot, publications and our schema.
@@ -39,6 +48,9 @@ pub(crate) fn run(command: MigrateCommand, context: &Context) -> Result<u8, Fail
         MigrateCommand::Status(arguments) => status::run(&arguments, context),
         MigrateCommand::Conflicts(arguments) => conflicts::run(&arguments, context),
         MigrateCommand::Stop(arguments) => stop::run(&arguments, context),
+        MigrateCommand::Cutover(arguments) => cutover::cutover(&arguments, context),
+        MigrateCommand::Rollback(arguments) => cutover::rollback(&arguments, context),
+        MigrateCommand::WayBack(arguments) => way_back::run(&arguments, context),
         MigrateCommand::Abort(arguments) => abort::run(&arguments, context),
         MigrateCommand::Finish(arguments) => finish::run(&arguments, context),
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use atalaya_estate::{ConnectionUrl, SecretOrigin};
 use atalaya_eventstore::{Options, Place, Store, Tables};
 use atalaya_postgres::Session;
+use atalaya_route::Routes;
 use rand::RngExt;
 
 use crate::endpoints::{Endpoints, with_passfile};
@@ -34,23 +35,23 @@ impl Journal {
     /// The command's journal; none where nothing was ever written to it, and none is made.
     pub(crate) async fn existing(context: &Context) -> Result<Option<Self>, Failure> {
         let place = place(context)?;
-        let exists = match &place {
-            // One without a byte in it is what somebody else has made.
-            Place::Folder(folder) => match std::fs::metadata(folder.join(FILE)) {
-                Ok(file) => file.len() > 0,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-                Err(error) => {
-                    let message = format!("`{}` cannot be looked at: {error}", folder.join(FILE).display());
-                    return Err(Failure { code: exit::FAILED, message, hint: Some(remedy(&place)) });
-                }
-            },
-            Place::Postgres(url) => {
-                let session = connect(url).await?;
-                let sql = "SELECT pg_catalog.to_regclass('atalaya_journal.writer') IS NOT NULL";
-                session.query_one(sql, &[]).await?.get(0)
-            }
-        };
-        if exists { Self::at(&place).await.map(Some) } else { Ok(None) }
+        if exists(&place).await? { Self::at(&place).await.map(Some) } else { Ok(None) }
+    }
+
+    /// Where the command's journal is, or would be.
+    pub(crate) fn place(context: &Context) -> Result<Place, Failure> {
+        place(context)
+    }
+
+    /// The routes in the journal of a place, for somebody who serves and must not wait for long; none where nothing was ever
+    /// written to it, and none is made.
+    pub(crate) async fn routes(place: &Place) -> Result<Option<Routes>, Failure> {
+        if !exists(place).await? {
+            return Ok(None);
+        }
+        let store = Store::open(place, soon()).await;
+        let store = store.map_err(|error| Failure::new(exit::FAILED, &error, Some(remedy(place))))?;
+        Ok(Some(Routes::new(store)))
     }
 
     /// The journal in the folder of local state where there is one: whoever asks servers first may open it meanwhile. None is
@@ -126,6 +127,32 @@ impl Journal {
         };
         let _too_slow = tokio::time::timeout(CLOSE_LIMIT, closing).await;
     }
+}
+
+/// Whether anything was ever written to it.
+async fn exists(place: &Place) -> Result<bool, Failure> {
+    Ok(match place {
+        // One without a byte in it is what somebody else has made.
+        Place::Folder(folder) => match std::fs::metadata(folder.join(FILE)) {
+            Ok(file) => file.len() > 0,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+            Err(error) => {
+                let message = format!("`{}` cannot be looked at: {error}", folder.join(FILE).display());
+                return Err(Failure { code: exit::FAILED, message, hint: Some(remedy(place)) });
+            }
+        },
+        Place::Postgres(url) => {
+            let session = connect(url).await?;
+            let sql = "SELECT pg_catalog.to_regclass('atalaya_journal.writer') IS NOT NULL";
+            session.query_one(sql, &[]).await?.get(0)
+        }
+    })
+}
+
+/// A failure is known soon, and whoever asked asks again.
+fn soon() -> Options {
+    let limit = Duration::from_secs(3);
+    Options { queue_limit: limit, lock_limit: limit, reconnect_limit: limit, readers: 2, ..Options::default() }
 }
 
 /// The server that keeps the journal; that it is this one is said, since others are connected to besides.

@@ -119,7 +119,9 @@ fn nobody_at(address: &Address, error: &std::io::Error) -> Failure {
 
 fn refusal(refused: &Refused) -> Failure {
     let (code, hint) = match refused {
-        Refused::NoDatabase { .. } | Refused::NoPlace { .. } | Refused::Unknown => (exit::USAGE, None),
+        Refused::NoDatabase { .. } | Refused::NoPlace { .. } | Refused::NoRoute { .. } | Refused::Unknown => {
+            (exit::USAGE, None)
+        }
         Refused::Estate { .. } => (exit::USAGE, Some("the gateway goes on with the former one")),
         Refused::Paused { .. } => (exit::REFUSED, Some("`atalaya gateway resume` opens it")),
         Refused::PlaceClosed { .. } => (
@@ -128,6 +130,24 @@ fn refusal(refused: &Refused) -> Failure {
                 "each user's server secret has to hold there, too; the gate is closed still: resume without --to goes back",
             ),
         ),
+        Refused::Held { .. } => (
+            exit::REFUSED,
+            Some("`atalaya gateway status` shows what it waits for; its log says why where the journal cannot be read"),
+        ),
+        Refused::Routed { .. } => {
+            (exit::REFUSED, Some("`atalaya migrate cutover` and `rollback` lead it elsewhere, and write it down"))
+        }
+        Refused::Fenced { .. } => (exit::FAILED, Some("see that the server lets the role of the estate's URL in")),
+        Refused::Journal { .. } | Refused::NoJournal => {
+            (exit::FAILED, Some("the gateway reads the journal that its own --state or --journal names"))
+        }
+        Refused::EpochOpen { .. }
+        | Refused::NoEpoch { .. }
+        | Refused::Decided { .. }
+        | Refused::Undecided { .. }
+        | Refused::NotNamed { .. }
+        | Refused::NotReady { .. }
+        | Refused::Elsewhere { .. } => (exit::REFUSED, None),
         Refused::NotPaused => (exit::REFUSED, Some("`atalaya gateway status` shows each gate")),
         Refused::NotDrained { .. } => {
             (exit::FAILED, Some("end the long transactions, or give them longer with --drain; nothing was cut"))

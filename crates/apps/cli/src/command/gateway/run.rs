@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya_gateway::admin::{AdminSocket, Request};
-use atalaya_gateway::{Configuration, ConfigurationError, GatewayError, Start, prepare};
+use atalaya_gateway::{Configuration, ConfigurationError, GatewayError, OpenRoutes, Routing, Start, prepare};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::ask::SocketArgument;
 use crate::endpoints::read_estate;
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::journal::Journal;
 
 /// Arguments of `atalaya gateway run`.
 #[derive(Debug, clap::Args)]
@@ -28,7 +29,10 @@ use crate::global::Context;
 
 SIGHUP reads the estate again, as `gateway reload` does. SIGTERM and SIGINT end the gateway: no new client is let in, idle
 clients are ended with SQLSTATE 57P01 and the others after their transaction. With --replace a new gateway, of a newer
-version for one, takes the place of the one that serves: there is no moment at which nobody listens.")]
+version for one, takes the place of the one that serves: there is no moment at which nobody listens.
+
+Where the journal (--state, --journal) says that a cutover has led a database elsewhere, clients are led there, whatever
+the estate file says. As long as a journal that there is cannot be read, they wait.")]
 pub(crate) struct RunArguments {
     #[command(flatten)]
     socket: SocketArgument,
@@ -55,7 +59,12 @@ pub(super) fn run(arguments: &RunArguments, context: &Context) -> Result<u8, Fai
         let context = context.clone();
         Arc::new(move || self::configuration(&context).map_err(|failure| failure.message))
     };
-    let (gateway, control) = prepare(configuration, reload);
+    let place = Journal::place(context)?;
+    let open: OpenRoutes = Arc::new(move || {
+        let place = place.clone();
+        Box::pin(async move { Journal::routes(&place).await.map_err(|failure| failure.message) })
+    });
+    let (gateway, control) = prepare(configuration, reload, Routing::ByJournal(open));
     let listening = || {
         let document = serde_json::json!({ "listening": addresses });
         match context.output {
@@ -80,7 +89,7 @@ pub(super) fn run(arguments: &RunArguments, context: &Context) -> Result<u8, Fai
                 _ = terminate.recv() => break,
                 () = control.handed_over() => break,
                 _ = hangup.recv() => {
-                    if let Err(text) = control.reload() {
+                    if let Err(text) = control.reload().await {
                         tracing::error!(reason = text, "the estate cannot be served; the former one still is");
                     }
                 }

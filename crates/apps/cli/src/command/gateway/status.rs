@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use atalaya_gateway::admin::{Answer, DatabaseStatus, GatewayStatus, Request};
+use atalaya_gateway::admin::{Answer, DatabaseStatus, GatewayStatus, HeldFor, Request};
 
 use super::ask::{AdminArguments, ask, unexpected};
 use crate::exit::{self, Failure};
@@ -40,16 +40,22 @@ fn text(status: &GatewayStatus) -> String {
 }
 
 fn describe(text: &mut String, database: &DatabaseStatus) {
-    let gate = match (database.gate.paused_epoch, database.gate.paused_ms) {
-        (Some(epoch), Some(paused_ms)) => {
-            format!("PAUSED for {paused_ms} ms under epoch {epoch}, {} clients wait", database.gate.waiting)
+    let waiting = database.gate.waiting;
+    let gate = match (database.gate.paused_epoch, database.gate.paused_ms, database.gate.held) {
+        (_, Some(ms), Some(HeldFor::Route)) => {
+            format!("SHUT for {ms} ms: where the journal leads it is not known; {waiting} clients wait")
         }
+        (_, Some(ms), Some(HeldFor::Epoch { epoch })) => {
+            format!("HELD for {ms} ms until epoch {epoch} of its route is decided, {waiting} clients wait")
+        }
+        (Some(epoch), Some(ms), None) => format!("PAUSED for {ms} ms under epoch {epoch}, {waiting} clients wait"),
         _ => "open".to_owned(),
     };
+    let led = database.led_by_epoch.map(|epoch| format!(", led by epoch {epoch}")).unwrap_or_default();
     // Writing to a text cannot fail.
     let _written = write!(
         text,
-        "\n{} -> {} ({} pooling)\n  gate          {gate}, {} transactions run\n  clients       {}\n",
+        "\n{} -> {}{led} ({} pooling)\n  gate          {gate}, {} transactions run\n  clients       {}\n",
         database.name, database.to, database.pooling, database.gate.running, database.clients,
     );
     for pool in &database.pools {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use atalaya_data::MigrationName;
 use atalaya_migration::{Engine, Known, Migrations};
-use atalaya_replicate::{AbortOptions, AbortReport};
+use atalaya_replicate::{AbortOptions, AbortReport, Side};
 
+use super::led;
 use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
@@ -49,6 +50,7 @@ async fn withdraw(endpoints: &Endpoints, options: AbortOptions, context: &Contex
             status.map(|status| journal::known_of(endpoints, &status)).transpose()?
         }
     };
+    refuse_unsettled(endpoints, &options, &found, context).await?;
     let engine = Withdrawing::new(endpoints, options.clone());
     // With a target that knows nothing nothing is removed, unless it is said to be gone: nothing is decided either.
     if known.is_some() || options.target_gone {
@@ -64,6 +66,35 @@ async fn withdraw(endpoints: &Endpoints, options: AbortOptions, context: &Contex
         Some(answer) => Ok(answer?),
         None => Ok(engine.ask().await?),
     }
+}
+
+/// Refuses while clients are being led elsewhere, or where the journal knows another server that they are on. A journal
+/// that cannot be had keeps nobody from freeing the source, but no table is dropped then.
+async fn refuse_unsettled(
+    endpoints: &Endpoints,
+    options: &AbortOptions,
+    found: &AbortReport,
+    context: &Context,
+) -> Result<(), Failure> {
+    if found.target_unreached.is_some() {
+        return Ok(());
+    }
+    match led::route(endpoints, context).await {
+        Ok(standing) => led::refuse_unsettled(endpoints, standing.as_ref(), found.serving),
+        Err(failure) if options.drop_target => Err(failure),
+        Err(failure) => {
+            context.note(&format!("warning: where clients are led is not known: {}", failure.message));
+            Ok(())
+        }
+    }
+}
+
+/// Looks up what would be removed, and refuses what would be refused.
+async fn dry_run(endpoints: &Endpoints, options: AbortOptions, context: &Context) -> Result<AbortReport, Failure> {
+    let Endpoints { source, target, name, .. } = endpoints;
+    let found = atalaya_replicate::abort(source, target, name, options.clone()).await?;
+    refuse_unsettled(endpoints, &options, &found, context).await?;
+    Ok(found)
 }
 
 /// Has the migration's saga go back, where there is one.
@@ -101,12 +132,7 @@ pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, F
         failpoints: crate::failpoints::from_environment(),
     };
     let report = match arguments.dry_run {
-        true => runtime::block_on(atalaya_replicate::abort(
-            &endpoints.source,
-            &endpoints.target,
-            &endpoints.name,
-            options,
-        ))??,
+        true => runtime::block_on(dry_run(&endpoints, options, context))??,
         false => runtime::block_on(withdraw(&endpoints, options, context))??,
     };
     if !report.dry_run {
@@ -137,6 +163,15 @@ pub(crate) fn run(arguments: &AbortArguments, context: &Context) -> Result<u8, F
     }
     for told in &report.notices {
         text.push_str(&format!("\nwarning: {told}"));
+    }
+    if report.serving == Some(Side::Target) {
+        text.push_str(if report.dry_run {
+            "\nclients would stay on the new server, with what they have written there, and with no way back: the old server is \
+             kept shut as it is, and would get nothing any more"
+        } else {
+            "\nclients stay on the new server, with what they have written there, and there is no way back any more: the old \
+             server is kept shut as it is, and gets nothing any more"
+        });
     }
     match &report.target_unreached {
         Some(reason) => text.push_str(&format!("\nthe target was left as it is: {reason}")),

@@ -9,10 +9,12 @@ use std::time::Duration;
 use atalaya_data::RelationName;
 use atalaya_estate::TablePattern;
 use atalaya_migration::{Engine, Migrations, Operation, Reached};
-use atalaya_replicate::{AbortReport, Plan, StopWhen};
+use atalaya_replicate::{AbortReport, Plan, Side, StopWhen};
+use atalaya_route::Routes;
 use atalaya_validate::{Report, SequenceReport, SequenceStatus, SkipVerdict, TableReport, TableStatus};
 
 use self::certified::Decided;
+use super::led;
 use super::plan::RunArguments;
 use crate::command::validate::{self, LastProof};
 use crate::endpoints::Endpoints;
@@ -240,6 +242,33 @@ async fn clean_up_proven(
     Ok(exit::DONE)
 }
 
+async fn status_of(plan: &Plan) -> Result<Option<atalaya_replicate::Status>, Failure> {
+    Ok(atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?)
+}
+
+/// Ends a move whose clients have been led to the target: what they write there is on no other server but by the way
+/// back, so that there is nothing to be applied or compared any more. Both sides were proven equal when clients were led
+/// over.
+async fn finish_led_over(
+    plan: &Plan,
+    endpoints: &Endpoints,
+    ending: &Ending,
+    context: &Context,
+) -> Result<u8, Failure> {
+    end_running(plan, context).await?;
+    atalaya_replicate::complete_schema(plan).await?;
+    for told in atalaya_replicate::set_back_triggers(plan).await? {
+        context.note(&format!("warning: {told}"));
+    }
+    atalaya_replicate::end_following(plan).await?;
+    let removed = ending.remove(plan, serde_json::Value::Null, context).await?;
+    context.print(
+        &format!("{}: finished; clients are on the new server, and the way back is gone", endpoints.name),
+        &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": removed }),
+    );
+    Ok(exit::DONE)
+}
+
 /// Ends a run that follows, applies what is left, and compares both sides.
 async fn prove(
     arguments: &FinishArguments,
@@ -284,8 +313,14 @@ async fn finish_known(
     ending: &Ending,
     context: &Context,
 ) -> Result<u8, Failure> {
+    let serving = status_of(plan).await?.map(|status| status.serving.unwrap_or_default());
+    let standing = led::standing(endpoints, &Routes::new(ending.journal.store.clone())).await?;
+    led::refuse_unsettled(endpoints, standing.as_ref(), serving)?;
     if ending.is_proven {
         return clean_up_proven(ending, plan, endpoints, context).await;
+    }
+    if serving == Some(Side::Target) {
+        return finish_led_over(plan, endpoints, ending, context).await;
     }
     let (accepted, shared) = (accepted_tables(arguments, endpoints).await?, is_shared(endpoints).await?);
     let report = prove(arguments, plan, endpoints, shared, context).await?;

@@ -85,6 +85,7 @@ impl RunArguments {
         options.conflict_values = self.conflict_values;
         options.synchronous_commit = self.synchronous_commit;
         options.client_tools.clone_from(&self.client_tools);
+        options.program_folders = Context::program_folders();
         options.failpoints = crate::failpoints::from_environment();
         options.wal_limit = self.wal_limit;
         options.source_connections = self.source_limits.connections();

@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use atalaya_data::MigrationId;
 use atalaya_migration::{Idle, Migrations, Standing};
 use atalaya_replicate::{ProofStatus, SlotHealth, SpoolStatus, Status};
 
+use super::way_back;
 use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
@@ -25,23 +27,37 @@ pub(crate) struct StatusArguments {
     endpoints: EndpointArguments,
 }
 
+/// Nothing is made here that would wait so long.
+const SLOT_TIMEOUT: Duration = Duration::from_secs(1);
+
 pub(crate) fn run(arguments: &StatusArguments, context: &Context) -> Result<u8, Failure> {
     let endpoints = arguments.endpoints.resolve(context)?;
-    let (status, standing) = runtime::block_on(async {
+    let (status, way_back, standing) = runtime::block_on(async {
         let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
-        Ok::<_, Failure>((status, standing(&endpoints, context).await))
+        let way_back = match &status {
+            Some(status) if status.serving.is_some() => {
+                let plan = way_back::plan(&endpoints, SLOT_TIMEOUT, context)?;
+                Some(atalaya_replicate::way_back_status(&plan).await?)
+            }
+            _ => None,
+        };
+        Ok::<_, Failure>((status, way_back, standing(&endpoints, context).await))
     })??;
     let Some(status) = status else { return Err(unknown(&endpoints, standing.as_ref())) };
     let mut out = text(&status);
     // What the journal has under the name may be an earlier one, which ended.
     let id = MigrationId::of_slot(&endpoints.name, &status.slot.name);
     let standing = standing.filter(|standing| id.as_ref() == Some(&standing.id));
+    if let Some(way_back) = &way_back {
+        let _infallible = writeln!(out, "  back     {}", way_back::line(way_back));
+    }
     if let Some(standing) = &standing {
         by_the_journal(&mut out, standing, status.running);
     }
     let mut json = serde_json::json!(status);
     if let Some(members) = json.as_object_mut() {
         members.insert("journal".to_owned(), serde_json::json!(standing));
+        members.insert("way_back".to_owned(), serde_json::json!(way_back));
     }
     context.print(&out, &json);
     Ok(exit::DONE)

@@ -1,0 +1,112 @@
+//! A cutover's checks and its report, for people.
+
+use std::fmt::Write;
+
+use atalaya_cutover::preflight::{CheckResult, PreflightReport, Status};
+use atalaya_cutover::{Direction, Outcome, Report};
+
+/// Every check in a line, with what was seen.
+pub(super) fn preflight(report: &PreflightReport) -> String {
+    let course = &report.course;
+    let mut out = format!("{}: from `{}` to `{}`\n", course.migration, course.from, course.to);
+    for check in &report.checks {
+        describe(&mut out, check);
+    }
+    out.push_str(if report.forbids {
+        "\nclients cannot be led away as things are"
+    } else {
+        "\nclients can be led away"
+    });
+    out
+}
+
+/// The checks that forbid it.
+pub(super) fn failed(report: &PreflightReport) -> String {
+    let mut out = String::new();
+    for check in report.failed() {
+        describe(&mut out, check);
+    }
+    out.trim_end().to_owned()
+}
+
+fn describe(out: &mut String, check: &CheckResult) {
+    let word = match check.status {
+        Status::Pass => "pass",
+        Status::Warn => "warn",
+        Status::Fail => "FAIL",
+    };
+    // Writing to a text cannot fail.
+    let _written = writeln!(out, "  {word}  {:<26} {}", check.id, check.title);
+    for finding in &check.findings {
+        let _written = writeln!(out, "        {}", finding.seen);
+        if let Some(remedy) = &finding.remedy {
+            let _written = writeln!(out, "          -> {remedy}");
+        }
+    }
+}
+
+/// What it came to, and how long each part took.
+pub(super) fn report(report: &Report) -> String {
+    let course = &report.course;
+    let milliseconds = |micros: u64| format!("{}.{} ms", micros / 1000, micros % 1000 / 100);
+    let mut out = match (&report.outcome, course.direction) {
+        (Outcome::Flipped, Direction::Forward) => {
+            format!("{}: clients are led to `{}` (epoch {})", course.migration, course.to, report.epoch)
+        }
+        (Outcome::Flipped, Direction::Back) => {
+            format!("{}: clients are led back to `{}` (epoch {})", course.migration, course.to, report.epoch)
+        }
+        (Outcome::Rehearsed, _) => format!(
+            "{}: rehearsed (epoch {}); clients are served by `{}` as before",
+            course.migration, report.epoch, course.from
+        ),
+        (Outcome::Closed { by, reason }, _) => {
+            format!("{}: broken off by `{by}`: {reason}; clients are served by `{}`", course.migration, course.from)
+        }
+    };
+    if report.resumed {
+        out.push_str("\n  an earlier process had begun it; what it measured is lost");
+    }
+    let _written = write!(out, "\n  pause              {}", milliseconds(report.pause_us));
+    for stage in &report.stages {
+        let _written = write!(
+            out,
+            "\n    {:<16} {:>10}   from {}",
+            stage.stage,
+            milliseconds(stage.took_us),
+            milliseconds(stage.began_us)
+        );
+    }
+    for gate in &report.gateways {
+        let _written = match &gate.unsettled {
+            Some(why) => write!(out, "\n  gateway `{}`: {why}; it opens by itself", gate.gateway),
+            None => write!(
+                out,
+                "\n  gateway `{}`: closed {}, {} clients held for {} at most, {} ended",
+                gate.gateway,
+                milliseconds(gate.paused_us),
+                gate.clients_held,
+                milliseconds(gate.longest_wait_us),
+                gate.clients_ended
+            ),
+        };
+    }
+    let _written = write!(
+        out,
+        "\n  sessions ended     {}\n  rows proven        {}\n  sequences set      {}",
+        report.sessions_ended, report.rows_proven, report.sequences
+    );
+    if let (Some(fenced_at), Some(marker)) = (report.fenced_at, report.marker) {
+        let _written = write!(out, "\n  fenced at {fenced_at}, everything applied up to {marker}");
+    }
+    if !report.unproven.is_empty() {
+        let _written = write!(out, "\n  not proven within the pause: {}", report.unproven.join(", "));
+    }
+    for remark in &report.remarks {
+        let _written = write!(out, "\n  note: {remark}");
+    }
+    if report.outcome == Outcome::Flipped && course.direction == Direction::Forward {
+        let _written = write!(out, "\nthe way back: atalaya migrate rollback {}", course.migration);
+    }
+    out
+}

@@ -1,0 +1,329 @@
+//! The streams of a migration in both directions, and the proof between both sides.
+
+mod near;
+
+use std::time::{Duration, Instant};
+
+use atalaya_cutover::{
+    Direction, Following, LastProof, MarkerPassed, Outlook, PartError, Proven, ReplicationControl, Unprovable, WayBack,
+};
+use atalaya_data::Lsn;
+use atalaya_postgres::Session;
+use atalaya_replicate::{NotesAnswer, Plan, Side, Status, WayBackState, WayBackStatus};
+use atalaya_validate::{Beyond, BeyondRest};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
+
+use self::near::{Carrying, FULL_ROWS_MAX, Near};
+use crate::endpoints::Endpoints;
+
+/// Between two looks at how far a stream is, while nobody waits.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a run may take to take up a way back that was made.
+const TAKEN_UP: Duration = Duration::from_secs(60);
+/// What is little to apply.
+const CLOSE_BYTES: u64 = 1 << 20;
+/// For how long a comparison of every row counts.
+const FULL_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// See the module.
+pub(crate) struct Streams {
+    endpoints: Endpoints,
+    plan: Plan,
+    near: Mutex<Option<Near>>,
+    carrying: Mutex<Option<Carrying>>,
+}
+
+fn failed(error: &dyn std::error::Error, hint: Option<String>) -> PartError {
+    PartError { text: atalaya_data::chain(error), hint }
+}
+
+fn of_replicate(error: atalaya_replicate::Error) -> PartError {
+    failed(&error, error.hint())
+}
+
+fn of_validate(error: atalaya_validate::Error) -> PartError {
+    failed(&error, error.hint())
+}
+
+fn of_postgres(error: atalaya_postgres::Error) -> PartError {
+    failed(&error, error.hint())
+}
+
+fn unprepared() -> PartError {
+    PartError::new("it was not prepared")
+}
+
+/// Why a stream could not bring what is written from here on.
+fn why_it_brings_nothing(status: &Status) -> Option<String> {
+    if status.given_up.is_some() {
+        Some("its slot was given up: the move has to begin anew".to_owned())
+    } else if !status.slot.exists {
+        Some("its slot is gone".to_owned())
+    } else if status.slot.wal_status.as_deref() == Some("lost") {
+        Some("its server has removed what its slot had to keep".to_owned())
+    } else if !status.running || !status.slot.active {
+        Some("nothing runs: `atalaya migrate start` goes on".to_owned())
+    } else {
+        None
+    }
+}
+
+impl Streams {
+    /// Of a migration, whose plan is that of its way there.
+    pub(crate) fn new(endpoints: Endpoints, plan: Plan) -> Self {
+        Self { endpoints, plan, near: Mutex::new(None), carrying: Mutex::new(None) }
+    }
+
+    /// What the side says that applies changes of a direction.
+    async fn status(&self, direction: Direction) -> Result<Status, PartError> {
+        let Endpoints { source, target, name, .. } = &self.endpoints;
+        let status = match direction {
+            Direction::Forward => atalaya_replicate::status(source, target, name).await,
+            Direction::Back => atalaya_replicate::status(target, source, name).await,
+        };
+        status.map_err(of_replicate)?.ok_or_else(|| PartError {
+            text: format!("there is no migration `{name}` in this direction"),
+            hint: Some("see `atalaya migrate status` and `atalaya migrate way-back status`".to_owned()),
+        })
+    }
+
+    async fn way_back(&self) -> Result<WayBackStatus, PartError> {
+        atalaya_replicate::way_back_status(&self.plan).await.map_err(of_replicate)
+    }
+
+    /// The plan of a proof in a direction.
+    fn proof(&self, direction: Direction, scope: fn(String) -> atalaya_validate::Scope) -> atalaya_validate::Plan {
+        let Endpoints { source, target, name, .. } = &self.endpoints;
+        let (from, to) = match direction {
+            Direction::Forward => (source, target),
+            Direction::Back => (target, source),
+        };
+        let mut plan = atalaya_validate::Plan::new(from.clone(), to.clone(), scope(name.to_string()));
+        plan.method = atalaya_validate::Method::Touched { full_age_max: FULL_AGE_MAX };
+        plan
+    }
+
+    async fn until_close(&self, direction: Direction, limit: Duration) -> Result<(), PartError> {
+        let until = Instant::now() + limit;
+        loop {
+            let status = self.status(direction).await?;
+            if status.running && status.lag_bytes.is_some_and(|bytes| bytes <= CLOSE_BYTES) {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                let left =
+                    status.lag_bytes.map_or_else(|| "nobody knows how much".to_owned(), atalaya_data::size::bytes);
+                return Err(PartError {
+                    text: format!("after {} s there was still too much to apply: {left}", limit.as_secs()),
+                    hint: Some("see `atalaya migrate status`; try again at a quieter time".to_owned()),
+                });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn following(&self, direction: Direction) -> Result<Following, PartError> {
+        let status = self.status(direction).await?;
+        let way_back = match direction {
+            Direction::Forward => {
+                let back = self.way_back().await?;
+                match back.state {
+                    WayBackState::Made if back.possible => WayBack::Stands,
+                    WayBackState::Missing if !back.why_not.is_empty() => {
+                        WayBack::Impossible { why: back.why_not.join("; ") }
+                    }
+                    WayBackState::Missing | WayBackState::Partly => WayBack::Missing,
+                    WayBackState::Made => WayBack::Impossible { why: back.why_not.join("; ") },
+                }
+            }
+            // Clients that are led back are followed by the stream that was there first.
+            Direction::Back => match why_it_brings_nothing(&self.status(Direction::Forward).await?) {
+                Some(why) => WayBack::Impossible { why },
+                None => WayBack::Stands,
+            },
+        };
+        let is_streaming = status.phase == "stream";
+        let runs = match (status.running, is_streaming) {
+            (true, true) => Ok(()),
+            (true, false) => Err(format!("the migration is in its phase `{}`", status.phase)),
+            (false, _) => Err("nothing runs".to_owned()),
+        };
+        let age = status.proof.passed_seconds.or(status.proof.proven_seconds).or(status.proof.full_seconds);
+        let proof = age.filter(|_| status.proof.full_tables > 0).map(|seconds| LastProof {
+            age: Duration::try_from_secs_f64(seconds).unwrap_or_default(),
+            is_clean: status.proof.unproven_tables == 0,
+            what: format!(
+                "{} of {} tables compared row by row, {} left unproven",
+                status.proof.full_tables, status.proof.tables, status.proof.unproven_tables
+            ),
+        });
+        let unprovable = self.unprovable(direction).await?;
+        Ok(Following { runs, lag_bytes: status.lag_bytes.unwrap_or(u64::MAX), way_back, proof, unprovable })
+    }
+
+    /// Tables of which the proof in the pause could not tell.
+    async fn unprovable(&self, direction: Direction) -> Result<Vec<Unprovable>, PartError> {
+        let plan = self.proof(direction, |name| atalaya_validate::Scope::Migration { name });
+        let beyond = atalaya_validate::beyond_rest(&plan, FULL_ROWS_MAX).await.map_err(of_validate)?;
+        let keyless = format!("it has no key, and more than about {FULL_ROWS_MAX} rows");
+        let key = "give it a primary key on both sides, stop writing to it, or say --allow-unproven";
+        let told = beyond.into_iter().map(|BeyondRest { table, why }| {
+            let (why, remedy, outlook) = match why {
+                Beyond::NotCompared => {
+                    let remedy = "wait until it is copied, or say --allow-unproven";
+                    ("it is not compared yet".to_owned(), remedy, Outlook::Unproven)
+                }
+                Beyond::NoKeyWritten => (keyless.clone(), key, Outlook::Unproven),
+                Beyond::NoKey => (keyless.clone(), key, Outlook::IfWritten),
+            };
+            Unprovable { table: table.to_string(), why, remedy: remedy.to_owned(), outlook }
+        });
+        Ok(told.collect())
+    }
+
+    async fn make_way_back(&self, direction: Direction) -> Result<(), PartError> {
+        if direction == Direction::Back {
+            return Ok(());
+        }
+        // Clients that are led over find what the old server has: foreign keys, triggers, row security.
+        atalaya_replicate::ready_target(&self.plan).await.map_err(of_replicate)?;
+        atalaya_replicate::make_way_back(&self.plan).await.map_err(of_replicate)?;
+        let until = Instant::now() + TAKEN_UP;
+        while !self.way_back().await?.running {
+            if Instant::now() >= until {
+                return Err(PartError {
+                    text: "no run takes the way back up".to_owned(),
+                    hint: Some("see what `atalaya migrate start` says of it".to_owned()),
+                });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        self.note_what_comes_back(until).await
+    }
+
+    /// Has the way back note the keys that it writes, and returns once it does: whoever has made it, and whenever its run
+    /// has begun.
+    async fn note_what_comes_back(&self, until: Instant) -> Result<(), PartError> {
+        let back = self.proof(Direction::Back, |name| atalaya_validate::Scope::Migration { name });
+        atalaya_validate::note_from_now_on(&back).await.map_err(of_validate)?;
+        let session = Session::connect_for_control(&self.endpoints.source, "atalaya cutover").await;
+        let mut session = session.map_err(of_postgres)?;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let answer = atalaya_replicate::renew_notes(&mut session, self.endpoints.name.as_str(), left).await;
+            match answer.map_err(of_postgres)? {
+                NotesAnswer::Noted => return Ok(()),
+                NotesAnswer::Unanswered(why) if Instant::now() >= until => {
+                    return Err(PartError {
+                        text: format!("the way back does not note what it writes: {why}"),
+                        hint: Some("see what `atalaya migrate start` says of it".to_owned()),
+                    });
+                }
+                // The run has just begun.
+                NotesAnswer::Unanswered(_) => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// The pause pays for each key that was written since the last pass. So everything else that takes time comes before it,
+    /// and what was written during a first pass, which may be long, is left to a second one.
+    async fn come_close(&self, direction: Direction, limit: Duration) -> Result<(), PartError> {
+        self.until_close(direction, limit).await?;
+        self.prove_what_was_written(direction).await?;
+        let mut near = Near::prepare(self, direction).await?;
+        near.warm_up(self.endpoints.name.as_str(), limit).await?;
+        *self.near.lock().await = Some(near);
+        *self.carrying.lock().await = Some(Carrying::prepare(self, direction).await?);
+        self.until_close(direction, limit).await?;
+        self.prove_what_was_written(direction).await
+    }
+
+    async fn prove_what_was_written(&self, direction: Direction) -> Result<(), PartError> {
+        let pass = self.proof(direction, |name| atalaya_validate::Scope::Migration { name });
+        let passed = match atalaya_validate::validate(&pass, &atalaya_validate::Silent).await {
+            // One that goes on all the time does the same.
+            Err(atalaya_validate::Error::AnotherProof { .. }) => return Ok(()),
+            passed => passed.map_err(of_validate)?,
+        };
+        if passed.is_clean() {
+            return Ok(());
+        }
+        Err(PartError {
+            text: "a proof of what was written since the last one is not clean".to_owned(),
+            hint: Some("run `atalaya validate`".to_owned()),
+        })
+    }
+
+    async fn take_over(&self, direction: Direction) -> Result<(), PartError> {
+        let side = match direction {
+            Direction::Forward => Side::Target,
+            Direction::Back => Side::Source,
+        };
+        atalaya_replicate::serve(&self.plan, side).await.map_err(of_replicate)?;
+        let opposite = match direction {
+            Direction::Forward => Direction::Back,
+            Direction::Back => Direction::Forward,
+        };
+        let plan = self.proof(opposite, |name| atalaya_validate::Scope::Migration { name });
+        // What was compared in that direction was, before clients wrote to the side that it applies to.
+        atalaya_validate::forget_proven(&plan).await.map_err(of_validate)?;
+        let proven = self.near.lock().await.take().and_then(|near| near.proven_at());
+        if let Some((at, since)) = proven {
+            // What comes back from here on is proven against what was found equal then.
+            atalaya_validate::take_for_proven(&plan, at, since.elapsed()).await.map_err(of_validate)?;
+        }
+        Ok(())
+    }
+
+    async fn with_near<T>(&self, work: impl AsyncFnOnce(&mut Near) -> Result<T, PartError>) -> Result<T, PartError> {
+        let mut near = self.near.lock().await;
+        match near.as_mut() {
+            Some(near) => work(near).await,
+            None => Err(unprepared()),
+        }
+    }
+}
+
+impl ReplicationControl for Streams {
+    fn following(&self, direction: Direction) -> BoxFuture<'_, Result<Following, PartError>> {
+        self.following(direction).boxed()
+    }
+
+    fn make_way_back(&self, direction: Direction) -> BoxFuture<'_, Result<(), PartError>> {
+        self.make_way_back(direction).boxed()
+    }
+
+    fn come_close(&self, direction: Direction, limit: Duration) -> BoxFuture<'_, Result<(), PartError>> {
+        self.come_close(direction, limit).boxed()
+    }
+
+    fn pass_marker(
+        &self,
+        _direction: Direction,
+        fenced_at: Lsn,
+        limit: Duration,
+    ) -> BoxFuture<'_, Result<MarkerPassed, PartError>> {
+        let name = self.endpoints.name.as_str();
+        self.with_near(async move |near| near.pass_marker(name, fenced_at, limit).await).boxed()
+    }
+
+    fn prove(&self, _direction: Direction, limit: Duration) -> BoxFuture<'_, Result<Proven, PartError>> {
+        self.with_near(async move |near| near.prove(limit).await).boxed()
+    }
+
+    fn carry_sequences(&self, _direction: Direction, limit: Duration) -> BoxFuture<'_, Result<u64, PartError>> {
+        async move {
+            match self.carrying.lock().await.as_mut() {
+                Some(carrying) => carrying.carry(limit).await,
+                None => Err(unprepared()),
+            }
+        }
+        .boxed()
+    }
+
+    fn take_over(&self, direction: Direction) -> BoxFuture<'_, Result<(), PartError>> {
+        self.take_over(direction).boxed()
+    }
+}

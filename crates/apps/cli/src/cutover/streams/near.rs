@@ -1,0 +1,126 @@
+//! What is made before clients are held, so that it need not be made while they are.
+
+use std::time::{Duration, Instant};
+
+use atalaya_cutover::{Direction, MarkerPassed, PartError, Proven};
+use atalaya_data::Lsn;
+use atalaya_postgres::Session;
+use atalaya_replicate::{CarriedSequences, MarkerAnswer, pass_marker};
+use atalaya_validate::{RestProof, Scope};
+
+use super::{Streams, of_postgres, of_replicate, of_validate};
+
+const APPLICATION: &str = "atalaya cutover";
+/// Tables that only a comparison of every row can prove are compared in the pause where they are no larger.
+pub(super) const FULL_ROWS_MAX: u64 = 20_000;
+
+/// Connections and a proof at hand.
+pub(super) struct Near {
+    leaving: Session,
+    applying: Session,
+    proof: RestProof,
+    proven_at: Option<(Lsn, Instant)>,
+}
+
+/// Connections for sequences, which go over beside everything else.
+pub(super) struct Carrying {
+    leaving: Session,
+    arriving: Session,
+    sequences: CarriedSequences,
+}
+
+impl Near {
+    pub(super) async fn prepare(streams: &Streams, direction: Direction) -> Result<Self, PartError> {
+        let (leaving, applying) = sessions(streams, direction).await?;
+        // A request need not outlive the server it is made to. The replicator's answer does, and all that it has applied.
+        applying.batch("SET synchronous_commit = off").await.map_err(of_postgres)?;
+        let plan = streams.proof(direction, |name| Scope::Drained { name });
+        let proof = RestProof::prepare(plan, FULL_ROWS_MAX).await.map_err(of_validate)?;
+        Ok(Self { leaving, applying, proof, proven_at: None })
+    }
+
+    /// Does once what is done while clients are held: servers and replicator have loaded and planned it then, and what
+    /// does not work is found now. What is compared is of no account, since neither side is at rest.
+    pub(super) async fn warm_up(&mut self, migration: &str, limit: Duration) -> Result<(), PartError> {
+        let sql = "SELECT pg_catalog.pg_current_wal_insert_lsn()::text";
+        let row = self.leaving.query_one(sql, &[]).await.map_err(of_postgres)?;
+        let position = row.get::<_, String>(0).parse().map_err(|_| PartError::new("a position cannot be read"))?;
+        self.pass_marker(migration, position, limit).await?;
+        self.prove(limit).await?;
+        self.proven_at = None;
+        Ok(())
+    }
+
+    /// The position of the side that applies at which both were found equal.
+    pub(super) const fn proven_at(&self) -> Option<(Lsn, Instant)> {
+        self.proven_at
+    }
+
+    pub(super) async fn pass_marker(
+        &mut self,
+        migration: &str,
+        fenced_at: Lsn,
+        limit: Duration,
+    ) -> Result<MarkerPassed, PartError> {
+        let sql = "SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'cutover')::text";
+        let row = self.leaving.query_one(sql, &[]).await.map_err(of_postgres)?;
+        let marker = row.get::<_, String>(0).parse().map_err(|_| PartError::new("a position cannot be read"))?;
+        let answer = pass_marker(&mut self.applying, migration, fenced_at, marker, limit).await;
+        match answer.map_err(of_postgres)? {
+            MarkerAnswer::Passed(passed) => Ok(MarkerPassed { marker, foreign: passed.foreign }),
+            MarkerAnswer::Unknown(why) => Err(PartError {
+                text: format!("the replicator cannot tell whether everything is applied: {why}"),
+                hint: Some("try again".to_owned()),
+            }),
+        }
+    }
+
+    pub(super) async fn prove(&mut self, limit: Duration) -> Result<Proven, PartError> {
+        let sql = "SELECT pg_catalog.pg_current_wal_insert_lsn()::text";
+        let (position, report) = tokio::join!(self.applying.query_one(sql, &[]), self.proof.pass(limit));
+        let report = report.map_err(of_validate)?;
+        let position: String = position.map_err(of_postgres)?.get(0);
+        self.proven_at = position.parse().ok().map(|position| (position, Instant::now())).filter(|_| report.is_clean());
+        let different: Vec<String> = report
+            .different
+            .iter()
+            .map(|table| table.source.to_string())
+            .chain(report.missing.iter().map(ToString::to_string))
+            .collect();
+        if report.proven == 0 && different.is_empty() && report.unproven.is_empty() {
+            return Err(PartError {
+                text: "there is no table that could be proven".to_owned(),
+                hint: Some("see `atalaya migrate status`".to_owned()),
+            });
+        }
+        Ok(Proven { rows: report.rows, different, unproven: report.unproven.iter().map(ToString::to_string).collect() })
+    }
+}
+
+impl Carrying {
+    pub(super) async fn prepare(streams: &Streams, direction: Direction) -> Result<Self, PartError> {
+        let (leaving, arriving) = sessions(streams, direction).await?;
+        let sequences = CarriedSequences::prepare(&streams.plan, &leaving, &arriving).await.map_err(of_replicate)?;
+        Ok(Self { leaving, arriving, sequences })
+    }
+
+    /// Sets each where clients are led to where it stands on the side that they leave.
+    pub(super) async fn carry(&mut self, limit: Duration) -> Result<u64, PartError> {
+        // What nobody waits for any more must not go on setting them for long after.
+        let limited = format!("SET statement_timeout = {}", limit.as_millis().max(1));
+        tokio::try_join!(self.leaving.batch(&limited), self.arriving.batch(&limited)).map_err(of_postgres)?;
+        let carried = self.sequences.carry(&self.leaving, &self.arriving).await.map_err(of_replicate)?;
+        Ok(u64::try_from(carried).unwrap_or(u64::MAX))
+    }
+}
+
+/// One to the side that is left, one to the side that clients are led to.
+async fn sessions(streams: &Streams, direction: Direction) -> Result<(Session, Session), PartError> {
+    let (source, target) = (&streams.endpoints.source, &streams.endpoints.target);
+    let (from, to) = match direction {
+        Direction::Forward => (source, target),
+        Direction::Back => (target, source),
+    };
+    let connect = |url| Session::connect_for_control(url, APPLICATION);
+    tokio::try_join!(connect(from), connect(to)).map_err(of_postgres)
+}

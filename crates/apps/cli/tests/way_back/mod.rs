@@ -1,0 +1,9 @@
+//! The way back: what is written to the new server comes to the old one, and nothing goes round.
+
+mod beside;
+mod brought;
+mod field;
+mod killed;
+mod leading;
+mod led_over;
+mod refused;

@@ -1,0 +1,51 @@
+//! What forbids a way back is named, and nothing is touched.
+
+use atalaya_sandbox::ServerOptions;
+
+use super::field::{done, way_back};
+use crate::support::Move;
+
+fn assert_untouched(shop: &Move) {
+    assert_eq!(shop.source.run_sql("shop", "SELECT to_regnamespace('atalaya') IS NULL").unwrap().trim(), "t");
+    assert_eq!(shop.target.run_sql("shop", "SELECT count(*) FROM pg_publication").unwrap().trim(), "0");
+}
+
+#[test]
+fn what_would_act_on_rows_that_come_back_and_what_cannot_be_published_is_named() {
+    let shop = Move::between(17, 18);
+    shop.source
+        .run_sql(
+            "shop",
+            "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE f (id int PRIMARY KEY, n int);
+             CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+             CREATE TRIGGER always BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
+             ALTER TABLE t ENABLE ALWAYS TRIGGER always",
+        )
+        .unwrap();
+    let mut running = shop.follow(&[]);
+    shop.target
+        .run_sql("shop", "ALTER TABLE f ADD g int GENERATED ALWAYS AS (n) STORED; ALTER TABLE f REPLICA IDENTITY FULL")
+        .unwrap();
+    let refused = way_back(&shop, "make");
+    assert_eq!(refused.code, Some(4), "{}\n{}", refused.stdout, refused.stderr);
+    for named in
+        ["trigger `always` of public.t (ENABLE ALWAYS)", "REPLICA IDENTITY FULL and a generated column", "public.f"]
+    {
+        assert!(refused.stderr.contains(named), "{named}: {}", refused.stderr);
+    }
+    let status = done(&shop, "status");
+    assert_eq!((&status["state"], status["why_not"].as_array().unwrap().len()), (&"missing".into(), 2), "{status}");
+    assert_untouched(&shop);
+    running.assert_alive();
+}
+
+#[test]
+fn a_new_server_that_writes_too_little_log_is_named() {
+    let shop = Move::with(ServerOptions::new(15), ServerOptions::new(16).setting("wal_level", "replica"));
+    shop.source.run_sql("shop", "CREATE TABLE t (id int PRIMARY KEY)").unwrap();
+    let _running = shop.follow(&[]);
+    let refused = way_back(&shop, "make");
+    assert_eq!(refused.code, Some(4), "{}\n{}", refused.stdout, refused.stderr);
+    assert!(refused.stderr.contains("wal_level of the new server is `replica`"), "{}", refused.stderr);
+    assert_untouched(&shop);
+}
