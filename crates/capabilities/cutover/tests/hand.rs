@@ -181,8 +181,8 @@ pub(crate) struct Streams {
     pub(crate) way_back: Option<WayBack>,
     pub(crate) proof: Option<Option<LastProof>>,
     pub(crate) unproven: Vec<String>,
-    /// Gates that do not stay ready while the other side comes close.
-    pub(crate) forgetful: Vec<Arc<TestGate>>,
+    /// Gates that do not stay ready while the other side comes close; that takes long only the first time.
+    pub(crate) forgetful: Arc<Mutex<Vec<Arc<TestGate>>>>,
     pub(crate) unprovable: Vec<Unprovable>,
     /// Which sides were written down as those that serve.
     pub(crate) taken_over: Arc<Mutex<Vec<Direction>>>,
@@ -214,7 +214,8 @@ impl ReplicationControl for Streams {
     }
 
     fn come_close(&self, _direction: Direction, _limit: Duration) -> BoxFuture<'_, Result<(), PartError>> {
-        self.forgetful.iter().for_each(|gate| gate.forget_ready());
+        let forgetful = std::mem::take(&mut *self.forgetful.lock().unwrap());
+        forgetful.iter().for_each(|gate| gate.forget_ready());
         self.answer("coming close", ())
     }
 

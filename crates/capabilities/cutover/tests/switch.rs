@@ -1,6 +1,6 @@
 //! There and back, rehearsed, and broken off by whatever fails before the flip.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use atalaya_cutover::switch::prepare;
 use atalaya_cutover::{Error, Outcome, Purpose, Report, Unproven};
@@ -71,7 +71,7 @@ async fn whatever_fails_before_the_flip_ends_where_it_began(ground: &Ground) {
 async fn gates_that_forget_while_the_other_side_comes_close_are_made_ready_again(ground: &Ground) {
     let gates = ground.gates().await;
     let mut means = ground.means("one", &gates).await;
-    means.replication = Arc::new(Streams { forgetful: gates.clone(), ..Streams::default() });
+    means.replication = Arc::new(Streams { forgetful: Arc::new(Mutex::new(gates.clone())), ..Streams::default() });
     prepare(course(Purpose::Flip), means).await.unwrap().run().await.unwrap();
     ground.expect_served_by(NEW, &gates).await;
 }

@@ -71,7 +71,8 @@ pub async fn prepare(course: Course, means: Means) -> Result<Prepared, Error> {
     // Its fence may have to be lifted, by a block of the same kind.
     fence::standing(&arriving, &course.database).await?;
     arriving.batch("DO $$ BEGIN NULL; END $$").await?;
-    // Once more, since clients write on: the pause pays for what they have written since.
+    // Once more, since clients write on: the pause pays for what they have written since. It is short now, so that gates are
+    // still ready after it.
     come_close(&course, &means).await?;
     let epoch = standing.last_epoch.saturating_add(1);
     let lift = fence::lifting(&plan, &course.database, epoch);
