@@ -48,40 +48,45 @@ impl Fence {
 
     /// Lets clients in at a server that an epoch before this one has led them away from.
     pub(super) async fn admit(&self, url: &ConnectionUrl, route: &str, epoch: u64) -> Result<(), String> {
-        let before = epoch.saturating_sub(1);
+        self.over(url, Deed::Admit { route, before: epoch.saturating_sub(1) }).await
+    }
+
+    /// Runs the statements as one batch.
+    pub(super) async fn lift(&self, url: &ConnectionUrl, statements: &[String]) -> Result<(), String> {
+        self.over(url, Deed::Lift { batch: statements.join(";\n") }).await
+    }
+
+    /// Does it over the connection that was kept, and over another one when that is lost.
+    async fn over(&self, url: &ConnectionUrl, deed: Deed<'_>) -> Result<(), String> {
         let mut kept = self.session.lock().await;
         if let Some(session) = kept.take_if(|session| !session.is_closed())
-            && in_time(lift_client_fence(&session, route, before)).await.is_ok()
+            && in_time(deed.done_by(&session)).await.is_ok()
         {
             *kept = Some(session);
             return Ok(());
         }
         let again = async {
             let session = open(url).await?;
-            lift_client_fence(&session, route, before).await?;
+            deed.done_by(&session).await?;
             Ok(session)
         };
         *kept = Some(in_time(again).await?);
         Ok(())
     }
+}
 
-    /// Runs the statements as one batch; over another connection when the one that was kept is lost.
-    pub(super) async fn lift(&self, url: &ConnectionUrl, statements: &[String]) -> Result<(), String> {
-        let batch = statements.join(";\n");
-        let mut kept = self.session.lock().await;
-        if let Some(session) = kept.take_if(|session| !session.is_closed())
-            && in_time(session.batch(&batch)).await.is_ok()
-        {
-            *kept = Some(session);
-            return Ok(());
+/// What a fence's connection is for.
+enum Deed<'a> {
+    Admit { route: &'a str, before: u64 },
+    Lift { batch: String },
+}
+
+impl Deed<'_> {
+    async fn done_by(&self, session: &Session) -> Result<(), atalaya_postgres::Error> {
+        match self {
+            Self::Admit { route, before } => lift_client_fence(session, route, *before).await.map(drop),
+            Self::Lift { batch } => session.batch(batch).await,
         }
-        let again = async {
-            let session = open(url).await?;
-            session.batch(&batch).await?;
-            Ok(session)
-        };
-        *kept = Some(in_time(again).await?);
-        Ok(())
     }
 }
 
