@@ -7,6 +7,7 @@ mod client_fence;
 mod fence;
 mod marker;
 mod notes;
+mod question;
 mod schema;
 
 pub use client_fence::{ClientFence, client_fence, lift_client_fence};
