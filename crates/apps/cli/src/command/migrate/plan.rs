@@ -70,9 +70,7 @@ impl RunArguments {
     /// The plan, with the endpoints it was made from.
     pub(crate) fn plan(&self, stop_when: StopWhen, context: &Context) -> Result<(Plan, Endpoints), Failure> {
         let endpoints = self.endpoints.resolve(context)?;
-        let program = std::env::current_exe().map_err(|error| Failure::new(exit::FAILED, &error, None))?;
-        let holder = HolderCommand { program, arguments: vec!["hold-snapshot".into()] };
-        let mut options = Options::new(context.state.join("migrations").join(endpoints.name.as_str()), holder);
+        let mut options = bare_options(&endpoints, context)?;
         options.stop_when = stop_when;
         options.workers = self.workers.map(usize::from).or(endpoints.workers).unwrap_or(options.workers);
         options.index_workers = usize::from(self.index_workers);
@@ -85,8 +83,6 @@ impl RunArguments {
         options.conflict_values = self.conflict_values;
         options.synchronous_commit = self.synchronous_commit;
         options.client_tools.clone_from(&self.client_tools);
-        options.program_folders = Context::program_folders();
-        options.failpoints = crate::failpoints::from_environment();
         options.wal_limit = self.wal_limit;
         options.source_connections = self.source_limits.connections();
         options.source_load = self.source_limits.load();
@@ -94,16 +90,30 @@ impl RunArguments {
         options.silence_timeout = std::time::Duration::from_secs(self.silence_timeout);
         options.spill_bytes = self.spill_limit;
         options.slot_timeout = std::time::Duration::from_secs(self.slot_timeout);
-        let plan = Plan {
-            name: endpoints.name.clone(),
-            id: MigrationId::new(endpoints.name.clone(), rand::rng().random()),
-            source: endpoints.source.clone(),
-            target: endpoints.target.clone(),
-            tables: Box::new(endpoints.filter()),
-            append_only: Box::new(endpoints.append_only_filter()),
-            options,
-        };
-        Ok((plan, endpoints))
+        Ok((plan_of(&endpoints, options), endpoints))
+    }
+}
+
+/// Options as they are where nobody asks for anything else.
+pub(super) fn bare_options(endpoints: &Endpoints, context: &Context) -> Result<Options, Failure> {
+    let program = std::env::current_exe().map_err(|error| Failure::new(exit::FAILED, &error, None))?;
+    let holder = HolderCommand { program, arguments: vec!["hold-snapshot".into()] };
+    let mut options = Options::new(context.state.join("migrations").join(endpoints.name.as_str()), holder);
+    options.program_folders = Context::program_folders();
+    options.failpoints = crate::failpoints::from_environment();
+    Ok(options)
+}
+
+/// The plan of what the endpoints name.
+pub(super) fn plan_of(endpoints: &Endpoints, options: Options) -> Plan {
+    Plan {
+        name: endpoints.name.clone(),
+        id: MigrationId::new(endpoints.name.clone(), rand::rng().random()),
+        source: endpoints.source.clone(),
+        target: endpoints.target.clone(),
+        tables: Box::new(endpoints.filter()),
+        append_only: Box::new(endpoints.append_only_filter()),
+        options,
     }
 }
 

@@ -3,11 +3,10 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use atalaya_data::MigrationId;
-use atalaya_replicate::{HolderCommand, Options, Plan, Side, WayBackState, WayBackStatus};
-use rand::RngExt;
+use atalaya_replicate::{Plan, Side, WayBackState, WayBackStatus};
 
 use super::led;
+use super::plan::{bare_options, plan_of};
 use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
@@ -74,21 +73,9 @@ impl OfMigration {
 
 /// A plan for what needs nothing but both servers and the name.
 pub(super) fn plan(endpoints: &Endpoints, slot_timeout: Duration, context: &Context) -> Result<Plan, Failure> {
-    let program = std::env::current_exe().map_err(|error| Failure::new(exit::FAILED, &error, None))?;
-    let holder = HolderCommand { program, arguments: vec!["hold-snapshot".into()] };
-    let mut options = Options::new(context.state.join("migrations").join(endpoints.name.as_str()), holder);
+    let mut options = bare_options(endpoints, context)?;
     options.slot_timeout = slot_timeout;
-    options.program_folders = Context::program_folders();
-    options.failpoints = crate::failpoints::from_environment();
-    Ok(Plan {
-        name: endpoints.name.clone(),
-        id: MigrationId::new(endpoints.name.clone(), rand::rng().random()),
-        source: endpoints.source.clone(),
-        target: endpoints.target.clone(),
-        tables: Box::new(endpoints.filter()),
-        append_only: Box::new(endpoints.append_only_filter()),
-        options,
-    })
+    Ok(plan_of(endpoints, options))
 }
 
 pub(crate) fn run(arguments: &WayBackArguments, context: &Context) -> Result<u8, Failure> {
