@@ -118,10 +118,8 @@ pub enum Error {
         migration: String,
     },
     /// Checks forbid it.
-    #[error("{failed} checks forbid it: {}", .ids.join(", "))]
+    #[error("it is forbidden by: {}", .ids.join(", "))]
     Forbidden {
-        /// How many.
-        failed: usize,
         /// Which.
         ids: Vec<String>,
     },

@@ -194,7 +194,7 @@ fn definition(means: &Means, hand: &Arc<Hand>) -> Result<Definition, DefinitionE
         let report = preflight::preflight(&course, &means).await?;
         let ids: Vec<String> = report.failed().map(|check| check.id.to_owned()).collect();
         if !ids.is_empty() {
-            return Err(Error::Forbidden { failed: ids.len(), ids });
+            return Err(Error::Forbidden { ids });
         }
         Ok(Came::Went)
     });

@@ -65,13 +65,23 @@ async fn tables_that_cannot_be_proven_forbid_it_unless_they_are_allowed() {
 
 /// Going back never waits for somebody to prove first, and nobody is told that it was.
 #[tokio::test]
-async fn a_proof_that_is_missing_for_the_way_back_is_said() {
+async fn a_proof_that_is_missing_old_or_not_clean_is_only_said_to_who_goes_back() {
     let ground = Ground::sqlite();
     let gates = ground.gates().await;
     let mut means = ground.means("one", &gates).await;
-    means.replication = Arc::new(Streams { proof: Some(None), ..Streams::default() });
-    let report = preflight(&crate::ground::back(), &means).await.unwrap();
-    assert_eq!(report.check("proof").unwrap().status, Status::Warn, "{report:#?}");
+    let proof = |hours: u64, is_clean| {
+        let age = std::time::Duration::from_secs(hours * 3600);
+        Some(LastProof { age, is_clean, what: String::new() })
+    };
+    for proof in [None, proof(25, true), proof(1, false)] {
+        means.replication = Arc::new(Streams { proof: Some(proof), ..Streams::default() });
+        let report = preflight(&crate::ground::back(), &means).await.unwrap();
+        assert_eq!(report.check("proof").unwrap().status, Status::Warn, "{report:#?}");
+        let report = preflight(&course(Purpose::Flip), &means).await.unwrap();
+        let forward = report.check("proof").unwrap();
+        assert_eq!(forward.status, Status::Fail, "{forward:#?}");
+        assert!(forward.findings[0].remedy.as_ref().unwrap().contains("atalaya validate "), "{forward:#?}");
+    }
 }
 
 #[tokio::test]

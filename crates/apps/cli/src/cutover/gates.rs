@@ -59,7 +59,9 @@ fn hint(refused: &Refused) -> Option<String> {
         Refused::NotDrained { .. } => {
             "end the long transactions, or give them longer with --max-pause; nothing was cut"
         }
-        Refused::PlaceClosed { .. } => "each user's server secret has to hold there, too",
+        Refused::PlaceClosed { .. } => {
+            "see that the server can be reached; each user's server secret has to hold there, too"
+        }
         Refused::NoRoute { .. } => "its estate file has to lead a database to where the migration comes from",
         Refused::NoJournal | Refused::NoEpoch { .. } => {
             "start it with the same --journal, or the same --state where that is a folder"

@@ -35,29 +35,27 @@ pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) {
             seen.fail("way-back", format!("it cannot be made: {why}"), "`atalaya assess` says what has to be changed");
         }
     }
-    match following.proof {
-        // Whoever has to go back is not sent to prove first; what is then unproven still keeps clients where they are.
-        None if course.direction == Direction::Back => seen.warn(
-            "proof",
-            "nothing was proven in this direction yet: every row is compared before clients are held",
-            "`atalaya validate` proves it beforehand",
-        ),
-        None => seen.fail("proof", "nothing was proven yet", "run `atalaya validate`"),
+    let stale = match following.proof {
+        None => Some(("nothing was proven in this direction yet".to_owned(), "")),
         Some(proof) if !proof.is_clean => {
-            seen.fail(
-                "proof",
-                format!("the last proof found differences: {}", proof.what),
-                "run `atalaya validate --repair`",
-            );
+            Some((format!("the last proof found differences: {}", proof.what), " --repair"))
         }
         Some(proof) if proof.age > means.limits.proof_age_max => {
-            seen.fail(
-                "proof",
-                format!("the last proof is {} h old", proof.age.as_secs() / 3600),
-                "run `atalaya validate`",
-            );
+            Some((format!("the last proof is {} h old", proof.age.as_secs() / 3600), ""))
         }
-        Some(proof) => seen.info("proof", format!("{}, {} s ago", proof.what, proof.age.as_secs())),
+        Some(proof) => {
+            seen.info("proof", format!("{}, {} s ago", proof.what, proof.age.as_secs()));
+            None
+        }
+    };
+    if let Some((why, how)) = stale {
+        match course.direction {
+            Direction::Forward => seen.fail("proof", why, format!("run `atalaya validate {}{how}`", course.migration)),
+            // Whoever has to go back is not kept waiting for a proof that only this command makes.
+            Direction::Back => {
+                seen.warn("proof", why, "nothing to do: it is compared before clients are held, which takes its time");
+            }
+        }
     }
     for Unprovable { table, why, remedy, outlook } in following.unprovable {
         let (severity, text) = match (outlook, means.unproven) {
