@@ -145,32 +145,26 @@ impl Followed<'_> {
 
     /// The place that clients are led to may be fenced from when they were led away from it.
     async fn admit(&self, epoch: u64) -> Result<(), Error> {
-        let url = self.means.url(&self.course.to)?;
         let before = epoch.saturating_sub(1);
-        let lift =
-            async |session: &Session| fence::lift_standing(session, &self.course.database, before).await.map(drop);
-        let mut lifted = in_time(lift(self.arriving)).await;
-        let until = tokio::time::Instant::now() + LIFT_LIMIT;
-        while let Err(error) = lifted {
-            if tokio::time::Instant::now() >= until {
-                return Err(Error::Unlifted { place: self.course.to.clone(), source: error });
-            }
-            tokio::time::sleep(PAUSE).await;
-            lifted = in_time(async { lift(&Session::connect_for_control(url, APPLICATION).await?).await }).await;
-        }
-        Ok(())
+        self.let_in(&self.course.to, self.arriving, Letting::Standing { route: &self.course.database, before }).await
     }
 
     async fn lift(&self) -> Result<(), Error> {
-        let url = self.means.url(&self.course.from)?;
-        let mut lifted = in_time(fence::lift(self.leaving, self.lift)).await;
+        self.let_in(&self.course.from, self.leaving, Letting::Planned(self.lift)).await
+    }
+
+    /// Over the session at hand first, then over new ones, until it is done or has taken too long.
+    async fn let_in(&self, place: &str, session: &Session, letting: Letting<'_>) -> Result<(), Error> {
+        let url = self.means.url(place)?;
         let until = tokio::time::Instant::now() + LIFT_LIMIT;
+        let mut lifted = in_time(letting.done_by(session)).await;
         while let Err(error) = lifted {
             if tokio::time::Instant::now() >= until {
-                return Err(Error::Unlifted { place: self.course.from.clone(), source: error });
+                return Err(Error::Unlifted { place: place.to_owned(), source: error });
             }
             tokio::time::sleep(PAUSE).await;
-            lifted = in_time(lift_anew(url, self.lift)).await;
+            lifted =
+                in_time(async { letting.done_by(&Session::connect_for_control(url, APPLICATION).await?).await }).await;
         }
         Ok(())
     }
@@ -195,9 +189,21 @@ impl Followed<'_> {
     }
 }
 
-async fn lift_anew(url: &atalaya_estate::ConnectionUrl, lift: &[String]) -> Result<(), FenceError> {
-    let session = Session::connect_for_control(url, APPLICATION).await?;
-    fence::lift(&session, lift).await
+/// How clients are let in again.
+enum Letting<'a> {
+    /// By what the server itself has kept of a fence up to an epoch.
+    Standing { route: &'a str, before: u64 },
+    /// By the statements of this epoch.
+    Planned(&'a [String]),
+}
+
+impl Letting<'_> {
+    async fn done_by(&self, session: &Session) -> Result<(), FenceError> {
+        match self {
+            Self::Standing { route, before } => fence::lift_standing(session, route, *before).await.map(drop),
+            Self::Planned(statements) => fence::lift(session, statements).await,
+        }
+    }
 }
 
 async fn in_time(attempt: impl Future<Output = Result<(), FenceError>>) -> Result<(), FenceError> {
