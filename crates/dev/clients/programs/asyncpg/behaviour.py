@@ -62,19 +62,21 @@ async def a_changed_result_type():
         return told
 
 
-async def in_savepoint(connection, sql):
+async def in_savepoint(connection, sql, *values):
     async with connection.transaction():
-        return await connection.fetch(sql)
+        return await connection.fetch(sql, *values)
 
 
 @scenario
 async def a_type_that_is_made_anew():
-    async with Connected() as connection:
+    # In one transaction, which keeps its server: another one would parse the statement anew, find that its result has
+    # changed and say so, upon which asyncpg prepares it again and nobody notices.
+    async with Connected() as connection, connection.transaction():
         await connection.execute("CREATE TYPE weather AS ENUM ('rain')")
         told = [await connection.fetchval("SELECT $1::weather", "rain")]
         await connection.execute("DROP TYPE weather")
         await connection.execute("CREATE TYPE weather AS ENUM ('rain', 'sun')")
-        told.append(await attempt(connection.fetchval("SELECT $1::weather", "sun")))
+        told.append(await attempt(in_savepoint(connection, "SELECT $1::weather", "sun")))
         await connection.reload_schema_state()
         told.append(await attempt(connection.fetchval("SELECT $1::weather", "sun")))
         await connection.execute("DROP TYPE weather")
