@@ -91,15 +91,15 @@ pub(crate) async fn restore(
         let archive = open_archive(plan, connected, &reading, migration).await?;
         let additions: BTreeSet<String> =
             store.read_tables().await?.into_iter().filter_map(|table| table.added).collect();
-        let workers = plan.options.index_workers;
-        let builders = Builders::new(&plan.target, &plan.name, &plan.options.maintenance_work_mem);
-        let keys = ForeignKeyRestore { archive: &archive, store, builders: &builders, workers, prefix: "" };
+        let options = &plan.options;
+        let builders = Builders::new(&plan.target, &plan.name, &options.maintenance_work_mem);
+        let keys = ForeignKeyRestore { archive: &archive, store, builders: &builders, options, prefix: "" };
         schema::restore_foreign_keys(&keys).await?;
-        plan.options.failpoints.reach("foreign-keys-restored");
+        options.failpoints.reach("foreign-keys-restored");
         schema::restore_rest(&archive, store).await?;
         for name in &additions {
             let archive = &open_addition(plan, connected, &reading, migration, store, name).await?;
-            Addition { name, archive }.restore_rest(store, &builders, workers).await?;
+            Addition { name, archive }.restore_rest(store, &builders, options).await?;
         }
         schema::fill_materialized_views(&archive, store).await?;
     }

@@ -6,6 +6,7 @@
 mod apply;
 mod copy;
 pub(crate) mod field;
+mod foreign_keys;
 pub(crate) mod holder;
 mod servers;
 mod soak;

@@ -121,8 +121,7 @@ async fn restore_early_keys(
     });
     // Tables of different snapshots agree with each other only once the stream has brought them together.
     if uniform && may_be_replica(store.session).await? {
-        let workers = plan.options.index_workers;
-        let keys = ForeignKeyRestore { archive, store, builders, workers, prefix: "" };
+        let keys = ForeignKeyRestore { archive, store, builders, options: &plan.options, prefix: "" };
         schema::restore_foreign_keys(&keys).await?;
         plan.options.failpoints.reach("foreign-keys-restored");
     }

@@ -66,9 +66,9 @@ impl Addition<'_> {
         &self,
         store: &Store<'_>,
         builders: &Builders<'_>,
-        workers: usize,
+        options: &Options,
     ) -> Result<(), Error> {
-        let keys = ForeignKeyRestore { archive: self.archive, store, builders, workers, prefix: &self.step("") };
+        let keys = ForeignKeyRestore { archive: self.archive, store, builders, options, prefix: &self.step("") };
         restore_foreign_keys(&keys).await?;
         let last: Vec<&Entry> = self.entries(Stage::Last).collect();
         run_once(self.archive, store, &self.step("after data"), &last, LOCK_TIMEOUT).await

@@ -8,8 +8,8 @@ use super::builders::{Builders, Work};
 use super::entry::{Entry, Stage};
 use super::scripts::Scripts;
 use super::sections::{LOCK_TIMEOUT, run_script, step_name};
-use crate::Error;
 use crate::progress::Store;
+use crate::{Error, Options};
 
 /// A foreign key's script, split.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,12 +28,12 @@ struct Added {
     validate: String,
 }
 
-/// Whose foreign keys are restored, and by how many sessions at once.
+/// Whose foreign keys are restored, and how.
 pub(crate) struct ForeignKeyRestore<'a> {
     pub(crate) archive: &'a Archive,
     pub(crate) store: &'a Store<'a>,
     pub(crate) builders: &'a Builders<'a>,
-    pub(crate) workers: usize,
+    pub(crate) options: &'a Options,
     /// What the names of their steps begin with.
     pub(crate) prefix: &'a str,
 }
@@ -43,7 +43,7 @@ pub(crate) struct ForeignKeyRestore<'a> {
 /// Keys of one table are validated one after the other: each locks the table against the next one (SHARE UPDATE EXCLUSIVE),
 /// and a lock that is waited for longer than [`LOCK_TIMEOUT`] would end the run. None is added meanwhile for the same reason.
 pub(crate) async fn restore_foreign_keys(keys: &ForeignKeyRestore<'_>) -> Result<(), Error> {
-    let ForeignKeyRestore { archive, store, builders, workers, prefix } = *keys;
+    let ForeignKeyRestore { archive, store, builders, options, prefix } = *keys;
     let step = |entry: &Entry| format!("{prefix}{}", step_name(entry));
     let mut open = Vec::new();
     for entry in archive.entries(Stage::ForeignKey) {
@@ -56,6 +56,7 @@ pub(crate) async fn restore_foreign_keys(keys: &ForeignKeyRestore<'_>) -> Result
     for entry in open {
         if let Some((table, added)) = add(&scripts, store, entry, step(entry)).await? {
             tables.entry(table).or_default().push(added);
+            options.failpoints.reach("foreign-key-added");
         }
     }
     let tables: Vec<Vec<Added>> = tables.into_values().collect();
@@ -66,12 +67,14 @@ pub(crate) async fn restore_foreign_keys(keys: &ForeignKeyRestore<'_>) -> Result
         while let Some(keys) = tables.get(next.fetch_add(1, Ordering::Relaxed)) {
             for key in keys {
                 run_script(&own, &validated(&key.step), &key.validate, LOCK_TIMEOUT).await?;
+                options.failpoints.reach("foreign-key-validated");
             }
         }
         builders.give_back(session).await;
         Ok::<(), Error>(())
     };
-    futures_util::future::try_join_all((0..workers.min(tables.len())).map(|_| worker())).await?;
+    let workers = options.index_workers.min(tables.len());
+    futures_util::future::try_join_all((0..workers).map(|_| worker())).await?;
     Ok(())
 }
 
