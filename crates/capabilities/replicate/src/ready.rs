@@ -96,10 +96,10 @@ pub(crate) async fn restore(
         let keys = ForeignKeyRestore { archive: &archive, store, builders: &builders, options, prefix: "" };
         schema::restore_foreign_keys(&keys).await?;
         options.failpoints.reach("foreign-keys-restored");
-        schema::restore_rest(&archive, store).await?;
+        schema::restore_rest(&archive, &connected.source, store).await?;
         for name in &additions {
             let archive = &open_addition(plan, connected, &reading, migration, store, name).await?;
-            Addition { name, archive }.restore_rest(store, &builders, options).await?;
+            Addition { name, archive }.restore_rest(&connected.source, store, &builders, options).await?;
         }
         schema::fill_materialized_views(&archive, store).await?;
     }

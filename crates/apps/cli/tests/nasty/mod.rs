@@ -8,6 +8,7 @@ mod rewritten;
 mod row_security;
 mod sequences;
 mod silenced;
+mod silenced_clones;
 mod silenced_over_time;
 mod triggers;
 

@@ -134,7 +134,7 @@ pub(super) fn assert_rests(shop: &Move) {
 }
 
 /// The move as a plan, for what no verb of the program does alone.
-pub(super) fn plan(shop: &Move) -> atalaya_replicate::Plan {
+pub(crate) fn plan(shop: &Move) -> atalaya_replicate::Plan {
     let program = env!("CARGO_BIN_EXE_atalaya").into();
     let holder = atalaya_replicate::HolderCommand { program, arguments: vec!["hold-snapshot".into()] };
     let mut options = atalaya_replicate::Options::new(shop.state().join("migrations").join("shop"), holder);

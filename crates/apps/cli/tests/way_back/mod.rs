@@ -2,7 +2,7 @@
 
 mod beside;
 mod brought;
-mod field;
+pub(crate) mod field;
 mod killed;
 mod leading;
 mod led_over;

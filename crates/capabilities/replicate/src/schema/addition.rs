@@ -10,7 +10,7 @@ use super::builders::Builders;
 use super::entry::{Entry, Stage};
 use super::foreign_key::{ForeignKeyRestore, restore_foreign_keys};
 use super::scripts::Scripts;
-use super::sections::{LOCK_TIMEOUT, run_once, run_script, step_name};
+use super::sections::{LOCK_TIMEOUT, run_last, run_once, run_script, step_name};
 use crate::progress::Store;
 use crate::{Error, Options};
 
@@ -64,13 +64,13 @@ impl Addition<'_> {
     /// What waits for the end of the move: foreign keys, triggers, rules, row security.
     pub(crate) async fn restore_rest(
         &self,
+        source: &Session,
         store: &Store<'_>,
         builders: &Builders<'_>,
         options: &Options,
     ) -> Result<(), Error> {
         let keys = ForeignKeyRestore { archive: self.archive, store, builders, options, prefix: &self.step("") };
         restore_foreign_keys(&keys).await?;
-        let last: Vec<&Entry> = self.entries(Stage::Last).collect();
-        run_once(self.archive, store, &self.step("after data"), &last, LOCK_TIMEOUT).await
+        run_last(self.archive, source, store, &self.step("after data")).await
     }
 }

@@ -6,6 +6,7 @@
 mod addition;
 mod archive;
 mod builders;
+mod clone_states;
 mod entry;
 mod foreign_key;
 mod index_build;

@@ -1,6 +1,9 @@
 //! Restoring the archive stage by stage.
 
+use atalaya_postgres::Session;
+
 use super::archive::Archive;
+use super::clone_states::sql_of_last;
 use super::entry::{Entry, Stage};
 use crate::Error;
 use crate::progress::Store;
@@ -16,9 +19,17 @@ pub(crate) async fn restore_before_data(archive: &Archive, store: &Store<'_>) ->
 }
 
 /// Triggers, rules, row security, and what else must not be there while changes are applied.
-pub(crate) async fn restore_rest(archive: &Archive, store: &Store<'_>) -> Result<(), Error> {
+pub(crate) async fn restore_rest(archive: &Archive, source: &Session, store: &Store<'_>) -> Result<(), Error> {
+    run_last(archive, source, store, "schema after data").await
+}
+
+/// What comes last of an archive, in one transaction: no trigger fires in a state that the source's has not.
+pub(super) async fn run_last(archive: &Archive, source: &Session, store: &Store<'_>, step: &str) -> Result<(), Error> {
+    if store.has_step(step).await? {
+        return Ok(());
+    }
     let entries: Vec<&Entry> = archive.entries(Stage::Last).collect();
-    run_once(archive, store, "schema after data", &entries, LOCK_TIMEOUT).await
+    run_script(store, step, &sql_of_last(archive, &entries, source, store).await?, LOCK_TIMEOUT).await
 }
 
 /// Contents of materialized views that are filled on the source, in the order of what they read. Each in a

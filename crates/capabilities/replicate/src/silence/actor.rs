@@ -18,7 +18,7 @@ pub(super) enum Kind {
 
 /// When it acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fires {
+pub(crate) enum Fires {
     Origin,
     Always,
     Replica,
@@ -26,7 +26,7 @@ pub(super) enum Fires {
 }
 
 impl Fires {
-    pub(super) fn parse(code: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(code: &str) -> Result<Self, Error> {
         Ok(match code {
             "O" => Self::Origin,
             "A" => Self::Always,
@@ -37,7 +37,7 @@ impl Fires {
     }
 
     /// What stands before `TRIGGER` or `RULE` to make it so.
-    pub(super) const fn verb(self) -> &'static str {
+    pub(crate) const fn verb(self) -> &'static str {
         match self {
             Self::Origin => "ENABLE",
             Self::Always => "ENABLE ALWAYS",

@@ -10,7 +10,7 @@ mod off;
 mod set_back;
 mod watch;
 
-pub(crate) use actor::Writers;
+pub(crate) use actor::{Fires, Writers};
 pub(crate) use off::{ForeignKeys, refuse_on_way_back, switch_off, would_act};
 pub(crate) use set_back::{SetBack, is_anything_off, set_back, would_set_back};
 pub(crate) use watch::SilenceWatch;
