@@ -1,27 +1,16 @@
 //! One transaction of the target at a time: marker, changes, position.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
-
 use atalaya_data::{Lsn, RelationName, quote_literal};
 use atalaya_estate::ConnectionUrl;
-use atalaya_pgwire::pgoutput::Tuple;
-use atalaya_postgres::{Session, Statement, ToSql};
-use bytes::Bytes;
+use atalaya_postgres::Session;
 
-use super::fold::{Net, fold};
-use super::look::{expected, look};
+use super::Change;
 use super::ordered::{self, Stopped};
-use super::value::{TextValue, text_of};
-use super::{Change, TargetTable, copy_text, multiset, statements};
+use super::prepared::Statements;
 use crate::conflict::{Conflict, ConflictKind, ForeignKeys, Policy, Recorder, Values};
 use crate::touched::Notes;
 use crate::{Error, Failpoints};
 
-/// From this many rows on COPY beats INSERT, which saves its extra round trips.
-const COPY_FROM_ROWS: usize = 24;
-/// Prepared statements kept; beyond it all are prepared anew.
-const STATEMENTS: usize = 1000;
 /// Changes that are applied in order when they cannot be written the fast way.
 const ORDERED_CHANGES: usize = 16;
 /// Bytes of changes after which a part is written even when few.
@@ -38,49 +27,6 @@ pub(crate) struct GroupPosition {
     pub(crate) transactions: u64,
 }
 
-/// Which statement of a table.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum StatementKey {
-    Insert,
-    Update(Vec<usize>),
-    Move(Vec<usize>),
-    Delete,
-    /// Of rows that have a value in the locator's column, or of any.
-    DeleteCopies {
-        located: bool,
-    },
-    /// What stands under some keys.
-    Look(Values),
-}
-
-/// Prepared statements by table and kind; bounded.
-#[derive(Default)]
-pub(super) struct Statements {
-    prepared: HashMap<(u32, StatementKey), (Arc<TargetTable>, Statement)>,
-}
-
-impl Statements {
-    pub(super) async fn get(
-        &mut self,
-        session: &Session,
-        table: &TargetTable,
-        key: StatementKey,
-    ) -> Result<Statement, Error> {
-        let slot = (table.source_oid, key);
-        if let Some((prepared_for, statement)) = self.prepared.get(&slot)
-            && **prepared_for == *table
-        {
-            return Ok(statement.clone());
-        }
-        if self.prepared.len() >= STATEMENTS {
-            self.prepared.clear();
-        }
-        let statement = session.prepare(&ordered::sql_of(table, &slot.1)).await?;
-        self.prepared.insert(slot, (Arc::new(table.clone()), statement.clone()));
-        Ok(statement)
-    }
-}
-
 /// Applies changes to the target.
 pub(crate) struct Applier {
     pub(super) session: Session,
@@ -94,7 +40,7 @@ pub(crate) struct Applier {
     notice: Option<String>,
     part: Vec<Change>,
     part_bytes: usize,
-    open: bool,
+    pub(super) open: bool,
     group_changes: u64,
     /// The position that the target holds, as far as this run knows.
     stored: Lsn,
@@ -205,31 +151,6 @@ impl Applier {
         if self.part.len() >= part_changes || self.part_bytes >= PART_BYTES {
             self.flush().await?;
         }
-        Ok(())
-    }
-
-    /// Empties tables exactly as listed, after everything before is written.
-    pub(crate) async fn truncate(
-        &mut self,
-        tables: &[Arc<TargetTable>],
-        restart_identity: bool,
-        at: (Lsn, i64),
-    ) -> Result<(), Error> {
-        self.flush().await?;
-        self.begin().await?;
-        for table in tables {
-            self.foreign_keys.take_whole(&table.name);
-        }
-        self.notes.take_whole(tables.iter().map(|table| &table.name));
-        if tables.iter().any(|table| matches!(table.policy, Policy::TargetWins | Policy::LatestWins { .. })) {
-            return self.truncate_by_policy(tables, at).await;
-        }
-        let names: BTreeSet<String> = tables.iter().map(|table| table.rows_sql()).collect();
-        let names: Vec<String> = names.into_iter().collect();
-        let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
-        self.group_changes += 1;
-        self.session.batch(&format!("TRUNCATE {}{restart}", names.join(", "))).await?;
-        self.failpoints.reach("apply-truncated");
         Ok(())
     }
 
@@ -353,7 +274,7 @@ impl Applier {
         Ok(())
     }
 
-    async fn begin(&mut self) -> Result<(), Error> {
+    pub(super) async fn begin(&mut self) -> Result<(), Error> {
         if !self.open {
             self.notes.begin();
         }
@@ -371,173 +292,6 @@ impl Applier {
         self.failpoints.reach("apply-begun");
         Ok(())
     }
-
-    /// A constraint that is checked at the end only is violated; nobody says by which change.
-    async fn stop_at_commit(&mut self, error: &Error, position: GroupPosition) -> Error {
-        let named = match error {
-            Error::Postgres(error) => error.relation().zip(error.constraint()),
-            _ => None,
-        };
-        let Some(((schema, table), (_, constraint))) = named else {
-            return Error::Broken("a constraint was violated at the commit, and the target does not say which");
-        };
-        let conflict = Conflict {
-            constraint: Some(constraint.to_owned()),
-            ..Conflict::of_table(
-                ConflictKind::UniqueTaken,
-                RelationName::new(schema, table),
-                (position.applied, position.committed_at_micros.unwrap_or_default()),
-            )
-        };
-        self.stop_at(conflict).await
-    }
-
-    pub(super) async fn stop_at(&mut self, conflict: Conflict) -> Error {
-        let stop = Error::Conflict {
-            kind: conflict.kind.as_str(),
-            relation: conflict.relation.clone(),
-            commit_lsn: conflict.commit_lsn,
-        };
-        let kept = async {
-            self.session.batch("ROLLBACK").await?;
-            self.open = false;
-            self.recorder.stop_at(&self.session, conflict).await
-        };
-        match kept.await {
-            Ok(()) => stop,
-            Err(error) => error,
-        }
-    }
-
-    /// Tries the fast way; false when the part must be rolled back and applied in order.
-    async fn write_folded(&mut self, part: &[Change]) -> Result<bool, Error> {
-        let mut order: Vec<&Arc<TargetTable>> = Vec::new();
-        let mut by_table: HashMap<u32, Vec<&Change>> = HashMap::new();
-        for change in part {
-            let changes = by_table.entry(change.table.source_oid).or_default();
-            if changes.is_empty() {
-                order.push(&change.table);
-            }
-            changes.push(change);
-        }
-        for table in order {
-            let changes = by_table.get(&table.source_oid).map(Vec::as_slice).unwrap_or_default();
-            let written = if table.policy != Policy::Stop {
-                self.write_looking(table, changes).await
-            } else if table.keyless {
-                match multiset::add_up(changes.iter().copied()) {
-                    Some(copies) => ordered::apply_copies(&self.session, &mut self.statements, table, &copies).await,
-                    None => Ok(false),
-                }
-            } else if table.is_foldable() {
-                match fold(table, changes.iter().copied()) {
-                    Ok(nets) => self.write_nets(table, &nets).await,
-                    // A changed key orders this table's changes, and no other's.
-                    Err(_irregular) => self.write_in_order(changes).await,
-                }
-            } else {
-                self.write_in_order(changes).await
-            };
-            match written {
-                Ok(true) => {}
-                Ok(false) => return Ok(false),
-                Err(error) if ordered::is_taken(&error) => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(true)
-    }
-
-    /// The fast way of a table with a policy: nothing is written that somebody else's row would have something against.
-    async fn write_looking(&mut self, table: &TargetTable, changes: &[&Change]) -> Result<bool, Error> {
-        let nets = table.is_foldable().then(|| fold(table, changes.iter().copied()).ok()).flatten();
-        let Some((nets, expected)) = nets.zip(expected(table, changes)) else {
-            for change in changes {
-                let seen = if table.has_to_look() { self.look_at(change).await? } else { None };
-                if seen.is_some_and(|seen| seen.is_conflict(table)) {
-                    return Ok(false);
-                }
-                if !self.write_in_order(&[*change]).await? {
-                    return Ok(false);
-                }
-            }
-            return Ok(true);
-        };
-        let values = self.recorder.values;
-        let (session, statements) = (&self.session, &mut self.statements);
-        if !expected.absent.is_empty() && !look(session, statements, table, values, &expected.absent).await?.is_empty()
-        {
-            return Ok(false);
-        }
-        if table.has_to_look() && !expected.present.is_empty() {
-            let seen = look(session, statements, table, values, &expected.present).await?;
-            if seen.len() != expected.present.len() || seen.iter().any(|seen| seen.is_conflict(table)) {
-                return Ok(false);
-            }
-        }
-        self.write_nets(table, &nets).await
-    }
-
-    async fn write_in_order(&mut self, changes: &[&Change]) -> Result<bool, Error> {
-        for change in changes {
-            match ordered::apply(&self.session, &mut self.statements, change).await {
-                Ok(()) => {}
-                Err(Stopped::Error(error)) => return Err(error),
-                // The whole part is tried again in order, which then reports the conflict.
-                Err(Stopped::Conflict(_)) => return Ok(false),
-            }
-        }
-        Ok(true)
-    }
-
-    async fn write_nets(&mut self, table: &TargetTable, nets: &[Net]) -> Result<bool, Error> {
-        let mut gone = Vec::new();
-        let mut come = Vec::new();
-        let mut updates: HashMap<Vec<usize>, Vec<&Tuple>> = HashMap::new();
-        for net in nets {
-            match net {
-                Net::Insert(new) => come.push(new),
-                Net::Delete(old) => gone.push(old),
-                Net::Replace { old, new } => {
-                    gone.push(old);
-                    come.push(new);
-                }
-                Net::Update(new) => {
-                    let set = ordered::settable(table, new, false);
-                    if !set.is_empty() {
-                        updates.entry(set).or_default().push(new);
-                    }
-                }
-            }
-        }
-        if !self.run_many(table, StatementKey::Delete, &gone, &table.identity).await? {
-            return Ok(false);
-        }
-        for (set, rows) in updates {
-            let positions: Vec<usize> = table.identity.iter().copied().chain(set.iter().copied()).collect();
-            if !self.run_many(table, StatementKey::Update(set), &rows, &positions).await? {
-                return Ok(false);
-            }
-        }
-        insert_rows(&self.session, &mut self.statements, table, come.into_iter()).await?;
-        Ok(true)
-    }
-
-    /// Runs one statement for many rows; false when it did not touch every one.
-    async fn run_many(
-        &mut self,
-        table: &TargetTable,
-        key: StatementKey,
-        rows: &[&Tuple],
-        positions: &[usize],
-    ) -> Result<bool, Error> {
-        if rows.is_empty() {
-            return Ok(true);
-        }
-        let statement = self.statements.get(&self.session, table, key).await?;
-        let touched = execute_columns(&self.session, &statement, rows, positions).await?;
-        Ok(usize::try_from(touched).ok() == Some(rows.len()))
-    }
 }
 
 /// What the target allows apply to do.
@@ -547,43 +301,4 @@ pub(crate) struct ApplySettings {
     pub(crate) synchronous_commit: bool,
     /// Whether the role may set `session_replication_role`.
     pub(crate) replica_role: bool,
-}
-
-async fn execute_columns(
-    session: &Session,
-    statement: &Statement,
-    rows: &[&Tuple],
-    positions: &[usize],
-) -> Result<u64, Error> {
-    let columns: Vec<Vec<Option<TextValue<'_>>>> =
-        positions.iter().map(|position| rows.iter().map(|row| text_of(row.values.get(*position))).collect()).collect();
-    let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
-    Ok(session.execute_prepared(statement, &parameters).await?)
-}
-
-/// Inserts whole rows: COPY for many, one INSERT for few.
-pub(super) async fn insert_rows<'a>(
-    session: &Session,
-    statements: &mut Statements,
-    table: &TargetTable,
-    rows: impl Iterator<Item = &'a Tuple>,
-) -> Result<(), Error> {
-    let rows: Vec<&Tuple> = rows.collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    if rows.len() < COPY_FROM_ROWS {
-        let all: Vec<usize> = (0..table.columns.len()).collect();
-        let statement = statements.get(session, table, StatementKey::Insert).await?;
-        execute_columns(session, &statement, &rows, &all).await?;
-        return Ok(());
-    }
-    let mut data = Vec::new();
-    for row in rows {
-        if !copy_text::write_row(&mut data, row) {
-            return Err(Error::Broken("a new row did not travel whole"));
-        }
-    }
-    session.copy_in(&statements::copy(table), Bytes::from(data)).await?;
-    Ok(())
 }

@@ -9,7 +9,7 @@ use atalaya_postgres::{Session, ToSql};
 use bytes::Bytes;
 
 use super::fold::key_of;
-use super::group::{StatementKey, Statements};
+use super::prepared::{StatementKey, Statements};
 use super::table::TargetColumn;
 use super::value::{TextValue, text_of};
 use super::{Change, ChangeKind, TargetTable, statements};

@@ -9,12 +9,15 @@
 mod change;
 mod copy_text;
 mod fold;
+mod folded;
 mod group;
 mod look;
 mod multiset;
 mod ordered;
+mod prepared;
 mod settle;
 mod statements;
+mod stop;
 mod table;
 mod taken;
 mod truncate;

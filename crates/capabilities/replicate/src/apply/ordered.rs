@@ -2,8 +2,8 @@
 
 use atalaya_postgres::{Session, ToSql};
 
-use super::group::{StatementKey, Statements};
 use super::multiset::{self, Copies};
+use super::prepared::{StatementKey, Statements, insert_rows};
 use super::value::{TextValue, text_of};
 use super::{Change, ChangeKind, TargetTable, look, statements};
 use crate::Error;
@@ -134,7 +134,7 @@ pub(super) async fn apply_copies(
     }
     let come =
         copies.iter().filter(|copies| copies.count > 0).flat_map(|copies| (0..copies.count).map(move |_| &copies.row));
-    super::group::insert_rows(session, statements, table, come).await?;
+    insert_rows(session, statements, table, come).await?;
     Ok(true)
 }
 

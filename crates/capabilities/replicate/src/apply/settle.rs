@@ -9,9 +9,10 @@ use std::collections::VecDeque;
 use atalaya_pgwire::pgoutput::Tuple;
 use atalaya_postgres::Session;
 
-use super::group::{Applier, StatementKey};
+use super::group::Applier;
 use super::look::{Contender, Question, Seen, look, whole};
 use super::ordered::{self, Stopped};
+use super::prepared::{StatementKey, insert_rows};
 use super::{Change, ChangeKind, TargetTable, taken};
 use crate::Error;
 use crate::conflict::{Conflict, ConflictKind, Policy, Resolution};
@@ -268,7 +269,7 @@ impl Applier {
     }
 
     async fn insert(&mut self, table: &TargetTable, row: &Tuple) -> Result<(), Error> {
-        super::group::insert_rows(&self.session, &mut self.statements, table, std::iter::once(row)).await
+        insert_rows(&self.session, &mut self.statements, table, std::iter::once(row)).await
     }
 
     /// A row as the source has it now. What the source did to it since comes later, and finds it as if it had been done

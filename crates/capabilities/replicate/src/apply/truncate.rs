@@ -1,4 +1,4 @@
-//! TRUNCATE of tables whose rows may have to stay: a delete of all rows, which counts with the time of its commit.
+//! TRUNCATE; of tables whose rows may have to stay it is a delete of all rows, which counts with the time of its commit.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,13 +12,34 @@ use crate::Error;
 use crate::conflict::{Conflict, ConflictKind, Policy, Resolution};
 
 impl Applier {
-    /// Empties tables of which at least one has rows that may win. Under `target-wins` nobody can say which rows these
-    /// are, so the run stops; under `latest-wins` it is those with a later time.
-    pub(super) async fn truncate_by_policy(
+    /// Empties tables exactly as listed, after everything before is written.
+    pub(crate) async fn truncate(
         &mut self,
         tables: &[Arc<TargetTable>],
+        restart_identity: bool,
         at: (Lsn, i64),
     ) -> Result<(), Error> {
+        self.flush().await?;
+        self.begin().await?;
+        for table in tables {
+            self.foreign_keys.take_whole(&table.name);
+        }
+        self.notes.take_whole(tables.iter().map(|table| &table.name));
+        if tables.iter().any(|table| matches!(table.policy, Policy::TargetWins | Policy::LatestWins { .. })) {
+            return self.truncate_by_policy(tables, at).await;
+        }
+        let names: BTreeSet<String> = tables.iter().map(|table| table.rows_sql()).collect();
+        let names: Vec<String> = names.into_iter().collect();
+        let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
+        self.add_change();
+        self.session.batch(&format!("TRUNCATE {}{restart}", names.join(", "))).await?;
+        self.failpoints.reach("apply-truncated");
+        Ok(())
+    }
+
+    /// Empties tables of which at least one has rows that may win. Under `target-wins` nobody can say which rows these
+    /// are, so the run stops; under `latest-wins` it is those with a later time.
+    async fn truncate_by_policy(&mut self, tables: &[Arc<TargetTable>], at: (Lsn, i64)) -> Result<(), Error> {
         if let Some(table) = tables.iter().find(|table| table.policy == Policy::TargetWins) {
             let conflict = conflict(table, at);
             return Err(self.stop_at(conflict).await);
