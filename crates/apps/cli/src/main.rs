@@ -8,6 +8,7 @@ mod failpoints;
 mod global;
 mod journal;
 mod logging;
+mod on_source;
 mod progress;
 mod runtime;
 mod size;

@@ -17,6 +17,9 @@ pub enum Error {
     /// A statement of a check did not succeed.
     #[error(transparent)]
     Postgres(#[from] atalaya_postgres::Error),
+    /// The trial of an event trigger came to no answer.
+    #[error("the event trigger could not be tried")]
+    Trial(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A tolerated check that does not exist.
     #[error("there is no check `{0}`")]
     UnknownCheck(String),
@@ -28,6 +31,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Side { source, .. } | Self::Postgres(source) => source.hint(),
+            Self::Trial(_) => None,
             Self::UnknownCheck(_) => Some("`atalaya assess --list` prints every check's id".to_owned()),
         }
     }
@@ -36,6 +40,8 @@ impl Error {
     pub(crate) fn ends_everything(&self) -> bool {
         match self {
             Self::Side { .. } | Self::UnknownCheck(_) => true,
+            // It has a connection of its own.
+            Self::Trial(_) => false,
             Self::Postgres(error) => error.retry() == atalaya_postgres::Retry::Reconnect,
         }
     }

@@ -1,4 +1,4 @@
-//! What every check may look at: both sides, read once. Nothing here can alter a database: the sessions are
+//! What every check may look at: both sides and a standby, read once. Nothing here can alter a database: the sessions are
 //! set to READ ONLY transactions, a statement timeout and a lock timeout.
 
 use std::collections::{HashMap, HashSet};
@@ -9,7 +9,7 @@ use atalaya_data::RelationName;
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::catalog::{ServerIdentity, read_identity, read_relations};
 use atalaya_postgres::{Row, Session, ToSql};
-use futures_util::future::try_join;
+use futures_util::future::try_join3;
 
 use crate::{Error, Options, Plan};
 
@@ -17,7 +17,7 @@ const APPLICATION_NAME: &str = "atalaya assess";
 /// Reading needs only ACCESS SHARE; whoever holds an exclusive lock longer is not waited for.
 const LOCK_TIMEOUT_MS: u64 = 5_000;
 
-/// Which of the two databases.
+/// Which of the databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SideName {
@@ -25,6 +25,8 @@ pub enum SideName {
     Source,
     /// Where they shall be.
     Target,
+    /// What spares the source: rows and schema are read there.
+    Standby,
 }
 
 impl fmt::Display for SideName {
@@ -32,6 +34,7 @@ impl fmt::Display for SideName {
         formatter.write_str(match self {
             Self::Source => "source",
             Self::Target => "target",
+            Self::Standby => "standby",
         })
     }
 }
@@ -184,6 +187,8 @@ pub struct Facts {
     pub source: Side,
     /// Where they shall be.
     pub target: Side,
+    /// The server that rows are read from, where that is not the source.
+    pub standby: Option<Side>,
     /// What was declared beforehand.
     pub options: Options,
     selected: HashSet<u32>,
@@ -194,15 +199,21 @@ impl Facts {
         let at = |side| move |source| Error::Side { side, source };
         let options = &plan.options;
         let side = |side, url| async move { Side::read(side, url, options).await.map_err(at(side)) };
-        let (source, target) =
-            try_join(side(SideName::Source, &plan.source), side(SideName::Target, &plan.target)).await?;
+        let spared = async {
+            match &options.snapshot_from {
+                Some(url) => side(SideName::Standby, url).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (source, target, standby) =
+            try_join3(side(SideName::Source, &plan.source), side(SideName::Target, &plan.target), spared).await?;
         let selected = source
             .relations
             .iter()
             .filter(|relation| relation.extension.is_none() && relation.chosen_by(&plan.tables))
             .map(|relation| relation.oid)
             .collect();
-        Ok(Self { source, target, options: plan.options, selected })
+        Ok(Self { source, target, standby, options: plan.options, selected })
     }
 
     /// The source's tables that are to move, roots and foreign tables included; never an extension's own.
@@ -237,5 +248,10 @@ impl Facts {
     #[must_use]
     pub fn sides(&self) -> [&Side; 2] {
         [&self.source, &self.target]
+    }
+
+    /// Every server that the move connects to: source, target, and the standby where one is named.
+    pub fn servers(&self) -> impl Iterator<Item = &Side> {
+        self.sides().into_iter().chain(&self.standby)
     }
 }

@@ -1,6 +1,9 @@
 //! What is to be assessed.
 
+use std::error::Error as StdError;
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use atalaya_data::RelationName;
@@ -32,6 +35,26 @@ pub enum LargeObjects {
     Copied,
 }
 
+/// What keeps an event trigger from being made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// What was seen.
+    pub seen: String,
+    /// What to do, as exact SQL where there is such.
+    pub remedy: String,
+}
+
+/// Says whether an event trigger can be made on the source. No catalog tells: managed services allow it to roles of their
+/// own. So whoever makes it tries it, and leaves nothing behind.
+pub trait EventTriggerTrial: Send + Sync {
+    /// Makes the trigger, and takes it back. Answers with what is in its way.
+    fn try_out<'a>(&'a self, source: &'a ConnectionUrl) -> Trying<'a>;
+}
+
+/// The answer of a trial that is going on; its error is that of a server that gave none.
+pub type Trying<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<Obstacle>, Box<dyn StdError + Send + Sync>>> + Send + 'a>>;
+
 /// What was declared and decided beforehand.
 pub struct Options {
     /// What becomes of large objects.
@@ -44,6 +67,10 @@ pub struct Options {
     pub no_owner: bool,
     /// What is done with rows that somebody else writes to the target.
     pub conflicts: ConflictRules,
+    /// A physical standby of the source that rows and schema are read from.
+    pub snapshot_from: Option<ConnectionUrl>,
+    /// Tries the event trigger on the source; none where none is asked for.
+    pub event_trigger: Option<Box<dyn EventTriggerTrial>>,
     /// A transaction on the source that is older holds up the slot's creation for too long.
     pub long_transaction: Duration,
     /// No statement of the assessment may run longer.
@@ -62,6 +89,8 @@ impl Default for Options {
             existing_schema: false,
             no_owner: false,
             conflicts: ConflictRules::default(),
+            snapshot_from: None,
+            event_trigger: None,
             long_transaction: Duration::from_secs(60),
             statement_timeout: Duration::from_secs(30),
             tolerated: Vec::new(),

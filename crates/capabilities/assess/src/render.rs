@@ -11,7 +11,7 @@ const FINDINGS_SHOWN_MAX: usize = 20;
 #[must_use]
 pub fn render_text(report: &Report) -> String {
     let mut text = String::new();
-    for side in [&report.source, &report.target] {
+    for side in [&report.source, &report.target].into_iter().chain(&report.standby) {
         let _infallible = writeln!(text, "{}: {} (PostgreSQL {}, as {})", side.side, side.place, side.major, side.role);
     }
     for status in [Status::Fail, Status::Warn, Status::Pass] {

@@ -27,7 +27,7 @@ pub struct CheckResult {
 /// Which database was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SideSummary {
-    /// Source or target.
+    /// Source, target or standby.
     pub side: SideName,
     /// The URL without password.
     pub place: String,
@@ -35,6 +35,13 @@ pub struct SideSummary {
     pub major: u32,
     /// The role that looked.
     pub role: String,
+}
+
+/// The databases that were looked at.
+pub(crate) struct Sides {
+    pub(crate) source: SideSummary,
+    pub(crate) target: SideSummary,
+    pub(crate) standby: Option<SideSummary>,
 }
 
 /// How many checks came to what.
@@ -59,6 +66,8 @@ pub struct Report {
     pub source: SideSummary,
     /// Where they shall be.
     pub target: SideSummary,
+    /// The server that rows are read from, where that is not the source.
+    pub standby: Option<SideSummary>,
     /// Whether the move is forbidden.
     pub forbids_move: bool,
     /// Whether warnings that are not tolerated forbid it too.
@@ -102,7 +111,8 @@ impl CheckResult {
 }
 
 impl Report {
-    pub(crate) fn new(source: SideSummary, target: SideSummary, strict: bool, checks: Vec<CheckResult>) -> Self {
+    pub(crate) fn new(sides: Sides, strict: bool, checks: Vec<CheckResult>) -> Self {
+        let Sides { source, target, standby } = sides;
         let mut summary = Summary::default();
         for check in &checks {
             match check.status {
@@ -117,7 +127,7 @@ impl Report {
             Status::Warn => strict && !check.tolerated,
             Status::Pass | Status::NotApplicable => false,
         });
-        Self { version: VERSION, source, target, forbids_move, strict, summary, checks }
+        Self { version: VERSION, source, target, standby, forbids_move, strict, summary, checks }
     }
 
     /// Whether the move must not start: a check fails, or (strict) warns and is not tolerated.

@@ -4,6 +4,7 @@ use atalaya_data::chain;
 use futures_util::{StreamExt, TryStreamExt};
 
 use crate::facts::Side;
+use crate::report::Sides;
 use crate::{ALL, Check, CheckResult, Error, Facts, Finding, Outcome, Plan, Report, Severity, SideSummary, checks};
 
 /// Checks that are under way at once.
@@ -22,7 +23,12 @@ pub async fn assess(plan: Plan) -> Result<Report, Error> {
     // Each only asks, and none opens a transaction: several questions may be on their way.
     let running = futures_util::stream::iter(ALL.iter().map(|check| run_one(check, &facts)));
     let results = running.buffered(AT_ONCE).try_collect().await?;
-    Ok(Report::new(summary(&facts.source), summary(&facts.target), facts.options.strict, results))
+    let sides = Sides {
+        source: summary(&facts.source),
+        target: summary(&facts.target),
+        standby: facts.standby.as_ref().map(summary),
+    };
+    Ok(Report::new(sides, facts.options.strict, results))
 }
 
 async fn run_one(check: &Check, facts: &Facts) -> Result<CheckResult, Error> {

@@ -40,6 +40,7 @@ pub use add_tables::{Added, Adding, add_tables};
 pub use atalaya_control::Failpoints;
 pub use atalaya_postgres::control::{MarkerAnswer, MarkerPassed, NotesAnswer, pass_marker, renew_notes};
 pub use conflict::{ConflictCount, ConflictRow, conflicts};
+pub use ddl::trigger::try_event_trigger;
 pub use error::Error;
 pub use finish::{clean_up, complete_schema, end_following, has_slot, last_fence, may_finish, set_back_triggers};
 pub use plan::{DdlTrigger, Direction, LargeObjects, Options, Plan, RelationFilter, StopWhen};

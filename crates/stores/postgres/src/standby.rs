@@ -1,5 +1,7 @@
-//! A physical standby as a place to read its primary's rows from: what it is, and waiting until it has what the primary
-//! has written.
+//! A physical standby as a place to read its primary's rows from: what it is, whether it can serve, and waiting until it
+//! has what the primary has written.
+
+mod fitness;
 
 use std::time::Duration;
 
@@ -8,6 +10,8 @@ use atalaya_estate::ConnectionUrl;
 use tokio::time::Instant;
 
 use crate::{Error, Session, running_transactions};
+
+pub use fitness::{Unfit, judge};
 
 /// Between two looks at how far it is.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -23,15 +27,33 @@ pub struct StandbyState {
     pub wal_level: String,
     /// Whether it keeps the primary from removing rows that its own sessions still see.
     pub feedback: bool,
-    /// Whether the role that logged in may make a slot.
+    /// The role that logged in.
+    pub role: String,
+    /// Whether that role may make a slot.
     pub may_replicate: bool,
 }
 
-/// Reads what a server is as a standby.
+/// How far a standby is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StandbyLag {
+    /// What its primary has written and it has not replayed.
+    pub bytes: u64,
+    /// Whether somebody paused its replay.
+    pub paused: bool,
+}
+
+/// How far a standby is behind its primary.
 ///
 /// # Errors
-/// The server's.
-pub async fn read_standby(session: &Session) -> Result<StandbyState, Error> {
+/// Either server's, also where it is no standby.
+pub async fn read_lag(standby: &Session, primary: &Session) -> Result<StandbyLag, Error> {
+    let written = written(primary).await?;
+    let (replayed, paused) = replay(standby).await?;
+    Ok(StandbyLag { bytes: written.bytes_since(replayed), paused })
+}
+
+/// Reads what a server is as a standby.
+async fn read_standby(session: &Session) -> Result<StandbyState, Error> {
     let row = session
         .query_one(
             "SELECT pg_catalog.pg_is_in_recovery(),
@@ -39,6 +61,7 @@ pub async fn read_standby(session: &Session) -> Result<StandbyState, Error> {
                              (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint())),
                     pg_catalog.current_setting('wal_level'),
                     pg_catalog.current_setting('hot_standby_feedback')::bool,
+                    r.rolname::text,
                     r.rolreplication OR r.rolsuper
                         OR EXISTS (SELECT FROM pg_catalog.pg_roles g WHERE g.rolname = 'rds_replication'
                                       AND pg_catalog.pg_has_role(r.oid, g.oid, 'USAGE'))
@@ -51,7 +74,8 @@ pub async fn read_standby(session: &Session) -> Result<StandbyState, Error> {
         timeline: row.get(1),
         wal_level: row.get(2),
         feedback: row.get(3),
-        may_replicate: row.get(4),
+        role: row.get(4),
+        may_replicate: row.get(5),
     })
 }
 
@@ -67,8 +91,7 @@ pub async fn catch_up(
     session: &Session,
     limit: Duration,
 ) -> Result<Lsn, Error> {
-    let row = session.query_one("SELECT pg_catalog.pg_current_wal_insert_lsn()::text", &[]).await?;
-    let wanted = parse(row.get(0))?;
+    let wanted = written(session).await?;
     let deadline = Instant::now() + limit;
     let waiting = async {
         loop {
@@ -86,6 +109,11 @@ pub async fn catch_up(
         reached = waiting => reached,
         never = running_transactions::tell(primary, session) => match never {},
     }
+}
+
+/// How far a primary has written.
+async fn written(primary: &Session) -> Result<Lsn, Error> {
+    parse(primary.query_one("SELECT pg_catalog.pg_current_wal_insert_lsn()::text", &[]).await?.get(0))
 }
 
 /// How far it has come in its primary's log, and whether somebody paused it.

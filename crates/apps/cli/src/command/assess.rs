@@ -7,6 +7,7 @@ use atalaya_assess::{Options, Plan, Status};
 use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::on_source::{OnSource, OnSourceArguments, TriggerTrial};
 use crate::runtime;
 use crate::terms::TermsArguments;
 
@@ -15,15 +16,19 @@ use crate::terms::TermsArguments;
 #[command(after_help = "Examples:
   atalaya assess orders-to-18
   atalaya assess --source env:OLD_URL --target env:NEW_URL --output json
+  atalaya assess orders-to-18 --snapshot-from env:STANDBY_URL --ddl-trigger
   atalaya assess orders-to-18 --set-replica-identity --dry-run
   atalaya assess --list
 
-Only reads, unless --set-replica-identity is given without --dry-run.")]
+Only reads, unless --set-replica-identity is given without --dry-run. With --ddl-trigger the event trigger is made in a
+transaction that is rolled back: nothing else tells whether it can be.")]
 pub(crate) struct AssessArguments {
     #[command(flatten)]
     endpoints: EndpointArguments,
     #[command(flatten)]
     terms: TermsArguments,
+    #[command(flatten)]
+    on_source: OnSourceArguments,
     /// A transaction older than this on the source is reported.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     long_transaction: u64,
@@ -88,14 +93,15 @@ fn list(context: &Context) -> u8 {
 }
 
 async fn assess(arguments: &AssessArguments, endpoints: &Endpoints, context: &Context) -> Result<u8, Failure> {
-    let report = atalaya_assess::assess(plan(arguments, endpoints)).await?;
+    let on_source = arguments.on_source.resolve(endpoints, context)?;
+    let report = atalaya_assess::assess(plan(arguments, endpoints, &on_source)).await?;
     let json = serde_json::to_value(&report).map_err(|error| Failure::new(exit::FAILED, &error, None))?;
     context.print(&atalaya_assess::render_text(&report), &json);
     Ok(if report.forbids_move() { exit::REFUSED } else { exit::DONE })
 }
 
 async fn set_identities(arguments: &AssessArguments, endpoints: &Endpoints, context: &Context) -> Result<u8, Failure> {
-    let changes = atalaya_assess::plan_identities(plan(arguments, endpoints)).await?;
+    let changes = atalaya_assess::plan_identities(plan(arguments, endpoints, &OnSource::default())).await?;
     let unset = changes.iter().any(|change| change.sql.is_none());
     let planned: Vec<String> = changes
         .iter()
@@ -141,15 +147,15 @@ async fn set_identities(arguments: &AssessArguments, endpoints: &Endpoints, cont
     })
 }
 
-fn plan(arguments: &AssessArguments, endpoints: &Endpoints) -> Plan {
-    let mut plan = plan_of_move(&arguments.terms, endpoints);
+fn plan(arguments: &AssessArguments, endpoints: &Endpoints, on_source: &OnSource) -> Plan {
+    let mut plan = plan_of_move(&arguments.terms, endpoints, on_source);
     plan.options.long_transaction = Duration::from_secs(arguments.long_transaction);
     plan.options.tolerated.clone_from(&arguments.tolerate);
     plan.options.strict = arguments.strict;
     plan
 }
 
-fn plan_of_move(terms: &TermsArguments, endpoints: &Endpoints) -> Plan {
+fn plan_of_move(terms: &TermsArguments, endpoints: &Endpoints, on_source: &OnSource) -> Plan {
     let mut plan = Plan::new(endpoints.source.clone(), endpoints.target.clone()).tables(Box::new(endpoints.filter()));
     plan.options = Options {
         large_objects: terms.assessed_large_objects(),
@@ -157,6 +163,8 @@ fn plan_of_move(terms: &TermsArguments, endpoints: &Endpoints) -> Plan {
         existing_schema: terms.existing_schema,
         no_owner: terms.no_owner,
         conflicts: terms.conflict_rules(endpoints).unwrap_or_default(),
+        snapshot_from: on_source.snapshot_from.clone(),
+        event_trigger: on_source.ddl_trigger.then(|| Box::new(TriggerTrial::of(endpoints)) as _),
         ..Options::default()
     };
     plan
@@ -166,9 +174,10 @@ fn plan_of_move(terms: &TermsArguments, endpoints: &Endpoints) -> Plan {
 pub(crate) async fn before_move(
     terms: &TermsArguments,
     endpoints: &Endpoints,
+    on_source: &OnSource,
     context: &Context,
 ) -> Result<(), Failure> {
-    let report = atalaya_assess::assess(plan_of_move(terms, endpoints)).await?;
+    let report = atalaya_assess::assess(plan_of_move(terms, endpoints, on_source)).await?;
     let summary = report.summary;
     if !report.forbids_move() {
         context.note(&format!("assessment: {} checks pass, {} warn; see `atalaya assess`", summary.pass, summary.warn));

@@ -13,23 +13,23 @@ const CONNECTIONS_NEEDED: i64 = 12;
 pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "free-replication-slots",
-        title: "both sides have free replication slots",
+        title: "every server has free replication slots",
         severity: Severity::Fail,
-        why: "the move needs a slot of its own and one for each fence; the way back needs as many on the target",
+        why: "the move needs a slot of its own and one for each fence; the way back needs as many on the target, and a standby one for the snapshot",
         remedy: "raise max_replication_slots and restart, or drop slots that nobody uses",
         run: |facts| Box::pin(slots(facts)),
     },
     Check {
         id: "free-wal-senders",
-        title: "both sides have free WAL senders",
+        title: "every server has free WAL senders",
         severity: Severity::Fail,
-        why: "the change stream, the snapshot's holder and a fence each take one; the way back needs as many on the target",
+        why: "the change stream, the snapshot's holder and a fence each take one; the way back needs as many on the target, and a standby one for the snapshot",
         remedy: "raise max_wal_senders and restart",
         run: |facts| Box::pin(senders(facts)),
     },
     Check {
         id: "free-connections",
-        title: "both sides have connections to spare",
+        title: "every server has connections to spare",
         severity: Severity::Warn,
         why: "copy workers, apply and validation each take a connection; the application must not run out of its own",
         remedy: "raise max_connections, close idle sessions, or say with `--source-connections` how many the move may take",
@@ -45,30 +45,36 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// The source must have room; the target needs it for the way back only.
+/// The source must have room, and a standby for what is read there; the target needs it for the way back only.
 fn severity(side: &Side) -> Severity {
     match side.name {
-        SideName::Source => Severity::Fail,
+        SideName::Source | SideName::Standby => Severity::Fail,
         SideName::Target => Severity::Warn,
+    }
+}
+
+/// A standby makes one temporary slot at a time, and sends nothing else.
+fn needed(side: &Side, elsewhere: i64) -> i64 {
+    match side.name {
+        SideName::Standby => 1,
+        SideName::Source | SideName::Target => elsewhere,
     }
 }
 
 async fn slots(facts: &Facts) -> Result<Outcome, Error> {
     let mut findings = Vec::new();
-    for side in facts.sides() {
+    for side in facts.servers() {
         let used: i64 = side.query_one("SELECT count(*) FROM pg_catalog.pg_replication_slots", &[]).await?.get(0);
         let limit = side.number("max_replication_slots").unwrap_or(0);
-        if limit - used < SLOTS_NEEDED {
+        let needed = needed(side, SLOTS_NEEDED);
+        if limit - used < needed {
             findings.push(
                 Finding::with(
                     severity(side),
-                    format!("{used} of {limit} replication slots are taken; {SLOTS_NEEDED} must be free"),
+                    format!("{used} of {limit} replication slots are taken; {needed} must be free"),
                 )
                 .on(side.name)
-                .remedy(format!(
-                    "ALTER SYSTEM SET max_replication_slots = {}; -- then restart",
-                    used + SLOTS_NEEDED + 2
-                )),
+                .remedy(format!("ALTER SYSTEM SET max_replication_slots = {}; -- then restart", used + needed + 2)),
             );
         }
     }
@@ -77,17 +83,18 @@ async fn slots(facts: &Facts) -> Result<Outcome, Error> {
 
 async fn senders(facts: &Facts) -> Result<Outcome, Error> {
     let mut findings = Vec::new();
-    for side in facts.sides() {
+    for side in facts.servers() {
         let used: i64 = side.query_one("SELECT count(*) FROM pg_catalog.pg_stat_get_wal_senders()", &[]).await?.get(0);
         let limit = side.number("max_wal_senders").unwrap_or(0);
-        if limit - used < SENDERS_NEEDED {
+        let needed = needed(side, SENDERS_NEEDED);
+        if limit - used < needed {
             findings.push(
                 Finding::with(
                     severity(side),
-                    format!("{used} of {limit} WAL senders are taken; {SENDERS_NEEDED} must be free"),
+                    format!("{used} of {limit} WAL senders are taken; {needed} must be free"),
                 )
                 .on(side.name)
-                .remedy(format!("ALTER SYSTEM SET max_wal_senders = {}; -- then restart", used + SENDERS_NEEDED + 2)),
+                .remedy(format!("ALTER SYSTEM SET max_wal_senders = {}; -- then restart", used + needed + 2)),
             );
         }
     }
@@ -96,7 +103,7 @@ async fn senders(facts: &Facts) -> Result<Outcome, Error> {
 
 async fn connections(facts: &Facts) -> Result<Outcome, Error> {
     let mut findings = Vec::new();
-    for side in facts.sides() {
+    for side in facts.servers() {
         let row = side
             .query_one(
                 "SELECT (SELECT coalesce(sum(numbackends), 0)::int8 FROM pg_catalog.pg_stat_database),

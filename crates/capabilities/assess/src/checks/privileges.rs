@@ -3,7 +3,7 @@
 use atalaya_data::quote_identifier;
 use atalaya_postgres::wire::{WireConnection, WireOptions};
 
-use crate::{Check, Error, Facts, Finding, Outcome, Severity, SideName};
+use crate::{Check, Error, Facts, Finding, Outcome, Severity, Side, SideName};
 
 use super::support::{by_table, name_of, ready};
 
@@ -76,7 +76,7 @@ fn replication(facts: &Facts) -> Outcome {
             let seen = format!("role `{}` has not REPLICATION", side.role.name);
             let finding = match side.name {
                 SideName::Source => Finding::fail(seen),
-                SideName::Target => Finding::warn(seen + ", which the way back needs"),
+                SideName::Target | SideName::Standby => Finding::warn(seen + ", which the way back needs"),
             };
             finding
                 .on(side.name)
@@ -91,7 +91,7 @@ async fn replication_connection(facts: &Facts) -> Result<Outcome, Error> {
     let options =
         WireOptions { application_name: "atalaya assess".to_owned(), replication: true, ..WireOptions::default() };
     let mut findings = Vec::new();
-    for side in facts.sides() {
+    for side in facts.servers() {
         let refused = match WireConnection::connect(&side.url, &options).await {
             Ok(mut connection) => {
                 let answer = connection.simple_query("IDENTIFY_SYSTEM").await;
@@ -104,7 +104,7 @@ async fn replication_connection(facts: &Facts) -> Result<Outcome, Error> {
         let said = error.server_error().map_or_else(|| atalaya_data::chain(&error), |error| error.message.clone());
         let seen = format!("refused: {said}");
         let finding = match side.name {
-            SideName::Source => Finding::fail(seen),
+            SideName::Source | SideName::Standby => Finding::fail(seen),
             SideName::Target => Finding::warn(seen + "; the way back needs it"),
         };
         let remedy = match error.sqlstate() {
@@ -160,39 +160,7 @@ async fn publication(facts: &Facts) -> Result<Outcome, Error> {
 async fn reading(facts: &Facts) -> Result<Outcome, Error> {
     let source = &facts.source;
     let role = quote_identifier(&source.role.name);
-    let schemas = source
-        .query(
-            "SELECT DISTINCT n.nspname::text FROM pg_catalog.pg_class c
-               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-              WHERE c.oid = ANY($1) AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE') ORDER BY 1",
-            &[&facts.selected_oids()],
-        )
-        .await?;
-    let mut findings: Vec<Finding> = schemas
-        .iter()
-        .map(|row| {
-            let schema: String = row.get(0);
-            Finding::fail("the role has not USAGE on the schema")
-                .on(&schema)
-                .remedy(format!("GRANT USAGE ON SCHEMA {} TO {role};", quote_identifier(&schema)))
-        })
-        .collect();
-    let columns = source
-        .query(
-            "SELECT n.nspname::text, c.relname::text, a.attname::text
-               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-               JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-              WHERE c.oid = ANY($1) AND c.relkind IN ('r', 'p')
-                AND NOT pg_catalog.has_table_privilege(c.oid, 'SELECT')
-                AND NOT pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
-              ORDER BY 1, 2, a.attnum",
-            &[&facts.selected_oids()],
-        )
-        .await?;
-    findings.extend(by_table(&columns, |table, columns| {
-        Finding::fail(format!("the role may not read: {columns}"))
-            .remedy(format!("GRANT SELECT ON TABLE {} TO {role};", table.to_sql()))
-    }));
+    let mut findings = unreadable(source, &facts.selected_oids()).await?;
     let sequences = source
         .query(
             "SELECT n.nspname::text, c.relname::text
@@ -212,6 +180,45 @@ async fn reading(facts: &Facts) -> Result<Outcome, Error> {
             .remedy(format!("GRANT SELECT ON SEQUENCE {} TO {role};", name.to_sql()))
     }));
     Ok(findings.into())
+}
+
+/// What a side's role may not read of these tables.
+pub(super) async fn unreadable(side: &Side, tables: &[u32]) -> Result<Vec<Finding>, Error> {
+    let role = quote_identifier(&side.role.name);
+    let schemas = side
+        .query(
+            "SELECT DISTINCT n.nspname::text FROM pg_catalog.pg_class c
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+              WHERE c.oid = ANY($1) AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE') ORDER BY 1",
+            &[&tables],
+        )
+        .await?;
+    let mut findings: Vec<Finding> = schemas
+        .iter()
+        .map(|row| {
+            let schema: String = row.get(0);
+            Finding::fail("the role has not USAGE on the schema")
+                .on(&schema)
+                .remedy(format!("GRANT USAGE ON SCHEMA {} TO {role};", quote_identifier(&schema)))
+        })
+        .collect();
+    let columns = side
+        .query(
+            "SELECT n.nspname::text, c.relname::text, a.attname::text
+               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+              WHERE c.oid = ANY($1) AND c.relkind IN ('r', 'p')
+                AND NOT pg_catalog.has_table_privilege(c.oid, 'SELECT')
+                AND NOT pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
+              ORDER BY 1, 2, a.attnum",
+            &[&tables],
+        )
+        .await?;
+    findings.extend(by_table(&columns, |table, columns| {
+        Finding::fail(format!("the role may not read: {columns}"))
+            .remedy(format!("GRANT SELECT ON TABLE {} TO {role};", table.to_sql()))
+    }));
+    Ok(findings)
 }
 
 async fn target(facts: &Facts) -> Result<Outcome, Error> {
@@ -293,8 +300,7 @@ async fn replica_role(facts: &Facts) -> Result<Outcome, Error> {
 
 fn monitor(facts: &Facts) -> Outcome {
     facts
-        .sides()
-        .into_iter()
+        .servers()
         .filter(|side| !side.role.reads_all_stats)
         .map(|side| {
             Finding::warn(format!("role `{}` does not see other roles' sessions", side.role.name))

@@ -3,8 +3,8 @@
 use crate::Check;
 
 use super::{
-    activity, capacity, collations, conflicts, extensions, identity, objects, privileges, roles, row_security, tables,
-    target, triggers, versions, wal,
+    activity, capacity, collations, conflicts, event_trigger, extensions, identity, objects, privileges, roles,
+    row_security, standby, tables, target, triggers, versions, wal,
 };
 
 const FAMILIES: &[&[Check]] = &[
@@ -12,6 +12,8 @@ const FAMILIES: &[&[Check]] = &[
     wal::CHECKS,
     capacity::CHECKS,
     privileges::CHECKS,
+    standby::CHECKS,
+    event_trigger::CHECKS,
     tables::CHECKS,
     row_security::CHECKS,
     identity::CHECKS,

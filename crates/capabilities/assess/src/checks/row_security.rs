@@ -38,13 +38,13 @@ async fn row_security(facts: &Facts) -> Result<Outcome, Error> {
 
 /// A table with row security.
 #[derive(Clone, Debug)]
-struct Secured {
+pub(super) struct Secured {
     name: RelationName,
     owned: bool,
     forced: bool,
 }
 
-async fn secured(side: &Side, oids: &[u32]) -> Result<Vec<Secured>, Error> {
+pub(super) async fn secured(side: &Side, oids: &[u32]) -> Result<Vec<Secured>, Error> {
     let rows = side
         .query(
             "SELECT n.nspname::text, c.relname::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'), c.relforcerowsecurity
@@ -57,7 +57,7 @@ async fn secured(side: &Side, oids: &[u32]) -> Result<Vec<Secured>, Error> {
 }
 
 /// Tables whose policies apply to the side's role.
-fn bound_tables(side: &Side, tables: &[Secured]) -> Vec<Finding> {
+pub(super) fn bound_tables(side: &Side, tables: &[Secured]) -> Vec<Finding> {
     let bound = tables.iter().filter(|table| !table.owned || table.forced).filter(|_| !side.role.bypasses_row_security);
     bound
         .map(|table| {

@@ -3,6 +3,7 @@
 mod collations_and_roles;
 mod objects;
 mod servers;
+mod source;
 mod tables;
 
 use crate::support::Case;
@@ -30,6 +31,7 @@ pub(crate) use cases;
 /// Every case of every file.
 pub(crate) fn all() -> Vec<Case> {
     let mut all = servers::all();
+    all.extend(source::all());
     all.extend(tables::all());
     all.extend(objects::all());
     all.extend(collations_and_roles::all());

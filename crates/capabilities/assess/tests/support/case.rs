@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use atalaya_assess::{Plan, Report, Status, assess};
 
-use super::servers::{Kind, Login, create_database, run_sql, session, url};
+use super::servers::{Kind, Login, caught_up, create_database, run_sql, session, url};
 
 /// Which roles assess.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,10 @@ pub(crate) struct Case {
     /// Run on the source in a session that stays open.
     pub(crate) held_sql: &'static str,
     pub(crate) one_database: bool,
+    /// Where rows are read from, and as whom.
+    pub(crate) standby: Option<(Kind, Login)>,
+    /// Run on the standby before, and after.
+    pub(crate) standby_sql: [&'static str; 2],
     pub(crate) login: As,
     pub(crate) plan: fn(&mut Plan),
     pub(crate) expect: Expect,
@@ -51,11 +55,16 @@ pub(crate) fn case(id: &'static str, name: &'static str, expect: Expect) -> Case
         target_sql: "",
         held_sql: "",
         one_database: false,
+        standby: None,
+        standby_sql: ["", ""],
         login: As { source: Login::Superuser, target: Login::Superuser },
         plan: |_| {},
         expect,
     }
 }
+
+/// What a case does to a standby, no other one may meet.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Makes both databases, assesses, and judges what the check said.
 pub(crate) async fn run(case: Case) {
@@ -79,7 +88,22 @@ pub(crate) async fn run(case: Case) {
         Plan::new(url(case.source, &source, case.login.source), url(case.target, &target, case.login.target));
     plan.options.statement_timeout = Duration::from_secs(60);
     (case.plan)(&mut plan);
-    let report = assess(plan).await.unwrap();
+    let _alone = match case.standby {
+        Some(_) => Some(ALONE.lock().await),
+        None => None,
+    };
+    if let Some((kind, login)) = case.standby {
+        if kind != case.source {
+            caught_up(kind).await;
+        }
+        plan.options.snapshot_from = Some(url(kind, &source, login));
+        run_sql(kind, &source, case.standby_sql[0]).await;
+    }
+    let report = assess(plan).await;
+    if let Some((kind, _)) = case.standby {
+        run_sql(kind, &source, case.standby_sql[1]).await;
+    }
+    let report = report.unwrap();
     drop(holder);
     judge(&case, &report);
 }

@@ -1,6 +1,7 @@
 //! The servers, each started when first asked for and stopped by its watchdog when the process ends.
 
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
@@ -19,6 +20,12 @@ pub(crate) enum Kind {
     Busy,
     /// 18, a standby.
     Standby,
+    /// 18, with standbys: no other case makes anything there that a standby could not follow.
+    Primary,
+    /// A standby of `Primary` as it should be.
+    Follower,
+    /// A standby of `Primary` that tells it nothing; a case has it for itself.
+    Silent,
 }
 
 /// Who assesses.
@@ -37,12 +44,15 @@ struct Shared {
     shaped: Role,
 }
 
-static SERVERS: [OnceLock<Shared>; 5] = [const { OnceLock::new() }; 5];
+static SERVERS: [OnceLock<Shared>; 8] = [const { OnceLock::new() }; 8];
 
 const PLAIN_PASSWORD: &str = "plain";
 
 fn shared(kind: Kind) -> &'static Shared {
     SERVERS[kind as usize].get_or_init(|| {
+        if let Kind::Follower | Kind::Silent = kind {
+            return follower(kind);
+        }
         let mut server = Server::start(options(kind)).unwrap();
         let shaped = server.create_rds_shaped_role("shaped", "postgres").unwrap();
         server.run_sql("postgres", &format!("CREATE ROLE plain LOGIN PASSWORD '{PLAIN_PASSWORD}'")).unwrap();
@@ -55,6 +65,29 @@ fn shared(kind: Kind) -> &'static Shared {
     })
 }
 
+/// Its roles are its primary's.
+fn follower(kind: Kind) -> Shared {
+    let Shared { server, shaped } = shared(Kind::Primary);
+    let settings: &[(&str, &str)] = match kind {
+        Kind::Silent => &[("hot_standby_feedback", "off")],
+        _ => &[("hot_standby_feedback", "on"), ("max_standby_streaming_delay", "-1")],
+    };
+    Shared { server: server.start_standby(settings).unwrap(), shaped: shaped.clone() }
+}
+
+/// Waits until a standby has all that its primary has written by now.
+pub(crate) async fn caught_up(kind: Kind) {
+    let written = session(Kind::Primary, "postgres").await;
+    let written: String = written.query_one("SELECT pg_current_wal_lsn()::text", &[]).await.unwrap().get(0);
+    let standby = session(kind, "postgres").await;
+    let sql = "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn";
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !standby.query_one(sql, &[&written]).await.unwrap().get::<_, bool>(0) {
+        assert!(Instant::now() < deadline, "the standby does not come to {written}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 fn options(kind: Kind) -> ServerOptions {
     let ready = |major| {
         ServerOptions::new(major).setting("track_commit_timestamp", "on").setting("max_prepared_transactions", "10")
@@ -62,6 +95,9 @@ fn options(kind: Kind) -> ServerOptions {
     match kind {
         Kind::Old | Kind::Busy => ready(13),
         Kind::New | Kind::Standby => ready(18),
+        Kind::Primary | Kind::Follower | Kind::Silent => {
+            ready(18).setting("full_page_writes", "on").setting("wal_keep_size", "1GB")
+        }
         Kind::Odd => ServerOptions::new(18)
             .setting("wal_level", "replica")
             .setting("max_replication_slots", "1")

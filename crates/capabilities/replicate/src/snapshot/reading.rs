@@ -8,15 +8,11 @@ use std::time::Duration;
 use atalaya_data::Lsn;
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
-use atalaya_postgres::catalog::read_identity;
-use atalaya_postgres::standby::{StandbyState, catch_up, read_standby};
+use atalaya_postgres::standby::{StandbyState, Unfit, catch_up, judge};
 
 use crate::progress::{Migration, StoredSnapshot};
 use crate::report::{Event, Observer};
 use crate::{Error, Plan};
-
-/// The first version that makes logical slots on standbys.
-const STANDBYS_FROM: u32 = 16;
 
 /// The server that rows are read from.
 pub(crate) enum Reading<'a> {
@@ -116,7 +112,7 @@ impl<'a> Reading<'a> {
         }
         let seen =
             "it has not what was made on the source for this move: it is the standby of another server, be it a clone";
-        Err(Error::refused("standby-foreign", seen, FOREIGN))
+        Err(Error::refused(Unfit::Foreign.code(), seen, Unfit::Foreign.remedy()))
     }
 
     /// One table's failed copy.
@@ -145,44 +141,10 @@ pub(super) async fn reach(
     })
 }
 
-const OTHERWISE: &str =
-    "name another standby with `--snapshot-from`, or start without it to read from the source itself";
-
-const FOREIGN: &str = "check the URL of `--snapshot-from`";
-
 async fn refuse_unfit(standby: &Session, source: &Session) -> Result<StandbyState, Error> {
-    let refused = |code, seen: String, hint: &str| Err(Error::refused(code, seen, hint));
-    if standby.major() < STANDBYS_FROM {
-        let seen = format!("the standby is PostgreSQL {}; standbys make logical slots from 16 on", standby.major());
-        return refused("standby-version", seen, "start without `--snapshot-from`");
+    let (state, unfit) = judge(standby, source).await?;
+    match unfit.first() {
+        None => Ok(state),
+        Some(unfit) => Err(Error::refused(unfit.code(), unfit.to_string(), unfit.remedy())),
     }
-    let state = read_standby(standby).await?;
-    if !state.in_recovery {
-        let seen = "the server that rows shall be read from is no standby, or was promoted".to_owned();
-        return refused("standby-not-in-recovery", seen, OTHERWISE);
-    }
-    let (here, there) = (read_identity(standby).await?, read_identity(source).await?);
-    if (here.system_identifier, &here.database, here.database_oid)
-        != (there.system_identifier, &there.database, there.database_oid)
-    {
-        let seen = "it is the standby of another server, or the URL names another database".to_owned();
-        return refused("standby-foreign", seen, FOREIGN);
-    }
-    if state.timeline != there.timeline {
-        let seen = format!("the standby follows timeline {}, the source is on {}", state.timeline, there.timeline);
-        return refused("standby-timeline", seen, OTHERWISE);
-    }
-    if state.wal_level != "logical" {
-        let seen = format!("wal_level of the standby is `{}`, and it makes no logical slot", state.wal_level);
-        return refused("standby-wal-level", seen, "set wal_level = logical on the standby, too, and restart it");
-    }
-    if !state.may_replicate {
-        let seen = "the role of `--snapshot-from` may not make a slot".to_owned();
-        return refused(
-            "standby-role",
-            seen,
-            "give it the attribute REPLICATION on the source (on RDS: `GRANT rds_replication`)",
-        );
-    }
-    Ok(state)
 }

@@ -10,12 +10,14 @@ use rand::RngExt;
 use super::plan::RunArguments;
 use super::spool::SpoolArguments;
 use crate::command::assess;
-use crate::endpoints::{Endpoints, resolve_url};
+use crate::endpoints::Endpoints;
 use crate::exit::{self, Failure};
 use crate::global::{Context, note_line};
 use crate::journal::{self, Journal, Observing, Who};
+use crate::on_source::{OnSource, OnSourceArguments};
 use crate::progress::Progress;
 use crate::runtime::{self, Interrupted, Signals};
+use crate::terms::TermsArguments;
 
 /// Arguments of `atalaya migrate start`.
 #[derive(Debug, clap::Args)]
@@ -32,22 +34,8 @@ pub(crate) struct StartArguments {
     run: RunArguments,
     #[command(flatten)]
     spool: SpoolArguments,
-    /// Make an event trigger on the source, which tells of each statement about a table within its own transaction: a
-    /// refusal names the statement and who ran it, and rewrites with other values are seen, too. From version 14 of the
-    /// source on; needs a superuser of the source, or the role that a managed service allows it to. It stays until `finish`
-    /// or `abort`, also for runs without this option.
-    #[arg(long)]
-    ddl_trigger: bool,
-    /// Read the rows of the copy, and the schema, from a physical standby of the source, to spare the source: a URL,
-    /// `env:VARIABLE`, or `source` for the source itself, whatever the estate file says.
-    ///
-    /// The standby is PostgreSQL 16 or later and has wal_level = logical; its role may replicate. Changes still come from
-    /// the source's own slot. With hot_standby_feedback off, a vacuum on the source may end the snapshot: tables that are
-    /// not finished are then copied anew, as they are when the standby goes down. --source-active-limit looks at the
-    /// standby; --source-connections counts the sessions on the source alone. To be given again to a start that goes on:
-    /// without it what is left is copied from the source.
-    #[arg(long, value_name = "URL")]
-    snapshot_from: Option<String>,
+    #[command(flatten)]
+    on_source: OnSourceArguments,
     /// End the run by itself once it is caught up.
     #[arg(long, value_name = "CONDITION", value_enum)]
     stop_when: Option<Condition>,
@@ -60,11 +48,20 @@ enum Condition {
     CaughtUp,
 }
 
+/// What a start is asked for, as far as the assessment looks at it.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    terms: &'a TermsArguments,
+    endpoints: &'a Endpoints,
+    on_source: &'a OnSource,
+}
+
 /// What the target knows of the migration. One that it does not know is assessed.
-async fn known(arguments: &StartArguments, endpoints: &Endpoints, context: &Context) -> Result<Option<Known>, Failure> {
+async fn known(asked: Asked<'_>, context: &Context) -> Result<Option<Known>, Failure> {
+    let Asked { terms, endpoints, on_source } = asked;
     let status = atalaya_replicate::status(&endpoints.source, &endpoints.target, &endpoints.name).await?;
     let Some(status) = &status else {
-        assess::before_move(&arguments.run.terms, endpoints, context).await?;
+        assess::before_move(terms, endpoints, on_source, context).await?;
         return Ok(None);
     };
     if status.running {
@@ -76,13 +73,9 @@ async fn known(arguments: &StartArguments, endpoints: &Endpoints, context: &Cont
 
 /// The migration in the journal, which says that a run of it begins. One that has begun is past its assessment: its target is no longer empty, and its slot is
 /// there.
-async fn begin(
-    arguments: &StartArguments,
-    endpoints: &Endpoints,
-    context: &Context,
-    run: &str,
-) -> Result<(Operation, Journal), Failure> {
-    let asking = known(arguments, endpoints, context);
+async fn begin(asked: Asked<'_>, context: &Context, run: &str) -> Result<(Operation, Journal), Failure> {
+    let endpoints = asked.endpoints;
+    let asking = known(asked, context);
     let (known, opened) = futures_util::future::join(asking, Journal::in_folder(context)).await;
     let known = match (known, &opened) {
         (Ok(known), _) => known,
@@ -108,15 +101,10 @@ async fn begin(
 }
 
 /// Runs the migration; the journal has how it began before anything is touched, and how it ended, also by a signal.
-async fn run_recorded(
-    arguments: &StartArguments,
-    mut plan: Plan,
-    endpoints: &Endpoints,
-    context: &Context,
-) -> Result<Outcome, Failure> {
+async fn run_recorded(asked: Asked<'_>, mut plan: Plan, context: &Context) -> Result<Outcome, Failure> {
     let mut signals = Signals::listen()?;
     let run = format!("{:016x}", rand::rng().random::<u64>());
-    let begun = signals.end(begin(arguments, endpoints, context, &run));
+    let begun = signals.end(begin(asked, context, &run));
     let (operation, journal) = begun.await.map_err(|Interrupted| Failure::of_signal())??;
     plan.id = operation.id().clone();
     let output = context.output;
@@ -142,15 +130,13 @@ pub(crate) fn run(arguments: &StartArguments, context: &Context) -> Result<u8, F
     let spool = arguments.spool.options()?;
     let (mut plan, endpoints) = arguments.run.plan(stop_when, context)?;
     plan.options.spool = spool;
-    if arguments.ddl_trigger || endpoints.ddl_trigger {
+    let on_source = arguments.on_source.resolve(&endpoints, context)?;
+    if on_source.ddl_trigger {
         plan.options.ddl_trigger = DdlTrigger::Made;
     }
-    plan.options.snapshot_from = match arguments.snapshot_from.as_deref() {
-        None => endpoints.snapshot_from.clone(),
-        Some("source") => None,
-        Some(text) => Some(resolve_url(text, "--snapshot-from", context)?),
-    };
-    let outcome = runtime::run(run_recorded(arguments, plan, &endpoints, context))??;
+    plan.options.snapshot_from.clone_from(&on_source.snapshot_from);
+    let asked = Asked { terms: &arguments.run.terms, endpoints: &endpoints, on_source: &on_source };
+    let outcome = runtime::run(run_recorded(asked, plan, context))??;
     let word = match outcome {
         Outcome::CaughtUp => "caught up",
         Outcome::Stopped => "stopped",

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use atalaya_data::{quote_identifier, quote_literal};
+use atalaya_data::{MigrationId, quote_identifier, quote_literal};
+use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
 use tokio::time::Instant;
 
@@ -16,6 +17,15 @@ const OLDEST: u32 = 14;
 /// How long statements that are under way may take to end before the function goes.
 const STATEMENTS_LIMIT: Duration = Duration::from_secs(10);
 const STATEMENTS_PAUSE: Duration = Duration::from_millis(50);
+
+/// Refuses where a migration could not make its event trigger; nothing stays of the trial.
+///
+/// # Errors
+/// [`Error::Refused`] with what is in its way; the source's own.
+pub async fn try_event_trigger(source: &ConnectionUrl, id: &MigrationId) -> Result<(), Error> {
+    let session = Session::connect_for_control(source, &format!("atalaya assess {}", id.name())).await?;
+    try_out(&session, &id.slot_name(), id.name()).await
+}
 
 /// Refuses where the trigger cannot be made, after trying it: managed services allow it to roles of their own.
 pub(crate) async fn try_out(source: &Session, slot: &str, migration: &str) -> Result<(), Error> {
@@ -44,9 +54,23 @@ async fn make(source: &Session, slot: &str, migration: &str, end: &str) -> Resul
     Err(Error::refused(
         "ddl-trigger-right",
         format!("the source's role may not make an event trigger: {}", atalaya_data::chain(&error)),
-        "start as a superuser of the source, or the role that the service allows it to, with CREATE on the database; or \
-         without `--ddl-trigger`: changes of the schema are met by what the source's catalog tells",
+        format!(
+            "{}; or start without `--ddl-trigger`: changes of the schema are met by what the source's catalog tells",
+            grant_sql(source).await?
+        ),
     ))
+}
+
+/// What gives the role the right that it lacks.
+async fn grant_sql(source: &Session) -> Result<String, Error> {
+    const RIGHTS: &str = "SELECT current_user::text, pg_catalog.current_database()::text,
+                                 pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')";
+    let row = source.query_one(RIGHTS, &[]).await?;
+    let (role, database) = (quote_identifier(row.get(0)), quote_identifier(row.get(1)));
+    Ok(match row.get(2) {
+        false => format!("GRANT CREATE ON DATABASE {database} TO {role}"),
+        true => format!("ALTER ROLE {role} SUPERUSER (on RDS: GRANT rds_superuser TO {role})"),
+    })
 }
 
 /// A function that is there keeps its OID: a session in the middle of a statement may be about to call it.

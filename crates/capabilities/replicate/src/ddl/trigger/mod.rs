@@ -7,6 +7,7 @@
 mod install;
 mod look;
 
+pub use install::try_event_trigger;
 pub(crate) use install::{install, names_of, remove, try_out};
 pub(crate) use look::{TriggerState, find, look};
 
