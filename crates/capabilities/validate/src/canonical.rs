@@ -6,6 +6,8 @@
 //! nondeterministic one it would hash the sort key. Used on both sides or on neither: nothing here depends
 //! on which side it is.
 
+mod by_key;
+
 use atalaya_catalog::{Column, Generated};
 use atalaya_data::{RelationName, quote_identifier};
 
@@ -173,31 +175,6 @@ impl SideSql {
             self.row_hash(),
             self.from,
             array(key_hashes),
-        )
-    }
-
-    /// The same of each row that has given values in the columns at `positions`: one array of texts a column, `$1`
-    /// and so on, of equal lengths. Values are found by their type's own equality, so that an index serves, and
-    /// `DISTINCT` goes by it, too.
-    pub(crate) fn entries_by_key(&self, positions: &[usize]) -> String {
-        let sought: Vec<&Sought> = positions.iter().filter_map(|position| self.sought.get(*position)).collect();
-        let numbered = |each: &dyn Fn(usize, &Sought) -> String, between: &str| {
-            sought.iter().enumerate().map(|(number, column)| each(number, column)).collect::<Vec<_>>().join(between)
-        };
-        let arrays = numbered(&|number, _| format!("${}::pg_catalog.text[]", number + 1), ", ");
-        let names = numbered(&|number, _| format!("c{number}"), ", ");
-        let values = numbered(&|number, column| format!("a.c{number}::{} AS c{number}", column.type_sql), ", ");
-        let matches = numbered(&|number, column| format!("r.{} {} w.c{number}", column.name, column.equality), " AND ");
-        let keys: Vec<&str> = positions.iter().filter_map(|at| self.columns.get(*at)).map(String::as_str).collect();
-        format!(
-            "SELECT s.key_hash, s.h, s.relation, s.place::pg_catalog.text
-               FROM (SELECT {} AS key_hash, {} AS h, r.tableoid AS relation, r.ctid AS place
-                       {}, (SELECT DISTINCT {values} FROM unnest({arrays}) AS a({names})) AS w
-                      WHERE {matches}) AS s
-              ORDER BY 1, 2",
-            self.hash(&keys.join(", ")),
-            self.row_hash(),
-            self.from,
         )
     }
 

@@ -48,7 +48,8 @@ pub use report::{
     SequenceStatus, Shown, SkipVerdict, Skipped, TableReport, TableStatus, Totals,
 };
 pub use rest::{
-    Beyond, BeyondRest, RestProof, RestReport, beyond_rest, forget_proven, note_from_now_on, take_for_proven,
+    Beyond, BeyondRest, LookedAhead, RestProof, RestReport, beyond_rest, forget_proven, note_from_now_on,
+    take_for_proven,
 };
 pub use run::validate;
 pub use schema::{

@@ -50,10 +50,13 @@ impl Pair {
 
     /// Lets statements from here on run no longer than the snapshot may still be held.
     pub(crate) async fn limit_statements(&self) -> Result<(), Error> {
+        self.batch(&format!("SET LOCAL statement_timeout = {}", self.left_ms())).await
+    }
+
+    fn left_ms(&self) -> u128 {
         let left = self.deadline.saturating_duration_since(Instant::now());
         // 0 would mean no limit at all.
-        let left_ms = left.as_millis().clamp(1, u128::from(u32::MAX >> 1));
-        self.batch(&format!("SET LOCAL statement_timeout = {left_ms}")).await
+        left.as_millis().clamp(1, u128::from(u32::MAX >> 1))
     }
 
     /// Has rows of given keys found by an index wherever there is one, until the savepoint's end.
@@ -132,12 +135,27 @@ impl Opened {
         Err(Error::FenceLost { tries: FENCE_TRIES_MAX })
     }
 
-    /// Sessions whose transactions are open on both sides, while both are at rest, and for no longer than the limit.
+    /// Sessions to both sides while both are at rest, for no longer than the limit.
     pub(crate) fn at_rest(plan: &Plan, limit: Duration, source: Vec<Session>, target: Vec<Session>) -> Self {
         let mut opened = Self::of(plan, Instant::now(), source, target, None);
         let deadline = opened.opened_at + limit.min(plan.snapshot_age_limit);
         opened.pairs.iter_mut().for_each(|pair| pair.deadline = deadline);
         opened
+    }
+
+    /// Begins in each session with a snapshot of its own, since both sides stand still; statements run no longer than the
+    /// snapshot may be held.
+    pub(crate) async fn begin_each(&self) -> Result<(), Error> {
+        let begun = self.pairs.iter().map(|pair| async move {
+            pair.batch(&format!("{BEGIN}; {TUNE}; SET LOCAL statement_timeout = {}", pair.left_ms())).await
+        });
+        try_join_all(begun).await.map(drop)
+    }
+
+    /// Ends what is open in each, which stays for the next time.
+    pub(crate) async fn into_ended(self) -> Result<Vec<Pair>, Error> {
+        try_join_all(self.pairs.iter().map(|pair| pair.batch("COMMIT"))).await?;
+        Ok(self.pairs)
     }
 
     /// How long the older of the snapshots has been held: the source's, which waits for the target's.

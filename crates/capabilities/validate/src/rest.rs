@@ -7,17 +7,31 @@
 //! fence and no slot: both sides are at rest already. Nothing is written: what is noted stays noted for the next pass at a
 //! fence, which may only remove what its replicator knows to be removed.
 
+mod ahead;
+mod beyond;
+mod noted;
+mod quick;
+mod way_back;
+
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use atalaya_data::{Lsn, RelationName};
-use atalaya_postgres::Session;
+use atalaya_data::RelationName;
+use atalaya_postgres::{Session, Statement};
 use futures_util::future::try_join_all;
 
+pub use self::ahead::LookedAhead;
+pub use self::beyond::{Beyond, BeyondRest, beyond_rest};
+pub use self::way_back::{forget_proven, note_from_now_on, take_for_proven};
+
+use self::ahead::Ahead;
+use self::noted::Noted;
+use self::quick::Lookups;
 use crate::judge::judge;
-use crate::moment::{APPLICATION_NAME, Opened, Pair, begin_shared, connect_all};
-use crate::proof::{Decision, Ledger, Standing, decide};
+use crate::moment::{APPLICATION_NAME, Opened, Pair, connect_all};
+use crate::proof::{Decision, NotedKeys, Standing, decide};
+use crate::rewritten::any_rewritten;
 use crate::survey::{Survey, survey};
 use crate::unit::Unit;
 use crate::{Error, Method, Plan, Scope, TableReport, TableStatus};
@@ -34,6 +48,12 @@ pub struct RestProof {
     survey: Survey,
     source: Vec<Session>,
     target: Vec<Session>,
+    /// Asks the replicator.
+    control: Session,
+    /// Statements of the first session of each side.
+    notes: Statement,
+    lookups: Lookups,
+    ahead: Ahead,
 }
 
 /// What a proof at rest has come to.
@@ -79,11 +99,27 @@ impl RestProof {
         };
         let migration = name.clone();
         let workers = plan.workers_within();
-        let (source, target) =
-            tokio::try_join!(connect_all(&plan.source, workers), connect_all(&plan.target, workers))?;
+        let (source, target, control) =
+            tokio::try_join!(connect_all(&plan.source, workers), connect_all(&plan.target, workers), async {
+                Ok(Session::connect_for_control(&plan.target, APPLICATION_NAME).await?)
+            })?;
         let (Some(first), Some(other)) = (source.first(), target.first()) else { return Err(shape) };
         let survey = survey(&plan, first, other).await?;
-        Ok(Self { plan, migration, full_age_max, full_rows_max, survey, source, target })
+        let notes = Noted::prepare(other).await?;
+        let (lookups, ahead) = (Lookups::default(), Ahead::default());
+        Ok(Self {
+            plan,
+            migration,
+            full_age_max,
+            full_rows_max,
+            survey,
+            source,
+            target,
+            control,
+            notes,
+            lookups,
+            ahead,
+        })
     }
 
     /// Compares what was written since, once both sides are at rest: the one that is left is shut, and everything that
@@ -94,48 +130,43 @@ impl RestProof {
     pub async fn pass(&mut self, limit: Duration) -> Result<RestReport, Error> {
         let began = Instant::now();
         let (source, target) = (std::mem::take(&mut self.source), std::mem::take(&mut self.target));
-        tokio::try_join!(begin_shared(&source), begin_shared(&target))?;
         let mut opened = Opened::at_rest(&self.plan, limit, source, target);
-        let shape = Error::Shape { action: "proving at rest" };
-        let standing = match opened.pairs.first() {
-            Some(pair) => Standing::read(&pair.target, &self.migration).await?,
-            None => return Err(shape),
-        };
-        let mut report = RestReport {
-            proven: 0,
-            keys: 0,
-            rows: 0,
-            different: Vec::new(),
-            missing: left_out(&self.survey, crate::SkipVerdict::Difference),
-            unproven: left_out(&self.survey, crate::SkipVerdict::NotProven),
-            full_age_seconds: 0.0,
-            seconds: 0.0,
-        };
-        let mut queue = VecDeque::new();
+        opened.begin_each().await?;
+        let Some(first) = opened.pairs.first() else { return Err(Error::Shape { action: "proving at rest" }) };
+        let (standing, noted) = tokio::try_join!(
+            Standing::read(&first.target, &self.migration),
+            Noted::read(&first.target, &self.notes, &self.migration, &self.ahead)
+        )?;
+        let mut report = RestReport::of(&self.survey);
+        let (mut keyed, mut queue) = (Vec::new(), VecDeque::new());
         for (number, unit) in self.survey.units.iter().enumerate() {
-            let decision = decide(unit, &standing, self.full_age_max);
-            match decision {
+            match decide(unit, &standing, self.full_age_max) {
                 Decision::Untouched => {
                     report.proven += 1;
                     report.rest_on(&standing, unit);
                 }
                 Decision::Keys => {
                     report.rest_on(&standing, unit);
-                    queue.push_back((number, unit));
+                    match noted.of(&unit.target_name) {
+                        Some(keys) => keyed.push((number, unit, keys)),
+                        None => queue.push_back((number, unit)),
+                    }
                 }
                 Decision::Full if is_small(unit, self.full_rows_max) => queue.push_back((number, unit)),
                 Decision::Full => report.unproven.push(unit.source_name.clone()),
             }
         }
-        opened.standing = Some(standing);
-        let (queue, report) = (Mutex::new(queue), Mutex::new(report));
-        try_join_all(opened.pairs.iter().map(|pair| self.work(&opened, pair, &queue, &report))).await?;
-        for pair in opened.pairs {
-            tokio::try_join!(pair.source.batch("COMMIT"), pair.target.batch("COMMIT"))?;
+        queue.extend(compare_quickly(&mut self.lookups, first, &keyed, &mut report).await?);
+        if !queue.is_empty() {
+            opened.standing = Some(standing);
+            let (queue, told) = (Mutex::new(queue), Mutex::new(report));
+            try_join_all(opened.pairs.iter().map(|pair| self.work(&opened, pair, &queue, &told))).await?;
+            report = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+        }
+        for pair in opened.into_ended().await? {
             self.source.push(pair.source);
             self.target.push(pair.target);
         }
-        let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.seconds = began.elapsed().as_secs_f64();
         Ok(report)
     }
@@ -162,6 +193,57 @@ impl RestProof {
     }
 }
 
+/// A table, and its keys that are looked up.
+type Keyed<'all> = (usize, &'all Unit, &'all NotedKeys);
+
+/// Compares rows by their keys; answers with the tables that are not equal, or of which it cannot tell.
+async fn compare_quickly<'all>(
+    lookups: &mut Lookups,
+    pair: &Pair,
+    keyed: &[Keyed<'all>],
+    report: &mut RestReport,
+) -> Result<Vec<(usize, &'all Unit)>, Error> {
+    if keyed.is_empty() {
+        return Ok(Vec::new());
+    }
+    pair.set_savepoint().await?;
+    let equal = match compare_all(lookups, pair, keyed).await {
+        // Of which table the server says it is told by who looks at each.
+        Err(Error::Postgres(error)) if error.sqlstate().is_some() => vec![None; keyed.len()],
+        compared => compared?,
+    };
+    pair.roll_back().await?;
+    let mut unequal = Vec::new();
+    for ((number, unit, keys), rows) in keyed.iter().zip(equal) {
+        match rows {
+            Some(rows) => {
+                report.proven += 1;
+                report.keys += u64::try_from(keys.len()).unwrap_or(u64::MAX);
+                report.rows += rows;
+            }
+            None => unequal.push((*number, *unit)),
+        }
+    }
+    Ok(unequal)
+}
+
+/// Of each table the rows that were compared; none where it is not equal, or not known to be.
+async fn compare_all(lookups: &mut Lookups, pair: &Pair, keyed: &[Keyed<'_>]) -> Result<Vec<Option<u64>>, Error> {
+    let mut can_tell = Vec::with_capacity(keyed.len());
+    for (number, unit, keys) in keyed {
+        can_tell.push(lookups.prepare((&pair.source, &pair.target), (*number, unit), keys).await?);
+    }
+    pair.prefer_indexes().await?;
+    let lookups = &*lookups;
+    let asked = keyed.iter().zip(&can_tell).map(|((number, unit, keys), can_tell)| async move {
+        if *can_tell { lookups.compare(pair, (*number, unit), keys).await } else { Ok(None) }
+    });
+    let units: Vec<&Unit> = keyed.iter().map(|(_, unit, _)| *unit).collect();
+    let equal = try_join_all(asked).await?;
+    // Asked after the look, whose locks keep the tables as they are.
+    Ok(if any_rewritten(pair, &units).await? { vec![None; keyed.len()] } else { equal })
+}
+
 /// By its bytes, too: of a table that was never analyzed nobody knows the rows.
 fn is_small(unit: &Unit, full_rows_max: u64) -> bool {
     #[expect(clippy::cast_precision_loss, reason = "a bound need not be exact")]
@@ -174,100 +256,23 @@ fn left_out(survey: &Survey, verdict: crate::SkipVerdict) -> Vec<RelationName> {
     survey.skipped.iter().filter(|skipped| skipped.verdict == verdict).map(|skipped| skipped.table.clone()).collect()
 }
 
-/// A table of which a proof at rest could not tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BeyondRest {
-    /// The source's.
-    pub table: RelationName,
-    /// Why not.
-    pub why: Beyond,
-}
-
-/// Why a proof at rest could not tell of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beyond {
-    /// It is not compared yet by any proof.
-    NotCompared,
-    /// It has no key, too many rows to be compared as a whole, and was written to since the last proof.
-    NoKeyWritten,
-    /// The same, but it was not written to since.
-    NoKey,
-}
-
-/// Tables of a migration of which a proof at rest could not tell, as things are, however often they are proven before:
-/// those with a key are compared while clients work, and what they write behind that is looked up.
-///
-/// # Errors
-/// As [`RestProof::prepare`].
-pub async fn beyond_rest(plan: &Plan, full_rows_max: u64) -> Result<Vec<BeyondRest>, Error> {
-    let (Scope::Drained { name } | Scope::Migration { name }) = &plan.scope else {
-        return Err(Error::Shape { action: "looking what a proof at rest can tell" });
-    };
-    let (source, target) = tokio::try_join!(
-        Session::connect_for_control(&plan.source, APPLICATION_NAME),
-        Session::connect_for_control(&plan.target, APPLICATION_NAME)
-    )?;
-    let survey = survey(plan, &source, &target).await?;
-    let standing = Standing::read(&target, name).await?;
-    let keyless = survey.units.iter().filter(|unit| unit.key.is_empty() && !is_small(unit, full_rows_max));
-    let keyless = keyless.map(|unit| {
-        let is_written = standing.of(&unit.target_name).is_none_or(|table| table.whole || table.keys > 0);
-        let why = if is_written { Beyond::NoKeyWritten } else { Beyond::NoKey };
-        BeyondRest { table: unit.source_name.clone(), why }
-    });
-    let not_compared = left_out(&survey, crate::SkipVerdict::NotProven).into_iter();
-    Ok(keyless.chain(not_compared.map(|table| BeyondRest { table, why: Beyond::NotCompared })).collect())
-}
-
 impl RestReport {
+    fn of(survey: &Survey) -> Self {
+        Self {
+            proven: 0,
+            keys: 0,
+            rows: 0,
+            different: Vec::new(),
+            missing: left_out(survey, crate::SkipVerdict::Difference),
+            unproven: left_out(survey, crate::SkipVerdict::NotProven),
+            full_age_seconds: 0.0,
+            seconds: 0.0,
+        }
+    }
+
     fn rest_on(&mut self, standing: &Standing, unit: &Unit) {
         let age = standing.of(&unit.target_name).and_then(|table| table.full_age_seconds).unwrap_or_default();
         self.full_age_seconds = self.full_age_seconds.max(age);
-    }
-}
-
-/// Has the replicator of a migration note the keys that it writes from its next fence or start on. For a way back: to be
-/// done while nobody has been led over yet.
-///
-/// # Errors
-/// When a side cannot be reached, there is no such migration, or another proof of it runs.
-pub async fn note_from_now_on(plan: &Plan) -> Result<(), Error> {
-    let Some((ledger, survey, standing)) = open(plan).await? else { return Ok(()) };
-    ledger.arm(&standing, &survey.units).await
-}
-
-/// Takes every table of a migration for compared row by row, `age` ago: another proof has found both sides equal at rest,
-/// and this migration's replicator notes what it writes since before. `at` is the position of the plan's source then.
-///
-/// # Errors
-/// When a side cannot be reached, or there is no such migration.
-pub async fn take_for_proven(plan: &Plan, at: Lsn, age: Duration) -> Result<(), Error> {
-    let Some((ledger, survey, standing)) = open(plan).await? else { return Ok(()) };
-    ledger.take_for_proven(&standing, &survey.units, at, age).await
-}
-
-/// Takes no table of a migration for compared any more, until it is again: clients write to its target by now, and its
-/// replicator notes nothing of that.
-///
-/// # Errors
-/// When the target cannot be reached.
-pub async fn forget_proven(plan: &Plan) -> Result<(), Error> {
-    let (Scope::Drained { name } | Scope::Migration { name }) = &plan.scope else { return Ok(()) };
-    let target = Session::connect_for_control(&plan.target, APPLICATION_NAME).await?;
-    crate::proof::forget_proven(&target, name).await
-}
-
-async fn open(plan: &Plan) -> Result<Option<(Ledger, Survey, Standing)>, Error> {
-    let (Scope::Drained { name } | Scope::Migration { name }) = &plan.scope else { return Ok(None) };
-    let (source, target) = tokio::try_join!(
-        Session::connect_for_control(&plan.source, APPLICATION_NAME),
-        Session::connect_for_control(&plan.target, APPLICATION_NAME)
-    )?;
-    let survey = survey(plan, &source, &target).await?;
-    let standing = Standing::read(&target, name).await?;
-    match Ledger::open(plan, name).await? {
-        Some(ledger) => Ok(Some((ledger, survey, standing))),
-        None => Err(Error::AnotherProof { name: name.clone() }),
     }
 }
 

@@ -24,8 +24,13 @@ const ANY_REWRITTEN: &str = "
 
 /// Whether a table of either side is not the one that its snapshot shows.
 pub(crate) async fn is_rewritten(pair: &Pair, unit: &Unit) -> Result<bool, Error> {
-    let sources: Vec<&RelationName> = unit.source_names().collect();
-    let targets = [&unit.target_name];
+    any_rewritten(pair, &[unit]).await
+}
+
+/// The same of several.
+pub(crate) async fn any_rewritten(pair: &Pair, units: &[&Unit]) -> Result<bool, Error> {
+    let sources: Vec<&RelationName> = units.iter().flat_map(|unit| unit.source_names()).collect();
+    let targets: Vec<&RelationName> = units.iter().map(|unit| &unit.target_name).collect();
     let (source, target) = tokio::try_join!(on_side(&pair.source, &sources), on_side(&pair.target, &targets))?;
     Ok(source || target)
 }

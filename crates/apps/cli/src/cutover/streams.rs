@@ -227,8 +227,9 @@ impl Streams {
         }
     }
 
-    /// The pause pays for each key that was written since the last pass. So everything else that takes time comes before it,
-    /// and what was written during a first pass, which may be long, is left to a second one.
+    /// The pause pays for each key that was written since the last look. So everything else that takes time comes before it;
+    /// what was written during a first pass, which may be long, is left to a second one, and what was written during that to
+    /// looks that need no fence.
     async fn come_close(&self, direction: Direction, limit: Duration) -> Result<(), PartError> {
         self.until_close(direction, limit).await?;
         self.prove_what_was_written(direction).await?;
@@ -237,7 +238,8 @@ impl Streams {
         *self.near.lock().await = Some(near);
         *self.carrying.lock().await = Some(Carrying::prepare(self, direction).await?);
         self.until_close(direction, limit).await?;
-        self.prove_what_was_written(direction).await
+        self.prove_what_was_written(direction).await?;
+        self.with_near(async move |near| near.look_ahead(limit).await).await
     }
 
     async fn prove_what_was_written(&self, direction: Direction) -> Result<(), PartError> {

@@ -12,13 +12,13 @@ use atalaya_validate::{Beyond, Method, Plan, RestProof, Scope, beyond_rest, note
 use super::field::{assert_comes_equal, with_way_back, writes};
 use crate::support::Move;
 
-const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 fn url(text: &str) -> ConnectionUrl {
     ConnectionUrl::parse(text).unwrap()
 }
 
-async fn session(text: &str) -> Session {
+pub(super) async fn session(text: &str) -> Session {
     Session::connect_for_control(&url(text), "test").await.unwrap()
 }
 
@@ -60,7 +60,7 @@ async fn a_marker_tells_what_others_have_committed_since_the_door_was_shut() {
     }
 }
 
-fn plan(source: &str, target: &str) -> Plan {
+pub(super) fn plan(source: &str, target: &str) -> Plan {
     let mut plan = Plan::new(url(source), url(target), Scope::Drained { name: "shop".to_owned() });
     plan.method = Method::Touched { full_age_max: Duration::from_secs(3600) };
     plan

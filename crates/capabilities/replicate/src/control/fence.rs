@@ -92,10 +92,10 @@ impl Follower<'_> {
         let asked = self.requests.open.iter().find(|request| request.id == id);
         let Some((from, to)) = asked.and_then(|request| request.fenced_at.zip(request.lsn)) else { return Ok(()) };
         match self.foreign.between(from, to) {
-            Some(foreign) => self.requests.close(id, FenceState::Released, &foreign.to_string()).await,
+            Some(foreign) => self.requests.answer(id, FenceState::Released, &foreign.to_string()).await,
             None => {
                 let outcome = "the run began anew after that position, or too much was written since";
-                self.requests.close(id, FenceState::Expired, outcome).await
+                self.requests.answer(id, FenceState::Expired, outcome).await
             }
         }
     }
@@ -103,7 +103,7 @@ impl Follower<'_> {
     /// Notes the keys of what is written from here on, of every table that the requester has named by now.
     async fn renew_notes(&mut self, id: i64) -> Result<(), Error> {
         self.applier.renew_notes().await?;
-        self.requests.close(id, FenceState::Released, "noted").await
+        self.requests.answer(id, FenceState::Released, "noted").await
     }
 
     /// Ends following for the copy of what was added; once that is done, so is the request.

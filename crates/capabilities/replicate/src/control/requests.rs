@@ -5,8 +5,8 @@ use std::time::Duration;
 use atalaya_control::{FenceState, REQUESTER_CHANNEL};
 use atalaya_data::Lsn;
 use atalaya_data::position::is_before;
-use atalaya_postgres::Session;
 use atalaya_postgres::fence_slot::FenceSlot;
+use atalaya_postgres::{Session, ToSql, Type};
 use tokio::time::Instant;
 
 use crate::Error;
@@ -119,14 +119,10 @@ impl Requests {
 
     /// Reads the open rows again.
     pub(crate) async fn refresh(&mut self) -> Result<(), Error> {
-        let rows = self
-            .session
-            .query(
-                "SELECT id, kind, state, lsn::text, extract(epoch FROM lease)::float8, fenced_at::text FROM atalaya.control
-                  WHERE migration = $1 AND state NOT IN ('released', 'expired') ORDER BY id",
-                &[&self.migration],
-            )
-            .await?;
+        let sql =
+            "SELECT id, kind, state, lsn::text, extract(epoch FROM lease)::float8, fenced_at::text FROM atalaya.control
+                    WHERE migration = $1 AND state NOT IN ('released', 'expired') ORDER BY id";
+        let rows = self.session.query_typed(sql, &[(&self.migration, Type::TEXT)]).await?;
         let mut before = std::mem::take(&mut self.open);
         for row in rows {
             let id: i64 = row.get(0);
@@ -247,6 +243,22 @@ impl Requests {
             .await?;
         self.open.retain(|request| request.id != id);
         self.notify().await
+    }
+
+    /// Answers somebody who waits, in one round trip. The answer is not on the disk then, nor is all that it tells of: who
+    /// needs that has to see to it.
+    pub(crate) async fn answer(&mut self, id: i64, to: FenceState, outcome: &str) -> Result<(), Error> {
+        let sql = format!(
+            "WITH soon AS MATERIALIZED (SELECT pg_catalog.set_config('synchronous_commit', 'off', true)),
+                  closed AS (UPDATE atalaya.control SET state = $2, outcome = $3 WHERE id = $1)
+             SELECT pg_catalog.pg_notify('{REQUESTER_CHANNEL}', $4) FROM soon"
+        );
+        let (state, migration) = (to.as_str(), self.migration.as_str());
+        let parameters: &[(&(dyn ToSql + Sync), Type)] =
+            &[(&id, Type::INT8), (&state, Type::TEXT), (&outcome, Type::TEXT), (&migration, Type::TEXT)];
+        self.session.query_typed(&sql, parameters).await?;
+        self.open.retain(|request| request.id != id);
+        Ok(())
     }
 
     /// The state a request is in, as last read; expired when it is gone.

@@ -9,7 +9,7 @@ use atalaya_postgres::Session;
 use crate::Error;
 
 /// Keys by the columns that they consist of: a table may have got another identity meanwhile.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct NotedKeys {
     by_columns: BTreeMap<Vec<String>, HashSet<Box<[u8]>>>,
 }
@@ -34,7 +34,8 @@ impl NotedKeys {
         Ok(readable.then_some(noted))
     }
 
-    fn add(&mut self, count: i64, block: Option<&[u8]>) -> bool {
+    /// Adds the keys of a note; false, and nothing is added, when it cannot be read.
+    pub(crate) fn add(&mut self, count: i64, block: Option<&[u8]>) -> bool {
         let Some(stored) = block.and_then(read_block) else { return false };
         if usize::try_from(count).ok() != Some(stored.keys.len()) {
             return false;
@@ -42,6 +43,19 @@ impl NotedKeys {
         let columns = stored.columns.iter().map(|column| (*column).to_owned()).collect();
         self.by_columns.entry(columns).or_default().extend(stored.keys.into_iter().map(Box::from));
         true
+    }
+
+    /// Adds one key that is known by these columns.
+    pub(crate) fn insert(&mut self, columns: &[String], key: &[u8]) {
+        match self.by_columns.get_mut(columns) {
+            Some(keys) => _ = keys.insert(Box::from(key)),
+            None => _ = self.by_columns.insert(columns.to_vec(), HashSet::from([Box::from(key)])),
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_columns.values().map(HashSet::len).sum()
     }
 
     /// The keys of each set of columns.

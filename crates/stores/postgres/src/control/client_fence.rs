@@ -4,6 +4,8 @@
 //! can: a coordinator that goes on with another one's work, and gateways that lead clients back to a server that they had
 //! been led away from.
 
+use tokio_postgres::types::Type;
+
 use crate::{Error, Session};
 
 /// There is no such table, so no fence was ever raised here; or it is not for this role, who then neither raised it nor could
@@ -35,11 +37,11 @@ impl ClientFence {
 /// The server's.
 pub async fn client_fence(session: &Session, route: &str) -> Result<ClientFence, Error> {
     let sql = "SELECT raised, lifted, lift FROM atalaya.fence WHERE database = $1";
-    let row = match session.query_opt(sql, &[&route]).await {
-        Err(error) if error.sqlstate().is_some_and(|state| NO_TABLE.contains(&state)) => None,
+    let rows = match session.query_typed(sql, &[(&route, Type::TEXT)]).await {
+        Err(error) if error.sqlstate().is_some_and(|state| NO_TABLE.contains(&state)) => Vec::new(),
         read => read?,
     };
-    Ok(row.map_or_else(ClientFence::default, |row| ClientFence {
+    Ok(rows.first().map_or_else(ClientFence::default, |row| ClientFence {
         raised: u64::try_from(row.get::<_, i64>(0)).unwrap_or_default(),
         lifted: u64::try_from(row.get::<_, i64>(1)).unwrap_or_default(),
         lift: row.get(2),

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use atalaya_data::Lsn;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::question::{Answer, ask};
 use crate::{Error, Session};
@@ -29,7 +29,7 @@ pub enum MarkerAnswer {
 
 /// Waits until the replicator that writes to this server has applied all that was committed before `marker`, and hears
 /// whether anybody has committed a change of a published table from `fenced_at` on. Both are positions of the server
-/// that is read.
+/// that is read. What is applied may not be on this server's disk yet.
 ///
 /// # Errors
 /// The server's; [`Error::Timeout`] when no replicator is there in time.
@@ -43,7 +43,8 @@ pub async fn pass_marker(
     let (fenced_at, marker) = (fenced_at.to_string(), marker.to_string());
     let insert = "INSERT INTO atalaya.control (migration, kind, fenced_at, lsn)
                   VALUES ($1, 'marker', ($2::text)::pg_lsn, ($3::text)::pg_lsn)";
-    let parameters: &[&(dyn ToSql + Sync)] = &[&migration, &fenced_at, &marker];
+    let parameters: &[(&(dyn ToSql + Sync), Type)] =
+        &[(&migration, Type::TEXT), (&fenced_at, Type::TEXT), (&marker, Type::TEXT)];
     match ask(target, migration, (insert, parameters), "apply everything up to a marker", limit).await? {
         Answer::Done(count) => {
             let shape = |_| Error::Shape { action: "reading what a marker came to".to_owned() };

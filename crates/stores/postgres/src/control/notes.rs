@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use tokio_postgres::types::Type;
+
 use super::question::{Answer, ask};
 use crate::{Error, Session};
 
@@ -24,7 +26,7 @@ pub enum NotesAnswer {
 /// The server's; [`Error::Timeout`] when no replicator is there in time.
 pub async fn renew_notes(target: &mut Session, migration: &str, limit: Duration) -> Result<NotesAnswer, Error> {
     let insert = "INSERT INTO atalaya.control (migration, kind) VALUES ($1, 'notes')";
-    match ask(target, migration, (insert, &[&migration]), "note what it writes", limit).await? {
+    match ask(target, migration, (insert, &[(&migration, Type::TEXT)]), "note what it writes", limit).await? {
         Answer::Done(_) => Ok(NotesAnswer::Noted),
         Answer::Unanswered(why) => Ok(NotesAnswer::Unanswered(why)),
     }

@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use atalaya_control::{FenceState, REPLICATOR_CHANNEL, REQUESTER_CHANNEL};
+use futures_util::future::join;
 use tokio::time::Instant;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::{Error, Session};
 
@@ -26,28 +27,31 @@ pub(super) enum Answer {
 pub(super) async fn ask(
     target: &mut Session,
     migration: &str,
-    insert: (&str, &[&(dyn ToSql + Sync)]),
+    insert: (&str, &[(&(dyn ToSql + Sync), Type)]),
     what: &str,
     limit: Duration,
 ) -> Result<Answer, Error> {
     let deadline = Instant::now() + limit;
-    target.batch(&format!("LISTEN {REQUESTER_CHANNEL}")).await?;
     let (insert, parameters) = insert;
+    // A request need not outlive the server that it is made to, so it does not wait for its disk.
     let asking = format!(
-        "WITH asked AS ({insert} RETURNING id, migration)
-         SELECT id, pg_catalog.pg_notify('{REPLICATOR_CHANNEL}', migration) FROM asked"
+        "WITH soon AS MATERIALIZED (SELECT pg_catalog.set_config('synchronous_commit', 'off', true)),
+              asked AS ({insert} RETURNING id, migration)
+         SELECT asked.id, pg_catalog.pg_notify('{REPLICATOR_CHANNEL}', asked.migration) FROM asked, soon"
     );
-    let id: i64 = target.query_one(&asking, parameters).await?.get(0);
-    loop {
-        let row = target.query_one("SELECT state, outcome FROM atalaya.control WHERE id = $1", &[&id]).await?;
+    let listen = format!("LISTEN {REQUESTER_CHANNEL}");
+    // Both are sent at once, in this order: whoever is answered has listened before.
+    let (listens, asked) = join(target.batch(&listen), target.query_typed_one(&asking, parameters)).await;
+    listens?;
+    let id: i64 = asked?.get(0);
+    while matches!(tokio::time::timeout_at(deadline, target.next_notification()).await, Ok(Some(_))) {
+        let sql = "SELECT state, outcome FROM atalaya.control WHERE id = $1";
+        let row = target.query_typed_one(sql, &[(&id, Type::INT8)]).await?;
         let outcome = || row.get::<_, Option<String>>(1).unwrap_or_default();
         match FenceState::parse(row.get(0)) {
             Some(FenceState::Released) => return Ok(Answer::Done(outcome())),
             Some(FenceState::Expired) => return Ok(Answer::Unanswered(outcome())),
             _ => {}
-        }
-        if !matches!(tokio::time::timeout_at(deadline, target.next_notification()).await, Ok(Some(_))) {
-            break;
         }
     }
     let withdraw = "UPDATE atalaya.control SET state = 'expired' WHERE id = $1 AND state <> 'released'";

@@ -13,6 +13,9 @@ use super::{Streams, of_postgres, of_replicate, of_validate};
 const APPLICATION: &str = "atalaya cutover";
 /// Tables that only a comparison of every row can prove are compared in the pause where they are no larger.
 pub(super) const FULL_ROWS_MAX: u64 = 20_000;
+/// So many keys are compared in no time.
+const FEW_KEYS: usize = 400;
+const LOOKS_MAX: u32 = 5;
 
 /// Connections and a proof at hand.
 pub(super) struct Near {
@@ -32,8 +35,6 @@ pub(super) struct Carrying {
 impl Near {
     pub(super) async fn prepare(streams: &Streams, direction: Direction) -> Result<Self, PartError> {
         let (leaving, applying) = sessions(streams, direction).await?;
-        // A request need not outlive the server it is made to. The replicator's answer does, and all that it has applied.
-        applying.batch("SET synchronous_commit = off").await.map_err(of_postgres)?;
         let plan = streams.proof(direction, |name| Scope::Drained { name });
         let proof = RestProof::prepare(plan, FULL_ROWS_MAX).await.map_err(of_validate)?;
         Ok(Self { leaving, applying, proof, proven_at: None })
@@ -63,7 +64,7 @@ impl Near {
         limit: Duration,
     ) -> Result<MarkerPassed, PartError> {
         let sql = "SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'cutover')::text";
-        let row = self.leaving.query_one(sql, &[]).await.map_err(of_postgres)?;
+        let row = self.leaving.query_typed_one(sql, &[]).await.map_err(of_postgres)?;
         let marker = row.get::<_, String>(0).parse().map_err(|_| PartError::new("a position cannot be read"))?;
         let answer = pass_marker(&mut self.applying, migration, fenced_at, marker, limit).await;
         match answer.map_err(of_postgres)? {
@@ -75,9 +76,27 @@ impl Near {
         }
     }
 
+    /// Has rows compared that were written since the last pass, while clients write on: the pause pays for those that are
+    /// left. Each look takes less time than the one before, and so leaves fewer, to a point.
+    pub(super) async fn look_ahead(&mut self, limit: Duration) -> Result<(), PartError> {
+        let until = Instant::now() + limit;
+        for _ in 0..LOOKS_MAX {
+            let left = until.saturating_duration_since(Instant::now());
+            let looked = self.proof.look_ahead(left).await.map_err(of_validate)?;
+            // Where it cannot be done, the pause pays for all of them.
+            let Some(looked) = looked else { return Ok(()) };
+            tracing::debug!(keys = looked.keys, open = looked.open, "rows were compared ahead");
+            if looked.keys <= FEW_KEYS {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     pub(super) async fn prove(&mut self, limit: Duration) -> Result<Proven, PartError> {
-        let sql = "SELECT pg_catalog.pg_current_wal_insert_lsn()::text";
-        let (position, report) = tokio::join!(self.applying.query_one(sql, &[]), self.proof.pass(limit));
+        // Its commit waits for the disk of the server that clients are led to: what was applied there before is on it then.
+        let sql = "SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'proven')::text";
+        let (position, report) = tokio::join!(self.applying.query_typed_one(sql, &[]), self.proof.pass(limit));
         let report = report.map_err(of_validate)?;
         let position: String = position.map_err(of_postgres)?.get(0);
         self.proven_at = position.parse().ok().map(|position| (position, Instant::now())).filter(|_| report.is_clean());
