@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use atalaya_data::Lsn;
-use atalaya_postgres::Session;
+use atalaya_postgres::{Session, Statement};
+use futures_util::future::join;
 use tokio::time::Instant;
 
 use super::{FenceError, Plan, statements};
@@ -58,7 +59,8 @@ pub async fn warm_up(session: &Session) -> Result<(), FenceError> {
 }
 
 /// Raises the fence of an epoch, ends every session that is not ours, and returns once they are gone. Raised twice it is
-/// raised once. `spared` are server processes of sessions by which others lift it.
+/// raised once. `spared` are server processes of sessions by which others lift it. That the fence outlives the server's end is
+/// certain once anything behind it in the server's log is on its disk.
 ///
 /// # Errors
 /// [`FenceError::Over`] for an epoch that was lifted; [`FenceError::Stays`] where sessions are left at the limit, and
@@ -73,21 +75,28 @@ pub async fn raise(
 ) -> Result<Raised, FenceError> {
     let until = Instant::now() + limit;
     let statement = statements::raise(plan, route, epoch, limit);
-    let raising = session.batch(&statement);
-    let raised = tokio::time::timeout_at(until, raising).await.map_err(|_| FenceError::Slow { limit })?;
+    // Sent at once: one round trip.
+    let raising = join(session.batch(&statement), session.prepare(LOOK_SQL));
+    let (raised, looking) = tokio::time::timeout_at(until, raising).await.map_err(|_| FenceError::Slow { limit })?;
     raised.map_err(|error| FenceError::of_raising(error, epoch))?;
-    let clearing = clear(session, spared, until, limit);
+    let looking = looking?;
+    let clearing = clear(session, &looking, spared, until, limit);
     tokio::time::timeout_at(until + LOOK, clearing).await.unwrap_or(Err(FenceError::Slow { limit }))
 }
 
 /// Ends sessions until none is left.
-async fn clear(session: &Session, spared: &[i32], until: Instant, limit: Duration) -> Result<Raised, FenceError> {
-    let looking = session.prepare(LOOK_SQL).await?;
+async fn clear(
+    session: &Session,
+    looking: &Statement,
+    spared: &[i32],
+    until: Instant,
+    limit: Duration,
+) -> Result<Raised, FenceError> {
     let mut ended = 0_u64;
     // Once nobody is logging in, whoever had begun to is among the sessions at the next look.
     let mut nobody_logging_in = false;
     loop {
-        let rows = session.query_prepared(&looking, &[&spared]).await?;
+        let rows = session.query_prepared(looking, &[&spared]).await?;
         let Some(row) = rows.first() else { return Err(FenceError::Unreadable) };
         let count = |column: usize| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default();
         if count(4) > 0 {

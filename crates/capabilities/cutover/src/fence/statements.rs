@@ -32,7 +32,8 @@ pub(super) const CHANGED: &str = "AT003";
 pub(super) const OPEN: &str = "AT004";
 
 /// What raises the fence of an epoch. Whoever holds a lock that it needs is waited for only so long: what lifts it would have
-/// to wait behind it.
+/// to wait behind it. Nor is the disk waited for: the marker in the same log is, and comes before anybody is led away. A
+/// server that goes down before has no client to be kept from, and the epoch is closed.
 pub(super) fn raise(plan: &Plan, route: &str, epoch: u64, limit: Duration) -> String {
     let route = quote_literal(route);
     let seen = plan.rights.text.as_deref().map_or_else(|| "NULL".to_owned(), quote_literal);
@@ -41,7 +42,7 @@ pub(super) fn raise(plan: &Plan, route: &str, epoch: u64, limit: Duration) -> St
         "DECLARE
   mine atalaya.fence;
 BEGIN
-  PERFORM pg_catalog.set_config('lock_timeout', '{limit_ms}', true);
+  PERFORM pg_catalog.set_config('lock_timeout', '{limit_ms}', true), pg_catalog.set_config('synchronous_commit', 'off', true);
   INSERT INTO atalaya.fence (database) VALUES ({route}) ON CONFLICT DO NOTHING;
   SELECT f.* INTO mine FROM atalaya.fence f WHERE f.database = {route} FOR UPDATE;
   IF mine.lifted >= {epoch} OR mine.raised > {epoch} THEN

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use atalaya_postgres::Session;
 use atalaya_route::{Decision, OpenEpoch};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::prepare::{APPLICATION, Prepared};
-use super::timing::Timing;
+use super::timing::{Timing, Took};
 use crate::Error;
 use crate::course::{Course, Means, Purpose};
 use crate::fence::{self, FenceError};
@@ -112,24 +112,18 @@ impl Followed<'_> {
         timing: Option<&Timing>,
         report: &mut Report,
     ) -> Result<(), Error> {
-        let failpoints = &self.means.failpoints;
         let (Decision::Flipped { epoch, .. } | Decision::Closed { epoch, .. }) = decision;
-        let (stage, lifted) = match decision {
-            Decision::Flipped { .. } => {
-                let admitted = async { self.admit(*epoch).await };
-                ("admit", measured(timing, "admit", admitted, report).await)
-            }
-            Decision::Closed { .. } => {
-                failpoints.reach("cutover-closed");
-                ("lift", measured(timing, "lift", self.lift(), report).await)
-            }
-        };
-        if lifted.is_ok() {
-            failpoints.reach(if stage == "admit" { "cutover-admitted" } else { "cutover-lifted" });
-        }
-        // Gates open even where the fence is not lifted: they do so by themselves anyhow, and a superuser's clients get in.
+        let failpoints = &self.means.failpoints;
+        // Gates let clients in by themselves before they open, and open even where that fails, since a superuser's clients
+        // get in: neither has to wait for the other.
         failpoints.reach("cutover-settling");
-        let settled = measured(timing, "settle", self.settle(*epoch), report).await;
+        let ((lifted, let_in), (settled, opened)) =
+            join(self.let_in_by(decision, timing), measured(timing, "settle", self.settle(*epoch))).await;
+        for took in [let_in, opened].into_iter().flatten() {
+            if let Some(timing) = timing {
+                timing.note(took, report);
+            }
+        }
         for gate in settled {
             match report.gateways.iter_mut().find(|known| known.gateway == gate.gateway) {
                 Some(known) => *known = GateReport { drained_us: known.drained_us, ..gate },
@@ -141,6 +135,23 @@ impl Followed<'_> {
         }
         failpoints.reach("cutover-settled");
         lifted
+    }
+
+    async fn let_in_by(&self, decision: &Decision, timing: Option<&Timing>) -> (Result<(), Error>, Option<Took>) {
+        let failpoints = &self.means.failpoints;
+        let (done, let_in) = match decision {
+            Decision::Flipped { epoch, .. } => {
+                ("cutover-admitted", measured(timing, "admit", self.admit(*epoch)).await)
+            }
+            Decision::Closed { .. } => {
+                failpoints.reach("cutover-closed");
+                ("cutover-lifted", measured(timing, "lift", self.lift()).await)
+            }
+        };
+        if let_in.0.is_ok() {
+            failpoints.reach(done);
+        }
+        let_in
     }
 
     /// The place that clients are led to may be fenced from when they were led away from it.
@@ -211,16 +222,10 @@ async fn in_time(attempt: impl Future<Output = Result<(), FenceError>>) -> Resul
     tokio::time::timeout(limit, attempt).await.unwrap_or(Err(FenceError::NoAnswer { limit }))
 }
 
-async fn measured<T>(
-    timing: Option<&Timing>,
-    stage: &'static str,
-    work: impl Future<Output = T>,
-    report: &mut Report,
-) -> T {
-    let Some(timing) = timing else { return work.await };
+async fn measured<T>(timing: Option<&Timing>, stage: &'static str, work: impl Future<Output = T>) -> (T, Option<Took>) {
+    let Some(timing) = timing else { return (work.await, None) };
     let (done, took) = timing.measured(stage, work).await;
-    timing.note(took, report);
-    done
+    (done, Some(took))
 }
 
 /// What the journal says, asked until it answers: the same append again has one effect.

@@ -25,11 +25,11 @@ pub const FAILPOINTS: [&str; 17] = [
     "cutover-sequences-set",
     "cutover-flipping",
     "cutover-flipped",
+    "cutover-settling",
     "cutover-admitted",
     "cutover-closing",
     "cutover-closed",
     "cutover-lifted",
-    "cutover-settling",
     "cutover-settled",
     "cutover-reported",
 ];

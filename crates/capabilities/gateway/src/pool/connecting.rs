@@ -9,12 +9,15 @@ use crate::server;
 
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Attempts at once: who waits in a rush is mostly served by the first few, sooner than the server has let in many. Those
+/// that would come too late for it would only be closed again.
+const CONNECTING_MAX: usize = 4;
 
 impl Pool {
-    /// Starts as many connections as there are clients who wait for one, as far as the limit goes.
+    /// Starts a connection for each client who waits for one, a few at once, as far as the limit goes.
     pub(super) fn connect_if_needed(self: &Arc<Self>, state: &mut State) {
         let limit = self.limits().servers_max;
-        while state.connecting < state.waiters.len() && state.open < limit {
+        while state.connecting < state.waiters.len().min(CONNECTING_MAX) && state.open < limit {
             state.connecting += 1;
             state.open += 1;
             let pause = pause_after(state.failures);
@@ -37,6 +40,7 @@ impl Pool {
                 state.failures = 0;
                 drop(state);
                 self.put(server);
+                self.connect_if_needed(&mut self.state.lock());
             }
             Err(error) => {
                 state.open -= 1;

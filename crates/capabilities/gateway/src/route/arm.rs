@@ -26,10 +26,14 @@ pub(crate) async fn arm(
         let databases = close(&gateway, &route, &epoch)?;
         let lease = epoch.opening.lease.min(LEASE_MAX);
         at_the_lease_end(&gateway, &route, &epoch, began + lease);
+        // A fence waits until the last session of the server that is left is gone: the gateway ends its own, those that
+        // nobody uses at once, and those of the last transactions when they are over.
+        end_unused(&databases);
         let drained = async {
             for database in &databases {
                 database.gate.drained().await;
             }
+            end_unused(&databases);
         };
         let has_drained = tokio::select! {
             () = drained => true,
@@ -53,6 +57,10 @@ pub(crate) async fn arm(
         Err(Refused::NotDrained { running, waited_ms })
     });
     armed.await.unwrap_or(Err(Refused::Undecided { epoch: number }))
+}
+
+fn end_unused(databases: &[Arc<Database>]) {
+    databases.iter().flat_map(|database| database.pools()).for_each(|pool| pool.let_go(Duration::ZERO));
 }
 
 /// The epoch, if this gateway is counted on and it is not too late.

@@ -20,8 +20,10 @@ use crate::server::connect;
 const LIMIT: Duration = Duration::from_secs(20);
 /// How long a gateway that has just begun may take to read its route.
 const READING: Duration = Duration::from_secs(5);
-/// A server that nobody has needed for so long is one too many.
-const UNNEEDED: Duration = Duration::from_secs(1);
+/// A server that nobody has needed for so long is one too many, how often that is looked at, and for how long.
+const UNNEEDED: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_millis(50);
+const LOOKING: Duration = Duration::from_secs(30);
 /// Connections that are opened at once, and the most that are opened.
 const CONNECTING: usize = 4;
 const SERVERS_MAX: usize = 1000;
@@ -59,9 +61,6 @@ pub(crate) async fn make_ready(gateway: Arc<Gateway>, database: String, to: Stri
     let places = timeout(LIMIT, places(&looked_at, &to, &there));
     let late = |_| Refused::PlaceClosed { to: to.clone(), why: format!("no answer within {} s", LIMIT.as_secs()) };
     let places = places.await.map_err(late)??;
-    // A fence waits until the last session of the server that is left is gone. Those that the last rush of clients has
-    // opened, and that nobody needs any more, go now. Counted before: the next rush comes when the gate opens.
-    databases.iter().flat_map(|database| database.pools()).for_each(|pool| pool.let_go(UNNEEDED));
     let readiness = Readiness {
         gate: gateway.id.clone(),
         from: from.clone(),
@@ -72,11 +71,20 @@ pub(crate) async fn make_ready(gateway: Arc<Gateway>, database: String, to: Stri
         running: databases.iter().map(|database| database.gate.running()).sum(),
         kept: databases.iter().flat_map(|database| database.kept.list()).collect(),
     };
-    keep(
-        &route,
-        Ready { from, to, fence: Arc::new(lifting), there: Arc::new(admitting), places, made_at: Instant::now() },
-    )?;
+    let made_at = Instant::now();
+    keep(&route, Ready { from, to, fence: Arc::new(lifting), there: Arc::new(admitting), places, made_at })?;
+    tokio::spawn(keep_few(route, databases, made_at));
     Ok(Answer::Ready(readiness))
+}
+
+/// A fence waits until the last session of the server that is left is gone, and each takes a while to end. Those that the
+/// last rush of clients has opened, and that nobody needs any more, go before, until the gates close.
+async fn keep_few(route: Arc<Route>, databases: Vec<Arc<Database>>, made_at: Instant) {
+    let is_ready = || route.state().ready.as_ref().is_some_and(|ready| ready.made_at == made_at);
+    while is_ready() && made_at.elapsed() < LOOKING {
+        databases.iter().flat_map(|database| database.pools()).for_each(|pool| pool.let_go(UNNEEDED));
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 fn keep(route: &Route, ready: Ready) -> Result<(), Refused> {

@@ -271,13 +271,14 @@ impl Session {
         self.phase = Phase::Outside;
         self.is_stalled = false;
         self.is_carry_fresh = !self.carry.is_empty();
-        self.database.gate.leave();
         if self.keeps_server() {
             *self.cancelling.server.lock() = self.server.as_ref().map(|server| Arc::clone(&server.cancel));
             self.note_kept();
         } else {
             self.let_go();
         }
+        // Last: when a gate counts nobody any more, servers are back in their pools.
+        self.database.gate.leave();
     }
 
     /// Others can see who keeps a server, and why.
