@@ -6,6 +6,10 @@
 //! appended on top of the opening, so that whichever is first stands for good, whoever tries, and whatever any clock says.
 //! Epoch N stands at version 2N-1 of its stream, and its decision at version 2N.
 //!
+//! Several databases can be led elsewhere at once: their epochs are opened by one append, each names the others, and whoever
+//! decides one of them decides all by one append, on top of every opening. So all of them flip or none does, and nobody can
+//! see one decided that another one is not.
+//!
 //! Nothing here reaches a server or steers a gateway. A lease only says when somebody will try to close an epoch.
 //!
 //! ```
@@ -41,10 +45,12 @@
 
 mod error;
 mod event;
+mod open;
 mod routes;
 mod standing;
 
 pub use error::Error;
-pub use event::{Led, RouteEvent, STREAM_CATEGORY};
+pub use event::{Led, Member, RouteEvent, STREAM_CATEGORY};
+pub use open::GROUP_MAX;
 pub use routes::{LEASE_MAX, Routes};
 pub use standing::{Decision, OpenEpoch, Opening, Standing};

@@ -3,25 +3,31 @@
 use std::time::Duration;
 
 use atalaya_eventstore::{
-    Append, Conflict, Direction, Event, Expected, Read, Selection, Store, StreamName, append::DATA_BYTES_MAX,
+    Append, AppendId, Conflict, Direction, Event, Expected, Read, Selection, Store, StreamAppend, StreamName,
 };
 
-use crate::event::{Led, RouteEvent, STREAM_CATEGORY};
+use crate::event::{Member, RouteEvent, STREAM_CATEGORY};
 use crate::standing::{decided, opened, standing_of, version_of};
-use crate::{Decision, Error, OpenEpoch, Opening, Standing};
+use crate::{Decision, Error, OpenEpoch, Standing};
 
 /// No epoch holds clients for longer than this.
 pub const LEASE_MAX: Duration = Duration::from_secs(600);
-/// The most bytes of a name, and of a reason; the rest of a reason is left out.
+/// The most bytes of a text for people; the rest of it is left out.
 const TEXT_BYTES_MAX: usize = 255;
-const GATES_MAX: usize = 1024;
-/// How often an append is tried on top of what others write, or again when its answer was lost.
+/// How often an append is made again when its answer was lost.
 const ATTEMPTS: u32 = 5;
 
 /// The routes of a journal. Cheap to clone.
 #[derive(Clone)]
 pub struct Routes {
     store: Store,
+}
+
+/// What is appended to one route, on top of what.
+pub(crate) struct Said {
+    pub(crate) database: String,
+    pub(crate) on_top_of: u64,
+    pub(crate) event: RouteEvent,
 }
 
 impl Routes {
@@ -47,40 +53,8 @@ impl Routes {
         standing_of(database, &self.store.read(read).await?.events)
     }
 
-    /// Opens an epoch: from here on somebody has to decide it.
-    ///
-    /// # Errors
-    /// A refusal ([`Error::is_refusal`]) when one is open, or clients are elsewhere; otherwise as [`Routes::standing`].
-    pub async fn open(&self, database: &str, opening: Opening) -> Result<OpenEpoch, Error> {
-        check(&opening)?;
-        for _ in 0..ATTEMPTS {
-            let standing = self.standing(database).await?;
-            if let Some(open) = standing.open {
-                let (epoch, migration) = (open.epoch, open.opening.migration);
-                return Err(Error::Open { database: database.to_owned(), epoch, migration });
-            }
-            let leads_to = standing.leads_to.as_ref().map_or(database, |led| &led.to);
-            if leads_to != opening.from {
-                let (database, leads_to) = (database.to_owned(), leads_to.to_owned());
-                return Err(Error::Elsewhere { database, leads_to, from: opening.from });
-            }
-            let epoch = standing.last_epoch + 1;
-            let said = event_of(epoch, &opening, standing.leads_to);
-            let on_top_of = standing.last_epoch.saturating_mul(2);
-            match self.append(database, on_top_of, &said).await {
-                Ok(()) => {
-                    let opened = self.epoch(database, epoch).await?;
-                    let (opened, _) = opened.ok_or_else(|| unreadable(database, on_top_of + 1))?;
-                    return Ok(opened);
-                }
-                Err(Error::Journal(atalaya_eventstore::Error::Conflict(Conflict::Version { .. }))) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(Error::Contended { database: database.to_owned(), attempts: ATTEMPTS })
-    }
-
-    /// Leads clients to the epoch's place, unless it was closed before. What the journal says then, whoever was first.
+    /// Leads clients to the epoch's place, and those of its group to theirs, unless they were closed before. What the journal
+    /// says then of this one, whoever was first.
     ///
     /// # Errors
     /// When the epoch is a rehearsal; otherwise as [`Routes::standing`], and then it is not known what was decided.
@@ -88,17 +62,20 @@ impl Routes {
         if epoch.opening.rehearsal {
             return Err(Error::Rehearsal { database: epoch.database.clone(), epoch: epoch.epoch });
         }
-        let to = epoch.opening.to.clone();
-        self.decide(epoch, RouteEvent::Flipped { epoch: epoch.epoch, to, by: cut(by) }).await
+        let by = cut(by);
+        let said = |Member { epoch, to, .. }| RouteEvent::Flipped { epoch, to, by: by.clone() };
+        self.decide(epoch, said).await
     }
 
-    /// Closes an epoch, unless it was decided before. What the journal says then, whoever was first.
+    /// Closes an epoch, and those of its group, unless they were decided before. What the journal says then of this one, whoever
+    /// was first.
     ///
     /// # Errors
     /// As [`Routes::standing`]; it is not known then what was decided.
     pub async fn close(&self, epoch: &OpenEpoch, by: &str, reason: &str) -> Result<Decision, Error> {
-        let closed = RouteEvent::EpochClosed { epoch: epoch.epoch, by: cut(by), reason: cut(reason) };
-        self.decide(epoch, closed).await
+        let (by, reason) = (cut(by), cut(reason));
+        let said = |Member { epoch, .. }| RouteEvent::EpochClosed { epoch, by: by.clone(), reason: reason.clone() };
+        self.decide(epoch, said).await
     }
 
     /// What was decided about an epoch; none as long as nothing is.
@@ -132,29 +109,38 @@ impl Routes {
         Ok(epoch.opening.lease.min(LEASE_MAX).saturating_sub(since))
     }
 
-    async fn decide(&self, epoch: &OpenEpoch, said: RouteEvent) -> Result<Decision, Error> {
-        let database = &epoch.database;
-        let opened_at = version_of(epoch.epoch).ok_or_else(|| unreadable(database, 0))?;
-        match self.append(database, opened_at, &said).await {
-            Ok(()) => Ok(match said {
-                RouteEvent::Flipped { epoch, to, .. } => Decision::Flipped { to, epoch },
-                RouteEvent::EpochClosed { epoch, by, reason } => Decision::Closed { by, reason, epoch },
-                RouteEvent::EpochOpened { .. } => return Err(unreadable(database, opened_at + 1)),
-            }),
-            Err(Error::Journal(atalaya_eventstore::Error::Conflict(Conflict::Version { actual, .. })))
-                if actual > opened_at =>
-            {
-                self.decision(epoch).await?.ok_or_else(|| unreadable(database, opened_at + 1))
+    /// Appends one event to each route of the group, each on top of its opening: where another decision stands behind one of
+    /// them, it stands behind all of them, since no part of a group is ever decided alone.
+    async fn decide(&self, epoch: &OpenEpoch, said: impl Fn(Member) -> RouteEvent) -> Result<Decision, Error> {
+        let mut all = Vec::with_capacity(1 + epoch.with.len());
+        for member in epoch.group() {
+            let on_top_of = version_of(member.epoch).ok_or_else(|| unreadable(&member.database, 0))?;
+            all.push(Said { database: member.database.clone(), on_top_of, event: said(member) });
+        }
+        let own = all.first().map(|own| own.event.clone());
+        match self.append(all).await {
+            Ok(()) => match own {
+                Some(RouteEvent::Flipped { epoch, to, .. }) => Ok(Decision::Flipped { to, epoch }),
+                Some(RouteEvent::EpochClosed { epoch, by, reason }) => Ok(Decision::Closed { by, reason, epoch }),
+                _ => Err(unreadable(&epoch.database, 0)),
+            },
+            Err(Error::Journal(conflict @ atalaya_eventstore::Error::Conflict(Conflict::Version { .. }))) => {
+                self.decision(epoch).await?.ok_or(Error::Journal(conflict))
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Appends one event on top of a version. One whose answer was lost is appended again under the same identity, which does
-    /// nothing where it stands.
-    async fn append(&self, database: &str, version: u64, said: &RouteEvent) -> Result<(), Error> {
-        let event = said.to_new().ok_or(Error::Unsuitable { reason: "it cannot be written" })?;
-        let append = Append::to_stream(stream(database)?, Expected::Exact(version), vec![event]);
+    /// Appends one event to each route, or to none. One append whose answer was lost is made again under the same identity, which
+    /// does nothing where it stands.
+    pub(crate) async fn append(&self, all: Vec<Said>) -> Result<(), Error> {
+        let mut streams = Vec::with_capacity(all.len());
+        for Said { database, on_top_of, event } in all {
+            let event = event.to_new().ok_or(Error::Unsuitable { reason: "it cannot be written" })?;
+            let (stream, expected) = (stream(&database)?, Expected::Exact(on_top_of));
+            streams.push(StreamAppend { stream, expected, events: vec![event] });
+        }
+        let append = Append { id: AppendId::generate(), streams, guards: Vec::new() };
         let mut attempts = 1;
         loop {
             match self.store.append(append.clone()).await {
@@ -176,46 +162,8 @@ fn stream(database: &str) -> Result<StreamName, Error> {
         .map_err(|source| Error::Name { database: database.to_owned(), source })
 }
 
-fn unreadable(database: &str, version: u64) -> Error {
+pub(crate) fn unreadable(database: &str, version: u64) -> Error {
     Error::Unreadable { database: database.to_owned(), version }
-}
-
-fn event_of(epoch: u64, opening: &Opening, led: Option<Led>) -> RouteEvent {
-    let Opening { migration, from, to, gates, lease, lift, rehearsal } = opening.clone();
-    RouteEvent::EpochOpened {
-        epoch,
-        migration,
-        from,
-        to,
-        gates,
-        lease_ms: u64::try_from(lease.as_millis()).unwrap_or(u64::MAX),
-        lift,
-        rehearsal,
-        led,
-    }
-}
-
-/// Refuses what would not fit, or would hold clients for ever.
-fn check(opening: &Opening) -> Result<(), Error> {
-    let refuse = |reason| Err(Error::Unsuitable { reason });
-    let names = [&opening.migration, &opening.from, &opening.to];
-    if names.into_iter().chain(&opening.gates).any(|name| name.is_empty() || name.len() > TEXT_BYTES_MAX) {
-        return refuse("a name is empty, or longer than 255 bytes");
-    }
-    if opening.gates.len() > GATES_MAX {
-        return refuse("more than 1024 gates");
-    }
-    if opening.from == opening.to {
-        return refuse("clients are there already");
-    }
-    if opening.lease < Duration::from_millis(1) || opening.lease > LEASE_MAX {
-        return refuse("a lease is from a millisecond to ten minutes long");
-    }
-    // JSON may need more than a byte for one, and there are the gates besides.
-    if opening.lift.iter().map(String::len).sum::<usize>() > DATA_BYTES_MAX / 8 {
-        return refuse("what lifts the fence is longer than 128 KiB");
-    }
-    Ok(())
 }
 
 /// As much of a text for people as is kept.

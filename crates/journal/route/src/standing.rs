@@ -5,7 +5,7 @@ use std::time::Duration;
 use atalaya_eventstore::Event;
 
 use crate::Error;
-use crate::event::{Led, RouteEvent};
+use crate::event::{Led, Member, RouteEvent};
 
 /// Where a database's clients are led, and whether that is about to change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +52,30 @@ pub struct OpenEpoch {
     pub opened_at_us: i64,
     /// Where clients had been led before it.
     pub led: Option<Led>,
+    /// The epochs of other routes that were opened with it, and are decided with it: all of them flip, or none does.
+    pub with: Vec<Member>,
+}
+
+impl OpenEpoch {
+    /// Itself and those that it is decided with.
+    pub fn group(&self) -> impl Iterator<Item = Member> + '_ {
+        let own = Member {
+            database: self.database.clone(),
+            epoch: self.epoch,
+            migration: self.opening.migration.clone(),
+            to: self.opening.to.clone(),
+        };
+        std::iter::once(own).chain(self.with.iter().cloned())
+    }
+
+    /// What a decision about another one of its group says of this one.
+    #[must_use]
+    pub fn under(&self, decision: &Decision) -> Decision {
+        match decision.clone() {
+            Decision::Flipped { .. } => Decision::Flipped { to: self.opening.to.clone(), epoch: self.epoch },
+            Decision::Closed { by, reason, .. } => Decision::Closed { by, reason, epoch: self.epoch },
+        }
+    }
 }
 
 /// What became of an epoch. It never changes.
@@ -100,18 +124,26 @@ pub(crate) fn standing_of(database: &str, newest: &[Event]) -> Result<Standing, 
 
 /// An epoch from the event that opened it.
 pub(crate) fn opened(database: &str, event: &Event) -> Result<OpenEpoch, Error> {
-    let RouteEvent::EpochOpened { epoch, migration, from, to, gates, lease_ms, lift, rehearsal, led } =
+    let RouteEvent::EpochOpened { epoch, migration, from, to, gates, lease_ms, lift, rehearsal, led, with } =
         said(database, event)?
     else {
         return Err(unreadable(database, event));
     };
     at_its_place(database, event, epoch, Place::Opening)?;
+    let is_decidable = |(place, member): (usize, &Member)| {
+        let before = with.iter().take(place).map(|other| other.database.as_str());
+        version_of(member.epoch).is_some() && before.chain([database]).all(|other| other != member.database)
+    };
+    if !with.iter().enumerate().all(is_decidable) {
+        return Err(unreadable(database, event));
+    }
     Ok(OpenEpoch {
         database: database.to_owned(),
         epoch,
         opening: Opening { migration, from, to, gates, lease: Duration::from_millis(lease_ms), lift, rehearsal },
         opened_at_us: event.recorded_at_us,
         led,
+        with,
     })
 }
 

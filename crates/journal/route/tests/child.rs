@@ -7,6 +7,8 @@ use atalaya_route::{Decision, Routes};
 
 use crate::ground::{Ground, open};
 
+/// Read by the child: whose epoch it decides.
+const DATABASE: &str = "ATALAYA_TEST_DATABASE";
 const PLACE: &str = "ATALAYA_TEST_PLACE";
 const ROLE: &str = "ATALAYA_TEST_ROLE";
 const MARK: &str = "route: ";
@@ -21,10 +23,16 @@ pub(crate) struct Process {
 impl Process {
     /// Starts one that will `flip` or `close`, and waits until it has the journal open.
     pub(crate) fn start(ground: &Ground, role: &str) -> Self {
+        Self::start_for(ground, role, "blue")
+    }
+
+    /// The same for an epoch of another database.
+    pub(crate) fn start_for(ground: &Ground, role: &str, database: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["child::decides_as_it_was_told", "--exact", "--nocapture", "--test-threads=1"])
             .env(PLACE, ground.place())
             .env(ROLE, role)
+            .env(DATABASE, database)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -71,16 +79,17 @@ fn say(text: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn decides_as_it_was_told() {
     let (Ok(place), Ok(role)) = (std::env::var(PLACE), std::env::var(ROLE)) else { return };
+    let database = std::env::var(DATABASE).unwrap();
     let routes = Routes::new(open(&place).await);
     println!();
     say("ready");
     for line in std::io::stdin().lines() {
         line.unwrap();
-        let epoch = routes.standing("blue").await.unwrap();
+        let epoch = routes.standing(&database).await.unwrap();
         // The other one may have been quicker; its epoch is asked for by number then.
         let epoch = match epoch.open {
             Some(open) => open,
-            None => routes.epoch("blue", epoch.last_epoch).await.unwrap().unwrap().0,
+            None => routes.epoch(&database, epoch.last_epoch).await.unwrap().unwrap().0,
         };
         let decision = match role.as_str() {
             "flip" => routes.flip(&epoch, "coordinator").await,

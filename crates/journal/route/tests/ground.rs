@@ -62,6 +62,30 @@ pub(crate) async fn open(place: &str) -> Store {
     }
 }
 
+/// The databases of a group, each led from its own name to its name with `-green`.
+pub(crate) const GROUP: [&str; 3] = ["carts", "orders", "users"];
+
+pub(crate) fn green(database: &str) -> String {
+    format!("{database}-green")
+}
+
+/// What leads each database of the group there, or back.
+pub(crate) fn openings(way: Way) -> Vec<(String, Opening)> {
+    let of = |database: &str| match way {
+        Way::There => opening(database, &green(database)),
+        Way::Back => opening(&green(database), database),
+    };
+    GROUP
+        .map(|database| (database.to_owned(), Opening { migration: format!("{database}-to-18"), ..of(database) }))
+        .into()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    There,
+    Back,
+}
+
 pub(crate) fn opening(from: &str, to: &str) -> Opening {
     Opening {
         migration: "orders-to-18".to_owned(),

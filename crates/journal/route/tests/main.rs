@@ -12,5 +12,6 @@ mod ground;
 
 mod child;
 mod deciding;
+mod groups;
 mod opening;
 mod races;

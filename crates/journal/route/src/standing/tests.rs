@@ -23,14 +23,21 @@ fn event(version: u64, event_type: &str, data: &[u8]) -> Event {
 }
 
 fn stored(version: u64, said: &RouteEvent) -> Event {
-    event(version, said.type_name(), &serde_json::to_vec(said).unwrap())
+    let new = said.to_new().unwrap();
+    Event { schema: new.schema, ..event(version, said.type_name(), &new.data) }
+}
+
+fn any_group() -> impl Strategy<Value = Vec<Member>> {
+    let member = ("[a-c]{1,2}", 0..5_u64, "[a-z]{1,8}", "[a-z]{1,8}")
+        .prop_map(|(database, epoch, migration, to)| Member { database, epoch, migration, to });
+    proptest::collection::vec(member, 0..3)
 }
 
 fn any_event() -> impl Strategy<Value = RouteEvent> {
     let name = "[a-z]{1,8}";
     prop_oneof![
-        (0..5_u64, name, name, name, any::<u64>(), any::<bool>(), proptest::option::of((name, 0..5_u64))).prop_map(
-            |(epoch, migration, from, to, lease_ms, rehearsal, led)| RouteEvent::EpochOpened {
+        (0..5_u64, name, name, name, any::<u64>(), any::<bool>(), proptest::option::of((name, 0..5_u64)), any_group())
+            .prop_map(|(epoch, migration, from, to, lease_ms, rehearsal, led, with)| RouteEvent::EpochOpened {
                 epoch,
                 migration,
                 from,
@@ -40,8 +47,8 @@ fn any_event() -> impl Strategy<Value = RouteEvent> {
                 lift: vec!["SELECT 1".to_owned()],
                 rehearsal,
                 led: led.map(|(to, epoch)| Led { to, epoch }),
-            }
-        ),
+                with,
+            }),
         (0..5_u64, name, name).prop_map(|(epoch, by, reason)| RouteEvent::EpochClosed { epoch, by, reason }),
         (0..5_u64, name, name).prop_map(|(epoch, to, by)| RouteEvent::Flipped { epoch, to, by }),
         (any::<u64>(), name, name).prop_map(|(epoch, to, by)| RouteEvent::Flipped { epoch, to, by }),
@@ -85,4 +92,50 @@ fn an_event_of_another_shape_is_not_understood() {
     assert!(matches!(decided("orders", &later), Err(Error::Unreadable { .. })));
     let erased = Event { data: None, ..stored(2, &said) };
     assert!(decided("orders", &erased).is_err());
+}
+
+fn opened_with(with: Vec<Member>) -> RouteEvent {
+    RouteEvent::EpochOpened {
+        epoch: 1,
+        migration: "m".to_owned(),
+        from: "orders".to_owned(),
+        to: "green".to_owned(),
+        gates: Vec::new(),
+        lease_ms: 1,
+        lift: Vec::new(),
+        rehearsal: false,
+        led: None,
+        with,
+    }
+}
+
+/// Whoever does not know groups reads the first shape only: it must not take one of a group for one that is decided alone.
+#[test]
+fn one_of_a_group_has_a_shape_of_its_own() {
+    let member =
+        Member { database: "users".to_owned(), epoch: 3, migration: "n".to_owned(), to: "users-green".to_owned() };
+    let said = opened_with(vec![member.clone()]);
+    assert_eq!(opened("orders", &stored(1, &said)).unwrap().with, [member]);
+    let taken_for_single = Event { schema: 1, ..stored(1, &said) };
+    assert!(opened("orders", &taken_for_single).is_err());
+    let single = Event { schema: 2, ..stored(1, &opened_with(Vec::new())) };
+    assert!(opened("orders", &single).is_err());
+}
+
+#[test]
+fn a_group_that_no_append_could_decide_is_not_understood() {
+    let member = |database: &str, epoch| Member {
+        database: database.to_owned(),
+        epoch,
+        migration: "n".to_owned(),
+        to: "elsewhere".to_owned(),
+    };
+    for with in [
+        vec![member("orders", 1)],
+        vec![member("users", 0)],
+        vec![member("users", u64::MAX)],
+        vec![member("users", 1), member("carts", 1), member("users", 2)],
+    ] {
+        assert!(opened("orders", &stored(1, &opened_with(with.clone()))).is_err(), "{with:?}");
+    }
 }
