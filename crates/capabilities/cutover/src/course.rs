@@ -37,6 +37,18 @@ pub struct Course {
     pub purpose: Purpose,
 }
 
+impl Course {
+    /// The command that takes it, with everything that was taken with it.
+    pub(crate) fn command(&self, migrations: &[String]) -> String {
+        let verb = match self.direction {
+            Direction::Forward => "cutover",
+            Direction::Back => "rollback",
+        };
+        let rehearse = if self.purpose == Purpose::Rehearse { " --rehearse" } else { "" };
+        format!("atalaya migrate {verb} {}{rehearse}", migrations.join(" "))
+    }
+}
+
 /// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -71,17 +83,26 @@ pub enum Unproven {
     Allow,
 }
 
+/// What one database is led between. Cheap to clone.
+#[derive(Clone)]
+pub struct Ends {
+    /// The route: the estate's name of the database that clients were led to at first.
+    pub database: String,
+    /// Both servers by their names in the estate, each as its fencing role.
+    pub places: [(String, ConnectionUrl); 2],
+    /// The streams between both.
+    pub replication: Arc<dyn ReplicationControl>,
+}
+
 /// With what it is done. Cheap to clone.
 #[derive(Clone)]
 pub struct Means {
     /// The journal's routes.
     pub routes: Routes,
-    /// Every gateway that leads clients to the database.
+    /// Every gateway that leads clients to one of the databases.
     pub gates: Vec<Arc<dyn TrafficGate>>,
-    /// The streams between both servers.
-    pub replication: Arc<dyn ReplicationControl>,
-    /// Both servers by their names in the estate, each as its fencing role.
-    pub places: [(String, ConnectionUrl); 2],
+    /// Of each database.
+    pub ends: Vec<Ends>,
     /// How long things may take.
     pub limits: Limits,
     /// The roles that gateways log clients in as, as far as they are known.
@@ -95,9 +116,25 @@ pub struct Means {
 }
 
 impl Means {
-    /// The server of a name.
-    pub(crate) fn url(&self, place: &str) -> Result<&ConnectionUrl, Error> {
-        let found = self.places.iter().find(|(name, _)| name == place);
+    /// What a database is led between.
+    pub(crate) fn ends(&self, course: &Course) -> Result<&Ends, Error> {
+        let found = self.ends.iter().find(|ends| ends.database == course.database);
+        found.ok_or_else(|| Error::NoPlace { place: course.database.clone() })
+    }
+
+    /// Whether a gateway may be there for another database.
+    pub(crate) fn are_for_several(&self) -> bool {
+        self.ends.len() > 1
+    }
+
+    /// The server that a course leaves, or leads to.
+    pub(crate) fn url(&self, course: &Course, place: &str) -> Result<&ConnectionUrl, Error> {
+        let found = self.ends(course)?.places.iter().find(|(name, _)| name == place);
         found.map(|(_, url)| url).ok_or_else(|| Error::NoPlace { place: place.to_owned() })
+    }
+
+    /// The streams of a course.
+    pub(crate) fn replication(&self, course: &Course) -> Result<&dyn ReplicationControl, Error> {
+        Ok(&*self.ends(course)?.replication)
     }
 }

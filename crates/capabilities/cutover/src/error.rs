@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::PartError;
 use crate::fence::FenceError;
+use crate::{Course, Courses, PartError};
 
 /// Why clients could not be led away.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,12 @@ pub enum Error {
         gateway: String,
         /// What it said.
         source: PartError,
+    },
+    /// Nobody would hold the clients of a database.
+    #[error("no gateway leads clients to `{database}`")]
+    NoGate {
+        /// The route.
+        database: String,
     },
     /// Two addresses are one gateway.
     #[error("two of the gateways are the same one, `{gate}`")]
@@ -104,9 +110,9 @@ pub enum Error {
         reason: String,
     },
     /// The process that held the gates was gone; the epoch is closed, and clients are where they were.
-    #[error("it was interrupted while clients were held; they are served by `{from}`")]
+    #[error("it was interrupted while clients were held; they are served by {from}")]
     Interrupted {
-        /// Where they are.
+        /// Where they are, quoted.
         from: String,
     },
     /// What an earlier process has left is another migration's.
@@ -116,6 +122,28 @@ pub enum Error {
         database: String,
         /// Which one.
         migration: String,
+    },
+    /// What an earlier process has left is of several databases, and only they together can be brought to their end.
+    #[error("a cutover of {} has not ended", names(.migrations))]
+    OtherGroup {
+        /// Which ones.
+        migrations: Vec<String>,
+        /// The command that brings it to its end.
+        command: String,
+    },
+    /// Databases that no one decision could lead elsewhere.
+    #[error("they cannot be led elsewhere together: {reason}")]
+    NotTogether {
+        /// Why.
+        reason: String,
+    },
+    /// One of several databases.
+    #[error("`{migration}`")]
+    Of {
+        /// Its migration.
+        migration: String,
+        /// What was met.
+        source: Box<Error>,
     },
     /// Checks forbid it.
     #[error("it is forbidden by: {}", .ids.join(", "))]
@@ -156,11 +184,35 @@ pub enum Error {
     },
 }
 
+/// Names of migrations, for people.
+fn names(migrations: &[String]) -> String {
+    migrations.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
+}
+
 impl Error {
+    /// The same, said of one of several databases.
+    pub(crate) fn of(self, course: &Course, courses: &Courses) -> Self {
+        match courses.is_single() {
+            true => self,
+            false => Self::Of { migration: course.migration.clone(), source: Box::new(self) },
+        }
+    }
+
+    /// What was met, whichever database it was of.
+    #[must_use]
+    pub fn met(&self) -> &Self {
+        match self {
+            Self::Of { source, .. } => source.met(),
+            met => met,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Of { source, .. } => source.hint(),
+            Self::OtherGroup { command, .. } => Some(format!("`{command}` brings it to its end")),
             Self::Postgres(error) => error.hint(),
             Self::Fence(error) => error.hint(),
             Self::Route(error) | Self::Undecided(error) => error.hint(),
@@ -169,6 +221,7 @@ impl Error {
             Self::OtherJournal { .. } => {
                 Some("start it with the same --journal, or the same --state where that is a folder".to_owned())
             }
+            Self::NoGate { .. } => Some("name every gateway with --gateway".to_owned()),
             Self::SameGate { .. } => Some("name each gateway once".to_owned()),
             Self::Foreign { .. } => {
                 Some("a superuser writes past the gateways, or a session of the fencing role does; end it".to_owned())
@@ -198,22 +251,24 @@ impl Error {
                  `atalaya.fence`"
                     .to_owned(),
             ),
-            Self::Saga(_) | Self::NotDone { .. } | Self::NoPlace { .. } => None,
+            Self::Saga(_) | Self::NotDone { .. } | Self::NoPlace { .. } | Self::NotTogether { .. } => None,
         }
     }
 
     /// Whether something is left to be done that the same command does.
     #[must_use]
-    pub const fn is_unsettled(&self) -> bool {
-        matches!(self, Self::Undecided(_) | Self::Unlifted { .. })
+    pub fn is_unsettled(&self) -> bool {
+        matches!(self.met(), Self::Undecided(_) | Self::Unlifted { .. })
     }
 
     /// Whether it was not begun since it would not be safe.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        match self {
+        match self.met() {
             Self::Forbidden { .. }
             | Self::OtherMigration { .. }
+            | Self::OtherGroup { .. }
+            | Self::NoGate { .. }
             | Self::SameGate { .. }
             | Self::OtherJournal { .. }
             | Self::OtherRole { .. }

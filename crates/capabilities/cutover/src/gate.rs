@@ -63,8 +63,9 @@ pub trait TrafficGate: Send + Sync + 'static {
     /// Where it is asked, as people name it.
     fn address(&self) -> &str;
 
-    /// Whether clients of a database can be led to another place; touches no client.
-    fn ready<'a>(&'a self, database: &'a str, to: &'a str) -> BoxFuture<'a, Result<ReadyGate, PartError>>;
+    /// Whether clients of a database can be led to another place; touches no client. None where it leads nobody to that
+    /// database.
+    fn ready<'a>(&'a self, database: &'a str, to: &'a str) -> BoxFuture<'a, Result<Option<ReadyGate>, PartError>>;
 
     /// Holds new transactions and waits for those that run. From here on the gate closes the epoch when its lease is over.
     /// After a failure it holds nobody, or lets them go by itself.
@@ -75,6 +76,6 @@ pub trait TrafficGate: Send + Sync + 'static {
         drain_limit: Duration,
     ) -> BoxFuture<'a, Result<Armed, PartError>>;
 
-    /// Has it read what was decided, and open.
-    fn settle<'a>(&'a self, database: &'a str, epoch: u64) -> BoxFuture<'a, Result<Settled, PartError>>;
+    /// Has it read what was decided, and open. None where it leads nobody to that database.
+    fn settle<'a>(&'a self, database: &'a str, epoch: u64) -> BoxFuture<'a, Result<Option<Settled>, PartError>>;
 }

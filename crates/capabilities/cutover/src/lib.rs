@@ -2,12 +2,14 @@
 //!
 //! Gateways hold new transactions; the server that is left is fenced; the last changes are applied and proven on the other
 //! side; one append in the journal says where clients are led from there on; gateways open there. Whatever fails before
-//! that append ends with clients where they were. A rehearsal does everything but the append.
+//! that append ends with clients where they were. A rehearsal does everything but the append. Several databases are led by one
+//! append, all of them or none.
 //!
 //! What is needed of others is said by traits ([`TrafficGate`], [`ReplicationControl`]); nothing here knows a gateway or a
 //! replicator. Nothing here ever writes a row of a user's table.
 
 mod course;
+mod courses;
 mod error;
 pub mod fence;
 mod gate;
@@ -17,11 +19,12 @@ mod report;
 mod saga;
 pub mod switch;
 
-pub use course::{Course, Limits, Means, Purpose, Unproven};
+pub use course::{Course, Ends, Limits, Means, Purpose, Unproven};
+pub use courses::Courses;
 pub use error::Error;
 pub use gate::{Armed, PartError, ReadyGate, Settled, TrafficGate};
 pub use replication::{
     Direction, Following, LastProof, MarkerPassed, Outlook, Proven, ReplicationControl, Unprovable, WayBack,
 };
-pub use report::{GateReport, Outcome, Report, Stage};
-pub use saga::{Cutovers, KIND};
+pub use report::{GateReport, Outcome, Report, ReportOfSeveral, Stage};
+pub use saga::{Cutovers, KIND, KIND_OF_SEVERAL};

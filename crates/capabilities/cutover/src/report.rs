@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use atalaya_data::Lsn;
-use atalaya_eventstore::{Append, Direction as Way, EventType, Expected, NewEvent, Read, Selection, Store, StreamName};
+use atalaya_eventstore::{
+    Append, AppendId, Direction as Way, EventType, Expected, NewEvent, Read, Selection, Store, StreamAppend, StreamName,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::Course;
+use crate::{Course, Courses};
 
 /// Raised when a field changes its meaning or goes away.
 const FORMAT: u32 = 1;
@@ -68,6 +70,9 @@ pub struct Report {
     /// Who was led where.
     #[serde(flatten)]
     pub course: Course,
+    /// The migrations whose clients were led by the same decision, besides this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<String>,
     /// Under which epoch of the route.
     pub epoch: u64,
     /// What became of it.
@@ -99,11 +104,37 @@ pub struct Report {
     pub remarks: Vec<String>,
 }
 
+/// What a cutover of several databases came to: one decision, and a report of each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReportOfSeveral<'a> {
+    /// The version of this form, and of each report's.
+    pub format: u32,
+    /// What became of all of them.
+    #[serde(flatten)]
+    pub outcome: &'a Outcome,
+    /// From the first gate of any that was asked to close to the last one that said that it is open.
+    pub pause_us: u64,
+    /// Each, in the order of the databases' names.
+    pub databases: &'a [Report],
+}
+
+impl<'a> ReportOfSeveral<'a> {
+    /// The whole of what was led by one decision; none where nothing was.
+    #[must_use]
+    pub fn of(databases: &'a [Report]) -> Option<Self> {
+        let outcome = &databases.first()?.outcome;
+        let pause_us = databases.iter().map(|report| report.pause_us).max().unwrap_or(0);
+        Some(Self { format: FORMAT, outcome, pause_us, databases })
+    }
+}
+
 impl Report {
-    pub(crate) fn new(course: Course, epoch: u64) -> Self {
+    pub(crate) fn new(course: &Course, courses: &Courses, epoch: u64) -> Self {
+        let others = courses.iter().filter(|other| other.database != course.database);
         Self {
             format: FORMAT,
-            course,
+            course: course.clone(),
+            with: others.map(|other| other.migration.clone()).collect(),
             epoch,
             outcome: Outcome::Closed { by: String::new(), reason: String::new() },
             resumed: false,
@@ -121,18 +152,23 @@ impl Report {
         }
     }
 
-    /// Writes it down.
+    /// Writes down what a cutover came to, each report in the stream of its database, all of them at once.
     ///
     /// # Errors
-    /// When the journal does not take it.
-    pub async fn record(&self, store: &Store) -> Result<(), atalaya_eventstore::Error> {
-        let stream = StreamName::new(format!("{CATEGORY}-{}", self.course.database));
-        let (Ok(stream), Ok(event_type), Ok(data)) = (stream, EventType::new(EVENT_TYPE), serde_json::to_vec(self))
-        else {
+    /// When the journal does not take them.
+    pub async fn record(reports: &[Self], store: &Store) -> Result<(), atalaya_eventstore::Error> {
+        let streams: Vec<StreamAppend> = reports.iter().filter_map(Self::to_append).collect();
+        if streams.is_empty() {
             return Ok(());
-        };
-        store.append(Append::to_stream(stream, Expected::Any, vec![NewEvent::new(event_type, data)])).await?;
+        }
+        store.append(Append { id: AppendId::generate(), streams, guards: Vec::new() }).await?;
         Ok(())
+    }
+
+    fn to_append(&self) -> Option<StreamAppend> {
+        let stream = StreamName::new(format!("{CATEGORY}-{}", self.course.database)).ok()?;
+        let (event_type, data) = (EventType::new(EVENT_TYPE).ok()?, serde_json::to_vec(self).ok()?);
+        Some(StreamAppend { stream, expected: Expected::Any, events: vec![NewEvent::new(event_type, data)] })
     }
 
     /// The last one of a database, where this version can read it.

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use atalaya_control::Failpoints;
 use atalaya_cutover::switch::{FAILPOINTS, Resumed, prepare, resume};
-use atalaya_cutover::{Course, Means, Outcome, Purpose};
+use atalaya_cutover::{Courses, Means, Outcome, Purpose};
 
-use crate::ground::{Ground, NEW, OLD, course};
+use crate::ground::{Ground, NEW, OLD, begun, course};
 use crate::hand::TestGate;
 
 /// Runs a coordinator until it is gone at a place; false where it never came there.
-async fn run_until(place: &'static str, course: Course, mut means: Means) -> bool {
+pub(crate) async fn run_until(place: &'static str, courses: impl Into<Courses>, mut means: Means) -> bool {
     means.failpoints = Failpoints::new(move |reached| {
         if reached == place {
             // Nothing behind it happens, and its connections end.
             std::panic::resume_unwind(Box::new("gone"));
         }
     });
-    let prepared = prepare(course, means).await.unwrap();
+    let prepared = prepare(courses, means).await.unwrap();
     match tokio::spawn(prepared.run()).await {
         Ok(_) => false,
         Err(error) => error.is_panic(),
@@ -31,7 +31,7 @@ async fn decided_place(ground: &Ground) -> &'static str {
     if led.is_some_and(|led| led.to == NEW) { NEW } else { OLD }
 }
 
-fn purpose_of(place: &str) -> Purpose {
+pub(crate) fn purpose_of(place: &str) -> Purpose {
     // Places of the way out are come by in a rehearsal.
     if ["cutover-closing", "cutover-closed", "cutover-lifted"].contains(&place) {
         Purpose::Rehearse
@@ -47,13 +47,14 @@ async fn whoever_takes_up_what_is_left_ends_with_one_writable_server(ground: &Gr
         let purpose = purpose_of(place);
         assert!(run_until(place, course(purpose), ground.means("one", &gates).await).await, "{place}");
         let other = ground.means("other", &gates).await;
-        let resumed = resume(&course(purpose), &other, floor).await.unwrap();
+        let resumed = resume(&begun(course(purpose), floor), &other).await.unwrap();
         match resumed {
             Resumed::NotBegun => assert_eq!(place, "cutover-opening"),
-            Resumed::Ended(report) => {
+            Resumed::Ended(reports) => {
                 let flipped = decided_place(ground).await == NEW;
-                assert_eq!(report.outcome == Outcome::Flipped, flipped, "{place}");
-                assert!(report.resumed);
+                assert_eq!(reports.len(), 1, "{place}");
+                assert_eq!(reports[0].outcome == Outcome::Flipped, flipped, "{place}");
+                assert!(reports[0].resumed);
             }
         }
         let now = decided_place(ground).await;

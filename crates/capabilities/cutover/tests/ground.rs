@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya_control::Failpoints;
-use atalaya_cutover::{Course, Direction, Limits, Means, Purpose, TrafficGate, Unproven};
+use atalaya_cutover::switch::Begun;
+use atalaya_cutover::{Course, Direction, Ends, Limits, Means, Purpose, TrafficGate, Unproven};
 use atalaya_estate::ConnectionUrl;
 use atalaya_eventstore::{Options, Store};
 use atalaya_postgres::Session;
@@ -24,7 +25,7 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    fn new(major: u16) -> Self {
+    pub(crate) fn new(major: u16) -> Self {
         let (server, database) = fresh_database(major).unwrap();
         let app = server.create_rds_shaped_role(&format!("app {database}"), &database).unwrap();
         server.run_sql(&database, &format!("CREATE TABLE t (a int); GRANT ALL ON t TO \"app {database}\"")).unwrap();
@@ -51,7 +52,7 @@ impl Side {
         }
     }
 
-    fn rights(&self) -> String {
+    pub(crate) fn rights(&self) -> String {
         self.sql("SELECT coalesce(datacl::text, 'none') FROM pg_database WHERE datname = current_database()")
     }
 }
@@ -95,7 +96,7 @@ impl Ground {
         let places = vec![(OLD.to_owned(), self.old.url()), (NEW.to_owned(), self.new.url())];
         let mut gates = Vec::new();
         for name in ["gate-1", "gate-2"] {
-            gates.push(Arc::new(TestGate::new(name, self.routes().await, places.clone(), OLD)));
+            gates.push(Arc::new(TestGate::new(name, self.routes().await, places.clone(), &[OLD])));
         }
         gates
     }
@@ -105,8 +106,11 @@ impl Ground {
         Means {
             routes: self.routes().await,
             gates: gates.iter().map(|gate| Arc::clone(gate) as Arc<dyn TrafficGate>).collect(),
-            replication: Arc::new(Streams::default()),
-            places: [(OLD.to_owned(), self.old.url()), (NEW.to_owned(), self.new.url())],
+            ends: vec![Ends {
+                database: OLD.to_owned(),
+                places: [(OLD.to_owned(), self.old.url()), (NEW.to_owned(), self.new.url())],
+                replication: Arc::new(Streams::default()),
+            }],
             limits: Limits { max_pause: Duration::from_secs(20), ..Limits::default() },
             client_roles: vec!["clerk".to_owned()],
             unproven: Unproven::Refuse,
@@ -119,7 +123,7 @@ impl Ground {
     pub(crate) async fn expect_served_by(&self, place: &str, gates: &[Arc<TestGate>]) {
         for gate in gates {
             gate.until_open().await;
-            assert_eq!(gate.leads_to().as_deref(), Some(place), "{}", gate.name());
+            assert_eq!(gate.leads_to(OLD).as_deref(), Some(place), "{}", gate.name());
         }
         let led = self.routes().await.standing(OLD).await.unwrap();
         assert!(led.open.is_none(), "{led:?}");
@@ -147,4 +151,9 @@ pub(crate) fn course(purpose: Purpose) -> Course {
 
 pub(crate) fn back() -> Course {
     Course { from: NEW.to_owned(), to: OLD.to_owned(), direction: Direction::Back, ..course(Purpose::Flip) }
+}
+
+/// What was begun behind an epoch.
+pub(crate) fn begun(course: Course, floor: u64) -> [Begun; 1] {
+    [Begun { course, floor }]
 }

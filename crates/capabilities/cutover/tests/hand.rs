@@ -1,6 +1,6 @@
 //! A gate that keeps to its lease, and streams whose answers a test decides.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,12 +23,14 @@ enum Place {
     Closed(u64),
 }
 
-/// A gateway without clients: it is closed for an epoch, closes that when its lease is over, and then lifts the fence.
+/// A gateway without clients, of some databases: it is closed for an epoch, closes that when its lease is over, and then lifts
+/// the fence.
 pub(crate) struct TestGate {
     name: &'static str,
     core: Arc<Core>,
-    refuses: Mutex<Option<&'static str>>,
-    is_ready: AtomicBool,
+    /// A request, and of which database; of any where it is none.
+    refuses: Mutex<Option<(&'static str, Option<&'static str>)>>,
+    is_ready: Mutex<BTreeSet<String>>,
     lifts_as: Mutex<Option<String>>,
 }
 
@@ -36,17 +38,25 @@ struct Core {
     name: &'static str,
     routes: Routes,
     places: Vec<(String, ConnectionUrl)>,
-    place: watch::Sender<Place>,
+    /// By the database whose route it is.
+    leads: BTreeMap<String, watch::Sender<Place>>,
 }
 
 impl TestGate {
-    pub(crate) fn new(name: &'static str, routes: Routes, places: Vec<(String, ConnectionUrl)>, at: &str) -> Self {
-        let core = Core { name, routes, places, place: watch::Sender::new(Place::Open(at.to_owned())) };
+    /// Of these databases, whose clients are where their routes begin.
+    pub(crate) fn new(
+        name: &'static str,
+        routes: Routes,
+        places: Vec<(String, ConnectionUrl)>,
+        databases: &[&str],
+    ) -> Self {
+        let at = |database: &&str| ((*database).to_owned(), watch::Sender::new(Place::Open((*database).to_owned())));
+        let core = Core { name, routes, places, leads: databases.iter().map(at).collect() };
         Self {
             name,
             core: Arc::new(core),
             refuses: Mutex::new(None),
-            is_ready: AtomicBool::new(false),
+            is_ready: Mutex::default(),
             lifts_as: Mutex::default(),
         }
     }
@@ -56,29 +66,34 @@ impl TestGate {
     }
 
     /// None while it is closed.
-    pub(crate) fn leads_to(&self) -> Option<String> {
-        match &*self.core.place.borrow() {
+    pub(crate) fn leads_to(&self, database: &str) -> Option<String> {
+        match &*self.core.leads[database].borrow() {
             Place::Open(place) => Some(place.clone()),
             Place::Closed(_) => None,
         }
     }
 
     pub(crate) async fn until_open(&self) {
-        let mut place = self.core.place.subscribe();
-        tokio::time::timeout(Duration::from_secs(60), place.wait_for(|place| matches!(place, Place::Open(_))))
-            .await
-            .unwrap()
-            .unwrap();
+        for place in self.core.leads.values() {
+            let mut place = place.subscribe();
+            let open = place.wait_for(|place| matches!(place, Place::Open(_)));
+            tokio::time::timeout(Duration::from_secs(60), open).await.unwrap().unwrap();
+        }
     }
 
     /// It says no to this request from here on.
     pub(crate) fn refuse(&self, what: &'static str) {
-        *self.refuses.lock().unwrap() = Some(what);
+        *self.refuses.lock().unwrap() = Some((what, None));
+    }
+
+    /// The same of one database only.
+    pub(crate) fn refuse_of(&self, what: &'static str, database: &'static str) {
+        *self.refuses.lock().unwrap() = Some((what, Some(database)));
     }
 
     /// As it does after a while.
     pub(crate) fn forget_ready(&self) {
-        self.is_ready.store(false, Ordering::SeqCst);
+        self.is_ready.lock().unwrap().clear();
     }
 
     /// Its estate file names another role.
@@ -86,17 +101,20 @@ impl TestGate {
         *self.lifts_as.lock().unwrap() = Some(role.to_owned());
     }
 
-    fn refused(&self, what: &'static str) -> Result<(), PartError> {
-        match *self.refuses.lock().unwrap() == Some(what) {
-            true => Err(PartError::new("the gateway is gone")),
-            false => Ok(()),
+    fn refused(&self, what: &str, database: &str) -> Result<(), PartError> {
+        match *self.refuses.lock().unwrap() {
+            Some((refused, of)) if refused == what && of.is_none_or(|of| of == database) => {
+                Err(PartError::new("the gateway is gone"))
+            }
+            _ => Ok(()),
         }
     }
 }
 
 impl Core {
     async fn follow(&self, epoch: &OpenEpoch, decision: Decision) {
-        if *self.place.borrow() != Place::Closed(epoch.epoch) {
+        let leads = &self.leads[&epoch.database];
+        if *leads.borrow() != Place::Closed(epoch.epoch) {
             return;
         }
         let to = match decision {
@@ -110,7 +128,7 @@ impl Core {
                 epoch.opening.from.clone()
             }
         };
-        self.place.send_replace(Place::Open(to));
+        leads.send_replace(Place::Open(to));
     }
 }
 
@@ -119,13 +137,16 @@ impl TrafficGate for TestGate {
         self.name
     }
 
-    fn ready<'a>(&'a self, database: &'a str, _to: &'a str) -> BoxFuture<'a, Result<ReadyGate, PartError>> {
+    fn ready<'a>(&'a self, database: &'a str, _to: &'a str) -> BoxFuture<'a, Result<Option<ReadyGate>, PartError>> {
         async move {
-            self.refused("ready")?;
+            self.refused("ready", database)?;
+            if !self.core.leads.contains_key(database) {
+                return Ok(None);
+            }
             let last_epoch = self.core.routes.standing(database).await.unwrap().last_epoch;
-            self.is_ready.store(true, Ordering::SeqCst);
-            let lifts_as = self.lifts_as.lock().unwrap().clone();
-            Ok(ReadyGate { gate: self.name.to_owned(), running: 0, pinned: 0, last_epoch, lifts_by: None, lifts_as })
+            self.is_ready.lock().unwrap().insert(database.to_owned());
+            let (gate, lifts_as) = (self.name.to_owned(), self.lifts_as.lock().unwrap().clone());
+            Ok(Some(ReadyGate { gate, running: 0, pinned: 0, last_epoch, lifts_by: None, lifts_as }))
         }
         .boxed()
     }
@@ -137,19 +158,19 @@ impl TrafficGate for TestGate {
         _drain_limit: Duration,
     ) -> BoxFuture<'a, Result<Armed, PartError>> {
         async move {
-            self.refused("arm")?;
-            if !self.is_ready.swap(false, Ordering::SeqCst) {
+            self.refused("arm", database)?;
+            if !self.is_ready.lock().unwrap().remove(database) {
                 return Err(PartError::new("the gate is not ready"));
             }
             let (epoch, decision) = self.core.routes.epoch(database, epoch).await.unwrap().unwrap();
             if decision.is_some() || !epoch.opening.gates.iter().any(|gate| gate == self.name) {
                 return Err(PartError::new("the epoch is not open for this gate"));
             }
-            self.core.place.send_replace(Place::Closed(epoch.epoch));
+            self.core.leads[database].send_replace(Place::Closed(epoch.epoch));
             let core = Arc::clone(&self.core);
             tokio::spawn(async move {
                 tokio::time::sleep(epoch.opening.lease).await;
-                if *core.place.borrow() != Place::Closed(epoch.epoch) {
+                if *core.leads[&epoch.database].borrow() != Place::Closed(epoch.epoch) {
                     return;
                 }
                 let decision = core.routes.close(&epoch, core.name, "its lease is over").await.unwrap();
@@ -160,13 +181,16 @@ impl TrafficGate for TestGate {
         .boxed()
     }
 
-    fn settle<'a>(&'a self, database: &'a str, epoch: u64) -> BoxFuture<'a, Result<Settled, PartError>> {
+    fn settle<'a>(&'a self, database: &'a str, epoch: u64) -> BoxFuture<'a, Result<Option<Settled>, PartError>> {
         async move {
-            self.refused("settle")?;
+            self.refused("settle", database)?;
+            if !self.core.leads.contains_key(database) {
+                return Ok(None);
+            }
             let (epoch, decision) = self.core.routes.epoch(database, epoch).await.unwrap().unwrap();
             let decision = decision.ok_or_else(|| PartError::new("nothing is decided"))?;
             self.core.follow(&epoch, decision).await;
-            Ok(Settled { paused: Duration::ZERO, held: 0, ended: 0, longest_wait: Duration::ZERO })
+            Ok(Some(Settled { paused: Duration::ZERO, held: 0, ended: 0, longest_wait: Duration::ZERO }))
         }
         .boxed()
     }

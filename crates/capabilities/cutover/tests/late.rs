@@ -8,17 +8,17 @@ use atalaya_control::Failpoints;
 use atalaya_cutover::switch::{prepare, resume};
 use atalaya_cutover::{Error, Purpose};
 
-use crate::ground::{Ground, OLD, course};
+use crate::ground::{Ground, OLD, begun, course};
 
 /// Where it sleeps: before it fences, and before it flips.
 const SLEEPS: [&str; 3] = ["cutover-armed", "cutover-fenced", "cutover-flipping"];
 
-struct Sleeper {
-    fell_asleep: tokio::sync::mpsc::UnboundedReceiver<()>,
-    wake: mpsc::Sender<()>,
+pub(crate) struct Sleeper {
+    pub(crate) fell_asleep: tokio::sync::mpsc::UnboundedReceiver<()>,
+    pub(crate) wake: mpsc::Sender<()>,
 }
 
-fn sleeps_at(place: &'static str) -> (Failpoints, Sleeper) {
+pub(crate) fn sleeps_at(place: &'static str) -> (Failpoints, Sleeper) {
     let (told, fell_asleep) = tokio::sync::mpsc::unbounded_channel();
     let (wake, woken) = mpsc::channel::<()>();
     let woken = Mutex::new(woken);
@@ -60,7 +60,7 @@ async fn one_that_wakes_after_another_took_over_neither_fences_nor_flips(ground:
         let running = tokio::spawn(prepare(course(Purpose::Flip), means).await.unwrap().run());
         sleeper.fell_asleep.recv().await.unwrap();
         let other = ground.means("other", &gates).await;
-        resume(&course(Purpose::Flip), &other, u64::try_from(floor).unwrap()).await.unwrap();
+        resume(&begun(course(Purpose::Flip), u64::try_from(floor).unwrap()), &other).await.unwrap();
         ground.expect_served_by(OLD, &gates).await;
         sleeper.wake.send(()).unwrap();
         let failed = running.await.unwrap().unwrap_err();

@@ -15,4 +15,6 @@ mod hand;
 mod late;
 mod preflight;
 mod saga;
+mod several;
+mod several_interrupted;
 mod switch;

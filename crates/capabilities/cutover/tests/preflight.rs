@@ -27,7 +27,7 @@ async fn each_party_forbids_what_it_must() {
     let gates = ground.gates().await;
     gates[0].refuse("ready");
     let mut means = ground.means("one", &gates).await;
-    means.replication = Arc::new(Streams {
+    means.ends[0].replication = Arc::new(Streams {
         way_back: Some(WayBack::Impossible { why: "no slot is free".to_owned() }),
         proof: Some(Some(LastProof {
             age: std::time::Duration::from_secs(90_000),
@@ -55,7 +55,7 @@ async fn tables_that_cannot_be_proven_forbid_it_unless_they_are_allowed() {
     ] {
         let (table, why) = ("public.log".to_owned(), "it has no key".to_owned());
         let unprovable = vec![Unprovable { table, why, remedy: "add a key".to_owned(), outlook }];
-        means.replication = Arc::new(Streams { unprovable, ..Streams::default() });
+        means.ends[0].replication = Arc::new(Streams { unprovable, ..Streams::default() });
         means.unproven = unproven;
         let report = preflight(&course(Purpose::Flip), &means).await.unwrap();
         assert_eq!(report.check("proof").unwrap().status, status, "{report:#?}");
@@ -74,7 +74,7 @@ async fn a_proof_that_is_missing_old_or_not_clean_is_only_said_to_who_goes_back(
         Some(LastProof { age, is_clean, what: String::new() })
     };
     for proof in [None, proof(25, true), proof(1, false)] {
-        means.replication = Arc::new(Streams { proof: Some(proof), ..Streams::default() });
+        means.ends[0].replication = Arc::new(Streams { proof: Some(proof), ..Streams::default() });
         let report = preflight(&crate::ground::back(), &means).await.unwrap();
         assert_eq!(report.check("proof").unwrap().status, Status::Warn, "{report:#?}");
         let report = preflight(&course(Purpose::Flip), &means).await.unwrap();
@@ -114,7 +114,7 @@ async fn rights_that_the_fencing_role_lacks_are_named_with_the_grant() {
     let mover = ground.old.server.create_rds_shaped_role(&format!("mover {database}"), database).unwrap();
     let mut means = ground.means("one", &gates).await;
     let url = ground.old.server.url_as(&mover, database);
-    means.places[0].1 = atalaya_estate::ConnectionUrl::parse(&url).unwrap();
+    means.ends[0].places[0].1 = atalaya_estate::ConnectionUrl::parse(&url).unwrap();
     let report = preflight(&course(Purpose::Flip), &means).await.unwrap();
     let rights = report.check("fence-rights").unwrap();
     assert_eq!(rights.status, Status::Fail);

@@ -5,36 +5,42 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use atalaya_control::Failpoints;
-use atalaya_cutover::{Course, Cutovers, Direction, Error, Means, Outcome, Purpose, Report};
+use atalaya_cutover::{Course, Courses, Cutovers, Direction, Error, Means, Outcome, Purpose, Report};
 
 use crate::ground::{Ground, NEW, OLD, back, course};
 use crate::hand::Streams;
 
+async fn run(cutovers: &Cutovers, course: Course) -> Report {
+    let [report] = <[Report; 1]>::try_from(cutovers.run(course).await.unwrap()).unwrap();
+    report
+}
+
 async fn it_goes_there_and_back_and_what_forbids_it_touches_nothing(ground: &Ground) {
     let gates = ground.gates().await;
     let mut means = ground.means("one", &gates).await;
-    means.replication = Arc::new(Streams { proof: Some(None), ..Streams::default() });
+    means.ends[0].replication = Arc::new(Streams { proof: Some(None), ..Streams::default() });
     let refused = Cutovers::open(means.clone()).unwrap().run(course(Purpose::Flip)).await.unwrap_err();
     assert!(matches!(&refused, Error::Forbidden { ids, .. } if ids == &["proof"]), "{refused:?}");
     assert_eq!(ground.routes().await.standing(OLD).await.unwrap().last_epoch, 0);
 
     let taken_over = Arc::default();
-    means.replication = Arc::new(Streams { taken_over: Arc::clone(&taken_over), ..Streams::default() });
+    means.ends[0].replication = Arc::new(Streams { taken_over: Arc::clone(&taken_over), ..Streams::default() });
     let cutovers = Cutovers::open(means).unwrap();
-    let rehearsed = cutovers.run(course(Purpose::Rehearse)).await.unwrap();
+    let rehearsed = run(&cutovers, course(Purpose::Rehearse)).await;
     assert_eq!(rehearsed.outcome, Outcome::Rehearsed);
     assert!(taken_over.lock().unwrap().is_empty(), "a rehearsal changes which side serves");
     ground.expect_served_by(OLD, &gates).await;
-    assert_eq!(cutovers.run(course(Purpose::Flip)).await.unwrap().outcome, Outcome::Flipped);
+    assert_eq!(run(&cutovers, course(Purpose::Flip)).await.outcome, Outcome::Flipped);
     ground.expect_served_by(NEW, &gates).await;
     let again = cutovers.run(course(Purpose::Flip)).await.unwrap_err();
     assert!(matches!(&again, Error::Forbidden { ids, .. } if ids.contains(&"route".to_owned())), "{again:?}");
-    assert_eq!(cutovers.run(back()).await.unwrap().outcome, Outcome::Flipped);
+    assert_eq!(run(&cutovers, back()).await.outcome, Outcome::Flipped);
     assert!(ground.old.is_writable().await && !ground.new.is_writable().await);
 }
 
 /// As a process that is killed: nothing of it is heard of any more, and its lease has to run out.
-async fn killed_at(place: &'static str, course: Course, mut means: Means) {
+pub(crate) async fn killed_at(place: &'static str, courses: impl Into<Courses>, mut means: Means) {
+    let courses = courses.into();
     let gone = Arc::new(AtomicBool::new(false));
     let (told, mut reached) = tokio::sync::mpsc::unbounded_channel();
     means.failpoints = Failpoints::new({
@@ -52,7 +58,7 @@ async fn killed_at(place: &'static str, course: Course, mut means: Means) {
         }
     });
     let cutovers = Cutovers::open(means).unwrap();
-    let running = tokio::spawn(async move { cutovers.run(course).await });
+    let running = tokio::spawn(async move { cutovers.run(courses).await });
     reached.recv().await.unwrap();
     running.abort();
     gone.store(true, Ordering::SeqCst);
@@ -67,7 +73,11 @@ async fn another_process_brings_to_its_end_what_a_killed_one_left(ground: &Groun
         let came = other.run(course(Purpose::Flip)).await;
         match at {
             OLD => assert!(matches!(came, Err(Error::Interrupted { .. })), "{came:?}"),
-            _ => assert!(matches!(&came, Ok(Report { resumed: true, outcome: Outcome::Flipped, .. })), "{came:?}"),
+            _ => {
+                let came = came.unwrap();
+                let flipped = |report: &Report| report.resumed && report.outcome == Outcome::Flipped;
+                assert!(came.len() == 1 && came.iter().all(flipped), "{came:?}");
+            }
         }
         ground.expect_served_by(at, &gates).await;
     }
@@ -79,7 +89,7 @@ async fn what_was_left_of_another_course_is_ended_and_never_leads_clients_away(g
     for place in ["cutover-opening", "cutover-fenced"] {
         killed_at(place, course(Purpose::Flip), ground.means("one", &gates).await).await;
         let other = Cutovers::open(ground.means("other", &gates).await).unwrap();
-        let rehearsed = other.run(course(Purpose::Rehearse)).await.unwrap();
+        let rehearsed = run(&other, course(Purpose::Rehearse)).await;
         assert_eq!((rehearsed.outcome, rehearsed.resumed), (Outcome::Rehearsed, false), "{place}");
         ground.expect_served_by(OLD, &gates).await;
     }
@@ -87,8 +97,8 @@ async fn what_was_left_of_another_course_is_ended_and_never_leads_clients_away(g
     killed_at("cutover-flipped", course(Purpose::Flip), ground.means("one", &gates).await).await;
     let mut means = ground.means("other", &gates).await;
     let taken_over = Arc::default();
-    means.replication = Arc::new(Streams { taken_over: Arc::clone(&taken_over), ..Streams::default() });
-    let led = Cutovers::open(means).unwrap().run(back()).await.unwrap();
+    means.ends[0].replication = Arc::new(Streams { taken_over: Arc::clone(&taken_over), ..Streams::default() });
+    let led = run(&Cutovers::open(means).unwrap(), back()).await;
     assert_eq!((led.outcome, led.course), (Outcome::Flipped, back()));
     assert_eq!(*taken_over.lock().unwrap(), [Direction::Forward, Direction::Back]);
     assert!(ground.old.is_writable().await && !ground.new.is_writable().await);

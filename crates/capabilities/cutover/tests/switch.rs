@@ -3,17 +3,24 @@
 use std::sync::{Arc, Mutex};
 
 use atalaya_cutover::switch::prepare;
-use atalaya_cutover::{Error, Outcome, Purpose, Report, Unproven};
+use atalaya_cutover::{Course, Error, Means, Outcome, Purpose, Report, Unproven};
 
 use crate::ground::{Ground, NEW, OLD, back, course};
 use crate::hand::Streams;
+
+async fn led(course: Course, means: &Means) -> Report {
+    let reports = prepare(course, means.clone()).await.unwrap().run().await.unwrap();
+    let [report] = <[Report; 1]>::try_from(reports).unwrap();
+    assert!(report.with.is_empty());
+    report
+}
 
 async fn clients_are_led_there_and_back_and_there_again(ground: &Ground) {
     let gates = ground.gates().await;
     let means = ground.means("one", &gates).await;
     ground.expect_served_by(OLD, &gates).await;
     for epoch in [1, 3, 5] {
-        let report = prepare(course(Purpose::Flip), means.clone()).await.unwrap().run().await.unwrap();
+        let report = led(course(Purpose::Flip), &means).await;
         assert_eq!((report.epoch, &report.outcome), (epoch, &Outcome::Flipped));
         assert_eq!((report.rows_proven, report.sequences), (7, 3));
         let stages: Vec<&str> = report.stages.iter().map(|stage| stage.stage.as_str()).collect();
@@ -23,7 +30,7 @@ async fn clients_are_led_there_and_back_and_there_again(ground: &Ground) {
         prepare(back(), means.clone()).await.unwrap().run().await.unwrap();
         assert!(!ground.new.is_writable().await);
         for gate in &gates {
-            assert_eq!(gate.leads_to().as_deref(), Some(OLD));
+            assert_eq!(gate.leads_to(OLD).as_deref(), Some(OLD));
         }
         assert!(ground.old.is_writable().await);
     }
@@ -33,7 +40,7 @@ async fn a_rehearsal_does_everything_but_the_flip(ground: &Ground) {
     let gates = ground.gates().await;
     let means = ground.means("one", &gates).await;
     for epoch in 1..4 {
-        let report = prepare(course(Purpose::Rehearse), means.clone()).await.unwrap().run().await.unwrap();
+        let report = led(course(Purpose::Rehearse), &means).await;
         assert_eq!((report.epoch, &report.outcome), (epoch, &Outcome::Rehearsed));
         assert!(report.fenced_at.is_some() && report.marker.is_some());
         ground.expect_served_by(OLD, &gates).await;
@@ -44,18 +51,18 @@ async fn whatever_fails_before_the_flip_ends_where_it_began(ground: &Ground) {
     let gates = ground.gates().await;
     for fails in ["marker", "proof", "sequences"] {
         let mut means = ground.means("one", &gates).await;
-        means.replication = Arc::new(Streams { fails: Some(fails), ..Streams::default() });
+        means.ends[0].replication = Arc::new(Streams { fails: Some(fails), ..Streams::default() });
         let failed = prepare(course(Purpose::Flip), means).await.unwrap().run().await.unwrap_err();
         assert!(matches!(failed, Error::Replication { .. }), "{failed:?}");
         ground.expect_served_by(OLD, &gates).await;
     }
     let mut means = ground.means("one", &gates).await;
-    means.replication = Arc::new(Streams { foreign: 1, ..Streams::default() });
+    means.ends[0].replication = Arc::new(Streams { foreign: 1, ..Streams::default() });
     let failed = prepare(course(Purpose::Flip), means.clone()).await.unwrap().run().await.unwrap_err();
     assert!(matches!(failed, Error::Foreign { transactions: 1 }), "{failed:?}");
     let report = Report::last(means.routes.store(), OLD).await.unwrap().unwrap();
     assert!(matches!(&report.outcome, Outcome::Closed { by, .. } if by == "one"), "{report:?}");
-    means.replication = Arc::new(Streams { different: vec!["public.t".to_owned()], ..Streams::default() });
+    means.ends[0].replication = Arc::new(Streams { different: vec!["public.t".to_owned()], ..Streams::default() });
     let failed = prepare(course(Purpose::Flip), means.clone()).await.unwrap().run().await.unwrap_err();
     assert!(matches!(failed, Error::Different { .. }), "{failed:?}");
     ground.expect_served_by(OLD, &gates).await;
@@ -71,7 +78,8 @@ async fn whatever_fails_before_the_flip_ends_where_it_began(ground: &Ground) {
 async fn gates_that_forget_while_the_other_side_comes_close_are_made_ready_again(ground: &Ground) {
     let gates = ground.gates().await;
     let mut means = ground.means("one", &gates).await;
-    means.replication = Arc::new(Streams { forgetful: Arc::new(Mutex::new(gates.clone())), ..Streams::default() });
+    means.ends[0].replication =
+        Arc::new(Streams { forgetful: Arc::new(Mutex::new(gates.clone())), ..Streams::default() });
     prepare(course(Purpose::Flip), means).await.unwrap().run().await.unwrap();
     ground.expect_served_by(NEW, &gates).await;
 }
@@ -89,7 +97,7 @@ async fn a_gate_that_would_lift_as_another_role_is_refused(ground: &Ground) {
 async fn tables_that_are_not_proven_forbid_it_unless_they_are_allowed(ground: &Ground) {
     let gates = ground.gates().await;
     let mut means = ground.means("one", &gates).await;
-    means.replication = Arc::new(Streams { unproven: vec!["public.t".to_owned()], ..Streams::default() });
+    means.ends[0].replication = Arc::new(Streams { unproven: vec!["public.t".to_owned()], ..Streams::default() });
     for purpose in [Purpose::Rehearse, Purpose::Flip] {
         let failed = prepare(course(purpose), means.clone()).await.unwrap().run().await.unwrap_err();
         assert!(matches!(&failed, Error::Unproven { tables } if tables == &["public.t"]), "{failed:?}");
@@ -97,7 +105,7 @@ async fn tables_that_are_not_proven_forbid_it_unless_they_are_allowed(ground: &G
         ground.expect_served_by(OLD, &gates).await;
     }
     means.unproven = Unproven::Allow;
-    let report = prepare(course(Purpose::Flip), means).await.unwrap().run().await.unwrap();
+    let report = led(course(Purpose::Flip), &means).await;
     assert_eq!((report.outcome, report.unproven), (Outcome::Flipped, vec!["public.t".to_owned()]));
     assert!(report.remarks.iter().any(|remark| remark.contains("--allow-unproven")), "{:?}", report.remarks);
 }
@@ -130,7 +138,7 @@ async fn a_gate_that_does_not_hear_the_decision_reads_it(ground: &Ground) {
     gates[1].refuse("settle");
     let mut means = ground.means("one", &gates).await;
     means.limits.max_pause = std::time::Duration::from_secs(5);
-    let report = prepare(course(Purpose::Flip), means).await.unwrap().run().await.unwrap();
+    let report = led(course(Purpose::Flip), &means).await;
     assert_eq!(report.gateways[0].unsettled, None);
     assert!(report.gateways[1].unsettled.is_some());
     ground.expect_served_by(NEW, &gates).await;

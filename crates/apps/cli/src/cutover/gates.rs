@@ -39,19 +39,35 @@ impl AdminGate {
     }
 
     async fn ask(&self, request: &Request, limit: Duration) -> Result<Answer, PartError> {
+        match self.answer(request, limit).await? {
+            Answer::Refused(refused) => Err(told(&refused)),
+            answer => Ok(answer),
+        }
+    }
+
+    /// The same; none where it leads nobody to the database that is asked about.
+    async fn ask_if_led(&self, request: &Request, limit: Duration) -> Result<Option<Answer>, PartError> {
+        match self.answer(request, limit).await? {
+            Answer::Refused(Refused::NoRoute { .. }) => Ok(None),
+            Answer::Refused(refused) => Err(told(&refused)),
+            answer => Ok(Some(answer)),
+        }
+    }
+
+    async fn answer(&self, request: &Request, limit: Duration) -> Result<Answer, PartError> {
         let answer = match &self.at {
             At::Socket(path) => AdminSocket::ask(path, request, limit).await,
             At::Remote(gateway) => gateway.ask(request, limit).await,
         };
-        match answer {
-            Ok(Answer::Refused(refused)) => Err(PartError { hint: hint(&refused), text: refused.to_string() }),
-            Ok(answer) => Ok(answer),
-            Err(error) => Err(PartError {
-                text: format!("no gateway answers: {error}"),
-                hint: Some("start it with `atalaya gateway run`, or see that it can be reached".to_owned()),
-            }),
-        }
+        answer.map_err(|error| PartError {
+            text: format!("no gateway answers: {error}"),
+            hint: Some("start it with `atalaya gateway run`, or see that it can be reached".to_owned()),
+        })
     }
+}
+
+fn told(refused: &Refused) -> PartError {
+    PartError { hint: hint(refused), text: refused.to_string() }
 }
 
 fn hint(refused: &Refused) -> Option<String> {
@@ -85,18 +101,22 @@ impl TrafficGate for AdminGate {
         &self.address
     }
 
-    fn ready<'a>(&'a self, database: &'a str, to: &'a str) -> BoxFuture<'a, Result<ReadyGate, PartError>> {
+    fn ready<'a>(&'a self, database: &'a str, to: &'a str) -> BoxFuture<'a, Result<Option<ReadyGate>, PartError>> {
         async move {
             let request = Request::Ready { database: database.to_owned(), to: to.to_owned() };
-            let Answer::Ready(ready) = self.ask(&request, READY).await? else { return Err(unexpected()) };
-            Ok(ReadyGate {
+            let ready = match self.ask_if_led(&request, READY).await? {
+                Some(Answer::Ready(ready)) => ready,
+                Some(_) => return Err(unexpected()),
+                None => return Ok(None),
+            };
+            Ok(Some(ReadyGate {
                 gate: ready.gate,
                 running: count(ready.running),
                 pinned: count(ready.kept.len()),
                 last_epoch: ready.last_epoch,
                 lifts_by: Some(ready.fence_process_id),
                 lifts_as: Some(ready.session_user),
-            })
+            }))
         }
         .boxed()
     }
@@ -118,16 +138,20 @@ impl TrafficGate for AdminGate {
         .boxed()
     }
 
-    fn settle<'a>(&'a self, database: &'a str, epoch: u64) -> BoxFuture<'a, Result<Settled, PartError>> {
+    fn settle<'a>(&'a self, database: &'a str, epoch: u64) -> BoxFuture<'a, Result<Option<Settled>, PartError>> {
         async move {
             let request = Request::Settle { database: database.to_owned(), epoch };
-            let Answer::Settled(settled) = self.ask(&request, ANSWER).await? else { return Err(unexpected()) };
-            Ok(Settled {
+            let settled = match self.ask_if_led(&request, ANSWER).await? {
+                Some(Answer::Settled(settled)) => settled,
+                Some(_) => return Err(unexpected()),
+                None => return Ok(None),
+            };
+            Ok(Some(Settled {
                 paused: Duration::from_millis(settled.paused_ms),
                 held: count(settled.clients_held),
                 ended: count(settled.clients_ended),
                 longest_wait: Duration::from_millis(settled.longest_wait_ms),
-            })
+            }))
         }
         .boxed()
     }

@@ -62,7 +62,7 @@ const QUESTIONS: &[Question] = &[
 ];
 
 pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) -> Result<(), Error> {
-    let url = means.url(&course.to)?;
+    let url = means.url(course, &course.to)?;
     let session = match Session::connect_for_control(url, "atalaya cutover").await {
         Ok(session) => session,
         Err(error) => {

@@ -2,6 +2,9 @@
 
 use crate::course::Course;
 
+/// Raised when a field changes its meaning or goes away.
+const FORMAT: u32 = 1;
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -167,6 +170,25 @@ impl PreflightReport {
     }
 }
 
+/// The same of several databases that are to be led elsewhere together.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct PreflightOfSeveral<'a> {
+    /// The version of this form, and of each report's.
+    pub format: u32,
+    /// Whether one of them forbids it for all.
+    pub forbids: bool,
+    /// Each, in the order of the databases' names.
+    pub databases: &'a [PreflightReport],
+}
+
+impl<'a> PreflightOfSeveral<'a> {
+    /// The whole.
+    #[must_use]
+    pub fn of(databases: &'a [PreflightReport]) -> Self {
+        Self { format: FORMAT, forbids: databases.iter().any(|report| report.forbids), databases }
+    }
+}
+
 /// What is seen while it is asked.
 #[derive(Debug, Default)]
 pub(super) struct Seen(Vec<(&'static str, Finding)>);
@@ -208,7 +230,7 @@ impl Seen {
         };
         let checks: Vec<CheckResult> = CHECKS.iter().map(of).collect();
         let forbids = checks.iter().any(|check| check.status == Status::Fail);
-        PreflightReport { format: 1, course: course.clone(), forbids, checks }
+        PreflightReport { format: FORMAT, course: course.clone(), forbids, checks }
     }
 }
 

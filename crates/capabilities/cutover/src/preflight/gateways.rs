@@ -3,10 +3,13 @@
 use futures_util::future::join_all;
 
 use super::check::Seen;
+use crate::PartError;
 use crate::course::{Course, Means};
+use crate::switch::leads_nobody;
+
+const ID: &str = "gateways";
 
 pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) {
-    const ID: &str = "gateways";
     if means.gates.is_empty() {
         seen.fail(ID, "no gateway is named", "name each one with --gateway, or `gateway.admin` in the estate file");
     }
@@ -16,7 +19,12 @@ pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) {
     let mut known: Vec<String> = Vec::new();
     for (address, ready) in join_all(asked).await {
         match ready {
-            Ok(ready) => {
+            // It is needed for another one of several.
+            Ok(None) if means.are_for_several() => {
+                seen.info(ID, format!("`{address}` leads no client to `{}`", course.database));
+            }
+            Ok(None) => refused(address, &leads_nobody(course), seen),
+            Ok(Some(ready)) => {
                 if known.contains(&ready.gate) {
                     seen.fail(ID, format!("gateway `{}` is named twice", ready.gate), "name each gateway once");
                 }
@@ -38,11 +46,16 @@ pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) {
                 }
                 known.push(ready.gate);
             }
-            Err(error) => {
-                let hint =
-                    error.hint.clone().unwrap_or_else(|| "see that the gateway runs and can be reached".to_owned());
-                seen.fail(ID, format!("`{address}`: {error}"), hint);
-            }
+            Err(error) => refused(address, &error, seen),
         }
     }
+    if known.is_empty() && means.are_for_several() {
+        let text = format!("no gateway is ready that leads clients to `{}`", course.database);
+        seen.fail(ID, text, "name every gateway with --gateway");
+    }
+}
+
+fn refused(address: &str, error: &PartError, seen: &mut Seen) {
+    let hint = error.hint.clone().unwrap_or_else(|| "see that the gateway runs and can be reached".to_owned());
+    seen.fail(ID, format!("`{address}`: {error}"), hint);
 }

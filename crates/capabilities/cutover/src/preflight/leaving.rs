@@ -12,7 +12,7 @@ use crate::fence::{self, FenceError, Power, Rights};
 const NAMES: usize = 20;
 
 pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) -> Result<(), Error> {
-    let url = means.url(&course.from)?;
+    let url = means.url(course, &course.from)?;
     let looked = async {
         let session = Session::connect_for_control(url, "atalaya cutover").await?;
         let rights = fence::rights(&session).await?;

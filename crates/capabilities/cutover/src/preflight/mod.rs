@@ -10,10 +10,11 @@ mod leaving;
 mod replication;
 mod route;
 
-pub use check::{CHECKS, Check, CheckResult, Finding, PreflightReport, Severity, Status};
+pub use check::{CHECKS, Check, CheckResult, Finding, PreflightOfSeveral, PreflightReport, Severity, Status};
 
 use crate::Error;
 use crate::course::{Course, Means};
+use crate::courses::{Courses, of_each};
 use check::Seen;
 
 /// Asks every question.
@@ -24,8 +25,20 @@ pub async fn preflight(course: &Course, means: &Means) -> Result<PreflightReport
     let mut seen = Seen::default();
     route::look(course, means, &mut seen).await?;
     gateways::look(course, means, &mut seen).await;
-    replication::look(course, means, &mut seen).await;
+    replication::look(course, means, &mut seen).await?;
     leaving::look(course, means, &mut seen).await?;
     arriving::look(course, means, &mut seen).await?;
     Ok(seen.report(course))
+}
+
+/// Asks every question of every database, in their order.
+///
+/// # Errors
+/// As [`preflight`].
+pub async fn preflight_of_all(courses: &Courses, means: &Means) -> Result<Vec<PreflightReport>, Error> {
+    let asking = courses.iter().map(|course| async move {
+        let report = preflight(course, means).await;
+        report.map_err(|error| error.of(course, courses))
+    });
+    of_each(asking.collect()).await
 }

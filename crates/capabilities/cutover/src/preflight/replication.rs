@@ -1,18 +1,19 @@
 //! What the streams say.
 
 use super::check::{Seen, Severity};
+use crate::Error;
 use crate::course::{Course, Means, Unproven};
 use crate::replication::{Direction, Outlook, Unprovable, WayBack};
 
-pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) {
-    let following = match means.replication.following(course.direction).await {
+pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) -> Result<(), Error> {
+    let following = match means.replication(course)?.following(course.direction).await {
         Ok(following) => following,
         Err(error) => {
             let hint = error.hint.clone().unwrap_or_else(|| "`atalaya migrate status` shows it".to_owned());
             for id in ["replication", "way-back", "proof"] {
                 seen.fail(id, format!("it cannot be seen: {error}"), hint.clone());
             }
-            return;
+            return Ok(());
         }
     };
     match following.runs {
@@ -70,4 +71,5 @@ pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) {
         };
         seen.add("proof", severity, text, Some(remedy));
     }
+    Ok(())
 }

@@ -12,16 +12,35 @@ async fn the_steps_are_as_ever() {
     let means = Means {
         routes: atalaya_route::Routes::new(store),
         gates: Vec::new(),
-        replication: Arc::new(Nobody),
-        places: [("old".to_owned(), url()), ("new".to_owned(), url())],
+        ends: vec![crate::Ends {
+            database: "old".to_owned(),
+            places: [("old".to_owned(), url()), ("new".to_owned(), url())],
+            replication: Arc::new(Nobody),
+        }],
         limits: crate::Limits::default(),
         client_roles: Vec::new(),
         unproven: crate::Unproven::Refuse,
         by: String::new(),
         failpoints: atalaya_control::Failpoints::none(),
     };
-    let hash = definition(&means, &Arc::default()).unwrap().hash().to_string();
-    assert_eq!(hash, "b9153cf8b3a9484d48d743c9c6e4811734d1dd70741d1476b10454b145f2ef08");
+    let hash = |kind| steps::definition(kind, &means, &Arc::default()).unwrap().hash().to_string();
+    assert_eq!(hash(KIND), "b9153cf8b3a9484d48d743c9c6e4811734d1dd70741d1476b10454b145f2ef08");
+    assert_eq!(hash(KIND_OF_SEVERAL), "4ed3d7e1190f120415bf9eac3ea12fba31bbe6e0cac029803c691f9559f5e3a7");
+}
+
+/// What a process of an earlier version has left goes on, and so does what this one leaves of one database.
+#[test]
+fn what_a_saga_is_started_with_is_read_as_ever() {
+    let course = r#"{"migration":"m","database":"a","from":"a","to":"b","direction":"forward","purpose":"flip"}"#;
+    let one = format!(r#"{{"course":{course},"floor":3}}"#);
+    let read: Input = serde_json::from_str(&one).unwrap();
+    assert_eq!(serde_json::to_string(&read).unwrap(), one);
+    let [begun] = <[Begun; 1]>::try_from(read.begun()).unwrap();
+    assert_eq!((begun.course.migration.as_str(), begun.floor), ("m", 3));
+    let several = format!(r#"{{"databases":[{one},{one}]}}"#);
+    let read: Input = serde_json::from_str(&several).unwrap();
+    assert_eq!(serde_json::to_string(&read).unwrap(), several);
+    assert_eq!(read.begun(), [begun.clone(), begun]);
 }
 
 struct Nobody;

@@ -1,18 +1,21 @@
 //! The decision, and what follows of it.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya_postgres::Session;
-use atalaya_route::{Decision, OpenEpoch};
+use atalaya_route::Decision;
 use futures_util::future::{join, join_all};
 
-use super::prepare::{APPLICATION, Prepared};
+use super::hold::Held;
+use super::prepare::APPLICATION;
+use super::run::Holding;
 use super::timing::{Timing, Took};
-use crate::Error;
 use crate::course::{Course, Means, Purpose};
 use crate::fence::{self, FenceError};
 use crate::report::{GateReport, Outcome, Report, micros};
+use crate::{Error, TrafficGate};
 
 /// How long the journal is asked for what it says when it does not answer. Gates stay shut meanwhile, whoever asks.
 const JOURNAL_LIMIT: Duration = Duration::from_secs(10);
@@ -25,73 +28,79 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Why an epoch of a rehearsal is closed.
 const REHEARSED: &str = "it was a rehearsal";
 
-impl Prepared {
+impl Holding {
     /// Everything is done but the decision.
-    pub(super) async fn decide(&self, epoch: &OpenEpoch, timing: &Timing, report: &mut Report) -> Result<(), Error> {
-        let (routes, by) = (&self.means.routes, &self.means.by);
-        if self.course.purpose == Purpose::Rehearse {
+    pub(super) async fn decide(&mut self) -> Result<(), Error> {
+        let (epoch, timing) = (self.epoch.clone(), self.timing);
+        let (routes, by) = (self.means.routes.clone(), self.means.by.clone());
+        if self.courses.first().purpose == Purpose::Rehearse {
             self.means.failpoints.reach("cutover-closing");
-            let (closed, took) = timing.measured("close", decided(|| routes.close(epoch, by, REHEARSED))).await;
-            timing.note(took, report);
+            let (closed, took) = timing.measured("close", decided(|| routes.close(&epoch, &by, REHEARSED))).await;
+            self.note(took);
             let closed = closed?;
-            report.outcome = match &closed {
-                Decision::Closed { by, reason, .. } if reason == REHEARSED && *by == self.means.by => {
-                    Outcome::Rehearsed
-                }
+            let outcome = match &closed {
+                Decision::Closed { by: who, reason, .. } if reason == REHEARSED && *who == by => Outcome::Rehearsed,
                 decision => outcome_of(decision),
             };
-            return self.end(closed, timing, report).await;
+            return self.end(closed, &outcome).await;
         }
         self.means.failpoints.reach("cutover-flipping");
-        let (flipped, took) = timing.measured("flip", decided(|| routes.flip(epoch, by))).await;
-        timing.note(took, report);
+        let (flipped, took) = timing.measured("flip", decided(|| routes.flip(&epoch, &by))).await;
+        self.note(took);
         let flipped = flipped?;
-        report.outcome = outcome_of(&flipped);
         if let Decision::Flipped { .. } = &flipped {
             self.means.failpoints.reach("cutover-flipped");
         }
-        self.end(flipped, timing, report).await
+        let outcome = outcome_of(&flipped);
+        self.end(flipped, &outcome).await
     }
 
     /// Follows the decision; one that somebody else has taken is told.
-    async fn end(&self, decision: Decision, timing: &Timing, report: &mut Report) -> Result<(), Error> {
-        self.follow(&decision, timing, report).await?;
-        match (&report.outcome, decision) {
+    async fn end(&mut self, decision: Decision, outcome: &Outcome) -> Result<(), Error> {
+        self.follow(&decision, outcome).await?;
+        match (outcome, decision) {
             (Outcome::Closed { .. }, Decision::Closed { by, reason, .. }) => Err(Error::Closed { by, reason }),
             _ => Ok(()),
         }
     }
 
-    /// Closes the epoch, for a reason.
-    pub(super) async fn break_off(
-        &self,
-        epoch: &OpenEpoch,
-        error: Error,
-        timing: &Timing,
-        report: &mut Report,
-    ) -> Result<(), Error> {
+    /// Closes the epochs, for a reason.
+    pub(super) async fn break_off(&mut self, error: Error) -> Result<(), Error> {
         let reason = atalaya_data::chain(&error);
-        tracing::warn!(database = self.course.database, epoch = epoch.epoch, reason, "the cutover is broken off");
+        let (epoch, timing) = (self.epoch.clone(), self.timing);
+        tracing::warn!(database = epoch.database, epoch = epoch.epoch, reason, "the cutover is broken off");
         self.means.failpoints.reach("cutover-closing");
-        let (routes, by) = (&self.means.routes, &self.means.by);
-        let (closed, took) = timing.measured("close", decided(|| routes.close(epoch, by, &reason))).await;
-        timing.note(took, report);
+        let (routes, by) = (self.means.routes.clone(), self.means.by.clone());
+        let (closed, took) = timing.measured("close", decided(|| routes.close(&epoch, &by, &reason))).await;
+        self.note(took);
         let closed = closed?;
-        report.outcome = outcome_of(&closed);
-        self.follow(&closed, timing, report).await?;
+        let outcome = outcome_of(&closed);
+        self.follow(&closed, &outcome).await?;
         // Somebody else may have led clients away with the same epoch: then that is what was asked for.
-        if report.outcome == Outcome::Flipped { Ok(()) } else { Err(error) }
+        if outcome == Outcome::Flipped { Ok(()) } else { Err(error) }
     }
 
-    async fn follow(&self, decision: &Decision, timing: &Timing, report: &mut Report) -> Result<(), Error> {
-        let what = Followed {
-            course: &self.course,
-            means: &self.means,
-            leaving: &self.spare,
-            arriving: &self.arriving,
-            lift: &self.lift,
-        };
-        what.follow(decision, Some(timing), report).await
+    fn note(&mut self, took: Took) {
+        self.all.iter_mut().for_each(|held| self.timing.note(took, &mut held.report));
+    }
+
+    /// Each database by itself: what one server does not answer keeps no other one's clients waiting.
+    async fn follow(&mut self, decision: &Decision, outcome: &Outcome) -> Result<(), Error> {
+        let (courses, means, timing) = (&self.courses, &self.means, &self.timing);
+        let following = self.all.iter_mut().map(|Held { part, epoch, report }| async move {
+            report.outcome = outcome.clone();
+            let what = Followed {
+                course: &part.course,
+                means,
+                gates: &part.gates,
+                leaving: &part.spare,
+                arriving: &part.arriving,
+                lift: &part.lift,
+            };
+            let followed = what.follow(&epoch.under(decision), Some(timing), report).await;
+            followed.map_err(|error| error.of(&part.course, courses))
+        });
+        join_all(following).await.into_iter().collect()
     }
 }
 
@@ -99,6 +108,7 @@ impl Prepared {
 pub(super) struct Followed<'a> {
     pub(super) course: &'a Course,
     pub(super) means: &'a Means,
+    pub(super) gates: &'a [Arc<dyn TrafficGate>],
     pub(super) leaving: &'a Session,
     pub(super) arriving: &'a Session,
     pub(super) lift: &'a [String],
@@ -166,7 +176,7 @@ impl Followed<'_> {
 
     /// Over the session at hand first, then over new ones, until it is done or has taken too long.
     async fn let_in(&self, place: &str, session: &Session, letting: Letting<'_>) -> Result<(), Error> {
-        let url = self.means.url(place)?;
+        let url = self.means.url(self.course, place)?;
         let until = tokio::time::Instant::now() + LIFT_LIMIT;
         let mut lifted = in_time(letting.done_by(session)).await;
         while let Err(error) = lifted {
@@ -181,10 +191,10 @@ impl Followed<'_> {
     }
 
     async fn settle(&self, epoch: u64) -> Vec<GateReport> {
-        let asked = self.means.gates.iter().map(|gate| async move {
+        let asked = self.gates.iter().map(|gate| async move {
             let gateway = gate.address().to_owned();
             match gate.settle(&self.course.database, epoch).await {
-                Ok(settled) => GateReport {
+                Ok(settled) => settled.map(|settled| GateReport {
                     gateway,
                     drained_us: 0,
                     paused_us: micros(settled.paused),
@@ -192,11 +202,11 @@ impl Followed<'_> {
                     clients_ended: settled.ended,
                     longest_wait_us: micros(settled.longest_wait),
                     unsettled: None,
-                },
-                Err(error) => GateReport { gateway, unsettled: Some(error.to_string()), ..GateReport::default() },
+                }),
+                Err(error) => Some(GateReport { gateway, unsettled: Some(error.to_string()), ..GateReport::default() }),
             }
         });
-        join_all(asked).await
+        join_all(asked).await.into_iter().flatten().collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The critical section: from the first gate that closes to the last one that is open again.
 //!
-//! One server is writable at any time. Whatever fails before the flip ends with the epoch closed, the fence lifted and
+//! Of each database one server is writable at any time. Several databases are held, fenced and proven side by side, and decided
+//! by one append: none of them is led away unless all are. Whatever fails before the flip ends with the epoch closed, the fence lifted and
 //! clients where they were; whoever takes up what a killed process has left does the same, unless the journal says that
 //! clients are led away: then that is brought to its end. Nothing here decides by a clock.
 
@@ -8,12 +9,16 @@ mod decide;
 mod hold;
 mod prepare;
 mod resume;
+mod run;
 mod timing;
 
+pub(crate) use prepare::leads_nobody;
 pub use prepare::{Prepared, prepare};
-pub use resume::{Resumed, resume};
+pub(crate) use resume::opened;
+pub use resume::{Begun, Resumed, resume};
 
-/// The places where tests step in, in their order: before and after each effect.
+/// The places where tests step in, in their order: before and after each effect. Those from the fence to the proof, and those of
+/// letting in again, are come by once a database.
 pub const FAILPOINTS: [&str; 17] = [
     "cutover-opening",
     "cutover-opened",

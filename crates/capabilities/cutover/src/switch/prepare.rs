@@ -1,41 +1,90 @@
 //! Everything that can be done before clients are held.
 
+use std::sync::Arc;
+
 use atalaya_postgres::Session;
 use futures_util::future::join_all;
 
 use crate::course::{Course, Means};
+use crate::courses::{Courses, of_each};
 use crate::fence::{self, Plan};
-use crate::{Error, ReadyGate};
+use crate::{Error, PartError, ReadyGate, TrafficGate};
 
 pub(super) const APPLICATION: &str = "atalaya cutover";
 
 /// What the critical section needs at hand.
 pub struct Prepared {
-    pub(super) course: Course,
+    pub(super) courses: Courses,
     pub(super) means: Means,
+    /// In the order of the courses; never none.
+    pub(super) parts: Vec<Part>,
+}
+
+/// What it needs of one database.
+pub(super) struct Part {
+    pub(super) course: Course,
     /// Fences.
     pub(super) leaving: Session,
     /// Lifts: the other one may be waiting for a server that does not answer.
     pub(super) spare: Session,
     pub(super) arriving: Session,
     pub(super) plan: Plan,
-    pub(super) gates: Vec<String>,
+    /// Those that lead clients to it.
+    pub(super) gates: Vec<Arc<dyn TrafficGate>>,
+    /// As they name themselves.
+    pub(super) named: Vec<String>,
     /// Server processes of the sessions by which gateways lift the fence.
     pub(super) spared: Vec<i32>,
     pub(super) epoch: u64,
     pub(super) lift: Vec<String>,
 }
 
-/// Connects, plans the fence, asks each gateway whether it is ready, and has the other side come close.
+/// A database whose servers are connected to, and whose other side has come close.
+struct Near {
+    course: Course,
+    leaving: Session,
+    spare: Session,
+    arriving: Session,
+}
+
+/// Connects, plans the fences, asks each gateway whether it is ready, and has the other sides come close.
 ///
 /// # Errors
 /// Whatever keeps clients from being led away. Nothing is held, fenced or decided then.
-pub async fn prepare(course: Course, means: Means) -> Result<Prepared, Error> {
-    let (from, to) = (means.url(&course.from)?, means.url(&course.to)?);
+pub async fn prepare(courses: impl Into<Courses>, means: Means) -> Result<Prepared, Error> {
+    let courses = courses.into();
+    let of = |course: &Course| {
+        let course = course.clone();
+        let courses = &courses;
+        move |error: Error| error.of(&course, courses)
+    };
+    let coming = courses.iter().map(|course| {
+        let (of, means) = (of(course), &means);
+        async move { come_near(course.clone(), means).await.map_err(of) }
+    });
+    let near = of_each(coming.collect()).await?;
+    // That may have taken a while; gates do not stay ready for ever.
+    let planning = near.into_iter().map(|near| {
+        let (of, means) = (of(&near.course), &means);
+        async move { plan(near, means).await.map_err(of) }
+    });
+    let parts = of_each(planning.collect()).await?;
+    // Once more, since clients write on: the pause pays for what they have written since. It is short now, so that gates are
+    // still ready after it.
+    let closing = courses.iter().map(|course| {
+        let (of, means) = (of(course), &means);
+        async move { come_close(course, means).await.map_err(of) }
+    });
+    of_each(closing.collect()).await?;
+    Ok(Prepared { courses, means, parts })
+}
+
+async fn come_near(course: Course, means: &Means) -> Result<Near, Error> {
+    let (from, to) = (means.url(&course, &course.from)?, means.url(&course, &course.to)?);
     let leaving = Session::connect_for_control(from, APPLICATION).await?;
     let spare = Session::connect_for_control(from, APPLICATION).await?;
     let arriving = Session::connect_for_control(to, APPLICATION).await?;
-    let last_epoch = where_clients_are(&course, &means).await?;
+    let last_epoch = where_clients_are(&course, means).await?;
     fence::trust(&leaving).await?;
     fence::trust(&arriving).await?;
     fence::prepare(&leaving).await?;
@@ -44,11 +93,15 @@ pub async fn prepare(course: Course, means: Means) -> Result<Prepared, Error> {
         // somebody who could not lift it.
         fence::lift_standing(&leaving, &course.database, last_epoch).await?;
     }
-    come_close(&course, &means).await?;
-    // That may have taken a while; gates do not stay ready for ever.
+    come_close(&course, means).await?;
+    Ok(Near { course, leaving, spare, arriving })
+}
+
+async fn plan(near: Near, means: &Means) -> Result<Part, Error> {
+    let Near { course, leaving, spare, arriving } = near;
     let standing = means.routes.standing(&course.database).await?;
     let plan = fence::plan(&leaving, &course.database).await?;
-    let ready = ready_gates(&course, &means).await?;
+    let (gates, ready): (Vec<_>, Vec<_>) = ready_gates(&course, means).await?.into_iter().unzip();
     if let Some(gate) = ready.iter().find(|gate| gate.last_epoch != standing.last_epoch) {
         return Err(Error::OtherJournal { gate: gate.gate.clone() });
     }
@@ -60,9 +113,9 @@ pub async fn prepare(course: Course, means: Means) -> Result<Prepared, Error> {
         }
     }
     let spared = ready.iter().filter_map(|gate| gate.lifts_by).collect();
-    let gates: Vec<String> = ready.into_iter().map(|gate| gate.gate).collect();
-    for (place, gate) in gates.iter().enumerate() {
-        if gates.iter().take(place).any(|other| other == gate) {
+    let named: Vec<String> = ready.into_iter().map(|gate| gate.gate).collect();
+    for (place, gate) in named.iter().enumerate() {
+        if named.iter().take(place).any(|other| other == gate) {
             return Err(Error::SameGate { gate: gate.clone() });
         }
     }
@@ -71,16 +124,13 @@ pub async fn prepare(course: Course, means: Means) -> Result<Prepared, Error> {
     // Its fence may have to be lifted, by a block of the same kind.
     fence::standing(&arriving, &course.database).await?;
     arriving.batch("DO $$ BEGIN NULL; END $$").await?;
-    // Once more, since clients write on: the pause pays for what they have written since. It is short now, so that gates are
-    // still ready after it.
-    come_close(&course, &means).await?;
     let epoch = standing.last_epoch.saturating_add(1);
     let lift = fence::lifting(&plan, &course.database, epoch);
-    Ok(Prepared { course, means, leaving, spare, arriving, plan, gates, spared, epoch, lift })
+    Ok(Part { course, leaving, spare, arriving, plan, gates, named, spared, epoch, lift })
 }
 
 async fn come_close(course: &Course, means: &Means) -> Result<(), Error> {
-    let close = means.replication.come_close(course.direction, means.limits.come_close).await;
+    let close = means.replication(course)?.come_close(course.direction, means.limits.come_close).await;
     close.map_err(|source| Error::Replication { stage: "coming close", source })
 }
 
@@ -96,11 +146,29 @@ async fn where_clients_are(course: &Course, means: &Means) -> Result<Option<u64>
     Ok(standing.open.is_none().then_some(standing.last_epoch))
 }
 
-/// Each gateway's own name, in their order.
-pub(crate) async fn ready_gates(course: &Course, means: &Means) -> Result<Vec<ReadyGate>, Error> {
+/// Each gateway that leads clients to the database, in their order. One that leads none there is needed for another one of
+/// several.
+async fn ready_gates(course: &Course, means: &Means) -> Result<Vec<(Arc<dyn TrafficGate>, ReadyGate)>, Error> {
     let asked = means.gates.iter().map(|gate| async move {
         let ready = gate.ready(&course.database, &course.to).await;
-        ready.map_err(|source| Error::Gate { gateway: gate.address().to_owned(), source })
+        let failed = |source| Error::Gate { gateway: gate.address().to_owned(), source };
+        match ready.map_err(failed)? {
+            Some(ready) => Ok(Some((Arc::clone(gate), ready))),
+            None if means.are_for_several() => Ok(None),
+            None => Err(failed(leads_nobody(course))),
+        }
     });
-    join_all(asked).await.into_iter().collect()
+    let answers = join_all(asked).await.into_iter().collect::<Result<Vec<_>, Error>>()?;
+    let ready: Vec<_> = answers.into_iter().flatten().collect();
+    if ready.is_empty() {
+        return Err(Error::NoGate { database: course.database.clone() });
+    }
+    Ok(ready)
+}
+
+pub(crate) fn leads_nobody(course: &Course) -> PartError {
+    PartError {
+        text: format!("no database of the gateway leads to `{}` by its estate file", course.database),
+        hint: Some("its estate file has to lead a database to where the migration comes from".to_owned()),
+    }
 }

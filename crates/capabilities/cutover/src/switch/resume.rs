@@ -1,37 +1,44 @@
 //! What a process has left that was killed while clients were held, or before it could say that they are led away.
 
+use std::collections::BTreeSet;
+
 use atalaya_postgres::Session;
-use atalaya_route::Decision;
+use atalaya_route::{Decision, OpenEpoch};
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
 
 use super::decide::{Followed, decided, outcome_of};
 use super::prepare::APPLICATION;
+use super::run::record;
 use crate::course::{Course, Means};
-use crate::report::{Outcome, Report};
+use crate::courses::Courses;
+use crate::report::Report;
 use crate::{Error, fence};
+
+/// One database of what was begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// Who was to be led where.
+    pub course: Course,
+    /// The route's last epoch before it: a later one is its own.
+    pub floor: u64,
+}
 
 /// What was found.
 #[derive(Debug)]
 pub enum Resumed {
     /// No epoch was opened since.
     NotBegun,
-    /// One was, and is decided and followed now.
-    Ended(Box<Report>),
+    /// One was of each database, and is decided and followed now: one report a database.
+    Ended(Vec<Report>),
 }
 
-/// Brings to its end what was opened behind epoch `floor`, if anything was: an epoch that is open is closed.
+/// Brings to its end what was opened behind the floors, if anything was: an epoch that is open is closed, with all of its group.
 ///
 /// # Errors
-/// When the journal or the server does not answer; the same call goes on.
-pub async fn resume(course: &Course, means: &Means, floor: u64) -> Result<Resumed, Error> {
-    let standing = means.routes.standing(&course.database).await.map_err(Error::Undecided)?;
-    if standing.last_epoch <= floor {
-        return Ok(Resumed::NotBegun);
-    }
-    let found = means.routes.epoch(&course.database, standing.last_epoch).await.map_err(Error::Undecided)?;
-    let Some((epoch, decision)) = found else { return Ok(Resumed::NotBegun) };
-    if epoch.opening.migration != course.migration || epoch.opening.from != course.from {
-        return Ok(Resumed::NotBegun);
-    }
+/// When the journal or a server does not answer; the same call goes on.
+pub async fn resume(begun: &[Begun], means: &Means) -> Result<Resumed, Error> {
+    let Some((epoch, decision)) = opened(begun, means).await? else { return Ok(Resumed::NotBegun) };
     let decision = match decision {
         Some(decision) => decision,
         None => {
@@ -39,12 +46,58 @@ pub async fn resume(course: &Course, means: &Means, floor: u64) -> Result<Resume
             decided(|| means.routes.close(&epoch, &means.by, "the process that opened it is gone")).await?
         }
     };
+    let courses = Courses::new(begun.iter().map(|begun| begun.course.clone()).collect())?;
+    // Each by itself: one whose server does not answer keeps no other one's clients waiting.
+    let following = courses.iter().map(|course| {
+        let (courses, epoch, decision) = (&courses, &epoch, &decision);
+        async move {
+            let followed = follow(course, courses, epoch, decision, means).await;
+            followed.map_err(|error| error.of(course, courses))
+        }
+    });
+    let mut reports = join_all(following).await.into_iter().collect::<Result<Vec<_>, Error>>()?;
+    if let Decision::Flipped { .. } = &decision {
+        record(&mut reports, means).await;
+    }
+    Ok(Resumed::Ended(reports))
+}
+
+/// Whether one was opened for exactly this, whatever became of it: one of its epochs, which knows the others.
+pub(crate) async fn opened(begun: &[Begun], means: &Means) -> Result<Option<(OpenEpoch, Option<Decision>)>, Error> {
+    let named = |course: &Course| (course.database.clone(), course.migration.clone(), course.to.clone());
+    let asked: BTreeSet<_> = begun.iter().map(|begun| named(&begun.course)).collect();
+    for Begun { course, floor } in begun {
+        let standing = means.routes.standing(&course.database).await.map_err(Error::Undecided)?;
+        if standing.last_epoch <= *floor {
+            continue;
+        }
+        let found = means.routes.epoch(&course.database, standing.last_epoch).await.map_err(Error::Undecided)?;
+        let group = |epoch: &OpenEpoch| epoch.group().map(|each| (each.database, each.migration, each.to)).collect();
+        if let Some((epoch, decision)) = found
+            && asked == group(&epoch)
+        {
+            return Ok(Some((epoch, decision)));
+        }
+    }
+    Ok(None)
+}
+
+/// Lets the clients of one database in where the decision leads them, and opens its gates.
+async fn follow(
+    course: &Course,
+    courses: &Courses,
+    found: &OpenEpoch,
+    decision: &Decision,
+    means: &Means,
+) -> Result<Report, Error> {
+    let epoch = own_epoch(course, found, means).await?;
+    let decision = epoch.under(decision);
     let unlifted = |place: &str| {
         let place = place.to_owned();
         move |source: atalaya_postgres::Error| Error::Unlifted { place, source: source.into() }
     };
     let connect = async |place: &str| {
-        let session = Session::connect_for_control(means.url(place)?, APPLICATION).await;
+        let session = Session::connect_for_control(means.url(course, place)?, APPLICATION).await;
         session.map_err(unlifted(place))
     };
     // Only the side that the decision leads to has to be there.
@@ -55,14 +108,21 @@ pub async fn resume(course: &Course, means: &Means, floor: u64) -> Result<Resume
     if let Decision::Closed { .. } = &decision {
         fence::prepare(&side).await.map_err(|source| Error::Unlifted { place: course.from.clone(), source })?;
     }
-    let mut report = Report::new(course.clone(), epoch.epoch);
+    let mut report = Report::new(course, courses, epoch.epoch);
     (report.resumed, report.outcome) = (true, outcome_of(&decision));
-    let followed = Followed { course, means, leaving: &side, arriving: &side, lift: &epoch.opening.lift };
+    let lift = &epoch.opening.lift;
+    let followed = Followed { course, means, gates: &means.gates, leaving: &side, arriving: &side, lift };
     followed.follow(&decision, None, &mut report).await?;
-    if report.outcome == Outcome::Flipped
-        && let Err(error) = report.record(means.routes.store()).await
-    {
-        report.remarks.push(format!("the journal has no report: {}", atalaya_data::chain(&error)));
-    }
-    Ok(Resumed::Ended(Box::new(report)))
+    Ok(report)
+}
+
+/// The epoch of this database in the group of the one that was found.
+async fn own_epoch(course: &Course, found: &OpenEpoch, means: &Means) -> Result<OpenEpoch, Error> {
+    let Some(member) = found.with.iter().find(|member| member.database == course.database) else {
+        return Ok(found.clone());
+    };
+    let own = means.routes.epoch(&member.database, member.epoch).await.map_err(Error::Undecided)?;
+    own.map(|(own, _)| own).ok_or_else(|| Error::NotDone {
+        reason: format!("the journal has no epoch {} of `{}`", member.epoch, member.database),
+    })
 }

@@ -17,6 +17,7 @@ pub(super) struct Timing {
 }
 
 /// A stage that ended.
+#[derive(Clone, Copy)]
 pub(super) struct Took {
     stage: &'static str,
     began: Instant,

@@ -80,7 +80,7 @@ async fn refuse_unsettled(
         return Ok(());
     }
     match led::route(endpoints, context).await {
-        Ok(standing) => led::refuse_unsettled(endpoints, standing.as_ref(), found.serving),
+        Ok(route) => led::refuse_unsettled(endpoints, route.as_ref(), found.serving),
         Err(failure) if options.drop_target => Err(failure),
         Err(failure) => {
             context.note(&format!("warning: where clients are led is not known: {}", failure.message));

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use atalaya_cutover::preflight::preflight;
-use atalaya_cutover::{Course, Cutovers, Direction, Error, Limits, Means, Purpose, TrafficGate, Unproven};
+use atalaya_cutover::preflight::{PreflightOfSeveral, preflight_of_all};
+use atalaya_cutover::{
+    Course, Courses, Cutovers, Direction, Ends, Error, Limits, Means, Purpose, ReportOfSeveral, TrafficGate, Unproven,
+};
 use atalaya_estate::{Estate, ListenAddress};
 use atalaya_gateway::admin::AdminIdentity;
 use atalaya_route::Routes;
@@ -23,9 +25,10 @@ use crate::runtime;
 /// Arguments of both verbs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CourseArguments {
-    /// A migration of the estate file.
-    #[arg(value_name = "NAME")]
-    migration: String,
+    /// A migration of the estate file, or several: the clients of all their databases are held at once and led elsewhere by one
+    /// decision, all of them or none.
+    #[arg(value_name = "NAME", required = true)]
+    migrations: Vec<String>,
     /// Do everything but lead clients away: the real pause, measured, with clients served where they were.
     #[arg(long, conflicts_with = "dry_run")]
     rehearse: bool,
@@ -65,6 +68,7 @@ pub(crate) struct CourseArguments {
   atalaya migrate cutover orders-to-18 --dry-run
   atalaya migrate cutover orders-to-18 --rehearse
   atalaya migrate cutover orders-to-18 --max-pause 500ms
+  atalaya migrate cutover orders-to-18 users-to-18 carts-to-18
   atalaya migrate cutover orders-to-18 --gateway gw1.example:6433 --gateway gw2.example:6433 \\
       --certificate me.crt --key me.key --authority gateways.pem
 
@@ -81,6 +85,7 @@ pub(crate) struct CutoverArguments {
 #[command(after_help = "Examples:
   atalaya migrate rollback orders-to-18 --dry-run
   atalaya migrate rollback orders-to-18
+  atalaya migrate rollback orders-to-18 users-to-18 carts-to-18
 
 Leads clients back to where the migration came from, with everything that they have written since; `cutover` can be tried
 again without a copy.")]
@@ -99,81 +104,108 @@ pub(super) fn rollback(arguments: &RollbackArguments, context: &Context) -> Resu
 
 async fn run(arguments: &CourseArguments, direction: Direction, context: &Context) -> Result<u8, Failure> {
     let estate = read_estate(context)?;
-    let endpoints = EndpointArguments::of_migration(&arguments.migration).resolve(context)?;
-    Journal::refuse_moved(&endpoints, context).await?;
+    let mut moves = Vec::with_capacity(arguments.migrations.len());
+    for (place, name) in arguments.migrations.iter().enumerate() {
+        if arguments.migrations.iter().take(place).any(|before| before == name) {
+            return Err(Failure::usage(format!("the migration `{name}` is named twice")));
+        }
+        let endpoints = EndpointArguments::of_migration(name).resolve(context)?;
+        Journal::refuse_moved(&endpoints, context).await?;
+        moves.push((course(name, arguments, direction, &estate)?, endpoints));
+    }
+    let courses = Courses::new(moves.iter().map(|(course, _)| course.clone()).collect())?;
     let journal = Journal::open(context).await?;
-    let course = course(arguments, direction, &estate)?;
-    let means = means(arguments, &course, endpoints, &estate, Routes::new(journal.store.clone()), context)?;
+    let means = means(arguments, moves, &estate, Routes::new(journal.store.clone()), context)?;
     let done = match arguments.dry_run {
-        true => dry_run(&course, &means, context).await,
-        false => go(course, means, context).await,
+        true => dry_run(&courses, &means, context).await,
+        false => go(courses, means, context).await,
     };
     journal.close().await;
     done
 }
 
-async fn dry_run(course: &Course, means: &Means, context: &Context) -> Result<u8, Failure> {
-    let report = preflight(course, means).await?;
-    let json = serde_json::to_value(&report).map_err(|error| Failure::new(exit::FAILED, &error, None))?;
-    context.print(&shown::preflight(&report), &json);
-    Ok(if report.forbids { exit::REFUSED } else { exit::DONE })
+async fn dry_run(courses: &Courses, means: &Means, context: &Context) -> Result<u8, Failure> {
+    let reports = preflight_of_all(courses, means).await?;
+    let json = match reports.as_slice() {
+        [report] => serde_json::to_value(report),
+        reports => serde_json::to_value(PreflightOfSeveral::of(reports)),
+    };
+    let json = json.map_err(|error| Failure::new(exit::FAILED, &error, None))?;
+    context.print(&shown::preflight(&reports), &json);
+    Ok(if reports.iter().any(|report| report.forbids) { exit::REFUSED } else { exit::DONE })
 }
 
-async fn go(course: Course, means: Means, context: &Context) -> Result<u8, Failure> {
+async fn go(courses: Courses, means: Means, context: &Context) -> Result<u8, Failure> {
     let looked = means.clone();
-    let report = match Cutovers::open(means)?.run(course.clone()).await {
-        Ok(report) => report,
+    let reports = match Cutovers::open(means)?.run(courses.clone()).await {
+        Ok(reports) => reports,
         Err(error) => {
             if let Error::Forbidden { .. } = &error
-                && let Ok(report) = preflight(&course, &looked).await
+                && let Ok(reports) = preflight_of_all(&courses, &looked).await
             {
-                context.note(&shown::failed(&report));
+                context.note(&shown::failed(&reports));
             }
             return Err(error.into());
         }
     };
-    let json = serde_json::to_value(&report).map_err(|error| Failure::new(exit::FAILED, &error, None))?;
-    context.print(&shown::report(&report), &json);
+    let json = match reports.as_slice() {
+        [report] => serde_json::to_value(report),
+        reports => serde_json::to_value(ReportOfSeveral::of(reports)),
+    };
+    let json = json.map_err(|error| Failure::new(exit::FAILED, &error, None))?;
+    context.print(&shown::reports(&reports), &json);
     Ok(exit::DONE)
 }
 
-fn course(arguments: &CourseArguments, direction: Direction, estate: &Estate) -> Result<Course, Failure> {
-    let unknown = || Failure::usage(format!("the estate file has no migration `{}`", arguments.migration));
-    let migration = estate.migrations.get(&arguments.migration).ok_or_else(unknown)?;
+fn course(name: &str, arguments: &CourseArguments, direction: Direction, estate: &Estate) -> Result<Course, Failure> {
+    let unknown = || Failure::usage(format!("the estate file has no migration `{name}`"));
+    let migration = estate.migrations.get(name).ok_or_else(unknown)?;
     let (source, target) = (migration.source.clone(), migration.target.clone());
     let (from, to) = match direction {
         Direction::Forward => (source.clone(), target),
         Direction::Back => (target, source.clone()),
     };
     let purpose = if arguments.rehearse { Purpose::Rehearse } else { Purpose::Flip };
-    Ok(Course { migration: arguments.migration.clone(), database: source, from, to, direction, purpose })
+    Ok(Course { migration: name.to_owned(), database: source, from, to, direction, purpose })
 }
 
 fn means(
     arguments: &CourseArguments,
-    course: &Course,
-    endpoints: Endpoints,
+    moves: Vec<(Course, Endpoints)>,
     estate: &Estate,
     routes: Routes,
     context: &Context,
 ) -> Result<Means, Failure> {
+    let ends = moves.into_iter().map(|(course, endpoints)| ends(arguments, &course, endpoints, context));
+    let who = Who::runs();
+    Ok(Means {
+        routes,
+        gates: gates(arguments, estate, context)?,
+        ends: ends.collect::<Result<_, Failure>>()?,
+        client_roles: client_roles(estate),
+        unproven: if arguments.allow_unproven { Unproven::Allow } else { Unproven::Refuse },
+        limits: Limits { max_pause: arguments.max_pause, ..Limits::default() },
+        by: format!("{}@{} ({})", who.by, who.host, std::process::id()),
+        failpoints: crate::failpoints::from_environment(),
+    })
+}
+
+fn ends(
+    arguments: &CourseArguments,
+    course: &Course,
+    endpoints: Endpoints,
+    context: &Context,
+) -> Result<Ends, Failure> {
     let mut plan = way_back::plan(&endpoints, Duration::from_secs(arguments.slot_timeout), context)?;
     plan.options.client_tools.clone_from(&arguments.client_tools);
     let (source, target) = match course.direction {
         Direction::Forward => (course.from.clone(), course.to.clone()),
         Direction::Back => (course.to.clone(), course.from.clone()),
     };
-    let who = Who::runs();
-    Ok(Means {
-        routes,
-        gates: gates(arguments, estate, context)?,
+    Ok(Ends {
+        database: course.database.clone(),
         places: [(source, endpoints.source.clone()), (target, endpoints.target.clone())],
         replication: Arc::new(Streams::new(endpoints, plan)),
-        client_roles: client_roles(estate),
-        unproven: if arguments.allow_unproven { Unproven::Allow } else { Unproven::Refuse },
-        limits: Limits { max_pause: arguments.max_pause, ..Limits::default() },
-        by: format!("{}@{} ({})", who.by, who.host, std::process::id()),
-        failpoints: crate::failpoints::from_environment(),
     })
 }
 
@@ -236,9 +268,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let code = match &error {
+        let code = match error.met() {
             Error::Different { .. } => exit::DIFFERENT,
-            Error::NoPlace { .. } => exit::USAGE,
+            Error::NoPlace { .. } | Error::NotTogether { .. } => exit::USAGE,
             error if error.is_refusal() => exit::REFUSED,
             _ => exit::FAILED,
         };

@@ -314,8 +314,8 @@ async fn finish_known(
     context: &Context,
 ) -> Result<u8, Failure> {
     let serving = status_of(plan).await?.map(|status| status.serving.unwrap_or_default());
-    let standing = led::standing(endpoints, &Routes::new(ending.journal.store.clone())).await?;
-    led::refuse_unsettled(endpoints, standing.as_ref(), serving)?;
+    let route = led::standing(endpoints, &Routes::new(ending.journal.store.clone())).await?;
+    led::refuse_unsettled(endpoints, route.as_ref(), serving)?;
     if ending.is_proven {
         return clean_up_proven(ending, plan, endpoints, context).await;
     }

@@ -11,8 +11,15 @@ use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::journal::Journal;
 
+/// The route of the move's clients.
+pub(super) struct Route {
+    standing: Standing,
+    /// The migrations whose clients were led by the same decision as these, this one among them.
+    led_with: Vec<String>,
+}
+
 /// The route of the move's clients; none where the estate file does not name the databases, or there is no journal.
-pub(super) async fn route(endpoints: &Endpoints, context: &Context) -> Result<Option<Standing>, Failure> {
+pub(super) async fn route(endpoints: &Endpoints, context: &Context) -> Result<Option<Route>, Failure> {
     if endpoints.places.is_none() {
         return Ok(None);
     }
@@ -23,25 +30,31 @@ pub(super) async fn route(endpoints: &Endpoints, context: &Context) -> Result<Op
 }
 
 /// The same, of a journal that is open.
-pub(super) async fn standing(endpoints: &Endpoints, routes: &Routes) -> Result<Option<Standing>, Failure> {
+pub(super) async fn standing(endpoints: &Endpoints, routes: &Routes) -> Result<Option<Route>, Failure> {
     let Some(Places { source, .. }) = &endpoints.places else { return Ok(None) };
-    match routes.standing(source).await {
-        Ok(standing) => Ok(Some(standing)),
-        Err(error) => {
-            let hint = error.hint();
-            Err(Failure::new(exit::FAILED, &error, hint))
-        }
-    }
+    let read = async {
+        let standing = routes.standing(source).await?;
+        let led = match &standing.leads_to {
+            Some(led) => routes.epoch(source, led.epoch).await?,
+            None => None,
+        };
+        let led_with = led.map_or_else(|| vec![endpoints.name.to_string()], |(epoch, _)| migrations(&epoch));
+        Ok::<_, atalaya_route::Error>(Some(Route { standing, led_with }))
+    };
+    read.await.map_err(|error| {
+        let hint = error.hint();
+        Failure::new(exit::FAILED, &error, hint)
+    })
 }
 
 /// Refuses while an epoch is open, or where the journal leads clients elsewhere than `serving`, which the move says; none
 /// where the target knows no such move.
 pub(super) fn refuse_unsettled(
     endpoints: &Endpoints,
-    standing: Option<&Standing>,
+    route: Option<&Route>,
     serving: Option<Side>,
 ) -> Result<(), Failure> {
-    let (Some(places), Some(standing)) = (&endpoints.places, standing) else { return Ok(()) };
+    let (Some(places), Some(Route { standing, led_with })) = (&endpoints.places, route) else { return Ok(()) };
     if let Some(open) = &standing.open {
         return Err(undecided(open, places));
     }
@@ -63,7 +76,7 @@ pub(super) fn refuse_unsettled(
         ),
         hint: Some(format!(
             "run the same command again to bring it to its end: `atalaya migrate {verb} {}`",
-            endpoints.name
+            led_with.join(" ")
         )),
     })
 }
@@ -76,7 +89,14 @@ fn undecided(open: &OpenEpoch, places: &Places) -> Failure {
         message: format!("clients of `{}` are being led elsewhere: epoch {} is not decided", open.database, open.epoch),
         hint: Some(format!(
             "run the same command again to bring it to its end: `atalaya migrate {verb} {}{rehearsal}`",
-            open.opening.migration
+            migrations(open).join(" ")
         )),
     }
+}
+
+/// Every migration that is decided with an epoch, in the order of the databases' names.
+fn migrations(epoch: &OpenEpoch) -> Vec<String> {
+    let mut group: Vec<_> = epoch.group().collect();
+    group.sort_by(|one, other| one.database.cmp(&other.database));
+    group.into_iter().map(|member| member.migration).collect()
 }

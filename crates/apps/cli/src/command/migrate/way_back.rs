@@ -58,12 +58,12 @@ impl OfMigration {
     fn plan_settled(&self, context: &Context) -> Result<Plan, Failure> {
         let endpoints = self.endpoints.resolve(context)?;
         runtime::block_on(async {
-            let standing = led::route(&endpoints, context).await?;
-            if standing.is_some() {
+            let route = led::route(&endpoints, context).await?;
+            if route.is_some() {
                 let Endpoints { source, target, name, .. } = &endpoints;
                 let status = atalaya_replicate::status(source, target, name).await?;
                 let serving = status.map(|status| status.serving.unwrap_or_default());
-                led::refuse_unsettled(&endpoints, standing.as_ref(), serving)?;
+                led::refuse_unsettled(&endpoints, route.as_ref(), serving)?;
             }
             Ok::<_, Failure>(())
         })??;

@@ -3,28 +3,35 @@
 use std::fmt::Write;
 
 use atalaya_cutover::preflight::{CheckResult, PreflightReport, Status};
-use atalaya_cutover::{Direction, Outcome, Report};
+use atalaya_cutover::{Direction, Outcome, Report, ReportOfSeveral};
 
-/// Every check in a line, with what was seen.
-pub(super) fn preflight(report: &PreflightReport) -> String {
-    let course = &report.course;
-    let mut out = format!("{}: from `{}` to `{}`\n", course.migration, course.from, course.to);
-    for check in &report.checks {
-        describe(&mut out, check);
+/// Every check of every database in a line, with what was seen.
+pub(super) fn preflight(reports: &[PreflightReport]) -> String {
+    let mut out = String::new();
+    for report in reports {
+        let course = &report.course;
+        // Writing to a text cannot fail.
+        let _written = writeln!(out, "{}: from `{}` to `{}`", course.migration, course.from, course.to);
+        report.checks.iter().for_each(|check| describe(&mut out, check));
+        out.push('\n');
     }
-    out.push_str(if report.forbids {
-        "\nclients cannot be led away as things are"
-    } else {
-        "\nclients can be led away"
+    let forbids = reports.iter().any(|report| report.forbids);
+    out.push_str(match (forbids, reports.len()) {
+        (false, _) => "clients can be led away",
+        (true, 0 | 1) => "clients cannot be led away as things are",
+        (true, _) => "clients of none of them can be led away as things are",
     });
     out
 }
 
 /// The checks that forbid it.
-pub(super) fn failed(report: &PreflightReport) -> String {
+pub(super) fn failed(reports: &[PreflightReport]) -> String {
     let mut out = String::new();
-    for check in report.failed() {
-        describe(&mut out, check);
+    for report in reports.iter().filter(|report| report.forbids) {
+        if reports.len() > 1 {
+            let _written = writeln!(out, "{}:", report.course.migration);
+        }
+        report.failed().for_each(|check| describe(&mut out, check));
     }
     out.trim_end().to_owned()
 }
@@ -45,10 +52,32 @@ fn describe(out: &mut String, check: &CheckResult) {
     }
 }
 
-/// What it came to, and how long each part took.
-pub(super) fn report(report: &Report) -> String {
+/// What it came to, and how long each part took; of several databases one after the other, and what they have in common.
+pub(super) fn reports(reports: &[Report]) -> String {
+    let mut out = String::new();
+    if let (true, Some(whole)) = (reports.len() > 1, ReportOfSeveral::of(reports)) {
+        let _written = writeln!(
+            out,
+            "{} databases by one decision, clients of all of them held for {} at most",
+            reports.len(),
+            milliseconds(whole.pause_us)
+        );
+    }
+    out.push_str(&reports.iter().map(report).collect::<Vec<_>>().join("\n"));
+    let there = |report: &Report| report.outcome == Outcome::Flipped && report.course.direction == Direction::Forward;
+    if reports.iter().all(there) {
+        let names: Vec<&str> = reports.iter().map(|report| report.course.migration.as_str()).collect();
+        let _written = write!(out, "\nthe way back: atalaya migrate rollback {}", names.join(" "));
+    }
+    out
+}
+
+fn milliseconds(micros: u64) -> String {
+    format!("{}.{} ms", micros / 1000, micros % 1000 / 100)
+}
+
+fn report(report: &Report) -> String {
     let course = &report.course;
-    let milliseconds = |micros: u64| format!("{}.{} ms", micros / 1000, micros % 1000 / 100);
     let mut out = match (&report.outcome, course.direction) {
         (Outcome::Flipped, Direction::Forward) => {
             format!("{}: clients are led to `{}` (epoch {})", course.migration, course.to, report.epoch)
@@ -104,9 +133,6 @@ pub(super) fn report(report: &Report) -> String {
     }
     for remark in &report.remarks {
         let _written = write!(out, "\n  note: {remark}");
-    }
-    if report.outcome == Outcome::Flipped && course.direction == Direction::Forward {
-        let _written = write!(out, "\nthe way back: atalaya migrate rollback {}", course.migration);
     }
     out
 }
