@@ -13,6 +13,8 @@ pub struct ReadyGate {
     pub running: u64,
     /// Clients that are tied to a server: they are ended when the others are led away.
     pub pinned: u64,
+    /// Others that know types by numbers that the other server gives to other types: they are ended, too.
+    pub misled: u64,
     /// The newest epoch of the route in the journal that it reads.
     pub last_epoch: u64,
     /// The process, on the server that is left, of the connection by which it lifts the fence.
@@ -35,8 +37,10 @@ pub struct Settled {
     pub paused: Duration,
     /// Clients that were held.
     pub held: u64,
-    /// Clients that were ended, since they were tied to the server that is no longer used.
+    /// Clients that were ended, since they were tied to a server whose session is over.
     pub ended: u64,
+    /// Others that were ended, since they know types by numbers that the other server gives to other types.
+    pub misled: u64,
     /// The longest that a client waited.
     pub longest_wait: Duration,
 }

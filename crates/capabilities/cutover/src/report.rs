@@ -56,6 +56,9 @@ pub struct GateReport {
     pub clients_held: u64,
     /// Clients that were ended, since they were tied to their server.
     pub clients_ended: u64,
+    /// Others that were ended, since they knew types by numbers that the other server gives to other types.
+    #[serde(default)]
+    pub clients_misled: u64,
     /// The longest that a client waited.
     pub longest_wait_us: u64,
     /// Why it did not answer; it then opens by itself when its lease is over, where the journal says.

@@ -146,7 +146,7 @@ impl TrafficGate for TestGate {
             let last_epoch = self.core.routes.standing(database).await.unwrap().last_epoch;
             self.is_ready.lock().unwrap().insert(database.to_owned());
             let (gate, lifts_as) = (self.name.to_owned(), self.lifts_as.lock().unwrap().clone());
-            Ok(Some(ReadyGate { gate, running: 0, pinned: 0, last_epoch, lifts_by: None, lifts_as }))
+            Ok(Some(ReadyGate { gate, running: 0, pinned: 0, misled: 0, last_epoch, lifts_by: None, lifts_as }))
         }
         .boxed()
     }
@@ -190,7 +190,7 @@ impl TrafficGate for TestGate {
             let (epoch, decision) = self.core.routes.epoch(database, epoch).await.unwrap().unwrap();
             let decision = decision.ok_or_else(|| PartError::new("nothing is decided"))?;
             self.core.follow(&epoch, decision).await;
-            Ok(Some(Settled { paused: Duration::ZERO, held: 0, ended: 0, longest_wait: Duration::ZERO }))
+            Ok(Some(Settled { paused: Duration::ZERO, held: 0, ended: 0, misled: 0, longest_wait: Duration::ZERO }))
         }
         .boxed()
     }

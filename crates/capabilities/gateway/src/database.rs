@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::configuration::DatabaseConfiguration;
 use crate::gate::Gate;
 use crate::kept::KeptServers;
+use crate::knowing::KnowingTypes;
 use crate::pool::{OpenServers, Place, Pool, UserTypes};
 use crate::prepared::PreparedStatements;
 use crate::server::Reported;
@@ -26,6 +27,7 @@ pub(crate) struct Database {
     pub(crate) statements: PreparedStatements,
     pub(crate) statistics: DatabaseStatistics,
     pub(crate) kept: KeptServers,
+    pub(crate) knowing_types: KnowingTypes,
     /// Whether any client asks what a sequence gave it last.
     pub(crate) reads_sequences: AtomicBool,
     configuration: RwLock<DatabaseConfiguration>,
@@ -56,6 +58,17 @@ impl NextPlace {
     }
 }
 
+/// Clients that are ended when the others are led elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// Tied to a server of the former place, and there still.
+    pub(crate) tied: usize,
+    /// Tied to one whose session had ended before; since the gateway began.
+    pub(crate) lost: usize,
+    /// Others that know a type by its number at the former place.
+    pub(crate) misled: usize,
+}
+
 #[derive(Clone, PartialEq, Eq)]
 struct ReportedKey {
     user: String,
@@ -71,6 +84,7 @@ impl Database {
             statements: PreparedStatements::default(),
             statistics: DatabaseStatistics::default(),
             kept: KeptServers::default(),
+            knowing_types: KnowingTypes::default(),
             reads_sequences: AtomicBool::new(false),
             configuration: RwLock::new(configuration),
             led_to: Mutex::default(),
@@ -198,14 +212,23 @@ impl Database {
         configuration.logins.values().map(|login| (login.clone(), at(login))).collect()
     }
 
-    /// Leads to another place from here on, with the same users. Returns how many clients are bound to a server of the
-    /// former one; they are ended.
-    pub(crate) fn lead_to(&self, to: String, place: &ConnectionUrl, types: UserTypes) -> usize {
+    /// Leads to another place from here on, with the same users. Returns who is ended by that.
+    pub(crate) fn lead_to(&self, to: String, place: &ConnectionUrl, types: UserTypes) -> Ended {
         *self.led_to.lock() = Some(to.clone());
         let configuration = self.configuration.read().clone().at(to, place);
-        let bound = self.kept.list().len();
+        let ended = self.ended_by_leading(types);
         self.configure_with(configuration, types);
-        bound
+        ended
+    }
+
+    /// Who would be ended at a place that numbers types so.
+    pub(crate) fn ended_by_leading(&self, types: UserTypes) -> Ended {
+        let tied = self.kept.tied();
+        let misled = match types {
+            UserTypes::Same => 0,
+            UserTypes::Renumbered => self.knowing_types.but_for(&tied.process_ids),
+        };
+        Ended { tied: tied.process_ids.len(), lost: tied.lost, misled }
     }
 
     /// A user's login at another place.
@@ -217,13 +240,13 @@ impl Database {
 
     /// The same where the journal leads: no reload leads back, whatever the estate says. Servers that are open there already
     /// are used first.
-    pub(crate) fn lead_by_route(&self, to: &str, place: &ConnectionUrl, mut next: NextPlace) -> usize {
-        let bound = self.lead_to(to.to_owned(), place, next.types);
+    pub(crate) fn lead_by_route(&self, to: &str, place: &ConnectionUrl, mut next: NextPlace) -> Ended {
+        let ended = self.lead_to(to.to_owned(), place, next.types);
         self.follow_route();
         for pool in self.pools() {
             pool.stock(next.servers.remove(&pool.user).unwrap_or_default());
         }
-        bound
+        ended
     }
 
     /// The journal says where it leads; what an administrator said before counts no more.

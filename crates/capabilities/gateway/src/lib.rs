@@ -16,6 +16,7 @@ mod gate;
 mod gateway;
 mod io;
 mod kept;
+mod knowing;
 mod listen;
 mod login;
 mod metrics;

@@ -113,6 +113,7 @@ impl TrafficGate for AdminGate {
                 gate: ready.gate,
                 running: count(ready.running),
                 pinned: count(ready.kept.len()),
+                misled: count(ready.misled),
                 last_epoch: ready.last_epoch,
                 lifts_by: Some(ready.fence_process_id),
                 lifts_as: Some(ready.session_user),
@@ -150,6 +151,7 @@ impl TrafficGate for AdminGate {
                 paused: Duration::from_millis(settled.paused_ms),
                 held: count(settled.clients_held),
                 ended: count(settled.clients_ended),
+                misled: count(settled.clients_misled),
                 longest_wait: Duration::from_millis(settled.longest_wait_ms),
             }))
         }

@@ -44,6 +44,17 @@ pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) {
                         "`atalaya gateway status` shows why each is tied",
                     );
                 }
+                if ready.misled > 0 {
+                    seen.warn(
+                        "pinned-clients",
+                        format!(
+                            "{} clients of `{gate}` know types by numbers that the other server gives to other types, and \
+                             will be ended",
+                            ready.misled
+                        ),
+                        "nothing, where they connect again by themselves",
+                    );
+                }
                 known.push(ready.gate);
             }
             Err(error) => refused(address, &error, seen),

@@ -200,6 +200,7 @@ impl Followed<'_> {
                     paused_us: micros(settled.paused),
                     clients_held: settled.held,
                     clients_ended: settled.ended,
+                    clients_misled: settled.misled,
                     longest_wait_us: micros(settled.longest_wait),
                     unsettled: None,
                 }),

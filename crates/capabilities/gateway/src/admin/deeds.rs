@@ -7,7 +7,7 @@ use atalaya_estate::ConnectionUrl;
 
 use super::status::milliseconds;
 use super::{Answer, GatewayStatus, Refused, Request};
-use crate::database::Database;
+use crate::database::{Database, Ended};
 use crate::error::ServerFailure;
 use crate::gate::GateEpoch;
 use crate::gateway::Gateway;
@@ -124,12 +124,17 @@ impl Control {
         // Before the gate opens, so that whoever enters finds the new place; and not at all if it was opened meanwhile,
         // since asking took time.
         let has_moved = place.is_some();
-        let lead = || place.map_or(0, |(to, url)| database.lead_to(to, &url, types));
-        let (clients_ended, held) = database.gate.open_after(closed, lead).ok_or(Refused::NotPaused)?;
+        let lead = || place.map_or(Ended::default(), |(to, url)| database.lead_to(to, &url, types));
+        let (ended, held) = database.gate.open_after(closed, lead).ok_or(Refused::NotPaused)?;
         if has_moved {
             self.gateway.cancel_keys.wake_all();
         }
-        Ok(Answer::Resumed { paused_ms: milliseconds(since.elapsed()), clients_held: held.clients, clients_ended })
+        Ok(Answer::Resumed {
+            paused_ms: milliseconds(since.elapsed()),
+            clients_held: held.clients,
+            clients_ended: ended.tied,
+            clients_misled: ended.misled,
+        })
     }
 }
 

@@ -81,6 +81,9 @@ pub enum Answer {
         clients_held: usize,
         /// Clients that were bound to the server that is no longer used, and were ended.
         clients_ended: usize,
+        /// Others that were ended, since they know types by numbers that the other server gives to other types.
+        #[serde(default)]
+        clients_misled: usize,
     },
     /// To [`Request::Ready`].
     Ready(Readiness),
@@ -119,6 +122,9 @@ pub struct Readiness {
     pub running: usize,
     /// Clients that keep a server between transactions, and will be ended when they are led elsewhere.
     pub kept: Vec<KeptClient>,
+    /// Others that know types by numbers that the new place gives to other types, and will be ended, too.
+    #[serde(default)]
+    pub misled: usize,
 }
 
 /// A gate that was opened, or was open, after a decision.
@@ -133,8 +139,12 @@ pub struct Settled {
     pub paused_ms: u64,
     /// Clients that were held when it opened.
     pub clients_held: usize,
-    /// Clients that were bound to the server that is no longer used, and were ended.
+    /// Clients that were bound to the server that is no longer used, and were ended; those included whose server's session
+    /// was ended while the gate was closed.
     pub clients_ended: usize,
+    /// Others that were ended, since they know types by numbers that the new place gives to other types.
+    #[serde(default)]
+    pub clients_misled: usize,
     /// How long the first of those that were held had waited.
     pub longest_wait_ms: u64,
 }

@@ -8,7 +8,7 @@ use atalaya_route::{Decision, Led, OpenEpoch};
 use super::fence::Fence;
 use super::hold::{Hold, Route, Why};
 use crate::admin::{Refused, Settled, Settlement, milliseconds};
-use crate::database::NextPlace;
+use crate::database::{Ended, NextPlace};
 use crate::gate::Held;
 use crate::gateway::Gateway;
 
@@ -122,16 +122,17 @@ fn open(gateway: &Gateway, route: &Route, epoch: &OpenEpoch, decision: Decision)
     let for_this = |hold: &mut Hold| matches!(&hold.why, Why::Epoch(held) if held.epoch == epoch.epoch);
     let hold = state.hold.take_if(for_this).ok_or(Refused::NoEpoch { epoch: epoch.epoch })?;
     let mut ready = hold.ready;
-    let (mut total, mut clients_ended) = (Held::default(), 0);
+    let (mut total, mut clients_ended, mut clients_misled) = (Held::default(), 0, 0);
     for held in hold.gates {
         let next = ready.as_mut().and_then(|ready| ready.places.remove(&held.database.name));
         let lead = || match &place {
             Some((to, url)) => held.database.lead_by_route(to, url, next.unwrap_or_else(NextPlace::unknown)),
-            None => 0,
+            None => Ended { lost: held.database.kept.tied().lost, ..Ended::default() },
         };
         // None: it is served no more.
         let Some((ended, waited)) = held.database.gate.open_after(held.closed, lead) else { continue };
-        clients_ended += ended;
+        clients_ended += ended.tied + ended.lost.saturating_sub(held.lost_before);
+        clients_misled += ended.misled;
         total = total.and(waited);
     }
     let settled = Settled {
@@ -139,6 +140,7 @@ fn open(gateway: &Gateway, route: &Route, epoch: &OpenEpoch, decision: Decision)
         paused_ms: milliseconds(hold.since.elapsed()),
         clients_held: total.clients,
         clients_ended,
+        clients_misled,
         longest_wait_ms: milliseconds(total.longest),
         decision: match decision {
             Decision::Flipped { to, epoch } => {

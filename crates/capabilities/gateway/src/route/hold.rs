@@ -51,6 +51,14 @@ pub(super) enum Why {
 pub(super) struct HeldGate {
     pub(super) database: Arc<Database>,
     pub(super) closed: GateEpoch,
+    /// How many clients had lost the server that they were tied to before.
+    pub(super) lost_before: usize,
+}
+
+impl HeldGate {
+    fn new(database: &Arc<Database>, closed: GateEpoch) -> Self {
+        Self { database: Arc::clone(database), closed, lost_before: database.kept.tied().lost }
+    }
 }
 
 /// What was made ready for another place.
@@ -145,7 +153,7 @@ impl Route {
     pub(crate) fn hold_unread(&self, database: &Arc<Database>, closed: Option<GateEpoch>) {
         let Some(closed) = closed.or_else(|| database.gate.close()) else { return };
         let hold = || Hold { why: Why::Unread, gates: Vec::new(), since: Instant::now(), ready: None };
-        let held = HeldGate { database: Arc::clone(database), closed };
+        let held = HeldGate::new(database, closed);
         self.state.lock().hold.get_or_insert_with(hold).gates.push(held);
     }
 
@@ -195,7 +203,7 @@ impl State {
         let mut gates: Vec<HeldGate> = Vec::with_capacity(databases.len());
         for database in databases {
             match database.gate.close() {
-                Some(closed) => gates.push(HeldGate { database: Arc::clone(database), closed }),
+                Some(closed) => gates.push(HeldGate::new(database, closed)),
                 None => {
                     for held in &gates {
                         held.database.gate.open(held.closed);

@@ -13,7 +13,7 @@ use super::hold::{Ready, Route};
 use crate::admin::{Answer, Readiness, Refused};
 use crate::database::{Database, NextPlace};
 use crate::gateway::Gateway;
-use crate::pool::OpenServers;
+use crate::pool::{OpenServers, UserTypes};
 use crate::server::connect;
 
 /// All of it takes no longer.
@@ -61,6 +61,7 @@ pub(crate) async fn make_ready(gateway: Arc<Gateway>, database: String, to: Stri
     let places = timeout(LIMIT, places(&looked_at, &to, &there));
     let late = |_| Refused::PlaceClosed { to: to.clone(), why: format!("no answer within {} s", LIMIT.as_secs()) };
     let places = places.await.map_err(late)??;
+    let types = |name: &str| places.get(name).map_or(UserTypes::Renumbered, |next| next.types);
     let readiness = Readiness {
         gate: gateway.id.clone(),
         from: from.clone(),
@@ -70,6 +71,7 @@ pub(crate) async fn make_ready(gateway: Arc<Gateway>, database: String, to: Stri
         servers_open: places.values().map(NextPlace::servers).sum(),
         running: databases.iter().map(|database| database.gate.running()).sum(),
         kept: databases.iter().flat_map(|database| database.kept.list()).collect(),
+        misled: databases.iter().map(|database| database.ended_by_leading(types(&database.name)).misled).sum(),
     };
     let made_at = Instant::now();
     keep(&route, Ready { from, to, fence: Arc::new(lifting), there: Arc::new(admitting), places, made_at })?;

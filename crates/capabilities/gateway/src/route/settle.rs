@@ -42,6 +42,7 @@ async fn learn(gateway: &Arc<Gateway>, route: &Arc<Route>, number: u64) -> Resul
         paused_ms: 0,
         clients_held: 0,
         clients_ended: 0,
+        clients_misled: 0,
         longest_wait_ms: 0,
         decision: match decision {
             Decision::Flipped { .. } => Settlement::Flipped,

@@ -98,7 +98,13 @@ impl Session {
                     return Err(End::Lost);
                 }
                 let is_own_fault = *server.label == Settings::default();
+                let is_elsewhere = server.place_epoch != self.place_epoch;
                 self.let_go();
+                if is_own_fault && is_elsewhere {
+                    // The server that it has been led to does not take what the former one took: an error to each of its
+                    // requests would not tell it to begin anew.
+                    return Err(End::Moved);
+                }
                 if is_own_fault {
                     self.refuse_waiting_in_words_of_server(&body);
                 } else {
@@ -315,6 +321,35 @@ impl Session {
     /// Whether the client believes of types' numbers what was true at the former place only.
     pub(super) fn is_misled(&self) -> bool {
         self.knows_user_types && self.pool.user_types() == UserTypes::Renumbered
+    }
+
+    /// The client has seen, or may have seen, a type's number.
+    pub(super) fn learn_types(&mut self) {
+        if !std::mem::replace(&mut self.knows_user_types, true) {
+            self.database.knowing_types.note(self.process_id);
+        }
+    }
+
+    /// Whether nothing is lost with the server: nothing runs there, nothing of the client's is at that server alone, and the
+    /// client is led to another one, or its gate is closed and whoever closed it may end every session of the server.
+    pub(super) fn may_lose_server(&self) -> bool {
+        let is_led = || self.database.gate.closed().is_some() || self.place_epoch != self.pool.place_epoch();
+        self.server.is_some() && !self.phase.is_running() && self.pins.is_empty() && is_led()
+    }
+
+    /// The server's session is over, and with it this one if it is tied to it.
+    pub(super) fn note_lost(&self) {
+        // In this order it is counted once, whoever counts meanwhile.
+        self.database.knowing_types.forget(self.process_id);
+        self.database.kept.lose(self.process_id);
+    }
+
+    /// The server has ended its session, which nothing is lost by.
+    pub(super) fn lose_server(&mut self) {
+        if let Some(server) = self.server.as_mut() {
+            server.is_spoilt = true;
+        }
+        self.let_go();
     }
 
     /// Gives the server back.

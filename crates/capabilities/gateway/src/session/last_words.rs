@@ -39,6 +39,9 @@ impl From<CodecError> for End {
 impl Session {
     /// The last words, as far as the client takes them at once.
     pub(super) fn say_why(&mut self, context: &mut Context<'_>, end: &End) {
+        if let End::Server | End::Lost = end {
+            self.note_lost();
+        }
         // Within a message it would be taken for the rest of that, of a row for one.
         if self.server.as_ref().is_some_and(|server| server.body_left > 0) {
             return;

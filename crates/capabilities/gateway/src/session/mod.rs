@@ -319,6 +319,16 @@ impl Session {
     }
 
     fn read_server(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+        match self.read_replies(context) {
+            Err(End::Server) if self.may_lose_server() => {
+                self.lose_server();
+                Ok(true)
+            }
+            read => read,
+        }
+    }
+
+    fn read_replies(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
         with_scratch(|scratch| {
             let Some(server) = self.server.as_mut() else { return Ok(false) };
             let mut buffer = ReadBuf::new(scratch);
@@ -376,6 +386,9 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.gateway.cancel_keys.forget(self.process_id);
         self.database.kept.forget(self.process_id);
+        if self.knows_user_types {
+            self.database.knowing_types.forget(self.process_id);
+        }
         self.database.statistics.clients.fetch_sub(1, Ordering::Relaxed);
         self.abandon_server();
     }

@@ -13,7 +13,7 @@ use super::requests::{Message, NAMED_BYTES_MAX, STATEMENT_BYTES_MAX, Taken};
 use super::run::Run;
 use super::statements::{ClientStatement, STATEMENTS_BYTES_MAX, STATEMENTS_MAX};
 use super::stop::Stop;
-use super::{Body, End, Session};
+use super::{Body, End, Session, description};
 use crate::error::{as_the_server, refusal};
 use crate::prepared::{Prepared, next_id};
 use crate::server::{Audience, DescribeStep, Expected, NamedParse, ParseStep, ParsedAs, RESERVED_PREFIX};
@@ -55,6 +55,10 @@ impl Session {
         }
         let Some(body) = message.body() else { return Ok(Err(Stop::Incomplete)) };
         let parse = Parse::decode(body)?;
+        // Wherever it has them from: a driver may keep one list for all of its connections.
+        if description::of_parameters(parse.rest).is_ok_and(|given| given.has_user_types) {
+            self.learn_types();
+        }
         if parse.name.is_empty() {
             let effects = self.effects_of(parse.sql);
             if self.bring_named(&effects, run)? == Begun::Later {
@@ -173,6 +177,8 @@ impl Session {
         let effects = SessionEffects { unknown: true, ..SessionEffects::default() };
         self.unnamed = Some(Unnamed { id, text: None, effects: Some(Box::new(effects)) });
         self.pins.set(Pin::LargeStatement);
+        // Which types it gives stands at its end, and is not read.
+        self.learn_types();
         let Some(server) = self.server.as_mut() else { return Err(End::Server) };
         server.unnamed = id;
         let step = ParseStep { audience: Audience::Client, parsed: ParsedAs::Unnamed };

@@ -90,9 +90,17 @@ impl Session {
         match tag {
             tag::READY_FOR_QUERY => return self.ready(body),
             tag::ERROR_RESPONSE => {
-                let fate = self.failed(body);
                 let is_last = matches!(error_field(body, b'V'), Some(b"FATAL" | b"PANIC"));
-                self.is_told |= is_last && matches!(fate, Fate::Pass);
+                if is_last && self.may_lose_server() {
+                    // Its end follows at once.
+                    return Err(End::Server);
+                }
+                let fate = self.failed(body);
+                if is_last {
+                    // Told of it, the client may be gone before the server is.
+                    self.note_lost();
+                    self.is_told |= matches!(fate, Fate::Pass);
+                }
                 return Ok(fate);
             }
             // Of ours: a client's are passed on before.
@@ -130,8 +138,11 @@ impl Session {
                 };
                 let described = description::of_parameters(body).map_err(|_| End::Server)?;
                 step.digest = described.digest;
-                self.knows_user_types |= described.has_user_types;
-                return Ok(if step.audience == Audience::Client { Fate::Pass } else { Fate::Drop });
+                let fate = if step.audience == Audience::Client { Fate::Pass } else { Fate::Drop };
+                if described.has_user_types {
+                    self.learn_types();
+                }
+                return Ok(fate);
             }
             tag::ROW_DESCRIPTION | reply_tag::NO_DATA => return self.described(tag, body),
             tag::COPY_IN_RESPONSE => self.copy_begins(),
@@ -235,8 +246,11 @@ impl Session {
         if tag == tag::ROW_DESCRIPTION {
             let described = description::of_columns(before, body).map_err(|_| End::Server)?;
             digest = Some(described.digest);
-            self.knows_user_types |= described.has_user_types;
+            if described.has_user_types {
+                self.learn_types();
+            }
         }
+        let server = self.server.as_mut().ok_or(End::Server)?;
         match server.expected.front() {
             Some(Expected::DescribePortal) => {
                 server.expected.pop_front();

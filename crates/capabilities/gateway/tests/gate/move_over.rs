@@ -48,6 +48,20 @@ fn clients_stay_with_their_statements_and_settings() {
 }
 
 #[test]
+fn who_has_set_what_the_new_server_does_not_know_is_ended_there() {
+    let gateway = two_places();
+    let (mut newer, mut older) = (gateway.client(), gateway.client());
+    newer.run("SET transaction_timeout = '1min'");
+    older.run("SET statement_timeout = '1min'");
+    assert_eq!(move_to(&gateway, "green"), 0);
+    newer.send(&query("SELECT name FROM place"));
+    assert_eq!(tags(&newer.until_end()), "E57P01");
+    assert_eq!(older.run("SELECT name, current_setting('statement_timeout') FROM place"), "green|1min");
+    eventually("nothing runs", || gateway.status().gate.running == 0);
+    assert_eq!(gateway.status().ended_at_server_change, 1);
+}
+
+#[test]
 fn those_who_were_held_meet_the_new_server_only() {
     let gateway = two_places();
     let mut clients: Vec<_> = (0..6).map(|_| gateway.client()).collect();

@@ -32,6 +32,7 @@ fn answers_are_written_as_ever() {
         paused_ms: 12,
         clients_held: 3,
         clients_ended: 0,
+        clients_misled: 0,
         longest_wait_ms: 11,
     };
     let ready = Readiness {
@@ -43,19 +44,20 @@ fn answers_are_written_as_ever() {
         servers_open: 4,
         running: 1,
         kept: Vec::new(),
+        misled: 2,
     };
     let golden = [
         (r#"{"answer":"armed","drained_ms":7}"#, Answer::Armed { drained_ms: 7 }),
         (
-            r#"{"answer":"settled","decision":"closed","by":"gate","reason":"late","leads_to":"orders","paused_ms":12,"clients_held":3,"clients_ended":0,"longest_wait_ms":11}"#,
+            r#"{"answer":"settled","decision":"closed","by":"gate","reason":"late","leads_to":"orders","paused_ms":12,"clients_held":3,"clients_ended":0,"clients_misled":0,"longest_wait_ms":11}"#,
             Answer::Settled(settled.clone()),
         ),
         (
-            r#"{"answer":"settled","decision":"flipped","leads_to":"orders","paused_ms":12,"clients_held":3,"clients_ended":0,"longest_wait_ms":11}"#,
+            r#"{"answer":"settled","decision":"flipped","leads_to":"orders","paused_ms":12,"clients_held":3,"clients_ended":0,"clients_misled":0,"longest_wait_ms":11}"#,
             Answer::Settled(Settled { decision: Settlement::Flipped, ..settled }),
         ),
         (
-            r#"{"answer":"ready","gate":"127.0.0.1:6432#0123456789abcdef","from":"orders","last_epoch":2,"fence_process_id":77,"session_user":"mover","servers_open":4,"running":1,"kept":[]}"#,
+            r#"{"answer":"ready","gate":"127.0.0.1:6432#0123456789abcdef","from":"orders","last_epoch":2,"fence_process_id":77,"session_user":"mover","servers_open":4,"running":1,"kept":[],"misled":2}"#,
             Answer::Ready(ready),
         ),
         (

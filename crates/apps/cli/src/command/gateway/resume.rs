@@ -38,13 +38,17 @@ pub(super) fn run(arguments: &ResumeArguments, context: &Context) -> Result<u8, 
     let request =
         Request::Resume { database: arguments.database.clone(), epoch: arguments.epoch, to: arguments.to.clone() };
     let answer = ask(&arguments.admin, &request, ANSWER, context)?;
-    let Answer::Resumed { paused_ms, clients_held, clients_ended } = answer else { return Err(unexpected()) };
+    let Answer::Resumed { paused_ms, clients_held, clients_ended, clients_misled } = answer else {
+        return Err(unexpected());
+    };
     let text = format!(
-        "resumed `{}` after {paused_ms} ms; held: {clients_held}; ended, since bound to the former server: {clients_ended}",
+        "resumed `{}` after {paused_ms} ms; held: {clients_held}; ended, since bound to the former server: {clients_ended}; \
+         since they know types by its numbers: {clients_misled}",
         arguments.database
     );
     let json = serde_json::json!({
         "format": 1, "paused_ms": paused_ms, "clients_held": clients_held, "clients_ended": clients_ended,
+        "clients_misled": clients_misled,
     });
     context.print(&text, &json);
     Ok(exit::DONE)

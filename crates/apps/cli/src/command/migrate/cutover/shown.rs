@@ -111,12 +111,14 @@ fn report(report: &Report) -> String {
             Some(why) => write!(out, "\n  gateway `{}`: {why}; it opens by itself", gate.gateway),
             None => write!(
                 out,
-                "\n  gateway `{}`: closed {}, {} clients held for {} at most, {} ended",
+                "\n  gateway `{}`: closed {}, {} clients held for {} at most; ended: {} that were tied to their server, {} that \
+                 know types by its numbers",
                 gate.gateway,
                 milliseconds(gate.paused_us),
                 gate.clients_held,
                 milliseconds(gate.longest_wait_us),
-                gate.clients_ended
+                gate.clients_ended,
+                gate.clients_misled
             ),
         };
     }
