@@ -102,6 +102,8 @@ impl Streams {
         };
         let mut plan = atalaya_validate::Plan::new(from.clone(), to.clone(), scope(name.to_string()));
         plan.method = atalaya_validate::Method::Touched { full_age_max: FULL_AGE_MAX };
+        // A fence is a slot, too, and waits for the same transactions.
+        plan.fence_limit = self.plan.options.slot_timeout;
         plan
     }
 

@@ -40,9 +40,17 @@ pub(crate) enum Gateways {
 /// A gateway.
 struct Door {
     databases: Vec<Moved>,
+    /// Further names that lead to `shop`, each with settings of its own.
+    others: &'static [(&'static str, &'static str)],
     port: u16,
     state: PathBuf,
     running: Option<Running>,
+}
+
+impl Door {
+    fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.databases.iter().map(|moved| moved.name).chain(self.others.iter().map(|(name, _)| *name))
+    }
 }
 
 /// See the module.
@@ -71,7 +79,24 @@ impl Front {
 
     /// The same behind other gateways.
     pub(crate) fn behind(gateways: Gateways, databases: &[Moved], from: u16, to: u16) -> Self {
-        let shop = Move::between(from, to);
+        Self::made(Move::between(from, to), gateways, databases, &[], "")
+    }
+
+    /// With one database between given servers, which is proven. The gateway has `others` to lead to it, too, and `sql` is run
+    /// before the move begins.
+    pub(crate) fn before(shop: Move, others: &'static [(&'static str, &'static str)], sql: &str) -> Self {
+        let front = Self::made(shop, Gateways::One, &[Moved::SHOP], others, sql);
+        front.prove("shop");
+        front
+    }
+
+    fn made(
+        shop: Move,
+        gateways: Gateways,
+        databases: &[Moved],
+        others: &'static [(&'static str, &'static str)],
+        sql: &str,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         for server in [&shop.source, &shop.target] {
             server.run_sql("shop", &format!("CREATE ROLE clerk LOGIN PASSWORD '{PASSWORD}'")).unwrap();
@@ -82,6 +107,7 @@ impl Front {
         let state = shop.state().to_owned();
         let door = |databases: &[Moved], state| Door {
             databases: databases.to_vec(),
+            others,
             port: free_port().unwrap(),
             state,
             running: None,
@@ -98,6 +124,9 @@ impl Front {
         front.doors.iter().for_each(|door| front.write_estate(door));
         for moved in front.databases.clone() {
             front.prepare_ledger(moved);
+            if moved.name == "shop" {
+                front.shop.source.run_sql("shop", sql).unwrap();
+            }
             let running = front.start(moved.name);
             front.running.push(running);
         }
@@ -149,7 +178,7 @@ impl Front {
 
     /// The gateway's.
     pub(crate) fn url(&self, database: &str) -> ConnectionUrl {
-        let leads = |door: &&Door| door.databases.iter().any(|moved| moved.name == database);
+        let leads = |door: &&Door| door.names().any(|name| name == database);
         let port = self.doors.iter().find(leads).unwrap().port;
         let text = format!("postgres://clerk:{PASSWORD}@127.0.0.1:{port}/{database}?sslmode=disable");
         ConnectionUrl::parse(&text).unwrap()
@@ -204,8 +233,10 @@ impl Front {
             let name = moved.name;
             format!("  {name}-to-18: {{ source: {name}, target: {name}-green }}\n")
         });
-        let secrets: Vec<_> = door.databases.iter().map(|moved| format!("{}: env:CLERK", moved.name)).collect();
-        let led: String = door.databases.iter().map(|moved| format!("    {0}: {{ to: {0} }}\n", moved.name)).collect();
+        let secrets: Vec<_> = door.names().map(|name| format!("{name}: env:CLERK")).collect();
+        let led = door.databases.iter().map(|moved| format!("    {0}: {{ to: {0} }}\n", moved.name));
+        let others = door.others.iter().map(|(name, more)| format!("    {name}: {{ to: shop{more} }}\n"));
+        let led: String = led.chain(others).collect();
         let estate = format!(
             "estate: shop
 databases:

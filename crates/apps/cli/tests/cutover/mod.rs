@@ -1,6 +1,10 @@
 //! `atalaya migrate cutover` and `rollback`, of one database and of several at once.
 
+mod around;
+mod drain;
 mod front;
+mod heard;
 mod one;
 mod several;
+mod tied;
 mod told;

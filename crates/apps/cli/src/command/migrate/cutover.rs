@@ -145,6 +145,12 @@ async fn go(courses: Courses, means: Means, context: &Context) -> Result<u8, Fai
             {
                 context.note(&shown::failed(&reports));
             }
+            // What was met is said by the failure; where it leaves clients, by the journal alone.
+            for course in courses.iter() {
+                if let Ok(standing) = looked.routes.standing(&course.database).await {
+                    context.note(&shown::where_clients_are(course, &courses, &standing));
+                }
+            }
             return Err(error.into());
         }
     };

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use atalaya_cutover::preflight::{CheckResult, PreflightReport, Status};
-use atalaya_cutover::{Direction, Outcome, Report, ReportOfSeveral};
+use atalaya_cutover::{Course, Courses, Direction, Outcome, Report, ReportOfSeveral};
+use atalaya_route::Standing;
 
 /// Every check of every database in a line, with what was seen.
 pub(super) fn preflight(reports: &[PreflightReport]) -> String {
@@ -49,6 +50,28 @@ fn describe(out: &mut String, check: &CheckResult) {
         if let Some(remedy) = &finding.remedy {
             let _written = writeln!(out, "          -> {remedy}");
         }
+    }
+}
+
+/// Who serves clients of one of these databases after what was not done, and which command goes on with all of them.
+pub(super) fn where_clients_are(course: &Course, courses: &Courses, standing: &Standing) -> String {
+    let (verb, opposite) = match course.direction {
+        Direction::Forward => ("cutover", "rollback"),
+        Direction::Back => ("rollback", "cutover"),
+    };
+    let names: Vec<&str> = courses.iter().map(|course| course.migration.as_str()).collect();
+    let command = |verb: &str| format!("atalaya migrate {verb} {}", names.join(" "));
+    let leads_to = standing.leads_to.as_ref().map_or(&course.database, |led| &led.to);
+    match &standing.open {
+        Some(open) => format!(
+            "epoch {} is not decided: clients wait until its lease is over, or until `{}` ends it",
+            open.epoch,
+            command(verb)
+        ),
+        None if *leads_to == course.from => {
+            format!("clients are served by `{leads_to}`; `{}` tries again", command(verb))
+        }
+        None => format!("clients are served by `{leads_to}`; `{}` leads them back", command(opposite)),
     }
 }
 
