@@ -6,8 +6,8 @@ use atalaya_sandbox::{Server, ServerOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::heard::SHORT_PAUSE;
 use super::front::{Front, PASSWORD};
+use super::heard::SHORT_PAUSE;
 use crate::support::{Move, eventually};
 
 const TABLES: &str = "CREATE TABLE ledger.noted (id int PRIMARY KEY, said text); GRANT ALL ON ledger.noted TO clerk";

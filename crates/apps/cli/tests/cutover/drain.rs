@@ -45,7 +45,7 @@ fn a_transaction_that_is_left_idle(front: &Front, verb: &str, place: &str, versi
     eventually("it is named", || front.found_by(verb, "long-transactions").contains("has had a transaction open"));
     let closed = front.lead(verb, &["--max-pause", SHORT_PAUSE]);
     front.assert_broken_off(&closed, 1, &["1 transactions still ran", "nothing was cut"], place);
-    assert!(front.version().starts_with(version) && before.starts_with(version));
+    assert!(front.version("shop").starts_with(version) && before.starts_with(version));
     // It is the very same transaction still.
     assert_eq!(front.asked(&client, "SELECT (now() < clock_timestamp())::text"), "true");
     front.batch(&client, "COMMIT");

@@ -156,12 +156,12 @@ fn certify(folder: &Path) {
     key.write_all(made.signing_key.serialize_pem().as_bytes()).unwrap();
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// The program, in the profile of this test; built here, so that it is never an older one.
-fn program() -> &'static Path {
+pub(super) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         // `TARGET/PROFILE/deps/main-...`

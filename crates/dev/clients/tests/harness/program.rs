@@ -61,23 +61,27 @@ impl Program {
         Report::read(&said).unwrap_or_else(|error| panic!("{self:?}: {error}"))
     }
 
+    /// The program of a client that stays while its database is led elsewhere.
+    pub(crate) fn led(self) -> Command {
+        match self {
+            Self::Psycopg => python("psycopg", "led.py"),
+            Self::Asyncpg => python("asyncpg", "led.py"),
+            Self::Pgjdbc => java("Led"),
+            _ => unreachable!("it has none"),
+        }
+    }
+
     fn command(self) -> Command {
         match self {
-            Self::Psycopg => python("psycopg"),
-            Self::Asyncpg => python("asyncpg"),
+            Self::Psycopg => python("psycopg", "main.py"),
+            Self::Asyncpg => python("asyncpg", "main.py"),
             Self::NodePostgres => {
                 pinned("node", "package-lock.json");
                 let mut command = child::clean("node");
                 command.env("NODE_PATH", cache().join("node/node_modules")).arg(programs().join("node/main.js"));
                 command
             }
-            Self::Pgjdbc => {
-                let mut command = child::clean("java");
-                // Short runs: what would make a long one faster costs more than it gives.
-                command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-cp"]);
-                command.arg(format!("{}:{JDBC_DRIVER}", compiled_java().display())).arg("Main");
-                command
-            }
+            Self::Pgjdbc => java("Main"),
             Self::TokioPostgres => child::clean(rust_programs().join("clients-tokio-postgres")),
             Self::Sqlx => child::clean(rust_programs().join("clients-sqlx")),
             Self::Psql => unreachable!("it has files instead of a program"),
@@ -85,10 +89,18 @@ impl Program {
     }
 }
 
-fn python(name: &str) -> Command {
+fn java(class: &str) -> Command {
+    let mut command = child::clean("java");
+    // Short runs: what would make a long one faster costs more than it gives.
+    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-cp"]);
+    command.arg(format!("{}:{JDBC_DRIVER}", compiled_java().display())).arg(class);
+    command
+}
+
+fn python(name: &str, file: &str) -> Command {
     pinned(name, "requirements.txt");
     let mut command = child::clean(cache().join(name).join("bin/python"));
-    command.env("PYTHONDONTWRITEBYTECODE", "1").arg(programs().join(name).join("main.py"));
+    command.env("PYTHONDONTWRITEBYTECODE", "1").arg(programs().join(name).join(file));
     command
 }
 
@@ -106,7 +118,7 @@ fn compiled_java() -> &'static Path {
         let folder = tempfile::tempdir().unwrap();
         let mut javac = child::clean("javac");
         javac.args(["-encoding", "UTF-8", "-cp", JDBC_DRIVER, "-d"]).arg(folder.path());
-        javac.args(["Main.java", "Scenarios.java"].map(|file| programs().join("jdbc").join(file)));
+        javac.args(["Main.java", "Scenarios.java", "Led.java"].map(|file| programs().join("jdbc").join(file)));
         run(&mut javac, BUILD_LIMIT).output("javac");
         folder
     });

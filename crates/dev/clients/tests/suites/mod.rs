@@ -2,6 +2,7 @@
 
 mod drivers;
 mod function_calls;
+mod led;
 mod pgbench;
 mod regression;
 mod tls;
