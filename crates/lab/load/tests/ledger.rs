@@ -46,6 +46,11 @@ async fn a_run_keeps_its_rate() {
     let all = record.counts.committed + record.counts.rolled_back;
     // Not more than the rate, but for one a client at the start; how much less is the machine's affair.
     assert!(all <= 100 * record.counts.elapsed_ms / 1_000 + 8, "{:?}", record.counts);
+    // Each commit has its place in time.
+    let placed: u64 = record.timeline.committed.iter().copied().map(u64::from).sum();
+    assert_eq!(placed, record.counts.committed);
+    let longest = record.timeline.longest_us.iter().max().copied().map(u64::from);
+    assert!(longest >= Some(record.counts.latency_max_us), "{longest:?} {:?}", record.counts);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

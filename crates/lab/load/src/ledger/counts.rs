@@ -2,10 +2,11 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use super::Timeline;
 use super::outcome::Outcome;
 
 /// What a run has done until now.
@@ -60,10 +61,13 @@ struct Commits {
     last: Duration,
     pause_max: Duration,
     committed: u64,
+    timeline: Timeline,
 }
 
 impl Meter {
     pub(super) fn new() -> Self {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let began_at_us = i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX);
         Self {
             started: Instant::now(),
             failed: AtomicU64::new(0),
@@ -78,6 +82,7 @@ impl Meter {
                 last: Duration::ZERO,
                 pause_max: Duration::ZERO,
                 committed: 0,
+                timeline: Timeline { began_at_us, ..Timeline::default() },
             }),
         }
     }
@@ -130,6 +135,10 @@ impl Meter {
         }
     }
 
+    pub(super) fn timeline(&self) -> Timeline {
+        self.lock().timeline.clone()
+    }
+
     /// A panic while counting leaves numbers that are still numbers.
     fn lock(&self) -> std::sync::MutexGuard<'_, Commits> {
         self.commits.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -142,6 +151,7 @@ impl Commits {
             self.pause_max = self.pause_max.max(at.saturating_sub(self.last));
         }
         self.committed += 1;
+        self.timeline.add(at, latency);
         self.last = self.last.max(at);
         self.latency_max = self.latency_max.max(latency);
         let second = usize::try_from(at.as_secs()).unwrap_or(SECONDS).min(SECONDS - 1);

@@ -17,6 +17,7 @@ mod reconcile;
 mod record;
 mod run;
 mod statements;
+mod timeline;
 
 pub use counts::LedgerCounts;
 pub use prepare::LedgerSize;
@@ -24,3 +25,4 @@ pub use ranges::NumberRanges;
 pub use reconcile::{Reconciliation, Samples};
 pub use record::{ClientRecord, LedgerRecord};
 pub use run::{Ledger, LedgerOptions, LedgerRun};
+pub use timeline::Timeline;

@@ -202,7 +202,7 @@ fn keep(samples: &mut Vec<i64>, id: i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ClientRecord, LedgerCounts};
+    use super::super::{ClientRecord, LedgerCounts, Timeline};
     use super::*;
     use crate::ledger::outcome::Outcome;
 
@@ -212,7 +212,8 @@ mod tests {
         client.add(1, Outcome::Failed);
         client.add(2, Outcome::Committed);
         client.add(3, Outcome::Unknown);
-        LedgerRecord { run: 5, clients: vec![client.clone(), client], counts: LedgerCounts::default() }
+        let clients = vec![client.clone(), client];
+        LedgerRecord { run: 5, clients, counts: LedgerCounts::default(), timeline: Timeline::default() }
     }
 
     fn compare(seen: &[(u32, u64)]) -> Reconciliation {

@@ -146,6 +146,7 @@ impl LedgerRun {
                 unknown: last.unknown,
                 ..counts
             },
+            timeline: self.meter.timeline(),
         }
     }
 }
