@@ -91,6 +91,25 @@ impl Server {
         self.run_sql(SUPERUSER, &format!("CREATE DATABASE {} {options}", quoted(name))).map(drop)
     }
 
+    /// Creates a role as an application has one: it can log in, and owns nothing.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn create_login_role(&self, name: &str) -> Result<Role, Error> {
+        let role = Role::new(name);
+        self.create_same_role(&role)?;
+        Ok(role)
+    }
+
+    /// Creates a role that another server has, with the same password.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn create_same_role(&self, role: &Role) -> Result<(), Error> {
+        let sql = format!("CREATE ROLE {} LOGIN PASSWORD '{}'", quoted(&role.name), role.password);
+        self.run_sql(SUPERUSER, &sql).map(drop)
+    }
+
     /// Creates a role with what managed services give to their customers' administrator: LOGIN, REPLICATION,
     /// `pg_monitor`, `pg_signal_backend` and CREATE on one database; not a superuser, owner of nothing yet.
     ///
