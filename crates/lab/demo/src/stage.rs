@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use atalaya_estate::ConnectionUrl;
 use atalaya_sandbox::{Server, ServerOptions, client_tools};
-use atalaya_verbs::{Narrator, Program};
+use atalaya_verbs::{Naming, Narrator, Program};
 
 use crate::{Error, Options};
 
@@ -54,6 +54,7 @@ impl Stage {
             path: options.program.clone(),
             folder: self.folder.path().into(),
             name: DATABASE,
+            naming: Naming::Urls,
             source_url: self.source.url(DATABASE),
             target_url: self.target.url(DATABASE),
             client_tools: self.client_tools.clone(),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atalaya_estate::ConnectionUrl;
 use atalaya_sandbox::{Proxy, Server, ServerOptions, client_tools};
-use atalaya_verbs::{Narrator, Program};
+use atalaya_verbs::{Naming, Narrator, Program};
 
 use crate::{Error, Options};
 
@@ -89,6 +89,7 @@ impl Stage {
             path: options.program.clone(),
             folder: self.folder.path().into(),
             name: NAME,
+            naming: Naming::Urls,
             source_url: self.source.proxied_url.clone(),
             target_url: self.target.proxied_url.clone(),
             client_tools: self.client_tools.clone(),

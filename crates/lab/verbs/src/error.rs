@@ -17,7 +17,9 @@ pub enum Error {
     Command {
         /// The command line.
         line: String,
-        /// Its exit code, or the signal.
+        /// Its exit code; none where a signal has ended it.
+        code: Option<i32>,
+        /// The exit code, or the signal, in words.
         status: String,
         /// The end of what it said.
         said: String,
@@ -50,6 +52,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The exit code of a program that ended otherwise than it should.
+    #[must_use]
+    pub fn exit_code(&self) -> Option<i32> {
+        match self {
+            Self::Command { code, .. } => *code,
+            Self::Run { .. } | Self::TimedOut { .. } | Self::Answer { .. } | Self::Different { .. } => None,
+        }
+    }
+
     /// The next step, where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

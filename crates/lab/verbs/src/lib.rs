@@ -12,5 +12,5 @@ mod proof;
 pub use error::Error;
 pub use figures::{grouped, number};
 pub use narrator::{Event, Narrator};
-pub use program::{Answer, Group, Program, ended, read_lines, shown};
+pub use program::{Answer, Group, Naming, Program, ended, read_lines, shown};
 pub use proof::{Found, Proof, Validation, expect_equal, prove, prove_equal, tables_done};

@@ -21,6 +21,15 @@ const RUN_LIMIT: Duration = Duration::from_secs(3 * 3600);
 /// Lines kept of what a run said.
 const SAID_LINES_MAX: usize = 20;
 
+/// How a command line says which migration is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// By the variables in which both URLs stand, and a name.
+    Urls,
+    /// By its name in the estate file, `atalaya.yaml` of the folder; URLs stand in variables there.
+    Estate,
+}
+
 /// The program with its surroundings: one migration between two servers.
 #[derive(Clone)]
 pub struct Program {
@@ -30,6 +39,8 @@ pub struct Program {
     pub folder: PathBuf,
     /// The migration's name.
     pub name: &'static str,
+    /// How command lines name it.
+    pub naming: Naming,
     /// The old server, password included.
     pub source_url: String,
     /// The new one.
@@ -56,7 +67,7 @@ impl Answer {
     }
 }
 
-/// Which migration is meant: `assess` needs no name.
+/// Both sides by their URLs: `assess` needs no name beside them.
 const ENDPOINTS: [&str; 4] = ["--source", "env:SOURCE_URL", "--target", "env:TARGET_URL"];
 
 /// A command line as one would type it.
@@ -69,8 +80,12 @@ impl Program {
     /// The arguments of a verb, as typed; JSON is what the lab reads.
     #[must_use]
     pub fn arguments<'a>(&self, verb: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
-        let name: &[&str] = if verb == ["assess"] { &[] } else { &["--name", self.name] };
-        [verb, &ENDPOINTS, name, more, &["--output", "json"]].concat()
+        let named = match self.naming {
+            Naming::Estate => vec![self.name],
+            Naming::Urls if verb == ["assess"] => ENDPOINTS.to_vec(),
+            Naming::Urls => [ENDPOINTS.as_slice(), &["--name", self.name]].concat(),
+        };
+        [verb, &named, more, &["--output", "json"]].concat()
     }
 
     /// Shows a command line, runs it to its end, and demands one of these exit codes. `each` takes its progress.
@@ -142,9 +157,10 @@ impl Program {
 /// A run that ended as it should not.
 #[must_use]
 pub fn ended(line: String, status: ExitStatus, said: &[String]) -> Error {
-    let status = status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}"));
+    let code = status.code();
+    let status = code.map_or_else(|| status.to_string(), |code| format!("exit code {code}"));
     let said = said.iter().rev().find_map(|text| error_of(text)).unwrap_or_else(|| said.join("\n"));
-    Error::Command { line, status, said }
+    Error::Command { line, code, status, said }
 }
 
 /// The message of the last line that a failing run writes.
@@ -215,6 +231,7 @@ mod tests {
             path: "atalaya".into(),
             folder: ".".into(),
             name: "shop",
+            naming: Naming::Urls,
             source_url: "postgres://a:secret@b/c".into(),
             target_url: "postgres://a:secret@d/e".into(),
             client_tools: ".".into(),
@@ -228,12 +245,19 @@ mod tests {
             shown(&program.arguments(&["assess"], &[])),
             "atalaya assess --source env:SOURCE_URL --target env:TARGET_URL --output json"
         );
+        let program = Program { naming: Naming::Estate, ..program };
+        assert_eq!(
+            shown(&program.arguments(&["migrate", "cutover"], &["--rehearse"])),
+            "atalaya migrate cutover shop --rehearse --output json"
+        );
     }
 
     #[test]
     fn a_failed_run_is_told_by_its_own_message() {
         let said = ["{\"event\":\"phase\"}".to_owned(), "{\"error\":\"no\",\"hint\":null}".to_owned()];
         let status = std::os::unix::process::ExitStatusExt::from_raw(4 << 8);
-        assert_eq!(ended("atalaya x".into(), status, &said).to_string(), "`atalaya x` ended with exit code 4: no");
+        let error = ended("atalaya x".into(), status, &said);
+        assert_eq!(error.to_string(), "`atalaya x` ended with exit code 4: no");
+        assert_eq!(error.exit_code(), Some(4));
     }
 }

@@ -119,7 +119,7 @@ fn note(event: &serde_json::Value, sender: &watch::Sender<Seen>) {
 mod tests {
     use std::sync::Arc;
 
-    use atalaya_verbs::Narrator;
+    use atalaya_verbs::{Naming, Narrator};
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
 
@@ -136,6 +136,7 @@ mod tests {
             path: path.into(),
             folder: ".".into(),
             name: "shop",
+            naming: Naming::Urls,
             source_url: String::new(),
             target_url: String::new(),
             client_tools: ".".into(),
