@@ -26,7 +26,7 @@ lint: ## format and lints, warnings are errors
 test: setup lint ## every test, against real servers
 	cargo test --locked --workspace
 
-demo: servers build ## moves a live database from 13 to 18 and proves that nothing was lost
+demo: servers build ## moves a live database from 13 to 18, leads its clients there, back and there again, and proves that nothing was lost
 	"$(CARGO_TARGET_DIR)/release/atalaya" demo
 
 bench: servers build ## the figures of the README, measured side by side; BENCH="copy --rounds 3" for a part

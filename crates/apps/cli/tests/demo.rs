@@ -11,15 +11,15 @@ use nix::unistd::Pid;
 use crate::support::{eventually, ran};
 
 #[test]
-fn the_demo_moves_a_shop_that_is_written_to_and_finds_exactly_the_corrupted_cell() {
+fn the_demo_moves_a_shop_that_is_written_to_leads_its_clients_and_finds_exactly_the_corrupted_cell() {
     let folder = tempfile::tempdir().unwrap();
     let atalaya = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_atalaya"));
         command.args(arguments).args(["--output", "json"]).current_dir(folder.path());
         ran(command.env_remove("ATALAYA_CLIENT_TOOLS").stdin(Stdio::null()))
     };
-    // A rate that every machine keeps; `make demo` asks for more.
-    let demo = atalaya(&["demo", "--size", "200MB", "--rate", "100", "--keep"]);
+    // A rate and a pause that every machine keeps; `make demo` asks for more.
+    let demo = atalaya(&["demo", "--size", "200MB", "--rate", "100", "--max-pause", "20s", "--keep"]);
     let promised = 0.9 * 100.0;
     let (kept, down) = (atalaya(&["sandbox", "status"]), atalaya(&["sandbox", "down"]));
     assert_eq!(demo.code, Some(0), "{}\n{}", demo.stdout, demo.stderr);
@@ -33,7 +33,7 @@ fn the_demo_moves_a_shop_that_is_written_to_and_finds_exactly_the_corrupted_cell
     }
     assert!(down.stdout.contains("\"removed\":2"), "{}", down.stdout);
 
-    assert_eq!(report["version"], 1);
+    assert_eq!(report["version"], 2);
     assert!(report["from"].as_str().unwrap().starts_with("13."), "{report}");
     assert!(report["to"].as_str().unwrap().starts_with("18."), "{report}");
     assert_eq!(report["durable"], true);
@@ -49,6 +49,8 @@ fn the_demo_moves_a_shop_that_is_written_to_and_finds_exactly_the_corrupted_cell
     assert!(number("/writes/seconds") >= number("/copied/seconds"), "{report}");
     assert_eq!([&report["writes"]["unknown"], &report["reconciliation"]["unknown"]], [0, 0]);
 
+    assert_no_transaction_failed_while_clients_were_led(&report);
+
     // Five proofs; the second finds the one cell, and nothing else is ever found.
     let proofs = report["proofs"].as_array().unwrap();
     let differences: Vec<_> = proofs.iter().map(|proof| proof["differences"].as_u64().unwrap()).collect();
@@ -61,18 +63,21 @@ fn the_demo_moves_a_shop_that_is_written_to_and_finds_exactly_the_corrupted_cell
     );
     assert_eq!(corruption["rows_repaired"], 1);
     assert_eq!([&corruption["found"], &corruption["restored"]], [true, true]);
-    // The first three were made at a fence, while the ledger grew.
+    // All were made at a fence, while the ledger grew.
     let rows: Vec<_> = proofs.iter().map(|proof| proof["rows"].as_u64().unwrap()).collect();
-    assert!(proofs[..3].iter().all(|proof| !proof["fences"].as_array().unwrap().is_empty()), "{report}");
-    assert!(rows.windows(2).all(|pair| pair[0] <= pair[1]) && rows[0] < rows[3], "{rows:?}");
+    assert!(proofs.iter().all(|proof| !proof["fences"].as_array().unwrap().is_empty()), "{report}");
+    assert!(rows.windows(2).all(|pair| pair[0] <= pair[1]) && rows[0] < rows[3] && rows[3] < rows[4], "{rows:?}");
 
-    // What clients were told is what the new server holds.
-    let books = &report["reconciliation"];
-    for kind in ["missing", "duplicate", "ghosts", "transfers_unbalanced", "entries_orphaned", "accounts_wrong"] {
-        assert_eq!(books[kind], 0, "{kind}: {books}");
+    // What clients were told is what both servers hold: the new one, and the one that the way back leads to.
+    for books in [&report["reconciliation"], &report["reconciliation_old"]] {
+        for kind in ["missing", "duplicate", "ghosts", "transfers_unbalanced", "entries_orphaned", "accounts_wrong"] {
+            assert_eq!(books[kind], 0, "{kind}: {books}");
+        }
+        assert_eq!(books["balance_sum_ok"], true);
+        assert_eq!(books["committed"], report["writes"]["committed"]);
     }
-    assert_eq!(books["balance_sum_ok"], true);
     assert!(number("/reconciliation/committed") >= promised * number("/writes/seconds") * 0.99, "{report}");
+    assert_eq!(report["certificate"]["equal"], true);
     assert_eq!(report["finish"]["leftovers"], 0);
     // And the application goes on there.
     let afterwards = &report["afterwards"];
@@ -80,10 +85,49 @@ fn the_demo_moves_a_shop_that_is_written_to_and_finds_exactly_the_corrupted_cell
     assert!(afterwards["committed"].as_u64().unwrap() >= 1_000 && afterwards["reconciled"] == true, "{afterwards}");
 
     // No password in what was told, and the command lines are there.
-    for typed in ["migrate finish --source env:SOURCE_URL", "gateway run", "gateway resume shop --to new"] {
+    for typed in [
+        "gateway run",
+        "migrate start shop",
+        "migrate cutover shop --rehearse",
+        "migrate cutover shop --max-pause 20000ms",
+        "migrate rollback shop",
+        "migrate finish shop",
+    ] {
         assert!(demo.stderr.contains(&format!("atalaya {typed}")), "{}", demo.stderr);
     }
     assert!(!demo.stderr.contains("postgres://") && !demo.stdout.contains("postgres://"), "{}", demo.stderr);
+}
+
+/// Rehearsed, led there, back and there again; each with its length, and with what clients committed around it.
+fn assert_no_transaction_failed_while_clients_were_led(report: &serde_json::Value) {
+    let writes = &report["writes"];
+    assert_eq!([&writes["failed"], &writes["unknown"]], [0, 0], "{writes}");
+    assert_eq!(writes["errors"], serde_json::json!({}));
+    // What was broken off since there was no time left, and tried again, held clients, too.
+    let pauses: Vec<_> = report["pauses"].as_array().unwrap().iter().collect();
+    let done: Vec<_> = pauses.iter().filter(|pause| pause["outcome"] != "closed").collect();
+    let came_to: Vec<_> = done.iter().map(|pause| [&pause["what"], &pause["outcome"]]).collect();
+    assert_eq!(
+        came_to,
+        [["rehearsal", "rehearsed"], ["cutover", "flipped"], ["rollback", "flipped"], ["cutover", "flipped"]]
+    );
+    let count = |value: &serde_json::Value| value.as_u64().unwrap();
+    let sum = |series: &serde_json::Value| series["committed"].as_array().unwrap().iter().map(count).sum::<u64>();
+    // Every commit of the whole time has its place, in tenths of a second.
+    let series = &report["series"];
+    assert_eq!(sum(series), count(&writes["committed"]));
+    assert_eq!([&series["from_ms"], &series["bucket_ms"]], [0, 100]);
+    let buckets = series["committed"].as_array().unwrap().len() as u64;
+    for pause in &done {
+        let (at_ms, pause_us) = (count(&pause["at_ms"]), count(&pause["pause_us"]));
+        assert!(pause_us > 0 && pause_us <= 20_000_000 && at_ms / 100 < buckets, "{pause}");
+        assert!(pause["stages"].as_array().unwrap().iter().any(|stage| stage["stage"] == "fence"), "{pause}");
+        assert!(count(&pause["longest_wait_us"]) > 0, "{pause}");
+        let around = &pause["around"];
+        assert_eq!(around["bucket_ms"], 10);
+        assert!(count(&around["from_ms"]) <= at_ms && sum(around) > 0, "{pause}");
+    }
+    assert!(done.windows(2).all(|pair| count(&pair[0]["at_ms"]) < count(&pair[1]["at_ms"])), "{report}");
 }
 
 #[test]

@@ -71,6 +71,20 @@ pub enum Error {
         /// Table, key and column.
         cell: String,
     },
+    /// A command led clients elsewhere than it was asked for.
+    #[error("`migrate {verb}` came to `{outcome}`")]
+    OtherOutcome {
+        /// The command.
+        verb: &'static str,
+        /// As it says.
+        outcome: String,
+    },
+    /// The journal's route is not what was done.
+    #[error("`{line}` tells of an epoch that the demo does not know, or that nobody decided")]
+    NoPause {
+        /// The command line.
+        line: String,
+    },
     /// A task of the demo's own did not end by itself.
     #[error("a part of the demo ended early")]
     Ended,
@@ -86,7 +100,7 @@ impl Error {
             Self::Sandbox(error) => error.hint(),
             Self::Postgres(error) => error.hint(),
             Self::Verb(error) => error.hint(),
-            Self::NotFound { .. } | Self::NotRepaired { .. } => {
+            Self::NotFound { .. } | Self::NotRepaired { .. } | Self::OtherOutcome { .. } | Self::NoPause { .. } => {
                 Some("this is a defect of the program: please report it with the command's output".to_owned())
             }
             Self::Load(_) | Self::Url(_) | Self::File { .. } | Self::NoCell { .. } | Self::Ended => None,

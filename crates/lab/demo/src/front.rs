@@ -1,4 +1,5 @@
-//! The gateway that the demo's clients connect to, as `atalaya gateway run` serves it.
+//! The gateway that the demo's clients connect to, as `atalaya gateway run` serves it, and the estate file that it shares
+//! with the migration.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -8,11 +9,15 @@ use std::time::Duration;
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
 use atalaya_sandbox::{Role, free_port};
-use atalaya_verbs::{Event, Group, Program, shown};
+use atalaya_verbs::{Event, Group, Program, read_lines, shown};
 
 use crate::stage::DATABASE;
 use crate::{Error, Stage};
 
+/// What the estate file calls the old server's database; the journal's route is named after it.
+pub(crate) const PLACE: &str = DATABASE;
+/// What it calls the new one's.
+pub(crate) const PLACE_NEW: &str = "shop-new";
 /// The role that clients log in as, at the gateway and at both servers.
 const CLERK: &str = "clerk";
 const ESTATE: &str = "atalaya.yaml";
@@ -27,38 +32,33 @@ const SERVERS_MAX: u16 = 40;
 pub(crate) struct Front {
     /// What clients connect to.
     pub(crate) url: ConnectionUrl,
-    program: Program,
     _serving: Group,
 }
 
 impl Front {
-    /// Starts it before the old server.
+    /// Writes the estate file, and starts a gateway before the old server.
     pub(crate) async fn open(stage: &Stage, program: &Program) -> Result<Self, Error> {
         let port = free_port()?;
-        let clerk = stage.source.create_rds_shaped_role(CLERK, DATABASE)?;
+        let clerk = stage.source.create_login_role(CLERK)?;
         stage.source.run_sql(DATABASE, &let_work())?;
-        stage.target.run_sql(DATABASE, &format!("CREATE ROLE {CLERK} LOGIN PASSWORD '{}'", clerk.password()))?;
+        stage.target.create_same_role(&clerk)?;
         write(stage.folder.path(), SECRET, clerk.password())?;
-        write(stage.folder.path(), ESTATE, &estate(stage, &clerk, port))?;
+        write(stage.folder.path(), ESTATE, &estate(&clerk, port))?;
         let arguments = ["gateway", "run"];
         program.narrator.tell(&Event::Command { line: shown(&arguments) });
-        let serving = program.spawn(&arguments)?;
-        let url = ConnectionUrl::parse(&place(port))?.with_password(clerk.password());
+        let mut serving = program.spawn(&arguments)?;
+        // Somebody must read for as long as it writes, though nobody needs it: clients say what they meet.
+        tokio::spawn(read_lines(serving.child.stdout.take(), |_| ()));
+        tokio::spawn(read_lines(serving.child.stderr.take(), |_| ()));
+        let url = format!("postgres://{CLERK}@127.0.0.1:{port}/{DATABASE}?sslmode=disable");
+        let url = ConnectionUrl::parse(&url)?.with_password(clerk.password());
         let listening = async {
             while Session::connect(&url, "atalaya demo").await.is_err() {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
         tokio::time::timeout(START_LIMIT, listening).await.map_err(|_| Error::Ended)?;
-        Ok(Self { url, program: program.clone(), _serving: serving })
-    }
-
-    /// Leads it to the new server.
-    pub(crate) async fn lead_to_target(&self) -> Result<(), Error> {
-        for arguments in [["gateway", "pause", DATABASE].as_slice(), &["gateway", "resume", DATABASE, "--to", "new"]] {
-            self.program.run(arguments, &[0], |_| ()).await?;
-        }
-        Ok(())
+        Ok(Self { url, _serving: serving })
     }
 }
 
@@ -75,27 +75,23 @@ fn let_work() -> String {
         .concat()
 }
 
-fn place(port: u16) -> String {
-    format!("postgres://{CLERK}@127.0.0.1:{port}/{DATABASE}?sslmode=disable")
-}
-
 /// No password stands in it.
-fn estate(stage: &Stage, clerk: &Role, port: u16) -> String {
+fn estate(clerk: &Role, port: u16) -> String {
     let verifier = atalaya_gateway::verifier_of(clerk.password(), 4096);
     format!(
         "estate: demo
 databases:
-  old: {{ engine: postgres, url: \"{}\" }}
-  new: {{ engine: postgres, url: \"{}\" }}
+  {PLACE}: {{ engine: postgres, url: \"${{SOURCE_URL}}\" }}
+  {PLACE_NEW}: {{ engine: postgres, url: \"${{TARGET_URL}}\" }}
+migrations:
+  {DATABASE}: {{ source: {PLACE}, target: {PLACE_NEW} }}
 gateway:
   listen: 127.0.0.1:{port}
   users:
     {CLERK}: {{ verifier: \"{verifier}\", secrets: {{ {DATABASE}: \"file:{SECRET}\" }} }}
   databases:
-    {DATABASE}: {{ to: old, servers_max: {SERVERS_MAX} }}
-",
-        place(stage.source.port()),
-        place(stage.target.port()),
+    {DATABASE}: {{ to: {PLACE}, servers_max: {SERVERS_MAX} }}
+"
     )
 }
 

@@ -1,6 +1,7 @@
 //! What a demo is asked to be.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How the demo is played.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Options {
     pub rate: u32,
     /// The clients, each with a connection of its own.
     pub clients: u32,
+    /// How long clients may be held while they are led elsewhere.
+    pub max_pause: Duration,
 }
 
 /// Free bytes that a byte of the shop needs: both sides, and the log of both.

@@ -5,11 +5,11 @@ use std::fmt::Write;
 use atalaya_data::size::bytes;
 use atalaya_verbs::grouped;
 
-use crate::Report;
+use crate::{Canvas, Report, held};
 
-/// The whole report.
+/// The whole report, with plots as wide as the canvas.
 #[must_use]
-pub fn render_text(report: &Report) -> String {
+pub fn render_text(report: &Report, canvas: Canvas) -> String {
     let mut text = String::new();
     let verdict = if report.complaints.is_empty() { "nothing was lost" } else { "NOT AS IT SHOULD BE" };
     let fsync = if report.durable { "on" } else { "off" };
@@ -17,6 +17,7 @@ pub fn render_text(report: &Report) -> String {
     for (name, value) in lines(report) {
         let _infallible = writeln!(text, "  {name:<15}{value}");
     }
+    held::render(&mut text, report, canvas);
     proofs(&mut text, report);
     steps(&mut text, report);
     for complaint in &report.complaints {
@@ -27,7 +28,7 @@ pub fn render_text(report: &Report) -> String {
 
 fn lines(report: &Report) -> Vec<(&'static str, String)> {
     let (shop, copied, lag, writes) = (&report.shop, &report.copied, &report.lag, &report.writes);
-    let books = &report.reconciliation;
+    let (books, old) = (&report.reconciliation, &report.reconciliation_old);
     vec![
         ("database", format!("{} tables, {} rows, {}", shop.tables, grouped(shop.rows), bytes(shop.bytes))),
         (
@@ -45,7 +46,7 @@ fn lines(report: &Report) -> Vec<(&'static str, String)> {
         (
             "writes",
             format!(
-                "{} transactions committed during the move of {:.0} s: {:.0}/s, slowest second {}",
+                "{} transactions committed in {:.0} s through the gateway: {:.0}/s, slowest second {}",
                 grouped(writes.committed),
                 writes.seconds,
                 writes.per_second_mean,
@@ -55,8 +56,14 @@ fn lines(report: &Report) -> Vec<(&'static str, String)> {
         (
             "clients saw",
             format!(
-                "99 of 100 answers within {:.0} ms, longest pause {:.0} ms, {} refused",
-                writes.latency_p99_ms, writes.pause_max_ms, writes.failed
+                "{} transactions failed{}; 99 of 100 answers within {:.0} ms, the longest {:.0} ms",
+                writes.failed,
+                match writes.deadlocks {
+                    0 => String::new(),
+                    deadlocks => format!(", but for {deadlocks} deadlocks of clients with each other"),
+                },
+                writes.latency_p99_ms,
+                writes.latency_max_ms
             ),
         ),
         (
@@ -70,27 +77,32 @@ fn lines(report: &Report) -> Vec<(&'static str, String)> {
                 lag.following_seconds_max
             ),
         ),
-        (
-            "finish",
-            format!("{:.1} s from the last commit on the old server to the proven new one", report.finish.seconds),
-        ),
+        ("finish", format!("{:.1} s, while the clients went on on the new server", report.finish.seconds)),
         (
             "ledger",
             format!(
-                "{} commits told to clients: {} lost, {} twice, {} never told; books {}",
+                "{} commits told to clients: {} lost, {} twice, {} never told; books {}, on both servers",
                 grouped(books.committed),
-                books.missing,
-                books.duplicate,
-                books.ghosts,
-                if books.is_clean() { "balance" } else { "DO NOT BALANCE" }
+                books.missing + old.missing,
+                books.duplicate + old.duplicate,
+                books.ghosts + old.ghosts,
+                if books.is_clean() && old.is_clean() { "balance" } else { "DO NOT BALANCE" }
             ),
         ),
         (
             "afterwards",
             format!(
-                "{} transactions committed on the new server, {} errors",
+                "{} transactions committed while the move was finished and after it, {} errors",
                 grouped(report.afterwards.committed),
                 report.afterwards.errors.values().sum::<u64>()
+            ),
+        ),
+        (
+            "certificate",
+            format!(
+                "both sides {}, made in {:.1} s with both at rest",
+                if report.certificate.equal { "equal, rows and schema" } else { "NOT EQUAL" },
+                report.certificate.seconds
             ),
         ),
         (
@@ -121,9 +133,6 @@ fn proofs(text: &mut String, report: &Report) {
         );
         for found in &proof.found {
             let _infallible = writeln!(text, "    {found}");
-        }
-        if proof.tables < report.shop.tables {
-            let _infallible = writeln!(text, "    (without a migration a partition tree is one table)");
         }
     }
 }

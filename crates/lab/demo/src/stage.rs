@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use atalaya_estate::ConnectionUrl;
+use atalaya_postgres::Session;
 use atalaya_sandbox::{Server, ServerOptions, client_tools};
 use atalaya_verbs::{Naming, Narrator, Program};
 
 use crate::{Error, Options};
 
-/// The database on both servers.
+/// The database on both servers, and the migration of the estate file.
 pub(crate) const DATABASE: &str = "shop";
 
 /// The servers; dropping it ends them and removes everything.
@@ -54,7 +55,7 @@ impl Stage {
             path: options.program.clone(),
             folder: self.folder.path().into(),
             name: DATABASE,
-            naming: Naming::Urls,
+            naming: Naming::Estate,
             source_url: self.source.url(DATABASE),
             target_url: self.target.url(DATABASE),
             client_tools: self.client_tools.clone(),
@@ -89,4 +90,24 @@ fn free_bytes(folder: &Path) -> Result<u64, Error> {
         source: code.into(),
     })?;
     Ok(found.blocks_available().saturating_mul(found.fragment_size()))
+}
+
+/// Counts what the program has left behind on both servers. `atalaya.fence` is to stay: it keeps clients out of the old
+/// server, and says of which epochs that is over.
+pub(crate) async fn leftovers(stage: &Stage) -> Result<u64, Error> {
+    let mut left = 0;
+    for url in [&stage.source_url, &stage.target_url] {
+        let session = Session::connect(url, "atalaya demo").await?;
+        let row = session
+            .query_one(
+                "SELECT (SELECT count(*) FROM pg_catalog.pg_replication_slots)
+                      + (SELECT count(*) FROM pg_catalog.pg_publication)
+                      + (SELECT count(*) FROM pg_catalog.pg_class
+                          WHERE relkind = 'r' AND relnamespace = to_regnamespace('atalaya') AND relname <> 'fence')",
+                &[],
+            )
+            .await?;
+        left += u64::try_from(row.get::<_, i64>(0)).unwrap_or_default();
+    }
+    Ok(left)
 }

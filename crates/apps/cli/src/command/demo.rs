@@ -1,11 +1,14 @@
 //! `atalaya demo`: a live move of a generated shop, from servers that are started for it to a proof.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use atalaya_demo::{Error, Options, Stage};
+use atalaya_demo::{Canvas, Error, Options, Stage};
+use terminal_size::{Width, terminal_size_of};
 
-use crate::command::sandbox;
+use crate::command::{migrate, sandbox};
 use crate::exit::{self, Failure};
 use crate::global::Context;
 use crate::progress::PlayProgress;
@@ -22,9 +25,12 @@ const CLIENTS: u32 = 16;
   atalaya demo --size 200MB --from 15 --to 17
   atalaya demo --output json > report.json
 
-Starts two servers of its own and fills the older one. While clients write to it: assess, migrate start, a proof, one
-cell corrupted on the target, found and repaired. Then the clients stop, and migrate finish ends the move. Servers
-and files are removed at the end, after an interrupt too, unless --keep is given.")]
+Starts two servers of its own, fills the older one, and puts a gateway before it. While clients write through that: assess,
+migrate start, a proof, one cell corrupted on the target, found and repaired; then a rehearsal, a cutover, a rollback with
+another proof, and the cutover again. Then the clients stop, what they were told is compared with both servers, a certificate
+is made, and migrate finish ends the move while they go on. Shown is how long clients were held each time, and what they
+committed per 100 ms over the whole time: as a plot, or as numbers with --output json. Any failed transaction is exit code 1.
+Servers and files are removed at the end, after an interrupt too, unless --keep is given.")]
 pub(crate) struct DemoArguments {
     /// Bytes of the shop with its indexes; about four times as much disk is needed.
     #[arg(long, value_name = "SIZE", default_value = "2GB", value_parser = parse_bytes)]
@@ -38,6 +44,10 @@ pub(crate) struct DemoArguments {
     /// Transactions a second that clients begin during the whole move.
     #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
+    /// How long clients may be held while they are led elsewhere: a number with ms or s. What is not done by then is broken
+    /// off, with clients where they were, and tried again, three times in all.
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = migrate::duration)]
+    max_pause: Duration,
     /// The folder below which servers and files are kept meanwhile, instead of the system's temporary folder.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -72,6 +82,7 @@ pub(crate) fn run(arguments: &DemoArguments, context: &Context) -> Result<u8, Fa
         bytes: arguments.size,
         rate: arguments.rate,
         clients: CLIENTS,
+        max_pause: arguments.max_pause,
     };
     let progress = Arc::new(PlayProgress::new(context.output));
     let played = runtime::block_on(atalaya_demo::play(&options, progress.clone()));
@@ -87,6 +98,15 @@ pub(crate) fn run(arguments: &DemoArguments, context: &Context) -> Result<u8, Fa
         drop(stage);
     }
     let json = serde_json::to_value(&report).map_err(|error| Failure::new(exit::FAILED, &error, None))?;
-    context.print(&atalaya_demo::render_text(&report), &json);
+    context.print(&atalaya_demo::render_text(&report, canvas()), &json);
     Ok(if report.complaints.is_empty() { exit::DONE } else { exit::FAILED })
+}
+
+/// As wide as the terminal where stdout is one; what is read later, or elsewhere, is short.
+fn canvas() -> Canvas {
+    let stdout = std::io::stdout();
+    match terminal_size_of(&stdout) {
+        Some((Width(columns), _)) if stdout.is_terminal() => Canvas::terminal(columns),
+        _ => Canvas::PLAIN,
+    }
 }

@@ -13,6 +13,8 @@ mod status;
 mod stop;
 mod way_back;
 
+pub(crate) use cutover::duration;
+
 use crate::exit::Failure;
 use crate::global::Context;
 

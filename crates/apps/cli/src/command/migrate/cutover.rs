@@ -258,7 +258,7 @@ fn gates(
 }
 
 /// A number of milliseconds or seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "a number with ms or s, from 50ms to 600s".to_owned();
     let (number, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
         (Some(number), _) => (number, 0.001),
