@@ -1,8 +1,8 @@
 //! What a client leaves behind in the middle of something.
 
-use atalaya_sandbox::eventually;
+use atalaya_sandbox::{eventually, fresh_database};
 
-use crate::support::{copy_data, copy_done, gateway, message, query, tags};
+use crate::support::{Setup, copy_data, copy_done, gateway, message, query, tags};
 
 #[test]
 fn clients_take_turns_at_one_server() {
@@ -63,4 +63,15 @@ fn a_client_that_is_gone_in_the_middle_of_a_copy_commits_nothing() {
     first.vanish();
     let mut second = gateway.client();
     assert_eq!(second.run("SELECT count(*) FROM numbers"), "0");
+}
+
+#[test]
+fn a_rush_of_clients_that_all_keep_their_server_gets_one_each() {
+    let (server, database) = fresh_database(18).unwrap();
+    let gateway = Setup::of(server, &database).servers_max(12).start();
+    let mut clients: Vec<_> = (0..12).map(|_| gateway.client()).collect();
+    clients.iter_mut().for_each(|client| client.send(&query("BEGIN")));
+    for client in &mut clients {
+        assert_eq!(tags(&client.until_ready()), "C ZT");
+    }
 }
