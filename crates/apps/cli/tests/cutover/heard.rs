@@ -11,7 +11,7 @@ use super::front::{Front, MAX_PAUSE, PASSWORD};
 use crate::support::{Move, Ran, Running, eventually};
 
 /// Long enough for a drain that comes to an end, and short enough for one that does not.
-pub(super) const SHORT_PAUSE: &str = "2s";
+pub(super) const SHORT_PAUSE: &str = "6s";
 
 impl Front {
     /// A client of one of the gateway's databases.

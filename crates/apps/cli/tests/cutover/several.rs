@@ -4,8 +4,11 @@ use atalaya_load::ledger::LedgerRun;
 use atalaya_postgres::Session;
 
 use super::front::{Front, Gateways, MAX_PAUSE, Moved};
+use super::heard::SHORT_PAUSE;
 use crate::support::{Ran, eventually, ran, signal};
 
+/// Long enough for the commands to come to their decision on a busy machine; what is halted before it waits this long.
+const LEASE: &str = "10s";
 const BOTH: [&str; 2] = ["shop-to-18", "users-to-18"];
 /// On the same servers as the shop.
 const USERS: Moved = Moved { name: "users", crosses: false };
@@ -193,7 +196,7 @@ fn a_transaction_of_one_that_does_not_end_keeps_both_where_they_are() {
         session.batch("BEGIN; SELECT 1").await.unwrap();
         session
     });
-    let failed = front.ask(&[&both("cutover")[..], &["--max-pause", "2s"]].concat());
+    let failed = front.ask(&[&both("cutover")[..], &["--max-pause", SHORT_PAUSE]].concat());
     assert_eq!(failed.code, Some(1), "{}\n{}", failed.stdout, failed.stderr);
     assert!(failed.stderr.contains("users-to-18") && failed.stderr.contains("still ran"), "{}", failed.stderr);
     // Nothing was cut.
@@ -217,7 +220,7 @@ fn a_coordinator_that_wakes_after_the_lease_leads_neither_away() {
     front.prove("users");
     let clients = Clients::of(&front);
     clients.until_committed(30);
-    let words = [&both("cutover")[..], &["--max-pause", "3s"]].concat();
+    let words = [&both("cutover")[..], &["--max-pause", LEASE]].concat();
     let mut halted = front.spawn(&words, &[("ATALAYA_FAILPOINT", "cutover-flipping:1:stop")]);
     halted.wait_for_halt();
     // The gateway's lease is over: clients of both work again.
@@ -258,7 +261,7 @@ fn two_gateways_of_which_each_leads_one_database_lead_both_or_neither() {
     assert!(alone.stderr.contains("no database of the gateway leads to `shop`"), "{}", alone.stderr);
 
     // The lease of either is over before the coordinator wakes.
-    let halted = through(&["migrate", "cutover", BOTH[0], BOTH[1], "--max-pause", "3s"]);
+    let halted = through(&["migrate", "cutover", BOTH[0], BOTH[1], "--max-pause", LEASE]);
     let mut halted = front.spawn(&asked(&halted), &[("ATALAYA_FAILPOINT", "cutover-flipping:1:stop")]);
     halted.wait_for_halt();
     clients.until_committed(50);
