@@ -40,10 +40,12 @@ impl<'a> Clients<'a> {
             assert_eq!((record.counts.failed, record.counts.unknown), (0, 0), "{database}: {:?}", record.errors());
             assert!(record.errors().is_empty(), "{database}: {:?}", record.errors());
             let (source, target) = front.sides(database);
-            front.reconcile(&record, source, database);
-            // A proof waits until the other side has applied what this one has.
+            let is_led = front.serving(database) == "target";
+            let (serving, other) = if is_led { (target, source) } else { (source, target) };
+            front.reconcile(&record, serving, database);
+            eventually("the other side has all", || front.found(&record, other, database).missing == 0);
+            front.reconcile(&record, other, database);
             front.prove(database);
-            front.reconcile(&record, target, database);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What an operator asks before such a front, and what has to hold then.
 
 use atalaya_estate::ConnectionUrl;
-use atalaya_load::ledger::LedgerRecord;
+use atalaya_load::ledger::{LedgerRecord, Reconciliation};
 use atalaya_postgres::Session;
 use atalaya_sandbox::Server;
 
@@ -70,13 +70,18 @@ impl Front {
     }
 
     pub(crate) fn reconcile(&self, record: &LedgerRecord, server: &Server, database: &str) {
-        let url = ConnectionUrl::parse(&server.url(database)).unwrap();
-        let found = self.runtime.block_on(async {
-            let session = Session::connect(&url, "atalaya reconciling").await.unwrap();
-            record.reconcile(&session).await.unwrap()
-        });
+        let found = self.found(record, server, database);
         assert!(found.is_clean() && found.unknown == 0, "{found:?}");
         assert_eq!(found.committed, record.committed());
+    }
+
+    /// What a server has of what clients were told.
+    pub(crate) fn found(&self, record: &LedgerRecord, server: &Server, database: &str) -> Reconciliation {
+        let url = ConnectionUrl::parse(&server.url(database)).unwrap();
+        self.runtime.block_on(async {
+            let session = Session::connect(&url, "atalaya reconciling").await.unwrap();
+            record.reconcile(&session).await.unwrap()
+        })
     }
 }
 

@@ -67,7 +67,7 @@ async fn nothing_is_taken_for_equal_ahead_while_the_source_may_show_less_than_wa
     shop.source.run_sql("shop", &writes(1)).unwrap();
     assert_comes_equal(&shop, &mut running);
     let open = session(&shop.source_url).await;
-    open.batch("BEGIN; INSERT INTO whole VALUES (900, 'open')").await.unwrap();
+    open.batch("BEGIN; INSERT INTO public.whole VALUES (900, 'open')").await.unwrap();
     assert_eq!(at_rest.look_ahead(LIMIT).await.unwrap(), None);
     let all = at_rest.pass(LIMIT).await.unwrap();
     assert!(all.is_clean() && all.keys > 10, "{all:?}");
