@@ -230,7 +230,9 @@ fn a_coordinator_that_wakes_after_the_lease_leads_neither_away() {
     signal(halted.pid(), nix::sys::signal::Signal::SIGCONT);
     let woken = halted.wait();
     assert_eq!(woken.code, Some(1), "{}\n{}", woken.stdout, woken.stderr);
-    assert!(woken.stderr.contains("the epoch was closed by"), "{}", woken.stderr);
+    // It has slept longer than it may be in charge, or not.
+    let says = ["the epoch was closed by", "it was interrupted while clients were held"];
+    assert!(says.iter().any(|said| woken.stderr.contains(said)), "{}", woken.stderr);
     assert_eq!(versions(&front), at("16", "16"));
     eventually("both served", || front.serving("shop") == "source" && front.serving("users") == "source");
     let led = front.led(&both("cutover"));
