@@ -15,6 +15,13 @@ fn codes(text: &str) -> BTreeSet<String> {
     quoted.map(|(code, _)| code.to_owned()).filter(|code| is_code(code)).collect()
 }
 
+/// Codes that a judgement made elsewhere gives to what it found.
+fn given(text: &str) -> BTreeSet<String> {
+    let method = text.split_once("fn code(").and_then(|(_, rest)| rest.split_once("\n    }\n")).map(|(body, _)| body);
+    let arms = method.unwrap_or_default().split("=> \"").skip(1);
+    arms.filter_map(|arm| arm.split_once('"')).map(|(code, _)| code.to_owned()).collect()
+}
+
 fn of_folder(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -37,7 +44,10 @@ fn rows(text: &str) -> BTreeSet<String> {
 fn every_refusal_has_its_row_and_every_row_its_refusal() {
     let mut made = BTreeSet::new();
     of_folder(&root().join("crates/capabilities/replicate/src"), &mut made);
-    assert!(made.contains("slot-missing") && made.contains("already-running"), "{made:?}");
+    let fitness = root().join("crates/stores/postgres/src/standby/fitness.rs");
+    made.extend(given(&std::fs::read_to_string(fitness).unwrap()));
+    let known = ["slot-missing", "already-running", "standby-role"];
+    assert!(known.iter().all(|code| made.contains(*code)), "{made:?}");
     assert_eq!(rows(&std::fs::read_to_string(root().join("docs/what-moves.md")).unwrap()), made);
 }
 
