@@ -21,8 +21,10 @@ SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE;
 SHOW transaction_isolation;
 RESET ALL;
 SHOW transaction_isolation;
-LISTEN here;
-NOTIFY here;
+-- A channel of its own: who else is in the database may notify, too.
+SELECT current_schema AS channel \gset
+LISTEN :channel;
+NOTIFY :channel;
 UNLISTEN *;
 SELECT pg_advisory_lock(42);
 SELECT pg_advisory_unlock(42);
