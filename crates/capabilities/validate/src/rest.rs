@@ -122,6 +122,20 @@ impl RestProof {
         })
     }
 
+    /// Tables with a key that a pass would leave unproven as things are now, until they are proven at a fence again: each
+    /// was written as a whole, or more of it than is noted key by key.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn beyond_now(&self) -> Result<Vec<RelationName>, Error> {
+        let standing = Standing::read(&self.control, &self.migration).await?;
+        let beyond = self.survey.units.iter().filter(|unit| {
+            let unproven = decide(unit, &standing, self.full_age_max) == Decision::Full;
+            unproven && !unit.key.is_empty() && !is_small(unit, self.full_rows_max)
+        });
+        Ok(beyond.map(|unit| unit.source_name.clone()).collect())
+    }
+
     /// Compares what was written since, once both sides are at rest: the one that is left is shut, and everything that
     /// was committed there is applied. No statement goes on for longer than the limit, whether or not somebody still waits.
     ///

@@ -24,6 +24,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const TAKEN_UP: Duration = Duration::from_secs(60);
 /// What is little to apply.
 const CLOSE_BYTES: u64 = 1 << 20;
+/// Passes over what was written, after a first one; what is left then is told by the proof at rest.
+const PASSES_MAX: u32 = 3;
 /// For how long a comparison of every row counts.
 const FULL_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 
@@ -239,9 +241,16 @@ impl Streams {
         near.warm_up(self.endpoints.name.as_str(), limit).await?;
         *self.near.lock().await = Some(near);
         *self.carrying.lock().await = Some(Carrying::prepare(self, direction).await?);
-        self.until_close(direction, limit).await?;
-        self.prove_what_was_written(direction).await?;
-        self.with_near(async move |near| near.look_ahead(limit).await).await
+        // A table of which too much was written while it was compared is compared again: its rows are in memory by then.
+        for _ in 0..PASSES_MAX {
+            self.until_close(direction, limit).await?;
+            self.prove_what_was_written(direction).await?;
+            self.with_near(async move |near| near.look_ahead(limit).await).await?;
+            if !self.with_near(async |near| near.needs_a_pass().await).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn prove_what_was_written(&self, direction: Direction) -> Result<(), PartError> {

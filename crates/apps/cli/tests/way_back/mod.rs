@@ -7,4 +7,5 @@ pub(crate) mod field;
 mod killed;
 mod leading;
 mod led_over;
+mod many;
 mod refused;

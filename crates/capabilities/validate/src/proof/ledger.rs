@@ -11,8 +11,9 @@ use crate::{Error, Plan};
 
 /// Classifies our advisory locks of proofs, so that they meet nobody else's: "prof" in ASCII.
 const LOCK_CLASS: i32 = 0x7072_6F66;
-/// From so many rows on keys are worth to be noted at all.
-const KEYS_LEAST: f64 = 10_000.0;
+/// So many are noted of any table. One that begins small may be written fast while it is compared for the first time, and
+/// its estimate is old by then; a proof at rest, in a cutover's pause, can only look at keys.
+const KEYS_LEAST: f64 = 100_000.0;
 /// A lookup by key costs about as much as a look at ten rows in a scan.
 const SHARE_OF_ROWS: f64 = 0.1;
 const KEYS_MOST: f64 = 500_000.0;
@@ -50,12 +51,13 @@ impl Ledger {
     }
 
     /// Has the keys of these tables noted from the fence on at which the replicator stands now. A table that is not
-    /// what it was has to be proven anew.
+    /// what it was has to be proven anew; one that has grown has more of them noted.
     pub(crate) async fn arm(&self, standing: &Standing, units: &[Unit]) -> Result<(), Error> {
-        let new: Vec<&Unit> = units
-            .iter()
-            .filter(|unit| standing.of(&unit.target_name).is_none_or(|table| table.shape != unit.shape))
-            .collect();
+        let is_new = |unit: &&Unit| {
+            let known = standing.of(&unit.target_name);
+            known.is_none_or(|table| table.shape != unit.shape || table.keys_max < keys_max(unit.estimated_rows))
+        };
+        let new: Vec<&Unit> = units.iter().filter(is_new).collect();
         if new.is_empty() {
             return Ok(());
         }
@@ -66,7 +68,9 @@ impl Ledger {
                 "INSERT INTO atalaya.proof_tables (migration, schema, name, shape, keys_max)
                  SELECT $1, t.* FROM unnest($2::text[], $3::text[], $4::text[], $5::int8[]) AS t
                  ON CONFLICT (migration, schema, name) DO UPDATE
-                    SET shape = excluded.shape, keys_max = excluded.keys_max, full_lsn = NULL, full_at = NULL",
+                    SET shape = excluded.shape, keys_max = excluded.keys_max,
+                        full_lsn = CASE WHEN proof_tables.shape = excluded.shape THEN proof_tables.full_lsn END,
+                        full_at = CASE WHEN proof_tables.shape = excluded.shape THEN proof_tables.full_at END",
                 &[
                     &self.migration,
                     &of(|unit| &unit.target_name.schema),

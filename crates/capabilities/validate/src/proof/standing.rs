@@ -18,6 +18,8 @@ pub(crate) struct TableStanding {
     pub(crate) keys: u64,
     /// Whether the table as a whole was written.
     pub(crate) whole: bool,
+    /// Keys after which the table is noted as a whole.
+    pub(crate) keys_max: i64,
 }
 
 /// Every table of a migration, and the moment of the snapshot.
@@ -44,7 +46,7 @@ impl Standing {
             .query(
                 "SELECT p.schema, p.name, p.shape,
                         extract(epoch FROM pg_catalog.now() - CASE WHEN p.full_lsn IS NOT NULL THEN p.full_at END)::float8,
-                        coalesce(t.keys, 0), coalesce(t.whole, false)
+                        coalesce(t.keys, 0), coalesce(t.whole, false), p.keys_max
                    FROM atalaya.proof_tables p
                    LEFT JOIN (SELECT schema, name, sum(keys_count)::int8 AS keys, bool_or(keys IS NULL) AS whole
                                 FROM atalaya.touched WHERE migration = $1 GROUP BY schema, name) AS t USING (schema, name)
@@ -59,6 +61,7 @@ impl Standing {
                 full_age_seconds: row.get(3),
                 keys: u64::try_from(row.get::<_, i64>(4)).unwrap_or_default(),
                 whole: row.get(5),
+                keys_max: row.get(6),
             };
             (name, table)
         });

@@ -93,6 +93,15 @@ impl Near {
         Ok(())
     }
 
+    /// Whether a table could not be proven in the pause as things are now, though another pass at a fence would do.
+    pub(super) async fn needs_a_pass(&self) -> Result<bool, PartError> {
+        let beyond = self.proof.beyond_now().await.map_err(of_validate)?;
+        if !beyond.is_empty() {
+            tracing::debug!(tables = beyond.len(), "tables have to be compared once more");
+        }
+        Ok(!beyond.is_empty())
+    }
+
     pub(super) async fn prove(&mut self, limit: Duration) -> Result<Proven, PartError> {
         // Its commit waits for the disk of the server that clients are led to: what was applied there before is on it then.
         let sql = "SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'proven')::text";

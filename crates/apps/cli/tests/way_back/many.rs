@@ -1,0 +1,58 @@
+//! A proof at rest of tables that are written fast: their keys are noted, however small they were when they were first
+//! proven.
+
+use atalaya_validate::RestProof;
+
+use super::field::assert_comes_equal;
+use super::leading::{LIMIT, plan};
+use crate::support::{Move, Running};
+
+const ROWS: u64 = 30_000;
+const FULL_ROWS_MAX: u64 = 10_000;
+
+fn fill(shop: &Move, running: &mut Running) {
+    let sql = format!("INSERT INTO many SELECT i, 'v' FROM generate_series(1, {ROWS}) i; ANALYZE many");
+    shop.source.run_sql("shop", &sql).unwrap();
+    assert_comes_equal(shop, running);
+}
+
+fn prove(shop: &Move) {
+    let proof = shop.validate(&["--touched"]);
+    assert_eq!(proof.code, Some(0), "{}\n{}", proof.stdout, proof.stderr);
+}
+
+async fn at_rest(shop: &Move) -> RestProof {
+    RestProof::prepare(plan(&shop.source_url, &shop.target_url), FULL_ROWS_MAX).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_table_that_began_empty_is_proven_by_its_keys_and_one_that_was_emptied_after_another_pass() {
+    let shop = Move::between(14, 18);
+    shop.source.run_sql("shop", "CREATE TABLE many (id int PRIMARY KEY, v text)").unwrap();
+    let mut running = shop.follow(&[]);
+    prove(&shop);
+    fill(&shop, &mut running);
+    let mut proof = at_rest(&shop).await;
+    assert_eq!(proof.beyond_now().await.unwrap(), []);
+    let passed = proof.pass(LIMIT).await.unwrap();
+    assert!(passed.is_clean() && passed.keys == ROWS, "{passed:?}");
+
+    shop.source.run_sql("shop", "TRUNCATE many").unwrap();
+    fill(&shop, &mut running);
+    let beyond = proof.beyond_now().await.unwrap();
+    assert_eq!(beyond.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["many"]);
+    let refused = proof.pass(LIMIT).await.unwrap();
+    assert_eq!(refused.unproven, beyond, "{refused:?}");
+    prove(&shop);
+    assert_eq!(proof.beyond_now().await.unwrap(), []);
+    assert!(proof.pass(LIMIT).await.unwrap().is_clean());
+
+    // More of it is noted once more is known to be in it, and what was proven stays proven.
+    let known = || shop.target.run_sql("shop", "SELECT keys_max, full_lsn FROM atalaya.proof_tables").unwrap();
+    let (keys, proven_at) = known().trim().split_once('|').map(|(keys, at)| (keys.to_owned(), at.to_owned())).unwrap();
+    assert_eq!(keys, "100000");
+    let grown = "UPDATE pg_class SET reltuples = 3e6 WHERE relname = 'many'";
+    shop.source.run_sql("shop", grown).unwrap();
+    prove(&shop);
+    assert_eq!(known().trim(), format!("300000|{proven_at}"));
+}
