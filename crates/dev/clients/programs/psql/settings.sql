@@ -1,4 +1,6 @@
 -- Settings, roles, reports.
+-- Notifications go by a channel of this copy's own: whoever else is in the database has another one.
+SELECT current_schema AS channel \gset
 SHOW application_name;
 SET application_name = 'renamed';
 SHOW application_name;
@@ -21,8 +23,6 @@ SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE;
 SHOW transaction_isolation;
 RESET ALL;
 SHOW transaction_isolation;
--- A channel of its own: who else is in the database may notify, too.
-SELECT current_schema AS channel \gset
 LISTEN :channel;
 NOTIFY :channel;
 UNLISTEN *;
