@@ -133,6 +133,7 @@ impl Session {
             }
         }
         self.reported = Arc::new(server.reported.clone());
+        self.reading = crate::reading::reading(&self.reported);
     }
 
     /// The wait is looked at in the session's next turn: the message that waits is not yet among those put back, and a

@@ -235,7 +235,7 @@ impl Session {
         if !left.looked_at_prepared() {
             return;
         }
-        let reading = self.reading();
+        let reading = self.reading;
         let Some(server) = self.server.as_mut() else { return };
         if leavings.has_more_prepared() {
             // Those that were not read stand at this server alone.

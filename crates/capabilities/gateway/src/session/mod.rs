@@ -38,6 +38,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use atalaya_sql::Reading;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::cancel::{Cancelling, WantedEnd};
@@ -92,6 +93,8 @@ pub(crate) struct Session {
     startup: Arc<Settings>,
     /// What the client was told last.
     reported: Arc<Reported>,
+    /// How its texts are to be read by that: asked for at each statement.
+    reading: Reading,
     /// The place of the server that told it.
     place_epoch: u64,
     /// Whether the client has seen a type's number that another server may give to another type.
@@ -171,6 +174,7 @@ impl Session {
             skips_to_sync: false,
             startup: Arc::clone(&parts.settings),
             settings: parts.settings,
+            reading: crate::reading::reading(&parts.reported),
             reported: parts.reported,
             statements: ClientStatements::default(),
             unnamed: None,

@@ -145,7 +145,7 @@ impl Session {
     /// What else than its text makes a statement what it is: literals are read when it is parsed, by the settings of
     /// that moment. So only clients with the same ones share it, and none whose settings are about to change.
     fn reading_context(&self) -> Vec<u8> {
-        let mut context = format!("{:?}", self.reading()).into_bytes();
+        let mut context = format!("{:?}", self.reading).into_bytes();
         if self.left.may_change_settings() {
             context.extend_from_slice(&next_id().to_be_bytes());
         }

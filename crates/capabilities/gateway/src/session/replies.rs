@@ -302,6 +302,7 @@ impl Session {
         let status = ParameterStatus::decode(body).map_err(|_| End::Server)?;
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         Arc::make_mut(&mut self.reported).insert(text(status.name), text(status.value));
+        self.reading = crate::reading::reading(&self.reported);
         Ok(())
     }
 

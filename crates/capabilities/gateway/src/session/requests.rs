@@ -5,7 +5,7 @@ use std::task::Context;
 
 use atalaya_pgwire::server::{HEADER_BYTES, Query, Severity, client_tag, header, reply, rewrite};
 use atalaya_pgwire::{CodecError, TransactionStatus};
-use atalaya_sql::{PreparedAction, Reading, SessionEffects, session_effects};
+use atalaya_sql::{PreparedAction, SessionEffects, session_effects};
 
 use super::begin::Begun;
 use super::pins::Pin;
@@ -234,7 +234,7 @@ impl Session {
 
     /// What a text may leave. One whose meaning hangs on a setting that may be about to change leaves anything.
     pub(super) fn effects_of(&self, sql: &[u8]) -> SessionEffects {
-        let mut effects = session_effects(sql, self.reading());
+        let mut effects = session_effects(sql, self.reading);
         let is_plain_text = sql.is_ascii() && !sql.contains(&b'\\');
         effects.unknown |= !is_plain_text && self.is_reading_in_doubt();
         effects
@@ -267,11 +267,6 @@ impl Session {
         {
             self.left.add_objects();
         }
-    }
-
-    /// How the client's texts are to be read, by what it was told of its settings.
-    pub(super) fn reading(&self) -> Reading {
-        crate::reading::reading(&self.reported)
     }
 
     /// Passes a message on as it is, as far as it is there.
