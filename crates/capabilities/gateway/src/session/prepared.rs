@@ -319,15 +319,16 @@ impl Session {
                 run,
             )?));
         }
+        // First: it is described by what it executes.
+        if self.bring_named(&prepared.effects, run)? == Begun::Later {
+            return Ok(Found::Other(Err(Stop::Later)));
+        }
         let Some(server) = self.server.as_mut() else { return Err(End::Server) };
         if server.names.get(prepared.id).is_none() {
             // Whether it still means what it meant when the client prepared it is known once it is described.
             self.parse_at_server(&prepared, name, Audience::Gateway, run)?;
             rewrite::flush(run.other());
             self.is_stalled = true;
-            return Ok(Found::Other(Err(Stop::Later)));
-        }
-        if self.bring_named(&prepared.effects, run)? == Begun::Later {
             return Ok(Found::Other(Err(Stop::Later)));
         }
         if message.tag == client_tag::BIND {

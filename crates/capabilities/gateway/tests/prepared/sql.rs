@@ -1,6 +1,6 @@
 //! Statements that SQL prepares, calls and drops.
 
-use crate::support::{gateway, parse, query, run, sync, tags};
+use crate::support::{Setup, describe_statement, gateway, parse, query, run, sync, tags};
 
 #[test]
 fn what_sql_prepared_is_the_clients_own() {
@@ -34,6 +34,22 @@ fn a_statement_by_the_protocol_is_called_by_sql_and_the_other_way_round() {
     assert_eq!(second.error("EXECUTE by_protocol (1)"), "26000");
     first.run("DEALLOCATE by_protocol");
     assert_eq!(first.tags(&run("by_protocol", &["1"])), "E26000 ZI");
+}
+
+#[test]
+fn a_call_that_was_prepared_at_one_server_is_described_by_what_it_calls_at_another_one() {
+    let (server, database) = atalaya_sandbox::fresh_database(18).unwrap();
+    let gateway = Setup::of(server, &database).servers_max(2).start();
+    let (mut first, mut second) = (gateway.client(), gateway.client());
+    first.run("PREPARE s AS SELECT 'called'");
+    first.prepare("e", "EXECUTE s");
+    for _ in 0..2 {
+        second.run("BEGIN");
+        assert_eq!(first.execute("e", &[]), "called");
+        assert_eq!(first.tags(&[describe_statement("e"), sync()].concat()), "t T ZI");
+        second.run("COMMIT");
+        assert_eq!(first.execute("e", &[]), "called");
+    }
 }
 
 #[test]
