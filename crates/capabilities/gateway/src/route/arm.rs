@@ -11,6 +11,9 @@ use crate::admin::{Answer, Refused, milliseconds};
 use crate::database::Database;
 use crate::gateway::Gateway;
 
+/// Between two looks at which sessions are not needed any more.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// Closes the gates of a route and waits until nothing runs. Goes on when nobody waits for the answer any more: the lease
 /// ends what it began.
 pub(crate) async fn arm(
@@ -26,15 +29,7 @@ pub(crate) async fn arm(
         let databases = close(&gateway, &route, &epoch)?;
         let lease = epoch.opening.lease.min(LEASE_MAX);
         at_the_lease_end(&gateway, &route, &epoch, began + lease);
-        // A fence waits until the last session of the server that is left is gone: the gateway ends its own, those that
-        // nobody uses at once, and those of the last transactions when they are over.
-        end_unused(&databases);
-        let drained = async {
-            for database in &databases {
-                database.gate.drained().await;
-            }
-            end_unused(&databases);
-        };
+        let drained = end_as_they_drain(&databases);
         let has_drained = tokio::select! {
             () = drained => true,
             () = tokio::time::sleep(drain.min(lease)) => false,
@@ -57,6 +52,23 @@ pub(crate) async fn arm(
         Err(Refused::NotDrained { running, waited_ms })
     });
     armed.await.unwrap_or(Err(Refused::Undecided { epoch: number }))
+}
+
+/// A fence waits until the last session of the server that is left is gone: the gateway ends its own, each when the transaction
+/// that had it is over, so that most have gone by the time the last one is.
+async fn end_as_they_drain(databases: &[Arc<Database>]) {
+    end_unused(databases);
+    for database in databases {
+        let drained = database.gate.drained();
+        tokio::pin!(drained);
+        loop {
+            tokio::select! {
+                () = &mut drained => break,
+                () = tokio::time::sleep(LOOK) => end_unused(databases),
+            }
+        }
+    }
+    end_unused(databases);
 }
 
 fn end_unused(databases: &[Arc<Database>]) {
