@@ -8,7 +8,8 @@ use atalaya_estate::ConnectionUrl;
 use atalaya_route::Routes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Direction, Error, ReplicationControl, TrafficGate};
+use crate::prewarm::Prewarm;
+use crate::{Charge, Direction, Error, ReplicationControl, TrafficGate};
 
 /// Whether clients are really led away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,13 +40,25 @@ pub struct Course {
 
 impl Course {
     /// The command that takes it, with everything that was taken with it.
-    pub(crate) fn command(&self, migrations: &[String]) -> String {
+    #[must_use]
+    pub fn command(&self, migrations: &[String]) -> String {
         let verb = match self.direction {
             Direction::Forward => "cutover",
             Direction::Back => "rollback",
         };
         let rehearse = if self.purpose == Purpose::Rehearse { " --rehearse" } else { "" };
         format!("atalaya migrate {verb} {}{rehearse}", migrations.join(" "))
+    }
+
+    /// The one that leads clients back.
+    #[must_use]
+    pub fn opposite(&self) -> Self {
+        let direction = match self.direction {
+            Direction::Forward => Direction::Back,
+            Direction::Back => Direction::Forward,
+        };
+        let (from, to) = (self.to.clone(), self.from.clone());
+        Self { from, to, direction, purpose: Purpose::Flip, ..self.clone() }
     }
 }
 
@@ -60,6 +73,8 @@ pub struct Limits {
     pub lag_bytes_max: u64,
     /// How long it may take, before clients are held, until little is left to apply.
     pub come_close: Duration,
+    /// How long transactions may go on of which no gateway knows, once nobody else gets in; zero where they are ended at once.
+    pub grace: Duration,
 }
 
 impl Default for Limits {
@@ -69,6 +84,7 @@ impl Default for Limits {
             proof_age_max: Duration::from_secs(24 * 3600),
             lag_bytes_max: 16 << 20,
             come_close: Duration::from_secs(60),
+            grace: Duration::ZERO,
         }
     }
 }
@@ -81,6 +97,35 @@ pub enum Unproven {
     Refuse,
     /// They are named, and clients are led away.
     Allow,
+}
+
+/// What is done about plans that are worse where clients are led.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlanCheck {
+    /// They are not looked for.
+    Off,
+    /// They are told.
+    #[default]
+    Warn,
+    /// They forbid it.
+    Fail,
+}
+
+/// How plans are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plans {
+    /// What is done about those that are worse.
+    pub check: PlanCheck,
+    /// Of how many statements: those that take most time.
+    pub statements: usize,
+    /// How many times as much one has to be estimated to cost, to be worse for that alone.
+    pub cost_factor: u32,
+}
+
+impl Default for Plans {
+    fn default() -> Self {
+        Self { check: PlanCheck::default(), statements: 50, cost_factor: 5 }
+    }
 }
 
 /// What one database is led between. Cheap to clone.
@@ -109,6 +154,10 @@ pub struct Means {
     pub client_roles: Vec<String>,
     /// Whether every table has to be proven.
     pub unproven: Unproven,
+    /// How plans are compared.
+    pub plans: Plans,
+    /// Whether the cache of the server that clients are led to is filled before they are held.
+    pub prewarm: Option<Prewarm>,
     /// Who does it, as the journal says it.
     pub by: String,
     /// Where tests step in.
@@ -125,6 +174,16 @@ impl Means {
     /// Whether a gateway may be there for another database.
     pub(crate) fn are_for_several(&self) -> bool {
         self.ends.len() > 1
+    }
+
+    /// From here on nobody else ends the course's move, changes its way back or leads its clients; only looked at where it is
+    /// so already.
+    pub(crate) async fn take_charge(&self, course: &Course) -> Result<(), Error> {
+        match self.replication(course)?.take_charge().await {
+            Ok(Charge::Taken) => Ok(()),
+            Ok(Charge::Occupied(why)) => Err(Error::Occupied(why)),
+            Err(source) => Err(Error::Replication { stage: "being in charge of the move", source }),
+        }
     }
 
     /// The server that a course leaves, or leads to.

@@ -4,6 +4,26 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::report::CommandReport;
+
+/// What stands between clients and servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateKind {
+    /// A gateway: it holds clients, and when its lease is over it closes the epoch, lifts the fence and opens by itself.
+    Gateway,
+    /// Commands of the operator's: nothing happens by itself.
+    Commands(Holding),
+}
+
+/// Who holds clients where commands lead them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// One of the commands does.
+    Command,
+    /// Nobody: their sessions are ended, and they have to connect again.
+    Nobody,
+}
+
 /// A gateway that can lead clients to the other server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadyGate {
@@ -62,10 +82,20 @@ impl PartError {
     }
 }
 
-/// One gateway. Every call ends by itself within a time of its own; [`TrafficGate::arm`] a little after its limit.
+/// One gateway, or what stands for one. Every call ends by itself within a time of its own; [`TrafficGate::arm`] a little after its limit.
 pub trait TrafficGate: Send + Sync + 'static {
     /// Where it is asked, as people name it.
     fn address(&self) -> &str;
+
+    /// What it is.
+    fn kind(&self) -> GateKind {
+        GateKind::Gateway
+    }
+
+    /// The commands that it has run for a database, in their order.
+    fn ran(&self, _database: &str) -> Vec<CommandReport> {
+        Vec::new()
+    }
 
     /// Whether clients of a database can be led to another place; touches no client. None where it leads nobody to that
     /// database.

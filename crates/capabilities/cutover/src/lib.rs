@@ -6,25 +6,30 @@
 //! append, all of them or none.
 //!
 //! What is needed of others is said by traits ([`TrafficGate`], [`ReplicationControl`]); nothing here knows a gateway or a
-//! replicator. Nothing here ever writes a row of a user's table.
+//! replicator. Where no gateway stands, commands of the operator's lead clients ([`CommandGate`]). Nothing here ever writes a
+//! row of a user's table.
 
+mod commands;
 mod course;
 mod courses;
 mod error;
+mod extension;
 pub mod fence;
 mod gate;
 pub mod preflight;
+pub mod prewarm;
 mod replication;
 mod report;
 mod saga;
 pub mod switch;
 
-pub use course::{Course, Ends, Limits, Means, Purpose, Unproven};
+pub use commands::{COMMANDS, CommandGate, Commands};
+pub use course::{Course, Ends, Limits, Means, PlanCheck, Plans, Purpose, Unproven};
 pub use courses::Courses;
 pub use error::Error;
-pub use gate::{Armed, PartError, ReadyGate, Settled, TrafficGate};
+pub use gate::{Armed, GateKind, Holding, PartError, ReadyGate, Settled, TrafficGate};
 pub use replication::{
-    Direction, Following, LastProof, MarkerPassed, Outlook, Proven, ReplicationControl, Unprovable, WayBack,
+    Charge, Direction, Following, LastProof, MarkerPassed, Outlook, Proven, ReplicationControl, Unprovable, WayBack,
 };
-pub use report::{GateReport, Outcome, Report, ReportOfSeveral, Stage};
+pub use report::{CommandKind, CommandReport, GateReport, Outcome, RecordedReport, Report, ReportOfSeveral, Stage};
 pub use saga::{Cutovers, KIND, KIND_OF_SEVERAL};

@@ -111,6 +111,15 @@ pub struct Proven {
     pub unproven: Vec<String>,
 }
 
+/// Whether a process is in charge of a move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Charge {
+    /// It is; what a process of its own kind held before is taken from that one.
+    Taken,
+    /// Somebody ends the move, or changes its way back.
+    Occupied(PartError),
+}
+
 /// The streams between both servers, in both directions. Every call ends by itself within the limit that it is given, or
 /// within a time of its own.
 pub trait ReplicationControl: Send + Sync + 'static {
@@ -119,6 +128,11 @@ pub trait ReplicationControl: Send + Sync + 'static {
 
     /// Makes the stream that brings later changes back, where it is missing, and has it run. Harmless where it stands.
     fn make_way_back(&self, direction: Direction) -> BoxFuture<'_, Result<(), PartError>>;
+
+    /// Keeps everybody else from ending the move, changing its way back or leading its clients, for as long as the connections
+    /// last that this opens. From another coordinator they are taken: nothing that it does late has an effect any more. Only
+    /// looks whether they stand where they are open already.
+    fn take_charge(&self) -> BoxFuture<'_, Result<Charge, PartError>>;
 
     /// Does before the pause what need not be done in it: connections, and a pass over what was written since the last
     /// proof; returns once little is left to apply.
@@ -135,9 +149,11 @@ pub trait ReplicationControl: Send + Sync + 'static {
     /// Compares what was written since the last pass, with both sides at rest.
     fn prove(&self, direction: Direction, limit: Duration) -> BoxFuture<'_, Result<Proven, PartError>>;
 
-    /// Sets sequences where clients are led to where those stand that they leave; says how many.
+    /// Sets sequences where clients are led to where those stand that they leave; says how many. Nothing is set by whoever is
+    /// not in charge any more.
     fn carry_sequences(&self, direction: Direction, limit: Duration) -> BoxFuture<'_, Result<u64, PartError>>;
 
-    /// What is left to do once clients are led to the new place, and has no part in the pause. Harmless when done again.
+    /// What is left to do once clients are led to the new place, and has no part in the pause. Harmless when done again; not
+    /// done by whoever is not in charge any more.
     fn take_over(&self, direction: Direction) -> BoxFuture<'_, Result<(), PartError>>;
 }

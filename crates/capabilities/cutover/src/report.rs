@@ -8,11 +8,16 @@ use atalaya_eventstore::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::prewarm::Prewarmed;
 use crate::{Course, Courses};
 
 /// Raised when a field changes its meaning or goes away.
 const FORMAT: u32 = 1;
 const CATEGORY: &str = "cutover";
+const PROGRAM: &str = concat!("atalaya ", env!("CARGO_PKG_VERSION"));
+/// The most reports that are read of one database; more were never made.
+const HISTORY_MAX: usize = 10_000;
+const HISTORY_PAGE: u32 = 500;
 const EVENT_TYPE: &str = "CutoverReported";
 
 /// What became of it.
@@ -65,6 +70,47 @@ pub struct GateReport {
     pub unsettled: Option<String>,
 }
 
+/// What a command is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandKind {
+    /// It holds clients.
+    Hold,
+    /// It leads clients to where the journal says.
+    Switch,
+    /// It lets clients go on where they are.
+    Release,
+}
+
+impl CommandKind {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Switch => "switch",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// What became of a command of the operator's. Never holds the command itself, which may name what is nobody's business.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandReport {
+    /// What it was for.
+    pub command: CommandKind,
+    /// How long it took.
+    pub took_us: u64,
+    /// Its exit code, where it came to one.
+    pub exit_code: Option<i32>,
+    /// Why it counts as failed; none where it did what it was to do.
+    pub failure: Option<String>,
+    /// The end of what it wrote to its standard output. For whoever ran it only: nobody knows what it says, so that it
+    /// stands in no journal.
+    #[serde(skip)]
+    pub output: String,
+}
+
 /// The whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -89,6 +135,9 @@ pub struct Report {
     pub stages: Vec<Stage>,
     /// Each gateway.
     pub gateways: Vec<GateReport>,
+    /// The commands that were run in place of a gateway, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<CommandReport>,
     /// Sessions of the server that was left that were ended.
     pub sessions_ended: u64,
     /// Sessions of superusers there that could not be.
@@ -103,8 +152,29 @@ pub struct Report {
     pub fenced_at: Option<Lsn>,
     /// Up to which everything was applied.
     pub marker: Option<Lsn>,
+    /// What was read into the cache of where clients are led, where that was asked for.
+    #[serde(default)]
+    pub prewarmed: Option<Prewarmed>,
     /// What did not go well behind the decision, and has to be looked at.
     pub remarks: Vec<String>,
+    /// Who did it, such as `atalaya 0.1.0`.
+    #[serde(default)]
+    pub program: Option<String>,
+    /// The major version of the server that clients were on, where it was seen.
+    #[serde(default)]
+    pub from_major: Option<u32>,
+    /// The major version of the server that they were to be led to.
+    #[serde(default)]
+    pub to_major: Option<u32>,
+}
+
+/// A report as it stands in the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedReport {
+    /// When it was written down, in microseconds since 1970 UTC.
+    pub recorded_at_us: i64,
+    /// What it says.
+    pub report: Report,
 }
 
 /// What a cutover of several databases came to: one decision, and a report of each.
@@ -144,6 +214,7 @@ impl Report {
             pause_us: 0,
             stages: Vec::new(),
             gateways: Vec::new(),
+            commands: Vec::new(),
             sessions_ended: 0,
             sessions_beyond_reach: 0,
             rows_proven: 0,
@@ -151,8 +222,19 @@ impl Report {
             sequences: 0,
             fenced_at: None,
             marker: None,
+            prewarmed: None,
             remarks: Vec::new(),
+            program: Some(PROGRAM.to_owned()),
+            from_major: None,
+            to_major: None,
         }
+    }
+
+    /// Why a command did not lead clients to where the journal says that they are led; none where it did, or none had to.
+    #[must_use]
+    pub fn unswitched(&self) -> Option<&str> {
+        let mut switches = self.commands.iter().rev().filter(|ran| ran.command == CommandKind::Switch);
+        switches.next().and_then(|ran| ran.failure.as_deref()).filter(|_| self.outcome == Outcome::Flipped)
     }
 
     /// Writes down what a cutover came to, each report in the stream of its database, all of them at once.
@@ -172,6 +254,25 @@ impl Report {
         let stream = StreamName::new(format!("{CATEGORY}-{}", self.course.database)).ok()?;
         let (event_type, data) = (EventType::new(EVENT_TYPE).ok()?, serde_json::to_vec(self).ok()?);
         Some(StreamAppend { stream, expected: Expected::Any, events: vec![NewEvent::new(event_type, data)] })
+    }
+
+    /// All of a database, in the journal's order, as far as this version can read them.
+    ///
+    /// # Errors
+    /// When the journal does not answer.
+    pub async fn history(store: &Store, database: &str) -> Result<Vec<RecordedReport>, atalaya_eventstore::Error> {
+        let mut reports = Vec::new();
+        let Ok(stream) = StreamName::new(format!("{CATEGORY}-{database}")) else { return Ok(reports) };
+        let mut from = Some(0);
+        while let Some(version) = from.filter(|_| reports.len() < HISTORY_MAX) {
+            let page = store.read(Read::stream_from(stream.clone(), version, HISTORY_PAGE)).await?;
+            reports.extend(page.events.iter().filter_map(|event| {
+                let report = serde_json::from_slice(event.data.as_deref()?).ok()?;
+                Some(RecordedReport { recorded_at_us: event.recorded_at_us, report })
+            }));
+            from = page.next;
+        }
+        Ok(reports)
     }
 
     /// The last one of a database, where this version can read it.

@@ -17,8 +17,8 @@ use self::task::{Hand, Input};
 use crate::Error;
 use crate::course::Means;
 use crate::courses::Courses;
-use crate::report::Report;
-use crate::switch::{Begun, opened};
+use crate::report::{Outcome, Report};
+use crate::switch::{Begun, lead_again, opened};
 
 /// What kind of saga it is.
 pub const KIND: &str = "cutover";
@@ -30,6 +30,8 @@ pub const KIND_OF_SEVERAL: &str = "cutover-of-several";
 const LEASE: Duration = Duration::from_secs(5);
 /// More unfinished or failed ones of one floor than anybody has tried.
 const TRIES_MAX: u32 = 10_000;
+/// How often one that others have left, or have begun meanwhile, is ended before what was asked for.
+const ROUNDS: u32 = 20;
 
 /// Cutovers, as one process does them.
 pub struct Cutovers {
@@ -62,7 +64,25 @@ impl Cutovers {
     /// another migration's was left, and [`Error::OtherGroup`] where one of further databases was: each has means of its own.
     pub async fn run(&self, courses: impl Into<Courses>) -> Result<Vec<Report>, Error> {
         let courses = courses.into();
-        while let Some(left) = self.left_behind(&courses).await? {
+        for _ in 0..ROUNDS {
+            let mut asked = Vec::new();
+            for course in courses.iter() {
+                asked.push(Begun { course: course.clone(), floor: self.last_epoch(&course.database).await? });
+            }
+            let left = match self.find(&asked).await? {
+                Found::Left(left) => left,
+                Found::Free(id) => {
+                    if let Some(reports) = lead_again(&courses, &self.means).await? {
+                        return Ok(reports);
+                    }
+                    match self.start(&id, asked).await {
+                        Ok(()) => return self.drive(&id).await,
+                        // Another process was quicker, with another one.
+                        Err(Error::Saga(atalaya_saga::Error::OtherSaga { .. })) => continue,
+                        Err(error) => return Err(error),
+                    }
+                }
+            };
             let begun = self.begun(&left).await?;
             if begun.iter().map(|begun| &begun.course).eq(courses.iter()) {
                 tracing::info!(saga = left.as_str(), "goes on with what an earlier process has left");
@@ -72,20 +92,18 @@ impl Cutovers {
             tracing::warn!(saga = left.as_str(), "ends what an earlier process has left: it is not what is asked for");
             self.end(&left).await?;
         }
-        let mut begun = Vec::new();
-        for course in courses.iter() {
-            begun.push(Begun { course: course.clone(), floor: self.last_epoch(&course.database).await? });
-        }
-        let floor = begun.first().map_or(0, |first| first.floor);
-        let (kind, input) = match begun.len() {
-            1 => (KIND, begun.pop().map(Input::Of)),
-            _ => (KIND_OF_SEVERAL, Some(Input::OfSeveral { databases: begun })),
+        Err(Error::NotDone { reason: "others begin one all the time".to_owned() })
+    }
+
+    async fn start(&self, id: &SagaId, mut asked: Vec<Begun>) -> Result<(), Error> {
+        let (kind, input) = match asked.len() {
+            1 => (KIND, asked.pop().map(Input::Of)),
+            _ => (KIND_OF_SEVERAL, Some(Input::OfSeveral { databases: asked })),
         };
         let input = input.and_then(|input| serde_json::to_value(input).ok());
         let input = input.ok_or_else(|| Error::NotDone { reason: "it cannot be written".to_owned() })?;
-        let id = self.next_id(&courses.first().database, floor).await?;
-        self.sagas.start(kind, &id, input).await?;
-        self.drive(&id).await
+        self.sagas.start(kind, id, input).await?;
+        Ok(())
     }
 
     async fn last_epoch(&self, database: &str) -> Result<u64, Error> {
@@ -142,13 +160,18 @@ impl Cutovers {
         let phase = self.sagas.drive_to_end(id).await?;
         let said = self.take();
         match (phase, said) {
-            (Phase::Ended { end: End::Completed }, Some(Ok(reports))) => Ok(reports),
+            (Phase::Ended { end: End::Completed }, Some(Ok(reports))) => self.if_it_is_so_still(reports).await,
             (Phase::Stuck { step, reason, .. }, said) => Err(match said {
                 Some(Err(error)) => error,
                 _ => Error::Stuck { step, reason },
             }),
             (_, Some(Err(error))) => Err(error),
             (Phase::Ended { end }, _) => {
+                if end == End::Completed
+                    && let Some(reports) = self.reported(id).await?
+                {
+                    return self.if_it_is_so_still(reports).await;
+                }
                 let failure = self.sagas.show(id).await?.failure;
                 let reason = failure.unwrap_or_else(|| match end {
                     End::Completed => "another process has brought it to its end".to_owned(),
@@ -160,38 +183,70 @@ impl Cutovers {
         }
     }
 
+    /// What another process has written down of the same one.
+    async fn reported(&self, id: &SagaId) -> Result<Option<Vec<Report>>, Error> {
+        let mut reports = Vec::new();
+        for Begun { course, floor } in self.begun(id).await? {
+            let last = Report::last(self.means.routes.store(), &course.database).await?;
+            let Some(report) = last.filter(|report| report.course == course && report.epoch > floor) else {
+                return Ok(None);
+            };
+            reports.push(Report { resumed: true, ..report });
+        }
+        Ok(Some(reports))
+    }
+
+    /// Others may have led clients elsewhere while this process slept. Where the journal does not say so, what it said before
+    /// counts.
+    async fn if_it_is_so_still(&self, reports: Vec<Report>) -> Result<Vec<Report>, Error> {
+        for report in reports.iter().filter(|report| report.outcome == Outcome::Flipped) {
+            let standing = self.means.routes.standing(&report.course.database).await.ok();
+            let later = standing.filter(|standing| standing.last_epoch > report.epoch);
+            if let Some(led) = later.and_then(|standing| standing.leads_to)
+                && led.to != report.course.to
+            {
+                return Err(Error::LedElsewhere { epoch: report.epoch, leads_to: led.to });
+            }
+        }
+        Ok(reports)
+    }
+
     fn take(&self) -> Option<Result<Vec<Report>, Error>> {
         self.hand.said.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// One that has not ended and is about one of these databases: by the databases that each may be known by, begun at their
-    /// last epoch, or at the one before it, which it has raised itself.
-    async fn left_behind(&self, courses: &Courses) -> Result<Option<SagaId>, Error> {
-        for (database, floor) in self.known_by(courses).await? {
-            for floor in [Some(floor), floor.checked_sub(1)].into_iter().flatten() {
-                for number in 1..TRIES_MAX {
-                    let id = id_of(&database, floor, number)?;
-                    match self.sagas.show(&id).await {
-                        Ok(view) if matches!(view.phase, Phase::Ended { .. }) => {}
-                        Ok(_) => return Ok(Some(id)),
-                        Err(atalaya_saga::Error::UnknownSaga { .. }) => break,
-                        Err(error) => return Err(error.into()),
-                    }
+    /// last epoch, or at the one before it, which it has raised itself; or the next one by which what is asked for is known.
+    /// Found in one look, so that two processes at once come to the same one.
+    async fn find(&self, asked: &[Begun]) -> Result<Found, Error> {
+        let mut free = None;
+        for (database, floor) in self.known_by(asked).await? {
+            if let Some(before) = floor.checked_sub(1)
+                && let Found::Left(left) = self.find_at(&database, before).await?
+            {
+                return Ok(Found::Left(left));
+            }
+            match self.find_at(&database, floor).await? {
+                Found::Left(left) => return Ok(Found::Left(left)),
+                Found::Free(id) if asked.first().is_some_and(|first| first.course.database == database) => {
+                    free = Some(id);
                 }
+                Found::Free(_) => {}
             }
         }
-        Ok(None)
+        free.map(Found::Free).ok_or_else(|| Error::NotDone { reason: "no database is named".to_owned() })
     }
 
-    /// Each database with its last epoch, and those by which the groups are known that these epochs belong to.
-    async fn known_by(&self, courses: &Courses) -> Result<BTreeMap<String, u64>, Error> {
-        let mut known = BTreeMap::new();
-        for course in courses.iter() {
-            let last_epoch = self.last_epoch(&course.database).await?;
-            known.insert(course.database.clone(), last_epoch);
-            let found = self.means.routes.epoch(&course.database, last_epoch).await?;
+    /// Each database with its floor, and those by which the groups are known that these epochs belong to.
+    async fn known_by(&self, asked: &[Begun]) -> Result<BTreeMap<String, u64>, Error> {
+        let mut known: BTreeMap<String, u64> =
+            asked.iter().map(|Begun { course, floor }| (course.database.clone(), *floor)).collect();
+        for Begun { course, floor } in asked {
+            let found = self.means.routes.epoch(&course.database, *floor).await?;
             let group = found.into_iter().flat_map(|(epoch, _)| epoch.group().collect::<Vec<_>>());
-            if let Some(first) = group.map(|member| member.database).min() {
+            if let Some(first) = group.map(|member| member.database).min()
+                && !known.contains_key(&first)
+            {
                 let last_epoch = self.last_epoch(&first).await?;
                 known.insert(first, last_epoch);
             }
@@ -199,17 +254,26 @@ impl Cutovers {
         Ok(known)
     }
 
-    async fn next_id(&self, database: &str, floor: u64) -> Result<SagaId, Error> {
+    async fn find_at(&self, database: &str, floor: u64) -> Result<Found, Error> {
         for number in 1..TRIES_MAX {
             let id = id_of(database, floor, number)?;
             match self.sagas.show(&id).await {
-                Ok(_) => {}
-                Err(atalaya_saga::Error::UnknownSaga { .. }) => return Ok(id),
+                Ok(view) if matches!(view.phase, Phase::Ended { .. }) => {}
+                Ok(_) => return Ok(Found::Left(id)),
+                Err(atalaya_saga::Error::UnknownSaga { .. }) => return Ok(Found::Free(id)),
                 Err(error) => return Err(error.into()),
             }
         }
         Err(Error::NotDone { reason: "it was tried too often".to_owned() })
     }
+}
+
+/// What there is of a database.
+enum Found {
+    /// One that has not ended.
+    Left(SagaId),
+    /// None; this is the next one's name.
+    Free(SagaId),
 }
 
 fn id_of(database: &str, floor: u64, number: u32) -> Result<SagaId, Error> {

@@ -60,7 +60,7 @@ impl Field {
 
 async fn raise_and_lift(session: &Session, epoch: u64) -> Plan {
     let plan = fence::plan(session, ROUTE).await.unwrap();
-    fence::raise(session, &plan, ROUTE, epoch, &[], LIMIT).await.unwrap();
+    fence::raise(session, &plan, ROUTE, epoch, &[], Duration::ZERO, LIMIT).await.unwrap();
     assert!(fence::standing(session, ROUTE).await.unwrap().is_up());
     fence::lift(session, &fence::lifting(&plan, ROUTE, epoch)).await.unwrap();
     assert!(!fence::standing(session, ROUTE).await.unwrap().is_up());
@@ -72,7 +72,7 @@ async fn everybody_is_kept_out_and_let_in_again(major: u16) {
     let session = field.session().await;
     let client = Session::connect(&field.app_url(), "atalaya in name only").await.unwrap();
     let plan = fence::plan(&session, ROUTE).await.unwrap();
-    let raised = fence::raise(&session, &plan, ROUTE, 1, &[], LIMIT).await.unwrap();
+    let raised = fence::raise(&session, &plan, ROUTE, 1, &[], Duration::ZERO, LIMIT).await.unwrap();
     assert_eq!((raised.ended, raised.beyond_reach), (1, 0));
     let told = client.query("SELECT 1", &[]).await.unwrap_err();
     assert!(client.is_closed() || told.sqlstate() == Some("57P01"), "{told:?}");
@@ -172,7 +172,7 @@ async fn a_member_of_the_owner_fences_the_owner_too(major: u16) {
     let before = field.rights();
     let client = Session::connect(&field.app_url(), "app").await.unwrap();
     let plan = fence::plan(&session, ROUTE).await.unwrap();
-    let raised = fence::raise(&session, &plan, ROUTE, 1, &[], LIMIT).await.unwrap();
+    let raised = fence::raise(&session, &plan, ROUTE, 1, &[], Duration::ZERO, LIMIT).await.unwrap();
     assert_eq!(raised.ended, 1);
     assert!(client.query("SELECT 1", &[]).await.is_err());
     assert!(!field.app_gets_in().await);
@@ -222,12 +222,12 @@ async fn what_was_lifted_is_never_raised_again() {
     let before = field.rights();
     let plan = raise_and_lift(&session, 3).await;
     for epoch in [1, 2, 3] {
-        let late = fence::raise(&session, &plan, ROUTE, epoch, &[], LIMIT).await;
+        let late = fence::raise(&session, &plan, ROUTE, epoch, &[], Duration::ZERO, LIMIT).await;
         assert!(matches!(late, Err(FenceError::Over { epoch: over }) if over == epoch), "{late:?}");
     }
     // An epoch that was lifted before it was raised, since its gates were quicker.
     fence::lift(&session, &fence::lifting(&plan, ROUTE, 4)).await.unwrap();
-    let late = fence::raise(&session, &plan, ROUTE, 4, &[], LIMIT).await;
+    let late = fence::raise(&session, &plan, ROUTE, 4, &[], Duration::ZERO, LIMIT).await;
     assert!(matches!(late, Err(FenceError::Over { epoch: 4 })), "{late:?}");
     assert_eq!(field.rights(), before);
     assert!(field.app_gets_in().await);
@@ -240,11 +240,11 @@ async fn two_raise_it_at_once_and_several_lift_it_at_once() {
     let before = field.rights();
     for epoch in 1..10 {
         let plan = fence::plan(&one, ROUTE).await.unwrap();
-        let raise = |session| fence::raise(session, &plan, ROUTE, epoch, &[], LIMIT);
+        let raise = |session| fence::raise(session, &plan, ROUTE, epoch, &[], Duration::ZERO, LIMIT);
         let (first, second) = tokio::join!(raise(&one), raise(&other));
         assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
         // Of another epoch it is not.
-        let later = fence::raise(&one, &plan, ROUTE, epoch + 1, &[], LIMIT).await;
+        let later = fence::raise(&one, &plan, ROUTE, epoch + 1, &[], Duration::ZERO, LIMIT).await;
         assert!(matches!(later, Err(FenceError::Stands { .. })), "{later:?}");
         let lifting = fence::lifting(&plan, ROUTE, epoch);
         let (first, second) = tokio::join!(fence::lift(&one, &lifting), fence::lift(&other, &lifting));
@@ -260,12 +260,44 @@ async fn what_stands_is_lifted_by_its_own_row_and_only_up_to_an_epoch() {
     let session = field.session().await;
     let before = field.rights();
     let plan = fence::plan(&session, ROUTE).await.unwrap();
-    fence::raise(&session, &plan, ROUTE, 7, &[], LIMIT).await.unwrap();
+    fence::raise(&session, &plan, ROUTE, 7, &[], Duration::ZERO, LIMIT).await.unwrap();
     assert!(matches!(fence::plan(&session, ROUTE).await, Err(FenceError::Stands { epoch: Some(7) })));
     assert_eq!(fence::lift_standing(&session, ROUTE, 6).await.unwrap(), None);
     assert!(!field.app_gets_in().await);
     assert_eq!(fence::lift_standing(&session, ROUTE, 7).await.unwrap(), Some(7));
     assert_eq!(field.rights(), before);
+}
+
+#[tokio::test]
+async fn a_transaction_is_waited_for_as_long_as_its_grace_and_idle_sessions_are_not() {
+    let field = Field::new(15);
+    let session = field.session().await;
+    for (grace, ends) in [(LIMIT, true), (Duration::from_millis(300), false)] {
+        let plan = fence::plan(&session, ROUTE).await.unwrap();
+        let epoch = if ends { 1 } else { 2 };
+        let (busy, idle) = (field.app_url(), field.app_url());
+        let busy = Session::connect(&busy, "busy").await.unwrap();
+        let idle = Session::connect(&idle, "idle").await.unwrap();
+        busy.batch("BEGIN; CREATE TEMP TABLE IF NOT EXISTS kept (a int)").await.unwrap();
+        let raising = fence::raise(&session, &plan, ROUTE, epoch, &[], grace, LIMIT);
+        let working = async {
+            // The fence stands once the idle one is gone, and the other one works on behind it.
+            while idle.query("SELECT 1", &[]).await.is_ok() {}
+            busy.batch("INSERT INTO kept VALUES (1)").await.unwrap();
+            if ends {
+                busy.batch("COMMIT").await.unwrap();
+            }
+        };
+        let (raised, ()) = tokio::join!(raising, working);
+        match ends {
+            true => assert_eq!(raised.unwrap().ended, 2),
+            false => {
+                assert!(matches!(raised, Err(FenceError::Running { sessions: 1, .. })), "{raised:?}");
+                busy.batch("INSERT INTO kept VALUES (2); COMMIT").await.unwrap();
+            }
+        }
+        fence::lift(&session, &fence::lifting(&plan, ROUTE, epoch)).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -275,7 +307,7 @@ async fn rights_that_were_changed_since_they_were_read_are_not_touched() {
     let plan = fence::plan(&session, ROUTE).await.unwrap();
     field.sql(&format!("CREATE ROLE \"late {0}\"; GRANT CONNECT ON DATABASE \"{0}\" TO \"late {0}\"", field.database));
     let before = field.rights();
-    let raised = fence::raise(&session, &plan, ROUTE, 1, &[], LIMIT).await;
+    let raised = fence::raise(&session, &plan, ROUTE, 1, &[], Duration::ZERO, LIMIT).await;
     assert!(matches!(raised, Err(FenceError::Changed)), "{raised:?}");
     assert_eq!(field.rights(), before);
 }
@@ -290,7 +322,7 @@ async fn a_role_that_was_dropped_and_one_that_came_keep_nobody_out() {
          REVOKE ALL ON DATABASE \"{database}\" FROM PUBLIC"
     ));
     let plan = fence::plan(&session, ROUTE).await.unwrap();
-    fence::raise(&session, &plan, ROUTE, 1, &[], LIMIT).await.unwrap();
+    fence::raise(&session, &plan, ROUTE, 1, &[], Duration::ZERO, LIMIT).await.unwrap();
     field.sql(&format!(
         "DROP ROLE \"gone {database}\"; CREATE ROLE \"new {database}\"; GRANT CREATE ON DATABASE \"{database}\" TO \"new {database}\""
     ));
@@ -308,7 +340,7 @@ async fn a_prepared_transaction_is_not_left_behind() {
     fence::prepare(&session).await.unwrap();
     server.run_sql("postgres", "BEGIN; CREATE TABLE t (a int); PREPARE TRANSACTION 'one'").unwrap();
     let plan = fence::plan(&session, ROUTE).await.unwrap();
-    let raised = fence::raise(&session, &plan, ROUTE, 1, &[], LIMIT).await;
+    let raised = fence::raise(&session, &plan, ROUTE, 1, &[], Duration::ZERO, LIMIT).await;
     assert!(matches!(raised, Err(FenceError::Prepared { transactions: 1 })), "{raised:?}");
     server.run_sql("postgres", "ROLLBACK PREPARED 'one'").unwrap();
     fence::lift(&session, &fence::lifting(&plan, ROUTE, 1)).await.unwrap();

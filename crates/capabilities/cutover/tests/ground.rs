@@ -1,11 +1,12 @@
 //! Two servers, a journal, gateways and streams of a test's own, and who can write where.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use atalaya_control::Failpoints;
 use atalaya_cutover::switch::Begun;
-use atalaya_cutover::{Course, Direction, Ends, Limits, Means, Purpose, TrafficGate, Unproven};
+use atalaya_cutover::{Course, Direction, Ends, Limits, Means, Plans, Purpose, TrafficGate, Unproven};
 use atalaya_estate::ConnectionUrl;
 use atalaya_eventstore::{Options, Store};
 use atalaya_postgres::Session;
@@ -27,6 +28,18 @@ pub(crate) struct Side {
 impl Side {
     pub(crate) fn new(major: u16) -> Self {
         let (server, database) = fresh_database(major).unwrap();
+        Self::of(server, database)
+    }
+
+    /// A database of its own on a server that a test has set up.
+    pub(crate) fn on(server: &'static Server) -> Self {
+        static DATABASES: AtomicU32 = AtomicU32::new(0);
+        let database = format!("own_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+        server.create_database(&database).unwrap();
+        Self::of(server, database)
+    }
+
+    pub(crate) fn of(server: &'static Server, database: String) -> Self {
         let app = server.create_rds_shaped_role(&format!("app {database}"), &database).unwrap();
         server.run_sql(&database, &format!("CREATE TABLE t (a int); GRANT ALL ON t TO \"app {database}\"")).unwrap();
         Self { server, database, app }
@@ -38,6 +51,14 @@ impl Side {
 
     pub(crate) fn sql(&self, sql: &str) -> String {
         self.server.run_sql(&self.database, sql).unwrap()
+    }
+
+    /// The application, whose names are those of `public` unless it says otherwise.
+    pub(crate) async fn application(&self) -> Session {
+        let url = ConnectionUrl::parse(&self.server.url_as(&self.app, &self.database)).unwrap();
+        let session = Session::connect(&url, "app").await.unwrap();
+        session.batch("SET search_path = \"$user\", public").await.unwrap();
+        session
     }
 
     /// Whether the application can log in and write.
@@ -68,7 +89,10 @@ pub(crate) struct Ground {
 
 impl Ground {
     fn at(journal: Option<ConnectionUrl>) -> Self {
-        let (old, new) = (Side::new(13), Side::new(18));
+        Self::between(Side::new(13), Side::new(18), journal)
+    }
+
+    pub(crate) fn between(old: Side, new: Side, journal: Option<ConnectionUrl>) -> Self {
         let rights = old.rights();
         Self { folder: tempfile::tempdir().unwrap(), journal, old, new, rights }
     }
@@ -114,6 +138,8 @@ impl Ground {
             limits: Limits { max_pause: Duration::from_secs(20), ..Limits::default() },
             client_roles: vec!["clerk".to_owned()],
             unproven: Unproven::Refuse,
+            plans: Plans::default(),
+            prewarm: None,
             by: by.to_owned(),
             failpoints: Failpoints::none(),
         }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use atalaya_cutover::{
-    Armed, Direction, Following, LastProof, MarkerPassed, PartError, Proven, ReadyGate, ReplicationControl, Settled,
-    TrafficGate, Unprovable, WayBack,
+    Armed, Charge, Direction, Following, LastProof, MarkerPassed, PartError, Proven, ReadyGate, ReplicationControl,
+    Settled, TrafficGate, Unprovable, WayBack,
 };
 use atalaya_data::Lsn;
 use atalaya_estate::ConnectionUrl;
@@ -235,6 +235,10 @@ impl ReplicationControl for Streams {
 
     fn make_way_back(&self, _direction: Direction) -> BoxFuture<'_, Result<(), PartError>> {
         self.answer("way back", ())
+    }
+
+    fn take_charge(&self) -> BoxFuture<'_, Result<Charge, PartError>> {
+        self.answer("charge", Charge::Taken)
     }
 
     fn come_close(&self, _direction: Direction, _limit: Duration) -> BoxFuture<'_, Result<(), PartError>> {

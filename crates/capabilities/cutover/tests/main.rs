@@ -8,12 +8,15 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod commands;
 mod crashes;
 mod fence;
 mod ground;
 mod hand;
 mod late;
+mod plans;
 mod preflight;
+mod prewarm;
 mod saga;
 mod several;
 mod several_interrupted;

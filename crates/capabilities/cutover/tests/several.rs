@@ -226,7 +226,7 @@ async fn what_forbids_one_touches_neither(ground: &Ground) {
     let old = LastProof { age: std::time::Duration::from_secs(90_000), is_clean: true, what: String::new() };
     let means = both_sides.means_with(&gates, Streams { proof: Some(Some(old)), ..Streams::default() }).await;
     let refused = Cutovers::open(means.clone()).unwrap().run(both(Purpose::Flip)).await.unwrap_err();
-    assert!(matches!(&refused, Error::Forbidden { ids } if ids == &["proof of `users-to-18`"]), "{refused:?}");
+    assert!(matches!(&refused, Error::Forbidden { ids, .. } if ids == &["proof of `users-to-18`"]), "{refused:?}");
     for database in [OLD, USERS] {
         assert_eq!(means.routes.standing(database).await.unwrap().last_epoch, 0);
     }

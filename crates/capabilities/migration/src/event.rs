@@ -112,6 +112,16 @@ pub enum MigrationEvent {
         /// Which.
         tables: Vec<String>,
     },
+    /// What is written to the target is brought back to the source from here on.
+    WayBackMade {
+        /// Who asked for it.
+        by: String,
+    },
+    /// It is not any more.
+    WayBackRemoved {
+        /// Who asked for it.
+        by: String,
+    },
     /// Both sides were compared.
     Proven {
         /// Who asked for it.
@@ -165,6 +175,8 @@ impl MigrationEvent {
             Self::RunEndUnknown { .. } => "MigrationRunEndUnknown",
             Self::StopAsked { .. } => "MigrationStopAsked",
             Self::TablesAdded { .. } => "MigrationTablesAdded",
+            Self::WayBackMade { .. } => "MigrationWayBackMade",
+            Self::WayBackRemoved { .. } => "MigrationWayBackRemoved",
             Self::Proven { .. } => "MigrationProven",
             Self::Repaired { .. } => "MigrationRepaired",
             Self::Removed { .. } => "MigrationRemoved",
@@ -208,6 +220,8 @@ impl MigrationEvent {
             | Self::CaughtUp
             | Self::RunEndUnknown { .. }
             | Self::StopAsked { .. }
+            | Self::WayBackMade { .. }
+            | Self::WayBackRemoved { .. }
             | Self::Repaired { .. }
             | Self::Unrecorded { .. } => {}
         }
@@ -267,6 +281,8 @@ mod tests {
                 proven,
             ),
             (r#"{"kind":"caught_up"}"#, MigrationEvent::CaughtUp),
+            (r#"{"kind":"way_back_made","by":"ann"}"#, MigrationEvent::WayBackMade { by: "ann".to_owned() }),
+            (r#"{"kind":"way_back_removed","by":"ann"}"#, MigrationEvent::WayBackRemoved { by: "ann".to_owned() }),
             (r#"{"kind":"run_end_unknown","run":"r1"}"#, MigrationEvent::RunEndUnknown { run: "r1".to_owned() }),
         ];
         for (text, event) in golden {

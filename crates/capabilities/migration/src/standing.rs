@@ -315,6 +315,8 @@ fn of_run(table: &str, id: String, said: MigrationEvent, at_us: Value) -> Vec<St
         | MigrationEvent::RunEndUnknown { .. }
         | MigrationEvent::StopAsked { .. }
         | MigrationEvent::TablesAdded { .. }
+        | MigrationEvent::WayBackMade { .. }
+        | MigrationEvent::WayBackRemoved { .. }
         | MigrationEvent::Repaired { .. }
         | MigrationEvent::Removed { .. }
         | MigrationEvent::Unrecorded { .. } => Vec::new(),

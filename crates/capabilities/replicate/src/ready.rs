@@ -45,6 +45,29 @@ pub async fn ready_target(plan: &Plan) -> Result<(), Error> {
     restore(plan, &connected, &store, &migration).await
 }
 
+/// Why [`ready_target`] would refuse; none where it would not, or nothing is followed yet. Touches nothing.
+///
+/// # Errors
+/// When a server does not answer.
+pub async fn unready(plan: &Plan) -> Result<Option<String>, Error> {
+    let name = format!("atalaya ready {}", plan.name);
+    let (source, target) = futures_util::future::try_join(
+        Session::connect_for_control(&plan.source, &name),
+        Session::connect_for_control(&plan.target, &name),
+    )
+    .await?;
+    let connected = Connected::of(source, target);
+    let store = Store { session: &connected.target, name: &plan.name };
+    let Some(migration) = store.read().await?.filter(|migration| migration.phase == Phase::Stream) else {
+        return Ok(None);
+    };
+    match refuse_woken(&connected, &store, &migration).await {
+        Ok(()) => Ok(None),
+        Err(Error::Refused { seen, .. }) => Ok(Some(seen)),
+        Err(error) => Err(error),
+    }
+}
+
 async fn refuse_woken(connected: &Connected, store: &Store<'_>, migration: &Migration) -> Result<(), Error> {
     if is_anything_off(store).await? {
         return Err(Error::refused(
@@ -58,25 +81,19 @@ async fn refuse_woken(connected: &Connected, store: &Store<'_>, migration: &Migr
     if migration.schema.existing {
         return Ok(());
     }
-    if !may_be_replica(&connected.target).await? {
-        return Err(Error::refused(
-            "triggers-would-fire",
-            "the target's triggers and foreign keys would act on changes that are still applied: the role may not set \
-             session_replication_role",
-            "GRANT SET ON PARAMETER session_replication_role to the role on the target (from 15 on), or move as a superuser",
-        ));
-    }
+    let writers = Writers::of(may_be_replica(&connected.target).await?);
     let tables: Vec<RelationName> = store.read_tables().await?.into_iter().map(|table| table.source).collect();
-    match would_act(&connected.source, &tables, Writers::Replica).await? {
-        None => Ok(()),
-        Some(acting) => Err(Error::refused(
-            "triggers-would-fire",
-            format!(
-                "what the source's tables have would act on changes that are still applied to the target: {acting}"
-            ),
-            "make it ENABLE on the source, and make a dump of the schema anew by moving again",
-        )),
-    }
+    let Some(acting) = would_act(&connected.source, &tables, writers).await? else { return Ok(()) };
+    let seen =
+        format!("what the source's tables have would act on changes that are still applied to the target: {acting}");
+    let hint = match writers {
+        Writers::Origin => {
+            "GRANT SET ON PARAMETER session_replication_role to the role on the target (from 15 on) and start the run anew, or \
+             move as a superuser"
+        }
+        Writers::Replica => "make it ENABLE on the source, and make a dump of the schema anew by moving again",
+    };
+    Err(Error::refused("triggers-would-fire", seen, hint))
 }
 
 /// Restores it; what is there already stays.

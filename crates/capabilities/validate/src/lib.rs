@@ -32,10 +32,11 @@ mod survey;
 mod unit;
 
 pub use certificate::{
-    Certificate, CertificateDraft, CertificateError, CertificatePlan, CertificateSide, CertifiedConflicts,
-    CertifiedHash, CertifiedPosition, CertifiedProof, CertifiedSchema, CertifiedSchemaDifference, CertifiedSequence,
-    CertifiedServer, CertifiedTable, CheckReport, CheckedSequence, CheckedTable, CheckedTableStatus, NotCertified,
-    Occasion, StandsAt, Total, check_certificate, read_certificate, render_certificate, render_check, to_html, to_json,
+    Certificate, CertificateDraft, CertificateError, CertificatePlan, CertificateSide, CertifiedCommand,
+    CertifiedConflicts, CertifiedCutover, CertifiedGateway, CertifiedHash, CertifiedPosition, CertifiedProof,
+    CertifiedSchema, CertifiedSchemaDifference, CertifiedSequence, CertifiedServer, CertifiedStage, CertifiedTable,
+    CheckReport, CheckedSequence, CheckedTable, CheckedTableStatus, NotCertified, Occasion, Serving, StandsAt, Total,
+    check_certificate, read_certificate, render_certificate, render_check, to_html, to_json,
 };
 pub use error::Error;
 pub use moment::oldest_transaction_seconds;

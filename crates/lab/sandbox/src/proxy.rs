@@ -43,6 +43,8 @@ struct Shared {
     has_ended: AtomicBool,
     /// Connections of an earlier epoch are frozen.
     epoch: AtomicU64,
+    /// Whether those that are made now are frozen from the beginning.
+    is_cut: AtomicBool,
     open: Mutex<BTreeMap<u64, Connection>>,
 }
 
@@ -90,6 +92,7 @@ impl Proxy {
             has_struck: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
+            is_cut: AtomicBool::new(false),
             open: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
@@ -123,6 +126,18 @@ impl Proxy {
         self.shared.connections().len()
     }
 
+    /// As [`Proxy::freeze`], and so is every connection that is made from here on, until [`Proxy::mend`].
+    pub fn cut(&self) -> usize {
+        self.shared.is_cut.store(true, Ordering::SeqCst);
+        self.freeze()
+    }
+
+    /// The network is back after [`Proxy::cut`], and knows the connections of before no more; the number of them.
+    pub fn mend(&self) -> usize {
+        self.shared.is_cut.store(false, Ordering::SeqCst);
+        self.reset_frozen()
+    }
+
     /// Ends every connection that there is, frozen ones too; the number of them.
     pub fn hang_up(&self) -> usize {
         self.shared.has_struck.store(true, Ordering::SeqCst);
@@ -132,7 +147,7 @@ impl Proxy {
     /// Ends the frozen connections, as a network does that comes back and knows them no more; the number of them.
     pub fn reset_frozen(&self) -> usize {
         let epoch = self.shared.epoch.load(Ordering::SeqCst);
-        self.shared.end(|connection| connection.epoch < epoch)
+        self.shared.end(|connection| connection.epoch != epoch)
     }
 }
 
@@ -174,7 +189,8 @@ impl Shared {
             // Small messages must not wait for each other's acknowledgement.
             socket.set_nodelay(true)?;
         }
-        let epoch = self.epoch.load(Ordering::SeqCst);
+        // No epoch is ever the last one, so that it belongs to none.
+        let epoch = if self.is_cut.load(Ordering::SeqCst) { u64::MAX } else { self.epoch.load(Ordering::SeqCst) };
         let (up, down) = ((client.try_clone()?, server.try_clone()?), (server.try_clone()?, client.try_clone()?));
         self.connections().insert(number, Connection { client: client.try_clone()?, server, epoch });
         for ((from, to), is_answer) in [(up, false), (down, true)] {

@@ -68,7 +68,7 @@ pub enum Error {
     #[error(transparent)]
     Wire(#[from] WireError),
     /// A new slot waited too long for transactions that are open.
-    #[error("no replication slot came about within {} s: the source waits for open transactions: {seen}", .limit.as_secs())]
+    #[error("no replication slot came about within {} s: its server waits for open transactions: {seen}", .limit.as_secs())]
     OpenTransactions {
         /// How long it waited.
         limit: Duration,

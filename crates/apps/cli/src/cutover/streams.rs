@@ -2,14 +2,16 @@
 
 mod near;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use atalaya_cutover::{
-    Direction, Following, LastProof, MarkerPassed, Outlook, PartError, Proven, ReplicationControl, Unprovable, WayBack,
+    Charge, Direction, Following, LastProof, MarkerPassed, Outlook, PartError, Proven, ReplicationControl, Unprovable,
+    WayBack,
 };
 use atalaya_data::Lsn;
 use atalaya_postgres::Session;
-use atalaya_replicate::{NotesAnswer, Plan, Side, Status, WayBackState, WayBackStatus};
+use atalaya_replicate::{Leading, NotesAnswer, Plan, Side, Status, WayBackState, WayBackStatus};
 use atalaya_validate::{Beyond, BeyondRest};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -35,6 +37,7 @@ pub(crate) struct Streams {
     plan: Plan,
     near: Mutex<Option<Near>>,
     carrying: Mutex<Option<Carrying>>,
+    charge: Mutex<Option<Arc<Leading>>>,
 }
 
 fn failed(error: &dyn std::error::Error, hint: Option<String>) -> PartError {
@@ -75,7 +78,7 @@ fn why_it_brings_nothing(status: &Status) -> Option<String> {
 impl Streams {
     /// Of a migration, whose plan is that of its way there.
     pub(crate) fn new(endpoints: Endpoints, plan: Plan) -> Self {
-        Self { endpoints, plan, near: Mutex::new(None), carrying: Mutex::new(None) }
+        Self { endpoints, plan, near: Mutex::new(None), carrying: Mutex::new(None), charge: Mutex::new(None) }
     }
 
     /// What the side says that applies changes of a direction.
@@ -133,7 +136,9 @@ impl Streams {
         let way_back = match direction {
             Direction::Forward => {
                 let back = self.way_back().await?;
+                let unready = atalaya_replicate::unready(&self.plan).await.map_err(of_replicate)?;
                 match back.state {
+                    _ if unready.is_some() => WayBack::Impossible { why: unready.unwrap_or_default() },
                     WayBackState::Made if back.possible => WayBack::Stands,
                     WayBackState::Missing if !back.why_not.is_empty() => {
                         WayBack::Impossible { why: back.why_not.join("; ") }
@@ -231,6 +236,30 @@ impl Streams {
         }
     }
 
+    async fn take_charge(&self) -> Result<Charge, PartError> {
+        let mut charge = self.charge.lock().await;
+        let (leading, stood) = match charge.take() {
+            Some(leading) => {
+                let stands = leading.stands().await;
+                (leading, stands.map_err(of_replicate))
+            }
+            None => match Leading::take(&self.plan).await {
+                Ok(leading) => (Arc::new(leading), Ok(())),
+                Err(error) if error.is_refusal() => return Ok(Charge::Occupied(of_replicate(error))),
+                Err(error) => return Err(of_replicate(error)),
+            },
+        };
+        // What was lost is taken anew only by whoever is asked for it anew.
+        stood?;
+        *charge = Some(leading);
+        Ok(Charge::Taken)
+    }
+
+    /// The connections of whoever is in charge.
+    async fn in_charge(&self) -> Result<Arc<Leading>, PartError> {
+        self.charge.lock().await.clone().ok_or_else(unprepared)
+    }
+
     /// The pause pays for each key that was written since the last look. So everything else that takes time comes before it;
     /// what was written during a first pass, which may be long, is left to a second one, and what was written during that to
     /// looks that need no fence.
@@ -274,7 +303,7 @@ impl Streams {
             Direction::Forward => Side::Target,
             Direction::Back => Side::Source,
         };
-        atalaya_replicate::serve(&self.plan, side).await.map_err(of_replicate)?;
+        self.in_charge().await?.serve(self.plan.name.as_str(), side).await.map_err(of_replicate)?;
         let opposite = match direction {
             Direction::Forward => Direction::Back,
             Direction::Back => Direction::Forward,
@@ -306,6 +335,10 @@ impl ReplicationControl for Streams {
 
     fn make_way_back(&self, direction: Direction) -> BoxFuture<'_, Result<(), PartError>> {
         self.make_way_back(direction).boxed()
+    }
+
+    fn take_charge(&self) -> BoxFuture<'_, Result<Charge, PartError>> {
+        self.take_charge().boxed()
     }
 
     fn come_close(&self, direction: Direction, limit: Duration) -> BoxFuture<'_, Result<(), PartError>> {

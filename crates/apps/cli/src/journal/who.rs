@@ -6,6 +6,8 @@ use time::macros::format_description;
 
 const TIME: &[BorrowedFormatItem<'static>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
 
+const STAMP: &[BorrowedFormatItem<'static>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+
 /// The account and the machine that a command runs under.
 #[derive(Clone, Debug)]
 pub(crate) struct Who {
@@ -29,9 +31,18 @@ impl Who {
 
 /// A time of the journal for people.
 pub(crate) fn when(at_us: i64) -> String {
+    written(at_us, TIME)
+}
+
+/// The same for programs, as certificates write times.
+pub(crate) fn stamp(at_us: i64) -> String {
+    written(at_us, STAMP)
+}
+
+fn written(at_us: i64, form: &[BorrowedFormatItem<'static>]) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_us) * 1000)
         .ok()
-        .and_then(|time| time.format(TIME).ok())
+        .and_then(|time| time.format(form).ok())
         .unwrap_or_else(|| format!("{at_us} microseconds after 1970"))
 }
 
@@ -42,6 +53,7 @@ mod tests {
     #[test]
     fn a_time_is_written_in_utc_down_to_the_second() {
         assert_eq!(when(1_700_000_000_999_999), "2023-11-14 22:13:20 UTC");
+        assert_eq!(stamp(1_700_000_000_999_999), "2023-11-14T22:13:20Z");
         assert_eq!(when(i64::MAX), "9223372036854775807 microseconds after 1970");
     }
 }

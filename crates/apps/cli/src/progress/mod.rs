@@ -2,8 +2,10 @@
 
 mod migration;
 mod play;
+mod prewarm;
 mod validation;
 
 pub(crate) use migration::Progress;
 pub(crate) use play::PlayProgress;
+pub(crate) use prewarm::PrewarmProgress;
 pub(crate) use validation::ValidationProgress;

@@ -56,7 +56,7 @@ fn one_that_has_written(front: &Front) {
     let client = front.client("shop");
     front.batch(&client, "BEGIN; INSERT INTO ledger.copied VALUES (-1, 'open')");
     let closed = front.lead("cutover", &["--slot-timeout", "2"]);
-    let says = ["the source waits for open transactions", "--slot-timeout"];
+    let says = ["its server waits for open transactions", "--slot-timeout"];
     front.assert_broken_off(&closed, 1, &says, "shop");
     front.batch(&client, "COMMIT");
 }

@@ -82,7 +82,7 @@ impl Front {
         Self::made(Move::between(from, to), gateways, databases, &[], "")
     }
 
-    /// With one database between given servers, which is proven. The gateway has `others` to lead to it, too, and `sql` is run
+    /// With one database between given servers, as the roles of the move's URLs, which is proven. The gateway has `others` to lead to it, too, and `sql` is run
     /// before the move begins.
     pub(crate) fn before(shop: Move, others: &'static [(&'static str, &'static str)], sql: &str) -> Self {
         let front = Self::made(shop, Gateways::One, &[Moved::SHOP], others, sql);
@@ -176,6 +176,10 @@ impl Front {
         if crosses { (&self.shop.target, &self.shop.source) } else { (&self.shop.source, &self.shop.target) }
     }
 
+    fn is_source(&self, server: &Server) -> bool {
+        server.port() == self.shop.source.port()
+    }
+
     /// The gateway's.
     pub(crate) fn url(&self, database: &str) -> ConnectionUrl {
         let leads = |door: &&Door| door.names().any(|name| name == database);
@@ -222,7 +226,11 @@ impl Front {
         let each = |line: &dyn Fn(&Moved) -> String| self.databases.iter().map(line).collect::<String>();
         let places = each(&|moved| {
             let (name, (source, target)) = (moved.name, self.sides(moved.name));
-            let (source, target) = (source.url(name), target.url(name));
+            let url = |server: &Server| match name {
+                "shop" => format!("${{{}}}", if self.is_source(server) { "SOURCE_URL" } else { "TARGET_URL" }),
+                name => server.url(name),
+            };
+            let (source, target) = (url(source), url(target));
             format!(
                 "  {name}: {{ engine: postgres, url: \"{source}\" }}
   {name}-green: {{ engine: postgres, url: \"{target}\" }}
@@ -258,7 +266,13 @@ databases:
     }
 
     fn prepare_ledger(&self, moved: Moved) {
-        let url = ConnectionUrl::parse(&self.sides(moved.name).0.url(moved.name)).unwrap();
+        let source = self.sides(moved.name).0;
+        let url = match moved.name {
+            "shop" if self.is_source(source) => self.shop.source_url.clone(),
+            "shop" => self.shop.target_url.clone(),
+            name => source.url(name),
+        };
+        let url = ConnectionUrl::parse(&url).unwrap();
         self.runtime.block_on(async {
             let session = Session::connect(&url, "ledger").await.unwrap();
             Ledger::prepare(&session, LedgerSize { accounts: 200 }).await.unwrap();

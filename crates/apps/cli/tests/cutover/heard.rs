@@ -78,7 +78,9 @@ impl Front {
     /// It was broken off: the command says so, where clients are and what to do next, and the journal has decided.
     pub(super) fn assert_broken_off(&self, done: &Ran, code: i32, says: &[&str], place: &str) {
         assert_eq!(done.code, Some(code), "{}\n{}", done.stdout, done.stderr);
-        for said in says.iter().copied().chain([&*format!("clients are served by `{place}`"), "atalaya migrate "]) {
+        for said in
+            says.iter().copied().chain([&*format!("clients of `shop` are served by `{place}`"), "atalaya migrate "])
+        {
             assert!(done.stderr.contains(said), "not `{said}`:\n{}", done.stderr);
         }
         let gate = &self.gateway_status()["databases"][0];

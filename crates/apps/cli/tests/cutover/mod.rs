@@ -8,3 +8,5 @@ mod one;
 mod several;
 mod tied;
 mod told;
+
+pub(crate) use front::Front;

@@ -52,6 +52,7 @@ fn a_ledger_is_led_to_the_new_server_and_back_and_no_transaction_fails() {
     front.reconcile(&record, &front.shop.target, "shop");
     let proof = front.ask(&["validate", "shop-to-18"]);
     assert_eq!(proof.code, Some(0), "{}\n{}", proof.stdout, proof.stderr);
+    front.assert_certified(&led, &["forward", "back", "forward", "back"]);
 }
 
 /// Where the process that leads clients is killed, and whether they are led away by then.

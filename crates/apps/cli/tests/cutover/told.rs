@@ -5,7 +5,7 @@ use atalaya_load::ledger::{LedgerRecord, Reconciliation};
 use atalaya_postgres::Session;
 use atalaya_sandbox::Server;
 
-use super::front::{Front, MAX_PAUSE};
+use super::front::{Front, MAX_PAUSE, PASSWORD};
 use crate::support::eventually;
 
 const MAX_PAUSE_US: u64 = 20_000_000;
@@ -67,6 +67,36 @@ impl Front {
         });
         let noted = "SELECT coalesce(sum(keys_count), 0) >= 25 FROM atalaya.touched WHERE name = 'draws'";
         eventually("keys noted", || self.shop.source.run_sql("shop", noted).unwrap().trim() == "t");
+    }
+
+    /// A certificate tells of every time that clients were led, and of the first one what its own report said.
+    pub(crate) fn assert_certified(&self, first: &serde_json::Value, directions: &[&str]) {
+        let file = self.shop.state().join("led");
+        let made = self.ask(&["validate", "shop-to-18", "--certificate", file.to_str().unwrap()]);
+        assert_eq!(made.code, Some(0), "{}\n{}", made.stdout, made.stderr);
+        let [page, data] = ["html", "json"].map(|form| file.with_extension(form));
+        let read: serde_json::Value = serde_json::from_slice(&std::fs::read(&data).unwrap()).unwrap();
+        let cutovers = read["certificate"]["cutovers"].as_array().unwrap();
+        let led: Vec<&str> = cutovers.iter().map(|cutover| cutover["direction"].as_str().unwrap()).collect();
+        assert_eq!(led, directions, "rehearsals lead nobody");
+        let certified = &cutovers[0];
+        for member in
+            ["epoch", "pause_us", "stages", "sessions_ended", "rows_proven", "fenced_at", "marker", "from", "to"]
+        {
+            assert_eq!(certified[member], first[member], "{member}");
+        }
+        assert_eq!(certified["gateways"][0]["clients_held"], first["gateways"][0]["clients_held"]);
+        assert_eq!((&certified["from_major"], &certified["to_major"]), (&13.into(), &18.into()));
+        assert_eq!(certified["at"].as_str().unwrap().len(), "2026-01-01T00:00:00Z".len());
+        let shown = std::fs::read_to_string(&page).unwrap();
+        assert!(shown.contains("<h2>Cutovers</h2>") && shown.contains(first["marker"].as_str().unwrap()), "{shown}");
+        for secret in [PASSWORD, "127.0.0.1", self.shop.state().to_str().unwrap()] {
+            assert!(!shown.contains(secret), "{secret}");
+        }
+        for file in [page, data] {
+            let checked = self.ask(&["validate", "shop-to-18", "--against", file.to_str().unwrap()]);
+            assert_eq!(checked.code, Some(0), "{}\n{}", checked.stdout, checked.stderr);
+        }
     }
 
     pub(crate) fn reconcile(&self, record: &LedgerRecord, server: &Server, database: &str) {

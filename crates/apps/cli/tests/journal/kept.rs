@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{answer, journal, saga, shop, types};
-use crate::support::eventually;
+use crate::support::{eventually, ran};
 
 #[test]
 fn a_move_is_a_saga_from_its_first_run_to_its_proven_end() {
@@ -16,6 +16,13 @@ fn a_move_is_a_saga_from_its_first_run_to_its_proven_end() {
     let text = shop.done("status", &[]);
     assert!(text.contains(" of 1; goes on") && text.contains(&format!("journal  {id}, at step `follow`")), "{text}");
     assert_eq!(shop.validate(&[]).code, Some(0));
+    // What was there, or gone, before is nobody's doing.
+    for deed in ["make", "make", "remove", "remove"] {
+        let words =
+            ["migrate", "way-back", deed, "--source", "env:SOURCE_URL", "--target", "env:TARGET_URL", "--name", "shop"];
+        let done = ran(&mut shop.command(&words));
+        assert_eq!(done.code, Some(0), "{deed}: {}\n{}", done.stdout, done.stderr);
+    }
     shop.done("stop", &[]);
     assert_eq!(running.wait().code, Some(0));
     let text = shop.done("status", &[]);
@@ -39,6 +46,7 @@ fn a_move_is_a_saga_from_its_first_run_to_its_proven_end() {
     let count = |name: &str| happened.iter().filter(|each| *each == name).count();
     assert_eq!((count("MigrationRunBegan"), count("MigrationRunEnded")), (2, 2), "{happened:?}");
     assert_eq!((count("MigrationTableCopied"), count("MigrationStopAsked"), count("MigrationProven")), (1, 1, 2));
+    assert_eq!((count("MigrationWayBackMade"), count("MigrationWayBackRemoved")), (1, 1), "{happened:?}");
     let ran = shop.run("status", &[]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.contains(&format!("by the journal `{id}` was finished at ")), "{}", ran.stderr);

@@ -150,3 +150,18 @@ pub(crate) fn plan(shop: &Move) -> atalaya_replicate::Plan {
         options,
     }
 }
+
+/// Writes down that clients are on the new server, as a process does that leads them.
+pub(super) fn lead_over(shop: &Move) {
+    let plan = plan(shop);
+    // With a runtime of its own, so that the lock has gone with its connections when this returns.
+    std::thread::scope(|scope| {
+        let led = scope.spawn(|| {
+            tokio::runtime::Runtime::new().unwrap().block_on(async {
+                let leading = atalaya_replicate::Leading::take(&plan).await.unwrap();
+                leading.serve("shop", atalaya_replicate::Side::Target).await.unwrap();
+            });
+        });
+        led.join().unwrap();
+    });
+}

@@ -172,10 +172,10 @@ async fn the_new_server_is_made_ready_while_changes_are_followed() {
     let _still: &Move = &shop;
 }
 
-#[tokio::test]
-async fn a_move_whose_clients_were_led_over_is_finished_without_another_comparison() {
+#[test]
+fn a_move_whose_clients_were_led_over_is_finished_without_another_comparison() {
     let (shop, mut running) = with_way_back(16, 17);
-    atalaya_replicate::serve(&super::field::plan(&shop), atalaya_replicate::Side::Target).await.unwrap();
+    super::field::lead_over(&shop);
     let status = shop.status();
     assert_eq!((&status["serving"], &status["way_back"]["possible"]), (&"target".into(), &true.into()), "{status}");
     shop.target.run_sql("shop", "SELECT setval('serial_id_seq', 900); INSERT INTO whole VALUES (77, 'new')").unwrap();

@@ -1,15 +1,13 @@
 //! Clients are on the new server: nothing takes it for a copy any more.
 
-use atalaya_replicate::Side;
-
-use super::field::{START, done, plan, way_back, with_way_back};
+use super::field::{START, done, lead_over, way_back, with_way_back};
 
 const DRAWN: &str = "SELECT last_value FROM serial_id_seq";
 
-#[tokio::test]
-async fn the_way_back_stays_and_numbers_are_drawn_once_whatever_becomes_of_it() {
+#[test]
+fn the_way_back_stays_and_numbers_are_drawn_once_whatever_becomes_of_it() {
     let (shop, mut running) = with_way_back(15, 17);
-    atalaya_replicate::serve(&plan(&shop), Side::Target).await.unwrap();
+    lead_over(&shop);
     shop.target.run_sql("shop", "SELECT setval('serial_id_seq', 7000)").unwrap();
     let refused = way_back(&shop, "remove");
     assert_eq!(refused.code, Some(4), "{}\n{}", refused.stdout, refused.stderr);
@@ -32,10 +30,10 @@ async fn the_way_back_stays_and_numbers_are_drawn_once_whatever_becomes_of_it() 
     assert_eq!(shop.target.run_sql("shop", DRAWN).unwrap().trim(), "7000");
 }
 
-#[tokio::test]
-async fn a_move_that_is_given_up_leaves_clients_their_tables() {
+#[test]
+fn a_move_that_is_given_up_leaves_clients_their_tables() {
     let (shop, running) = with_way_back(14, 16);
-    atalaya_replicate::serve(&plan(&shop), Side::Target).await.unwrap();
+    lead_over(&shop);
     shop.target.run_sql("shop", "SELECT setval('serial_id_seq', 7000); INSERT INTO whole VALUES (77, 'new')").unwrap();
     drop(running);
     for words in [["--drop-target"].as_slice(), &["--drop-target", "--dry-run"]] {

@@ -36,6 +36,14 @@ pub enum FenceError {
         /// How long was waited.
         limit: Duration,
     },
+    /// Transactions go on that were waited for.
+    #[error("{sessions} sessions have a transaction still {} ms after nobody else was let in", .limit.as_millis())]
+    Running {
+        /// How many.
+        sessions: u64,
+        /// How long was waited.
+        limit: Duration,
+    },
     /// A prepared transaction would be decided on the side that was left.
     #[error("{transactions} prepared transactions are open")]
     Prepared {
@@ -90,6 +98,9 @@ impl FenceError {
             }
             Self::Open => Some("`--dry-run` names who cannot be kept out, and why".to_owned()),
             Self::Stays { .. } => Some("see what these sessions wait for in pg_stat_activity".to_owned()),
+            Self::Running { .. } => {
+                Some("end them, or give them longer with --max-pause; without --drain they are rolled back".to_owned())
+            }
             Self::Prepared { .. } => Some("commit or roll them back: `SELECT * FROM pg_prepared_xacts`".to_owned()),
             Self::Owner { what, .. } => Some(format!("ALTER {what} OWNER TO the role of the estate's URL")),
             Self::Slow { .. } | Self::NoAnswer { .. } | Self::Unreadable => None,

@@ -3,8 +3,10 @@
 use atalaya_postgres::Session;
 
 use super::check::{Seen, Severity};
+use super::rights::{self, Missing};
 use crate::Error;
 use crate::course::{Course, Means};
+use crate::fence::{self, FenceError};
 
 /// The most objects that one finding names.
 const NAMES: usize = 20;
@@ -84,6 +86,22 @@ pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) -> Res
             }
             Err(error) => seen.fail(question.id, atalaya_data::chain(&error), "see what the server says"),
         }
+    }
+    if let Err(error) = may_fence(&session, course, seen).await {
+        seen.fail("fence-rights", atalaya_data::chain(&error), "see what the server says");
+    }
+    Ok(())
+}
+
+/// What would keep clients from being led away again; where a fence stands, it is lifted before they come.
+async fn may_fence(session: &Session, course: &Course, seen: &mut Seen) -> Result<(), FenceError> {
+    let rights = fence::rights(session).await?;
+    let (severity, why) = match fence::standing(session, &course.database).await?.is_up() {
+        true => (Severity::Fail, "its fence is lifted when clients come"),
+        false => (Severity::Warn, "clients could not be led away from there again"),
+    };
+    for Missing { seen: text, remedy } in rights::missing(session, &rights).await? {
+        seen.add("fence-rights", severity, format!("in `{}`: {text}: {why}", course.to), Some(remedy));
     }
     Ok(())
 }

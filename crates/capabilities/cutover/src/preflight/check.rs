@@ -58,6 +58,11 @@ pub const CHECKS: &[Check] = &[
         why: "temporary tables, held cursors and LISTEN do not move: such clients are ended",
     },
     Check {
+        id: "commands",
+        title: "Clients are held and led by gateways, or it is known what commands cannot promise",
+        why: "no gateway waits for transactions, lets clients in again by itself, or sees where they go",
+    },
+    Check {
         id: "replication",
         title: "Changes are applied on the other side, and little is left to apply",
         why: "what is left is applied while clients are held",
@@ -117,6 +122,16 @@ pub const CHECKS: &[Check] = &[
         title: "Every materialized view where clients are led is populated",
         why: "reading one that is not fails",
     },
+    Check {
+        id: "plans",
+        title: "Statements that take most time have plans as good where clients are led",
+        why: "a plan that got worse is found by clients, when all of them are there",
+    },
+    Check {
+        id: "prewarm",
+        title: "The cache of where clients are led can be filled, where that was asked for",
+        why: "it takes an extension on each side",
+    },
 ];
 
 /// One thing that was seen. Names objects and roles; never a row's value, a statement of a client's or a credential.
@@ -161,6 +176,12 @@ impl PreflightReport {
     /// Those that forbid it.
     pub fn failed(&self) -> impl Iterator<Item = &CheckResult> {
         self.checks.iter().filter(|check| check.status == Status::Fail)
+    }
+
+    /// What is to be looked at, and does not forbid it.
+    pub fn warnings(&self) -> impl Iterator<Item = (&CheckResult, &Finding)> {
+        let findings = self.checks.iter().flat_map(|check| check.findings.iter().map(move |finding| (check, finding)));
+        findings.filter(|(_, finding)| finding.severity == Severity::Warn)
     }
 
     /// The result of one question.

@@ -5,16 +5,22 @@ use futures_util::future::join_all;
 use super::check::Seen;
 use crate::PartError;
 use crate::course::{Course, Means};
+use crate::gate::GateKind;
 use crate::switch::leads_nobody;
 
 const ID: &str = "gateways";
 
 pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) {
     if means.gates.is_empty() {
-        seen.fail(ID, "no gateway is named", "name each one with --gateway, or `gateway.admin` in the estate file");
+        seen.fail(
+            ID,
+            "no gateway is named",
+            "name each one with --gateway, or `gateway.admin` in the estate file, or lead clients by --switch-command",
+        );
     }
+    let gateways: Vec<_> = means.gates.iter().filter(|gate| gate.kind() == GateKind::Gateway).collect();
     let asked =
-        means.gates.iter().map(|gate| async move { (gate.address(), gate.ready(&course.database, &course.to).await) });
+        gateways.iter().map(|gate| async move { (gate.address(), gate.ready(&course.database, &course.to).await) });
     let last_epoch = means.routes.standing(&course.database).await.ok().map(|standing| standing.last_epoch);
     let mut known: Vec<String> = Vec::new();
     for (address, ready) in join_all(asked).await {
@@ -60,7 +66,7 @@ pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) {
             Err(error) => refused(address, &error, seen),
         }
     }
-    if known.is_empty() && means.are_for_several() {
+    if known.is_empty() && means.are_for_several() && !gateways.is_empty() {
         let text = format!("no gateway is ready that leads clients to `{}`", course.database);
         seen.fail(ID, text, "name every gateway with --gateway");
     }

@@ -4,9 +4,10 @@ use atalaya_data::quote_identifier;
 use atalaya_postgres::Session;
 
 use super::check::Seen;
+use super::rights::{self, Missing};
 use crate::Error;
 use crate::course::{Course, Means};
-use crate::fence::{self, FenceError, Power, Rights};
+use crate::fence::{self, FenceError, Rights};
 
 /// The most roles that one finding names.
 const NAMES: usize = 20;
@@ -73,43 +74,8 @@ async fn others_as_us(session: &Session, rights: &Rights, means: &Means, seen: &
 }
 
 async fn may_fence(session: &Session, rights: &Rights, seen: &mut Seen) -> Result<(), FenceError> {
-    const ID: &str = "fence-rights";
-    let role = &rights.role;
-    if rights.power == Power::Superuser {
-        return Ok(());
-    }
-    // From 16 on a membership need not allow to act as the role.
-    let act_as = if session.major() >= 16 { "SET" } else { "MEMBER" };
-    let may = |other: String| async move {
-        let sql = "SELECT pg_catalog.pg_has_role(session_user, $1::text::name, $2)";
-        Ok::<bool, FenceError>(session.query_one(sql, &[&other, &act_as]).await?.get(0))
-    };
-    if !may(rights.owner.clone()).await? {
-        seen.fail(
-            ID,
-            format!("`{role}` cannot act as `{}`, who owns the database", rights.owner),
-            format!("GRANT {} TO {}", quote_identifier(&rights.owner), quote_identifier(role)),
-        );
-    }
-    let plan = fence::Plan::of(rights.clone());
-    let mut grantors: Vec<&str> = plan.grantors().collect();
-    grantors.sort_unstable();
-    grantors.dedup();
-    for grantor in grantors {
-        if !may(grantor.to_owned()).await? {
-            seen.fail(
-                ID,
-                format!("`{grantor}` has given rights on the database, and `{role}` cannot act as it"),
-                format!("GRANT {} TO {}", quote_identifier(grantor), quote_identifier(role)),
-            );
-        }
-    }
-    for (group, what) in [("pg_signal_backend", "end sessions"), ("pg_read_all_stats", "see what sessions there are")] {
-        let sql = "SELECT pg_catalog.pg_has_role(session_user, $1::text::name, 'USAGE')";
-        if !session.query_one(sql, &[&group]).await?.get::<_, bool>(0) {
-            let remedy = format!("GRANT {group} TO {}", quote_identifier(role));
-            seen.fail(ID, format!("`{role}` may not {what}"), remedy);
-        }
+    for Missing { seen: text, remedy } in rights::missing(session, rights).await? {
+        seen.fail("fence-rights", text, remedy);
     }
     Ok(())
 }

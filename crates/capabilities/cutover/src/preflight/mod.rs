@@ -5,9 +5,13 @@
 
 mod arriving;
 mod check;
+mod commands;
 mod gateways;
 mod leaving;
+mod plans;
+mod prewarm;
 mod replication;
+mod rights;
 mod route;
 
 pub use check::{CHECKS, Check, CheckResult, Finding, PreflightOfSeveral, PreflightReport, Severity, Status};
@@ -25,9 +29,12 @@ pub async fn preflight(course: &Course, means: &Means) -> Result<PreflightReport
     let mut seen = Seen::default();
     route::look(course, means, &mut seen).await?;
     gateways::look(course, means, &mut seen).await;
+    commands::look(course, means, &mut seen);
     replication::look(course, means, &mut seen).await?;
     leaving::look(course, means, &mut seen).await?;
     arriving::look(course, means, &mut seen).await?;
+    plans::look(course, means, &mut seen).await?;
+    prewarm::look(course, means, &mut seen).await?;
     Ok(seen.report(course))
 }
 

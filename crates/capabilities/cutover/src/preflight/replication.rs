@@ -33,7 +33,9 @@ pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) -> Res
         WayBack::Stands => seen.info("way-back", "it stands"),
         WayBack::Missing => seen.info("way-back", "it is made before clients are held"),
         WayBack::Impossible { why } => {
-            seen.fail("way-back", format!("it cannot be made: {why}"), "`atalaya assess` says what has to be changed");
+            let remedy =
+                format!("change what is named, and see `atalaya migrate way-back status {}`", course.migration);
+            seen.fail("way-back", format!("it cannot be made: {why}"), remedy);
         }
     }
     let stale = match following.proof {

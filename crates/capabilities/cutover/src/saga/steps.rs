@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::task::{Came, Hand, Task, step};
 use crate::Error;
-use crate::course::{Means, Purpose};
+use crate::course::{Course, Means, Purpose};
 use crate::courses::{Courses, of_each};
 use crate::preflight::{PreflightReport, preflight_of_all};
 use crate::report::Outcome;
@@ -71,28 +71,57 @@ async fn look(courses: &Courses, means: &Means) -> Result<(), Error> {
         report.failed().map(|check| format!("{}{of}", check.id)).collect::<Vec<_>>()
     };
     let ids: Vec<String> = reports.iter().flat_map(failed).collect();
-    if ids.is_empty() { Ok(()) } else { Err(Error::Forbidden { ids }) }
+    if !ids.is_empty() {
+        return Err(Error::Forbidden { ids, reports });
+    }
+    for report in &reports {
+        for (check, finding) in report.warnings() {
+            let (migration, remedy) = (&report.course.migration, finding.remedy.as_deref());
+            tracing::warn!(migration, check = check.id, remedy, "{}", finding.seen);
+        }
+    }
+    means.failpoints.reach("cutover-checked");
+    Ok(())
 }
 
 async fn make_way_back(courses: &Courses, means: &Means) -> Result<(), Error> {
-    let making = courses.iter().map(|course| async move {
-        let made = means.replication(course)?.make_way_back(course.direction).await;
-        let made = made.map_err(|source| Error::Replication { stage: "making the way back", source });
-        made.map_err(|error| error.of(course, courses))
-    });
+    let making = courses
+        .iter()
+        .map(|course| async move { make_way_back_of(course, means).await.map_err(|error| error.of(course, courses)) });
     of_each(making.collect()).await.map(drop)
 }
 
+async fn make_way_back_of(course: &Course, means: &Means) -> Result<(), Error> {
+    means.take_charge(course).await?;
+    let made = means.replication(course)?.make_way_back(course.direction).await;
+    made.map_err(|source| Error::Replication { stage: "making the way back", source })
+}
+
 async fn take_over(courses: &Courses, means: &Means) -> Result<(), Error> {
-    let taking = courses.iter().map(|course| async move {
-        // Clients of a rehearsal are where they were, and so is which side serves.
-        if course.purpose == Purpose::Rehearse {
-            return Ok(());
-        }
-        let taken = means.replication(course)?.take_over(course.direction).await;
-        let taken = taken.map_err(|source| Error::Replication { stage: "taking over", source });
-        taken.map_err(|error| error.of(course, courses))
-    });
+    // Clients of a rehearsal are where they were, and so is which side serves.
+    if courses.first().purpose == Purpose::Rehearse {
+        return Ok(());
+    }
+    means.failpoints.reach("cutover-taking-over");
+    let taking = courses
+        .iter()
+        .map(|course| async move { take_over_of(course, means).await.map_err(|error| error.of(course, courses)) });
     // What fails of one is no reason to leave it undone of another one.
-    join_all(taking).await.into_iter().collect()
+    let taken: Result<(), Error> = join_all(taking).await.into_iter().collect();
+    taken?;
+    means.failpoints.reach("cutover-taken-over");
+    Ok(())
+}
+
+/// Clients may have been led elsewhere by others, while this process slept: whoever does that takes charge first, so that
+/// what the journal says behind that stands for as long as this process is in charge.
+async fn take_over_of(course: &Course, means: &Means) -> Result<(), Error> {
+    means.take_charge(course).await?;
+    let standing = means.routes.standing(&course.database).await?;
+    let leads_to = standing.leads_to.map_or_else(|| course.database.clone(), |led| led.to);
+    if leads_to != course.to || standing.open.is_some() {
+        return Err(Error::LedElsewhere { epoch: standing.last_epoch, leads_to });
+    }
+    let taken = means.replication(course)?.take_over(course.direction).await;
+    taken.map_err(|source| Error::Replication { stage: "taking over", source })
 }

@@ -20,6 +20,8 @@ async fn the_steps_are_as_ever() {
         limits: crate::Limits::default(),
         client_roles: Vec::new(),
         unproven: crate::Unproven::Refuse,
+        plans: crate::Plans::default(),
+        prewarm: None,
         by: String::new(),
         failpoints: atalaya_control::Failpoints::none(),
     };
@@ -57,6 +59,10 @@ impl crate::ReplicationControl for Nobody {
     }
 
     fn make_way_back(&self, _: crate::Direction) -> Never<'_, ()> {
+        never()
+    }
+
+    fn take_charge(&self) -> Never<'_, crate::Charge> {
         never()
     }
 

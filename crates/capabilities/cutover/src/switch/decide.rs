@@ -12,6 +12,7 @@ use super::hold::Held;
 use super::prepare::APPLICATION;
 use super::run::Holding;
 use super::timing::{Timing, Took};
+use crate::commands::COMMANDS;
 use crate::course::{Course, Means, Purpose};
 use crate::fence::{self, FenceError};
 use crate::report::{GateReport, Outcome, Report, micros};
@@ -140,6 +141,8 @@ impl Followed<'_> {
                 None => report.gateways.push(gate),
             }
         }
+        report.commands = self.gates.iter().flat_map(|gate| gate.ran(&self.course.database)).collect();
+        report.gateways.retain(|gate| gate.gateway != COMMANDS);
         if let Some(timing) = timing {
             report.pause_us = timing.so_far_us();
         }

@@ -23,7 +23,8 @@ impl Held {
         failpoints.reach("cutover-fencing");
         let raising = async {
             let (plan, route) = (&part.plan, &part.course.database);
-            Ok(fence::raise(&part.leaving, plan, route, epoch.epoch, &part.spared, timing.left()).await?)
+            let grace = means.limits.grace;
+            Ok(fence::raise(&part.leaving, plan, route, epoch.epoch, &part.spared, grace, timing.left()).await?)
         };
         let (raised, took) = timing.within("fence", raising).await?;
         timing.note(took, report);

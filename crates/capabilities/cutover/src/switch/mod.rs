@@ -14,8 +14,8 @@ mod timing;
 
 pub(crate) use prepare::leads_nobody;
 pub use prepare::{Prepared, prepare};
-pub(crate) use resume::opened;
 pub use resume::{Begun, Resumed, resume};
+pub(crate) use resume::{lead_again, opened};
 
 /// The places where tests step in, in their order: before and after each effect. Those from the fence to the proof, and those of
 /// letting in again, are come by once a database.

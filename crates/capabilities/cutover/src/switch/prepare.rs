@@ -8,7 +8,8 @@ use futures_util::future::join_all;
 use crate::course::{Course, Means};
 use crate::courses::{Courses, of_each};
 use crate::fence::{self, Plan};
-use crate::{Error, PartError, ReadyGate, TrafficGate};
+use crate::prewarm::{self, Prewarmed};
+use crate::{Error, PartError, ReadyGate, TrafficGate, WayBack};
 
 pub(super) const APPLICATION: &str = "atalaya cutover";
 
@@ -37,14 +38,16 @@ pub(super) struct Part {
     pub(super) spared: Vec<i32>,
     pub(super) epoch: u64,
     pub(super) lift: Vec<String>,
+    pub(super) prewarmed: Option<Prewarmed>,
 }
 
-/// A database whose servers are connected to, and whose other side has come close.
+/// A database whose servers are connected to.
 struct Near {
     course: Course,
     leaving: Session,
     spare: Session,
     arriving: Session,
+    prewarmed: Option<Prewarmed>,
 }
 
 /// Connects, plans the fences, asks each gateway whether it is ready, and has the other sides come close.
@@ -58,11 +61,23 @@ pub async fn prepare(courses: impl Into<Courses>, means: Means) -> Result<Prepar
         let courses = &courses;
         move |error: Error| error.of(&course, courses)
     };
+    let connecting = courses.iter().map(|course| {
+        let (of, means) = (of(course), &means);
+        async move { connect(course.clone(), means).await.map_err(of) }
+    });
+    let mut near = of_each(connecting.collect()).await?;
+    if let Some(asked) = &means.prewarm {
+        // One after the other, since they may share a server, and it takes as long as it may: what is written meanwhile is proven
+        // after it.
+        for near in &mut near {
+            near.prewarmed = Some(prewarm::run(&near.course, &means, asked).await);
+        }
+    }
     let coming = courses.iter().map(|course| {
         let (of, means) = (of(course), &means);
-        async move { come_near(course.clone(), means).await.map_err(of) }
+        async move { come_close(course, means).await.map_err(of) }
     });
-    let near = of_each(coming.collect()).await?;
+    of_each(coming.collect()).await?;
     // That may have taken a while; gates do not stay ready for ever.
     let planning = near.into_iter().map(|near| {
         let (of, means) = (of(&near.course), &means);
@@ -79,8 +94,10 @@ pub async fn prepare(courses: impl Into<Courses>, means: Means) -> Result<Prepar
     Ok(Prepared { courses, means, parts })
 }
 
-async fn come_near(course: Course, means: &Means) -> Result<Near, Error> {
+async fn connect(course: Course, means: &Means) -> Result<Near, Error> {
     let (from, to) = (means.url(&course, &course.from)?, means.url(&course, &course.to)?);
+    means.take_charge(&course).await?;
+    way_back_stands(&course, means).await?;
     let leaving = Session::connect_for_control(from, APPLICATION).await?;
     let spare = Session::connect_for_control(from, APPLICATION).await?;
     let arriving = Session::connect_for_control(to, APPLICATION).await?;
@@ -93,12 +110,11 @@ async fn come_near(course: Course, means: &Means) -> Result<Near, Error> {
         // somebody who could not lift it.
         fence::lift_standing(&leaving, &course.database, last_epoch).await?;
     }
-    come_close(&course, means).await?;
-    Ok(Near { course, leaving, spare, arriving })
+    Ok(Near { course, leaving, spare, arriving, prewarmed: None })
 }
 
 async fn plan(near: Near, means: &Means) -> Result<Part, Error> {
-    let Near { course, leaving, spare, arriving } = near;
+    let Near { course, leaving, spare, arriving, prewarmed } = near;
     let standing = means.routes.standing(&course.database).await?;
     let plan = fence::plan(&leaving, &course.database).await?;
     let (gates, ready): (Vec<_>, Vec<_>) = ready_gates(&course, means).await?.into_iter().unzip();
@@ -126,7 +142,18 @@ async fn plan(near: Near, means: &Means) -> Result<Part, Error> {
     arriving.batch("DO $$ BEGIN NULL; END $$").await?;
     let epoch = standing.last_epoch.saturating_add(1);
     let lift = fence::lifting(&plan, &course.database, epoch);
-    Ok(Part { course, leaving, spare, arriving, plan, gates, named, spared, epoch, lift })
+    Ok(Part { course, leaving, spare, arriving, plan, gates, named, spared, epoch, lift, prewarmed })
+}
+
+/// It may have been removed since it was made, by somebody whom nothing kept out yet.
+async fn way_back_stands(course: &Course, means: &Means) -> Result<(), Error> {
+    let failed = |source| Error::Replication { stage: "looking at the way back", source };
+    let to = course.to.clone();
+    match means.replication(course)?.following(course.direction).await.map_err(failed)?.way_back {
+        WayBack::Stands => Ok(()),
+        WayBack::Missing => Err(Error::NoWayBack { to, why: None }),
+        WayBack::Impossible { why } => Err(Error::NoWayBack { to, why: Some(why) }),
+    }
 }
 
 async fn come_close(course: &Course, means: &Means) -> Result<(), Error> {

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::decide::{Followed, decided, outcome_of};
 use super::prepare::APPLICATION;
 use super::run::record;
-use crate::course::{Course, Means};
+use crate::course::{Course, Means, Purpose};
 use crate::courses::Courses;
+use crate::gate::GateKind;
 use crate::report::Report;
 use crate::{Error, fence};
 
@@ -80,6 +81,46 @@ pub(crate) async fn opened(begun: &[Begun], means: &Means) -> Result<Option<(Ope
         }
     }
     Ok(None)
+}
+
+/// Where clients belong where these courses lead them, the commands that lead them are run once more: they may have failed, or
+/// not have reached everybody. Gateways need no telling. None where clients are elsewhere, or others have led them there.
+///
+/// # Errors
+/// When the journal or a server does not answer.
+pub(crate) async fn lead_again(courses: &Courses, means: &Means) -> Result<Option<Vec<Report>>, Error> {
+    let by_commands = means.gates.iter().any(|gate| gate.kind() != GateKind::Gateway);
+    if !by_commands || courses.first().purpose == Purpose::Rehearse {
+        return Ok(None);
+    }
+    let mut all = Vec::new();
+    for course in courses.iter() {
+        let Some((epoch, decision)) = led_there(course, means).await? else { return Ok(None) };
+        all.push((course, epoch, decision));
+    }
+    let following = all.iter().map(|(course, epoch, decision)| async move {
+        let followed = follow(course, courses, epoch, decision, means).await;
+        followed.map_err(|error| error.of(course, courses))
+    });
+    let mut reports = join_all(following).await.into_iter().collect::<Result<Vec<_>, Error>>()?;
+    record(&mut reports, means).await;
+    Ok(Some(reports))
+}
+
+/// The epoch by which a course has led clients to where they are.
+async fn led_there(course: &Course, means: &Means) -> Result<Option<(OpenEpoch, Decision)>, Error> {
+    let standing = means.routes.standing(&course.database).await?;
+    let Some(led) = standing.leads_to.filter(|led| standing.open.is_none() && led.to == course.to) else {
+        return Ok(None);
+    };
+    match means.routes.epoch(&course.database, led.epoch).await? {
+        Some((epoch, Some(decision @ Decision::Flipped { .. })))
+            if epoch.opening.migration == course.migration && epoch.opening.from == course.from =>
+        {
+            Ok(Some((epoch, decision)))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Lets the clients of one database in where the decision leads them, and opens its gates.

@@ -30,16 +30,23 @@ impl Prepared {
     pub async fn run(self) -> Result<Vec<Report>, Error> {
         let epochs = self.open().await?;
         self.means.failpoints.reach("cutover-opened");
+        let in_charge = self.is_still_in_charge(&epochs).await;
         let timing = Timing::start(self.means.limits.max_pause);
         let Self { courses, means, parts } = self;
         let Some(epoch) = epochs.first().cloned() else { return Ok(Vec::new()) };
         let held = parts.into_iter().zip(epochs).map(|(part, epoch)| {
-            let report = Report::new(&part.course, &courses, epoch.epoch);
+            let mut report = Report::new(&part.course, &courses, epoch.epoch);
+            (report.from_major, report.to_major) = (Some(part.leaving.major()), Some(part.arriving.major()));
+            report.prewarmed.clone_from(&part.prewarmed);
             Held { part, epoch, report }
         });
         let all = held.collect();
         let mut holding = Holding { courses, means, timing, epoch, all };
-        let ended = match holding.hold().await {
+        let held = match in_charge {
+            Ok(()) => holding.hold().await,
+            Err(error) => Err(error),
+        };
+        let ended = match held {
             Ok(()) => holding.decide().await,
             Err(error) => holding.break_off(error).await,
         };
@@ -61,17 +68,23 @@ impl Prepared {
         let opened = self.means.routes.open_together(openings.collect()).await;
         opened.map_err(|error| if error.is_refusal() { error.into() } else { Error::Undecided(error) })
     }
+
+    /// Whoever comes from here on finds the epochs open; before, being in charge has kept them out.
+    async fn is_still_in_charge(&self, epochs: &[OpenEpoch]) -> Result<(), Error> {
+        let looking = self.parts.iter().zip(epochs).map(|(part, epoch)| async move {
+            let in_charge = match epoch.epoch == part.epoch {
+                true => self.means.take_charge(&part.course).await,
+                false => Err(Error::OtherEpoch { opened: epoch.epoch, foreseen: part.epoch }),
+            };
+            in_charge.map_err(|error| error.of(&part.course, &self.courses))
+        });
+        try_join_all(looking).await.map(drop)
+    }
 }
 
 impl Holding {
     /// Closes all gates before anything is fenced: nothing was cut where a transaction goes on for too long.
     async fn hold(&mut self) -> Result<(), Error> {
-        for Held { part, epoch, .. } in &self.all {
-            if epoch.epoch != part.epoch {
-                let error = Error::OtherEpoch { opened: epoch.epoch, foreseen: part.epoch };
-                return Err(error.of(&part.course, &self.courses));
-            }
-        }
         let (armed, took) = self.timing.within("drain", self.arm()).await?;
         for (held, gateways) in self.all.iter_mut().zip(armed) {
             self.timing.note(took, &mut held.report);

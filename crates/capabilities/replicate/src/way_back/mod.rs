@@ -18,8 +18,8 @@ mod status;
 
 pub(crate) use beside::run_beside;
 pub use make::make_way_back;
-pub(crate) use pair::{Pair, refuse_led_over, refuse_taken_name, serving, slot};
-pub use pair::{Side, serve};
+pub use pair::Side;
+pub(crate) use pair::{Pair, refuse_led_over, refuse_taken_name, serving, slot, write_serving};
 pub use remove::remove_way_back;
 pub(crate) use remove::{forget_without_target, remove_between};
 pub use status::{WayBackState, WayBackStatus, way_back_status};

@@ -2,8 +2,8 @@
 
 use atalaya_postgres::Session;
 
+use crate::Error;
 use crate::progress::{Migration, Store};
-use crate::{Error, Plan};
 
 /// One of both servers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -194,18 +194,13 @@ pub(crate) async fn refuse_led_over(target: &Store<'_>, what: &str, remedy: &'st
     }
 }
 
-/// Writes down which server clients are led to: nothing sets that one's sequences any more, and `finish` goes by it. That
-/// holds whether or not there is a way back.
-///
-/// # Errors
-/// When there is no such migration, or a server cannot be reached.
-pub async fn serve(plan: &Plan, side: Side) -> Result<(), Error> {
-    let target = Session::connect_for_control(&plan.target, &format!("atalaya serve {}", plan.name)).await?;
-    let store = Store { session: &target, name: &plan.name };
+/// Writes down which server clients are led to.
+pub(crate) async fn write_serving(target: &Session, migration: &str, side: Side) -> Result<(), Error> {
+    let store = Store { session: target, name: migration };
     if store.read().await?.is_none() {
         return Err(Error::refused(
             "unknown-migration",
-            format!("there is no migration `{}`", plan.name),
+            format!("there is no migration `{migration}`"),
             "see `atalaya migrate status`",
         ));
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use atalaya_data::RelationName;
 use serde::{Deserialize, Serialize};
 
+use super::cutover::CertifiedCutover;
 use crate::{Problem, SchemaSide, Severity};
 
 /// The format that this version writes.
@@ -21,7 +22,7 @@ pub struct Certificate {
     pub migration: Option<String>,
     /// When in the life of a move it was made.
     pub occasion: Occasion,
-    /// `fence`: both sides at one position of the source's log; `quiesced`: nothing wrote; `snapshots`: one after the
+    /// `fence`: both sides at one position of the source's log; `way_back`: of the target's, which had the clients; `quiesced`: nothing wrote; `snapshots`: one after the
     /// other, so that what was written between them differs.
     pub moment: String,
     /// The position, where a fence was made.
@@ -54,6 +55,9 @@ pub struct Certificate {
     pub position: Option<CertifiedPosition>,
     /// The proof that `finish` asked for before.
     pub proof: Option<CertifiedProof>,
+    /// How clients were led to the other server and back, in the journal's order. Earlier versions did not know of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cutovers: Vec<CertifiedCutover>,
 }
 
 /// When in the life of a move.

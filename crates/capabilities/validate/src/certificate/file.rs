@@ -61,3 +61,70 @@ fn data_of_page(text: &str) -> Result<&str, CertificateError> {
     let inner = text.split_once(DATA_START).and_then(|(_, rest)| rest.split_once(DATA_END)).map(|(data, _)| data);
     inner.ok_or(CertificateError::Unreadable { reason: "the page carries no data" })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::{CertifiedCutover, CertifiedGateway};
+
+    /// As a version wrote it that knew nothing of cutovers.
+    const OLD: &str = r#"{"sha256": "ae08e130b415f048f03b2e40b1ac558b71a3e7e00c01b0b6c92b4bf29a0f38fb", "certificate": {"format": 1, "product": "atalaya 0.0.9", "migration": "shop", "occasion": "finish", "moment": "quiesced", "fence": null, "began_at": null, "made_at": "2026-01-01T00:00:00Z", "source": {"server_version": "13.23", "database": "shop", "system_identifier": "7", "timeline": 1, "encoding": "UTF8"}, "target": {"server_version": "18.6", "database": "shop", "system_identifier": "7", "timeline": 1, "encoding": "UTF8"}, "hash": {"algorithm": "a", "seed": "1", "converted": false, "settings": {}}, "tables": [], "accepted": [], "not_read": [], "not_certified": [], "sequences": [], "schema": {"differences": [], "pending": 0, "compared": {}, "not_compared": []}, "conflicts": [], "position": null, "proof": null}}"#;
+
+    fn cutover() -> CertifiedCutover {
+        let gateway =
+            CertifiedGateway { clients_held: 12, clients_ended: 1, longest_wait_us: 90_500, paused_us: 100_000 };
+        CertifiedCutover {
+            at: "2026-01-01T00:00:00Z".to_owned(),
+            direction: "forward".to_owned(),
+            epoch: 3,
+            from: "shop".to_owned(),
+            to: "</script><b>green".to_owned(),
+            from_major: Some(13),
+            to_major: Some(18),
+            program: None,
+            resumed: false,
+            pause_us: 101_234,
+            stages: Vec::new(),
+            gateways: vec![gateway],
+            commands: Vec::new(),
+            sessions_ended: 2,
+            rows_proven: 7,
+            unproven: vec!["public.log".to_owned()],
+            sequences: 1,
+            fenced_at: Some("0/10".to_owned()),
+            marker: Some("0/18".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_file_of_before_is_read_and_written_as_it_was() {
+        let old = read_certificate(OLD).unwrap();
+        assert!(old.cutovers.is_empty());
+        let stored: Value = serde_json::from_str(OLD).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&to_json(&old).unwrap()).unwrap(), stored);
+        let page = to_html(&old).unwrap();
+        assert!(!page.contains("utover"), "{page}");
+        assert_eq!(read_certificate(&page).unwrap(), old);
+    }
+
+    #[test]
+    fn a_file_with_cutovers_is_read_in_both_forms_and_what_was_changed_is_found() {
+        let mut certificate = read_certificate(OLD).unwrap();
+        certificate.product = crate::certificate::make::product();
+        certificate.cutovers =
+            vec![cutover(), CertifiedCutover { direction: "back".to_owned(), epoch: 4, ..cutover() }];
+        let (json, page) = (to_json(&certificate).unwrap(), to_html(&certificate).unwrap());
+        for text in [&json, &page] {
+            assert_eq!(read_certificate(text).unwrap(), certificate);
+        }
+        for shown in
+            ["101.2 ms", "90.5 ms", "12 held, 1 ended", "&lt;b&gt;green", "not proven by decision: public.log", "0/18"]
+        {
+            assert!(page.contains(shown), "{shown}: {page}");
+        }
+        let other = json.replacen("\"rows_proven\": 7", "\"rows_proven\": 8", 1);
+        assert!(matches!(read_certificate(&other), Err(CertificateError::Changed { .. })));
+        let other = page.replacen("101.2 ms", "1.2 ms", 1);
+        assert!(matches!(read_certificate(&other), Err(CertificateError::Changed { .. })));
+    }
+}

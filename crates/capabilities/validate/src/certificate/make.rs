@@ -8,6 +8,7 @@ use atalaya_data::RelationName;
 use atalaya_postgres::{Session, settings};
 use futures_util::future::try_join_all;
 
+use super::cutover::CertifiedCutover;
 use super::document::{
     Certificate, CertifiedHash, CertifiedProof, CertifiedSchema, CertifiedSchemaDifference, CertifiedTable, FORMAT,
     NotCertified, Occasion,
@@ -20,11 +21,23 @@ use crate::survey::{Survey, survey};
 use crate::unit::Unit;
 use crate::{Error, Plan, Report, SchemaReport, Scope, SkipVerdict};
 
+/// Which side has the clients when a certificate is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serving {
+    /// The one that is moved from, or none.
+    Source,
+    /// The one that is moved to. Rows are compared by the way back, whose plan goes the other way; the certificate is turned
+    /// round, so that its sides are those of the move.
+    Target,
+}
+
 /// What a certificate is made of.
 #[derive(Debug)]
 pub struct CertificatePlan {
     /// Both sides, their tables, and what makes them comparable.
     pub rows: Plan,
+    /// Which side has the clients.
+    pub serving: Serving,
     /// When in the life of a move.
     pub occasion: Occasion,
     /// How the schemas differ.
@@ -33,6 +46,8 @@ pub struct CertificatePlan {
     pub accepted: Vec<RelationName>,
     /// The proof that came before.
     pub proof: Option<Report>,
+    /// How clients were led, as the journal says it.
+    pub cutovers: Vec<CertifiedCutover>,
 }
 
 /// A certificate whose rows have still to be hashed, in snapshots that are open.
@@ -40,6 +55,7 @@ pub struct CertificateDraft {
     opened: Opened,
     survey: Survey,
     certificate: Certificate,
+    serving: Serving,
 }
 
 pub(crate) fn product() -> String {
@@ -60,14 +76,18 @@ impl CertificateDraft {
             Session::connect_for_control(&rows.source, APPLICATION_NAME),
             Session::connect_for_control(&rows.target, APPLICATION_NAME)
         )?;
-        let survey = survey(rows, &source, &target).await?;
+        let mut survey = survey(rows, &source, &target).await?;
         let opened = Opened::open(rows, None, &[]).await?;
+        let (old, new) = match plan.serving {
+            Serving::Source => (&source, &target),
+            Serving::Target => (&target, &source),
+        };
         let name = match &rows.scope {
             Scope::Migration { name } | Scope::Drained { name } => Some(name.clone()),
             Scope::Databases { .. } => None,
         };
         let history = match &name {
-            Some(name) => facts::history(&target, name).await?,
+            Some(name) => facts::history(new, name).await?,
             None => None,
         };
         let (began_at, position, conflicts) = match history {
@@ -75,30 +95,34 @@ impl CertificateDraft {
             None => (None, None, Vec::new()),
         };
         let mut not_certified = facts::not_certified(&source, &survey).await?;
-        not_certified.extend(left_out(&survey));
+        not_certified.extend(left_out(&survey, plan.serving));
+        if plan.serving == Serving::Target {
+            not_certified.extend(leave_out_divided(&mut survey));
+        }
         let certificate = Certificate {
             format: FORMAT,
             product: product(),
             migration: name,
             occasion: plan.occasion,
-            moment: moment(&rows.scope).to_owned(),
+            moment: moment(&rows.scope, plan.serving).to_owned(),
             fence: opened.fence.map(|fence| fence.to_string()),
             began_at,
-            made_at: facts::now(&target).await?,
-            source: facts::server(&source).await?,
-            target: facts::server(&target).await?,
+            made_at: facts::now(new).await?,
+            source: facts::server(old).await?,
+            target: facts::server(new).await?,
             hash: hash(&survey),
             tables: Vec::new(),
             accepted: plan.accepted.clone(),
             not_read: Vec::new(),
             not_certified,
-            sequences: facts::sequences(rows, &survey, &source, &target).await?,
+            sequences: facts::sequences(rows, &survey, old, new).await?,
             schema: schema(&plan.schema),
             conflicts,
             position,
             proof: plan.proof.as_ref().map(proof),
+            cutovers: plan.cutovers.clone(),
         };
-        Ok(Self { opened, survey, certificate })
+        Ok(Self { opened, survey, certificate, serving: plan.serving })
     }
 
     /// Hashes every row on both sides.
@@ -110,6 +134,9 @@ impl CertificateDraft {
         let worked = try_join_all(self.opened.pairs.iter().map(|pair| work(pair, &queue))).await?;
         let (tables, unread): (Vec<_>, Vec<_>) = worked.into_iter().unzip();
         let mut tables: Vec<CertifiedTable> = tables.into_iter().flatten().collect();
+        if self.serving == Serving::Target {
+            tables = tables.into_iter().map(turned).collect();
+        }
         self.certificate.not_read = unread.into_iter().flatten().collect();
         tables.sort_by(|one, other| one.name.cmp(&other.name));
         self.certificate.tables = tables;
@@ -147,8 +174,36 @@ async fn work(pair: &Pair, queue: &Mutex<VecDeque<&Unit>>) -> Result<(Vec<Certif
     }
 }
 
-fn moment(scope: &Scope) -> &'static str {
+/// As the move sees what the way back has compared.
+fn turned(table: CertifiedTable) -> CertifiedTable {
+    let CertifiedTable { sources, name, columns, source, target, source_sql, target_sql } = table;
+    let of_target = sources.into_iter().next().unwrap_or_else(|| name.clone());
+    CertifiedTable {
+        sources: vec![name],
+        name: of_target,
+        columns,
+        source: target,
+        target: source,
+        source_sql: target_sql,
+        target_sql: source_sql,
+    }
+}
+
+/// Several tables of the side that clients are on, which make up one of the other side, cannot be turned round.
+fn leave_out_divided(survey: &mut Survey) -> Vec<NotCertified> {
+    let is_divided = |unit: &Unit| unit.source_names().nth(1).is_some();
+    let divided = survey.units.iter().filter(|unit| is_divided(unit));
+    let reason = "both sides have divided it otherwise, and clients are on the target";
+    let left = divided
+        .map(|unit| NotCertified { what: format!("table {}", unit.target_name), reason: reason.to_owned() })
+        .collect();
+    survey.units.retain(|unit| !is_divided(unit));
+    left
+}
+
+fn moment(scope: &Scope, serving: Serving) -> &'static str {
     match scope {
+        Scope::Migration { .. } if serving == Serving::Target => "way_back",
         Scope::Migration { .. } => "fence",
         scope if scope.is_quiesced() => "quiesced",
         _ => "snapshots",
@@ -156,13 +211,17 @@ fn moment(scope: &Scope) -> &'static str {
 }
 
 /// What is in scope and stands on one side only, and columns that are not on both.
-fn left_out(survey: &Survey) -> Vec<NotCertified> {
+fn left_out(survey: &Survey, serving: Serving) -> Vec<NotCertified> {
     let skipped = survey.skipped.iter().filter(|skipped| skipped.verdict != SkipVerdict::Irrelevant);
     let mut left: Vec<NotCertified> = skipped
         .map(|skipped| NotCertified { what: format!("table {}", skipped.table), reason: skipped.reason.clone() })
         .collect();
+    let (one, other) = match serving {
+        Serving::Source => ("source", "target"),
+        Serving::Target => ("target", "source"),
+    };
     for unit in &survey.units {
-        for (columns, side) in [(&unit.missing_columns, "source"), (&unit.extra_columns, "target")] {
+        for (columns, side) in [(&unit.missing_columns, one), (&unit.extra_columns, other)] {
             left.extend(columns.iter().map(|column| NotCertified {
                 what: format!("column {column} of {}", unit.target_name),
                 reason: format!("only the {side} has it"),

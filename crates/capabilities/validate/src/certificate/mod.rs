@@ -4,6 +4,7 @@
 //! over the whole shows that a file was changed; it is no signature, since whoever changes a file can make a new one.
 
 mod check;
+mod cutover;
 mod digest;
 mod document;
 mod error;
@@ -15,6 +16,7 @@ mod render;
 mod totals;
 
 pub use check::{CertificateSide, CheckReport, CheckedSequence, CheckedTable, CheckedTableStatus, check_certificate};
+pub use cutover::{CertifiedCommand, CertifiedCutover, CertifiedGateway, CertifiedStage};
 pub use document::{
     Certificate, CertifiedConflicts, CertifiedHash, CertifiedPosition, CertifiedProof, CertifiedSchema,
     CertifiedSchemaDifference, CertifiedSequence, CertifiedServer, CertifiedTable, NotCertified, Occasion, StandsAt,
@@ -22,5 +24,5 @@ pub use document::{
 };
 pub use error::CertificateError;
 pub use file::{read_certificate, to_html, to_json};
-pub use make::{CertificateDraft, CertificatePlan};
+pub use make::{CertificateDraft, CertificatePlan, Serving};
 pub use render::{render_certificate, render_check};

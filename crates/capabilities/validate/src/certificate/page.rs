@@ -3,6 +3,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::cutover::cutovers;
 use super::document::{Certificate, CertifiedServer, Occasion, StandsAt};
 use crate::{Problem, Severity};
 
@@ -42,6 +43,7 @@ pub(crate) fn render_page(certificate: &Certificate, seal: &str, json: &str) -> 
                 (circumstances(certificate))
                 (tables(certificate))
                 (sequences(certificate))
+                (cutovers(certificate))
                 (schema(certificate))
                 (conflicts(certificate))
                 (left_out(certificate))
@@ -63,11 +65,13 @@ fn verdict(certificate: &Certificate) -> Markup {
         }
         p.small {
             (match certificate.occasion {
+                Occasion::Finish if certificate.moment == "way_back" => "Made by the end of the move, with clients on the target.",
                 Occasion::Finish => "Made by the end of the move, while nothing wrote to either side.",
                 Occasion::Validate => "Made by a comparison.",
             })
             " " (match certificate.moment.as_str() {
                 "fence" => "Both sides stood at one position of the source's log.",
+                "way_back" => "Both sides stood at one position of the target's log.",
                 "quiesced" => "Nothing was left to apply.",
                 _ => "The sides were looked at one after the other: what was written between differs.",
             })

@@ -91,7 +91,7 @@ fn open_pipeline(led: &Led, plain: &mut Driver) {
         closed.stderr.contains("1 transactions still ran") && closed.stderr.contains("nothing was cut"),
         "{closed:?}"
     );
-    assert!(closed.stderr.contains("clients are served by `old`"), "{closed:?}");
+    assert!(closed.stderr.contains("clients of `old` are served by `old`"), "{closed:?}");
     plain.tell("close");
     plain.says("right", "close");
 }

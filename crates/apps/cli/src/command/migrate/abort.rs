@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use atalaya_data::MigrationName;
 use atalaya_migration::{Engine, Known, Migrations};
-use atalaya_replicate::{AbortOptions, AbortReport, Side};
+use atalaya_replicate::{AbortOptions, AbortReport, OperationLock, Side};
 
 use super::led;
 use crate::endpoints::{EndpointArguments, Endpoints};
@@ -42,6 +42,11 @@ async fn withdraw(endpoints: &Endpoints, options: AbortOptions, context: &Contex
     let Endpoints { source, target, name, .. } = endpoints;
     let found =
         atalaya_replicate::abort(source, target, name, AbortOptions { dry_run: true, ..options.clone() }).await?;
+    // Held to the end. One that is not there, or another one in its place, has no move that anybody could lead.
+    let _alone = match options.target_gone || found.target_unreached.is_some() {
+        true => None,
+        false => Some(OperationLock::begin(target, name.as_str()).await?),
+    };
     let known = match found.unknown || found.target_unreached.is_some() {
         true => None,
         false => {

@@ -1,25 +1,24 @@
 //! `atalaya migrate cutover` and `atalaya migrate rollback`.
 
+mod commands;
+mod means;
 mod shown;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya_cutover::preflight::{PreflightOfSeveral, preflight_of_all};
-use atalaya_cutover::{
-    Course, Courses, Cutovers, Direction, Ends, Error, Limits, Means, Purpose, ReportOfSeveral, TrafficGate, Unproven,
-};
-use atalaya_estate::{Estate, ListenAddress};
-use atalaya_gateway::admin::AdminIdentity;
+use atalaya_cutover::{Course, Courses, Cutovers, Direction, Error, Means, Purpose, ReportOfSeveral};
+use atalaya_estate::Estate;
 use atalaya_route::Routes;
+use futures_util::future::join_all;
 
-use super::way_back;
-use crate::cutover::{AdminGate, Streams};
-use crate::endpoints::{EndpointArguments, Endpoints, read_estate};
+use self::commands::CommandArguments;
+use self::means::means;
+use crate::endpoints::{EndpointArguments, read_estate};
 use crate::exit::{self, Failure};
 use crate::global::Context;
-use crate::journal::{Journal, Who};
+use crate::journal::Journal;
 use crate::runtime;
 
 /// Arguments of both verbs.
@@ -41,6 +40,23 @@ pub(crate) struct CourseArguments {
     /// Lead clients away even where tables are not proven equal; the report names them.
     #[arg(long)]
     allow_unproven: bool,
+    /// Compare plans of the statements that take most time, as pg_stat_statements has them: worse ones are told (warn) or forbid
+    /// it (fail). `warn` by default for a cutover; `off` for a rollback, whose server has run all of them before.
+    #[arg(long, value_name = "WHAT", value_enum)]
+    plan_check: Option<PlanCheckArgument>,
+    /// Of how many statements plans are compared.
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    plan_statements: u16,
+    /// How many times as much a plan has to be estimated to cost, to be worse for that alone.
+    #[arg(long, value_name = "NUMBER", default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..))]
+    plan_cost_factor: u32,
+    /// Before clients are held, read into the cache of the server that they are led to what the server that they leave has in
+    /// its own. Takes pg_buffercache on the one that they leave, and pg_prewarm on the other.
+    #[arg(long)]
+    prewarm: bool,
+    /// How long that may take: a number with ms or s.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration, requires = "prewarm")]
+    prewarm_timeout: Duration,
     /// A gateway: the file of its socket, or HOST:PORT of its `gateway.admin`. May be repeated; all of them have to be named.
     /// Without it: `gateway.sock` in the folder for local state or, with --certificate, `gateway.admin` of the estate file.
     #[arg(long = "gateway", value_name = "ADDRESS")]
@@ -60,6 +76,19 @@ pub(crate) struct CourseArguments {
     /// Seconds a new slot may wait for transactions that are open on its server.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     slot_timeout: u64,
+    #[command(flatten)]
+    commands: CommandArguments,
+}
+
+/// What is done about plans that got worse.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum PlanCheckArgument {
+    /// They are not looked for.
+    Off,
+    /// They are told.
+    Warn,
+    /// They forbid it.
+    Fail,
 }
 
 /// Arguments of `atalaya migrate cutover`.
@@ -69,8 +98,10 @@ pub(crate) struct CourseArguments {
   atalaya migrate cutover orders-to-18 --rehearse
   atalaya migrate cutover orders-to-18 --max-pause 500ms
   atalaya migrate cutover orders-to-18 users-to-18 carts-to-18
+  atalaya migrate cutover orders-to-18 --plan-check fail --prewarm
   atalaya migrate cutover orders-to-18 --gateway gw1.example:6433 --gateway gw2.example:6433 \\
       --certificate me.crt --key me.key --authority gateways.pem
+  atalaya migrate cutover orders-to-18 --drain --switch-command ./point-dns.sh
 
 `atalaya migrate start` has to run, and gateways have to use the same journal. Whatever fails before clients are led away
 ends with all of them served where they were, within --max-pause; the same command goes on with what a killed one left.
@@ -95,11 +126,11 @@ pub(crate) struct RollbackArguments {
 }
 
 pub(super) fn cutover(arguments: &CutoverArguments, context: &Context) -> Result<u8, Failure> {
-    runtime::block_on(run(&arguments.course, Direction::Forward, context))?
+    runtime::run(run(&arguments.course, Direction::Forward, context))?
 }
 
 pub(super) fn rollback(arguments: &RollbackArguments, context: &Context) -> Result<u8, Failure> {
-    runtime::block_on(run(&arguments.course, Direction::Back, context))?
+    runtime::run(run(&arguments.course, Direction::Back, context))?
 }
 
 async fn run(arguments: &CourseArguments, direction: Direction, context: &Context) -> Result<u8, Failure> {
@@ -110,18 +141,28 @@ async fn run(arguments: &CourseArguments, direction: Direction, context: &Contex
             return Err(Failure::usage(format!("the migration `{name}` is named twice")));
         }
         let endpoints = EndpointArguments::of_migration(name).resolve(context)?;
-        Journal::refuse_moved(&endpoints, context).await?;
         moves.push((course(name, arguments, direction, &estate)?, endpoints));
     }
     let courses = Courses::new(moves.iter().map(|(course, _)| course.clone()).collect())?;
-    let journal = Journal::open(context).await?;
-    let means = means(arguments, moves, &estate, Routes::new(journal.store.clone()), context)?;
-    let done = match arguments.dry_run {
-        true => dry_run(&courses, &means, context).await,
-        false => go(courses, means, context).await,
+    let opening = async {
+        for (_, endpoints) in &moves {
+            Journal::refuse_moved(endpoints, context).await?;
+        }
+        Journal::open(context).await
     };
+    let journal = commands::guarded(opening, &[], context).await??;
+    let routes = Routes::new(journal.store.clone());
+    let commands = arguments.commands.gates(&routes, &courses);
+    let means = means(arguments, moves, &estate, routes, &commands, context)?;
+    let doing = async {
+        match arguments.dry_run {
+            true => dry_run(&courses, &means, context).await,
+            false => go(courses, means, context).await,
+        }
+    };
+    let done = commands::guarded(doing, &commands, context).await;
     journal.close().await;
-    done
+    done?
 }
 
 async fn dry_run(courses: &Courses, means: &Means, context: &Context) -> Result<u8, Failure> {
@@ -140,27 +181,42 @@ async fn go(courses: Courses, means: Means, context: &Context) -> Result<u8, Fai
     let reports = match Cutovers::open(means)?.run(courses.clone()).await {
         Ok(reports) => reports,
         Err(error) => {
-            if let Error::Forbidden { .. } = &error
-                && let Ok(reports) = preflight_of_all(&courses, &looked).await
-            {
-                context.note(&shown::failed(&reports));
+            for course in courses.iter() {
+                let ran: Vec<_> = looked.gates.iter().flat_map(|gate| gate.ran(&course.database)).collect();
+                commands::tell_unreleased(&ran, context);
+            }
+            if let Error::Forbidden { reports, .. } = &error {
+                context.note(&shown::failed(reports));
             }
             // What was met is said by the failure; where it leaves clients, by the journal alone.
-            for course in courses.iter() {
-                if let Ok(standing) = looked.routes.standing(&course.database).await {
-                    context.note(&shown::where_clients_are(course, &courses, &standing));
-                }
+            for line in where_clients_are(&courses, &looked).await {
+                context.note(&line);
             }
             return Err(error.into());
         }
     };
-    let json = match reports.as_slice() {
+    let mut json = match reports.as_slice() {
         [report] => serde_json::to_value(report),
         reports => serde_json::to_value(ReportOfSeveral::of(reports)),
-    };
-    let json = json.map_err(|error| Failure::new(exit::FAILED, &error, None))?;
+    }
+    .map_err(|error| Failure::new(exit::FAILED, &error, None))?;
+    commands::add_outputs(&reports, &mut json);
     context.print(&shown::reports(&reports), &json);
+    reports.iter().for_each(|report| commands::tell_unreleased(&report.commands, context));
+    reports.iter().try_for_each(commands::refuse_unswitched)?;
     Ok(exit::DONE)
+}
+
+/// How long the journal is asked where clients are, for whom it is only told.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Where what was not done has left clients of each database, as the journal says it, and which command is next.
+async fn where_clients_are(courses: &Courses, means: &Means) -> Vec<String> {
+    let looking = courses.iter().map(|course| async move {
+        let standing = tokio::time::timeout(LOOK, means.routes.standing(&course.database)).await;
+        shown::where_clients_are(course, courses, standing.ok().and_then(Result::ok).as_ref())
+    });
+    join_all(looking).await
 }
 
 fn course(name: &str, arguments: &CourseArguments, direction: Direction, estate: &Estate) -> Result<Course, Failure> {
@@ -173,88 +229,6 @@ fn course(name: &str, arguments: &CourseArguments, direction: Direction, estate:
     };
     let purpose = if arguments.rehearse { Purpose::Rehearse } else { Purpose::Flip };
     Ok(Course { migration: name.to_owned(), database: source, from, to, direction, purpose })
-}
-
-fn means(
-    arguments: &CourseArguments,
-    moves: Vec<(Course, Endpoints)>,
-    estate: &Estate,
-    routes: Routes,
-    context: &Context,
-) -> Result<Means, Failure> {
-    let ends = moves.into_iter().map(|(course, endpoints)| ends(arguments, &course, endpoints, context));
-    let who = Who::runs();
-    Ok(Means {
-        routes,
-        gates: gates(arguments, estate, context)?,
-        ends: ends.collect::<Result<_, Failure>>()?,
-        client_roles: client_roles(estate),
-        unproven: if arguments.allow_unproven { Unproven::Allow } else { Unproven::Refuse },
-        limits: Limits { max_pause: arguments.max_pause, ..Limits::default() },
-        by: format!("{}@{} ({})", who.by, who.host, std::process::id()),
-        failpoints: crate::failpoints::from_environment(),
-    })
-}
-
-fn ends(
-    arguments: &CourseArguments,
-    course: &Course,
-    endpoints: Endpoints,
-    context: &Context,
-) -> Result<Ends, Failure> {
-    let mut plan = way_back::plan(&endpoints, Duration::from_secs(arguments.slot_timeout), context)?;
-    plan.options.client_tools.clone_from(&arguments.client_tools);
-    let (source, target) = match course.direction {
-        Direction::Forward => (course.from.clone(), course.to.clone()),
-        Direction::Back => (course.to.clone(), course.from.clone()),
-    };
-    Ok(Ends {
-        database: course.database.clone(),
-        places: [(source, endpoints.source.clone()), (target, endpoints.target.clone())],
-        replication: Arc::new(Streams::new(endpoints, plan)),
-    })
-}
-
-/// The roles that gateways log clients in as: the client's own name, unless the estate file says another one.
-fn client_roles(estate: &Estate) -> Vec<String> {
-    let users = estate.gateway.iter().flat_map(|gateway| &gateway.users);
-    let logins = users.flat_map(|(name, user)| user.secrets.values().map(move |login| (name, login)));
-    logins.map(|(name, login)| login.user.as_ref().unwrap_or(name).clone()).collect()
-}
-
-/// Every gateway that is named, or the ones that are known.
-fn gates(
-    arguments: &CourseArguments,
-    estate: &Estate,
-    context: &Context,
-) -> Result<Vec<Arc<dyn TrafficGate>>, Failure> {
-    let identity = match (&arguments.certificate, &arguments.key, &arguments.authority) {
-        (Some(certificate), Some(key), Some(authority)) => {
-            Some(AdminIdentity { certificate: certificate.clone(), key: key.clone(), authority: authority.clone() })
-        }
-        _ => None,
-    };
-    let remote = |host: &str, port: u16| -> Result<Arc<dyn TrafficGate>, Failure> {
-        let identity = identity.as_ref().ok_or_else(|| {
-            Failure::usage(format!("`{host}:{port}` is asked by mutual TLS: give --certificate, --key and --authority"))
-        })?;
-        Ok(Arc::new(AdminGate::remote(host, port, identity)?))
-    };
-    if !arguments.gateways.is_empty() {
-        return arguments
-            .gateways
-            .iter()
-            .map(|address| match address.parse::<ListenAddress>() {
-                Ok(ListenAddress::Tcp { host, port }) => remote(&host, port),
-                _ => Ok(Arc::new(AdminGate::local(PathBuf::from(address))) as Arc<dyn TrafficGate>),
-            })
-            .collect();
-    }
-    let admin = estate.gateway.as_ref().and_then(|gateway| gateway.admin.as_ref());
-    match admin.map(|admin| &admin.listen) {
-        Some(ListenAddress::Tcp { host, port }) if identity.is_some() => Ok(vec![remote(host, *port)?]),
-        _ => Ok(vec![Arc::new(AdminGate::local(context.state.join("gateway.sock")))]),
-    }
 }
 
 /// A number of milliseconds or seconds.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use atalaya_data::RelationName;
 use atalaya_estate::TablePattern;
 use atalaya_migration::{Engine, Migrations, Operation, Reached};
-use atalaya_replicate::{AbortReport, Plan, Side, StopWhen};
+use atalaya_replicate::{AbortReport, OperationLock, Plan, Side, StopWhen};
 use atalaya_route::Routes;
 use atalaya_validate::{Report, SequenceReport, SequenceStatus, SkipVerdict, TableReport, TableStatus};
 
@@ -250,11 +250,14 @@ async fn status_of(plan: &Plan) -> Result<Option<atalaya_replicate::Status>, Fai
 /// back, so that there is nothing to be applied or compared any more. Both sides were proven equal when clients were led
 /// over.
 async fn finish_led_over(
+    arguments: &FinishArguments,
     plan: &Plan,
     endpoints: &Endpoints,
     ending: &Ending,
     context: &Context,
 ) -> Result<u8, Failure> {
+    // While both directions run: only then do both sides stand at one position.
+    let draft = arguments.certificate.draft_led_over(plan, endpoints, &ending.journal, context).await;
     end_running(plan, context).await?;
     atalaya_replicate::complete_schema(plan).await?;
     for told in atalaya_replicate::set_back_triggers(plan).await? {
@@ -262,11 +265,13 @@ async fn finish_led_over(
     }
     atalaya_replicate::end_following(plan).await?;
     let removed = ending.remove(plan, serde_json::Value::Null, context).await?;
-    context.print(
-        &format!("{}: finished; clients are on the new server, and the way back is gone", endpoints.name),
-        &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": removed }),
-    );
-    Ok(exit::DONE)
+    let certified = arguments.certificate.certify(endpoints, draft, context).await;
+    let mut text = format!("{}: finished; clients are on the new server, and the way back is gone", endpoints.name);
+    let mut json =
+        serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": removed });
+    let code = certified.tell(context, Decided::Equal, &mut text, &mut json);
+    context.print(&text, &json);
+    Ok(code)
 }
 
 /// Ends a run that follows, applies what is left, and compares both sides.
@@ -300,6 +305,7 @@ async fn finish(
     endpoints: &Endpoints,
     context: &Context,
 ) -> Result<u8, Failure> {
+    let _alone = OperationLock::begin(&plan.target, plan.name.as_str()).await?;
     let ending = Ending::open(plan, endpoints, context).await?;
     let ended = finish_known(arguments, plan, endpoints, &ending, context).await;
     ending.journal.close().await;
@@ -320,7 +326,7 @@ async fn finish_known(
         return clean_up_proven(ending, plan, endpoints, context).await;
     }
     if serving == Some(Side::Target) {
-        return finish_led_over(plan, endpoints, ending, context).await;
+        return finish_led_over(arguments, plan, endpoints, ending, context).await;
     }
     let (accepted, shared) = (accepted_tables(arguments, endpoints).await?, is_shared(endpoints).await?);
     let report = prove(arguments, plan, endpoints, shared, context).await?;
@@ -350,7 +356,8 @@ async fn finish_known(
     // Told here, since the list goes with everything else of ours.
     let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
     let conflicts = status.map(|status| status.conflicts).unwrap_or_default();
-    let draft = arguments.certificate.draft(endpoints, plan.options.workers, &report, &accepted).await?;
+    let (workers, journal) = (plan.options.workers, &ending.journal);
+    let draft = arguments.certificate.draft(endpoints, workers, &report, &accepted, journal).await?;
     atalaya_replicate::end_following(plan).await?;
     let removed = ending.remove(plan, serde_json::json!(proven), context).await?;
     let certified = arguments.certificate.certify(endpoints, draft, context).await;

@@ -3,13 +3,15 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use atalaya_replicate::{Plan, Side, WayBackState, WayBackStatus};
+use atalaya_migration::MigrationEvent;
+use atalaya_replicate::{OperationLock, Plan, Side, WayBackState, WayBackStatus};
 
 use super::led;
 use super::plan::{bare_options, plan_of};
 use crate::endpoints::{EndpointArguments, Endpoints};
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::journal::{self, Who};
 use crate::runtime;
 use crate::size::bytes;
 
@@ -49,26 +51,51 @@ struct OfMigration {
 }
 
 impl OfMigration {
-    fn plan(&self, context: &Context) -> Result<Plan, Failure> {
-        let endpoints = self.endpoints.resolve(context)?;
-        plan(&endpoints, Duration::from_secs(self.slot_timeout), context)
+    fn plan(&self, endpoints: &Endpoints, context: &Context) -> Result<Plan, Failure> {
+        plan(endpoints, Duration::from_secs(self.slot_timeout), context)
     }
+}
 
-    /// The same, for what may not be done while clients are being led elsewhere.
-    fn plan_settled(&self, context: &Context) -> Result<Plan, Failure> {
-        let endpoints = self.endpoints.resolve(context)?;
-        runtime::block_on(async {
-            let route = led::route(&endpoints, context).await?;
-            if route.is_some() {
-                let Endpoints { source, target, name, .. } = &endpoints;
-                let status = atalaya_replicate::status(source, target, name).await?;
-                let serving = status.map(|status| status.serving.unwrap_or_default());
-                led::refuse_unsettled(&endpoints, route.as_ref(), serving)?;
-            }
-            Ok::<_, Failure>(())
-        })??;
-        plan(&endpoints, Duration::from_secs(self.slot_timeout), context)
+/// For what is done while nobody leads clients elsewhere or ends the move, for as long as the lock is held.
+async fn alone(endpoints: &Endpoints, context: &Context) -> Result<OperationLock, Failure> {
+    let Endpoints { source, target, name, .. } = endpoints;
+    let alone = OperationLock::begin(target, name.as_str()).await?;
+    // What the journal says behind that stands until it is done.
+    let standing = led::route(endpoints, context).await?;
+    if standing.is_some() {
+        let status = atalaya_replicate::status(source, target, name).await?;
+        let serving = status.map(|status| status.serving.unwrap_or_default());
+        led::refuse_unsettled(endpoints, standing.as_ref(), serving)?;
     }
+    Ok(alone)
+}
+
+/// Writes down who made or removed it; one that was there, or gone, before was not.
+async fn note(endpoints: &Endpoints, event: MigrationEvent, context: &Context) {
+    let Endpoints { source, target, name, .. } = endpoints;
+    if let Ok(Some(status)) = atalaya_replicate::status(source, target, name).await {
+        journal::note(endpoints, &status, &[event], context).await;
+    }
+}
+
+async fn make(plan: &Plan, endpoints: &Endpoints, context: &Context) -> Result<WayBackStatus, Failure> {
+    let _alone = alone(endpoints, context).await?;
+    let before = atalaya_replicate::way_back_status(plan).await?;
+    let made = atalaya_replicate::make_way_back(plan).await?;
+    if before.state != WayBackState::Made {
+        note(endpoints, MigrationEvent::WayBackMade { by: Who::runs().by }, context).await;
+    }
+    Ok(made)
+}
+
+async fn remove(plan: &Plan, endpoints: &Endpoints, context: &Context) -> Result<(), Failure> {
+    let _alone = alone(endpoints, context).await?;
+    let before = atalaya_replicate::way_back_status(plan).await?;
+    atalaya_replicate::remove_way_back(plan).await?;
+    if before.state != WayBackState::Missing {
+        note(endpoints, MigrationEvent::WayBackRemoved { by: Who::runs().by }, context).await;
+    }
+    Ok(())
 }
 
 /// A plan for what needs nothing but both servers and the name.
@@ -79,22 +106,21 @@ pub(super) fn plan(endpoints: &Endpoints, slot_timeout: Duration, context: &Cont
 }
 
 pub(crate) fn run(arguments: &WayBackArguments, context: &Context) -> Result<u8, Failure> {
+    let (Deed::Make(of) | Deed::Status(of) | Deed::Remove(of)) = &arguments.deed;
+    let endpoints = of.endpoints.resolve(context)?;
+    let plan = of.plan(&endpoints, context)?;
     match &arguments.deed {
-        Deed::Make(of) => {
-            let plan = of.plan_settled(context)?;
-            let status =
-                runtime::block_on(async { Ok::<_, Failure>(atalaya_replicate::make_way_back(&plan).await?) })??;
+        Deed::Make(_) => {
+            let status = runtime::block_on(make(&plan, &endpoints, context))??;
             print(&plan, &status, context);
         }
-        Deed::Status(of) => {
-            let plan = of.plan(context)?;
+        Deed::Status(_) => {
             let status =
                 runtime::block_on(async { Ok::<_, Failure>(atalaya_replicate::way_back_status(&plan).await?) })??;
             print(&plan, &status, context);
         }
-        Deed::Remove(of) => {
-            let plan = of.plan_settled(context)?;
-            runtime::block_on(async { Ok::<_, Failure>(atalaya_replicate::remove_way_back(&plan).await?) })??;
+        Deed::Remove(_) => {
+            runtime::block_on(remove(&plan, &endpoints, context))??;
             context.print(
                 &format!("{}: the way back is removed", plan.name),
                 &serde_json::json!({ "version": 1, "migration": plan.name, "outcome": "removed" }),

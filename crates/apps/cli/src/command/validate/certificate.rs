@@ -8,14 +8,15 @@ use std::time::Duration;
 use atalaya_data::RelationName;
 use atalaya_estate::ConnectionUrl;
 use atalaya_validate::{
-    Certificate, CertificateDraft, CertificateError, CertificatePlan, CertificateSide, Occasion, Plan, Report, Scope,
-    TableFilter,
+    Certificate, CertificateDraft, CertificateError, CertificatePlan, CertificateSide, CertifiedCutover, Occasion,
+    Plan, Report, Scope, Serving, TableFilter,
 };
 
 use super::{ValidateArguments, schema};
 use crate::endpoints::{Endpoints, resolve_url};
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::journal;
 
 /// Arguments about certificates.
 #[derive(Debug, clap::Args)]
@@ -53,14 +54,37 @@ pub(crate) async fn draft_at_finish(
     workers: usize,
     proof: &Report,
     accepted: &[RelationName],
+    cutovers: Vec<CertifiedCutover>,
 ) -> Result<CertificateDraft, Failure> {
     let scope = Scope::Drained { name: endpoints.name.to_string() };
     let plan = CertificatePlan {
         rows: rows(endpoints, scope, workers),
+        serving: Serving::Source,
         occasion: Occasion::Finish,
         schema: schema::check(endpoints, false).await?,
         accepted: accepted.to_vec(),
         proof: Some(proof.clone()),
+        cutovers,
+    };
+    Ok(CertificateDraft::open(&plan).await?)
+}
+
+/// The same where clients are on the target: at a fence of its log, with the help of the way back, which has to run.
+pub(crate) async fn draft_led_over(
+    endpoints: &Endpoints,
+    workers: usize,
+    cutovers: Vec<CertifiedCutover>,
+) -> Result<CertificateDraft, Failure> {
+    let mut rows = rows(endpoints, Scope::Migration { name: endpoints.name.to_string() }, workers);
+    (rows.source, rows.target) = (endpoints.target.clone(), endpoints.source.clone());
+    let plan = CertificatePlan {
+        rows,
+        serving: Serving::Target,
+        occasion: Occasion::Finish,
+        schema: schema::check(endpoints, false).await?,
+        accepted: Vec::new(),
+        proof: None,
+        cutovers,
     };
     Ok(CertificateDraft::open(&plan).await?)
 }
@@ -85,10 +109,12 @@ pub(super) async fn make(
     rows.tables = TableFilter::new(endpoints.filter());
     let plan = CertificatePlan {
         rows,
+        serving: Serving::Source,
         occasion: Occasion::Validate,
         schema: schema::check(endpoints, false).await?,
         accepted: Vec::new(),
         proof: None,
+        cutovers: journal::cutovers(endpoints, context).await?,
     };
     let certificate = CertificateDraft::open(&plan).await?.complete().await?;
     let written = write(&certificate, file)?;

@@ -1,16 +1,19 @@
 //! What is made before clients are held, so that it need not be made while they are.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use atalaya_cutover::{Direction, MarkerPassed, PartError, Proven};
 use atalaya_data::Lsn;
 use atalaya_postgres::Session;
-use atalaya_replicate::{CarriedSequences, MarkerAnswer, pass_marker};
+use atalaya_replicate::{CarriedSequences, Leading, MarkerAnswer, Side, pass_marker};
 use atalaya_validate::{RestProof, Scope};
 
 use super::{Streams, of_postgres, of_replicate, of_validate};
 
 const APPLICATION: &str = "atalaya cutover";
+/// As connections for control begin.
+const UNLIMITED: &str = "RESET statement_timeout";
 /// Tables that only a comparison of every row can prove are compared in the pause where they are no larger.
 pub(super) const FULL_ROWS_MAX: u64 = 20_000;
 /// So many keys are compared in no time.
@@ -25,10 +28,12 @@ pub(super) struct Near {
     proven_at: Option<(Lsn, Instant)>,
 }
 
-/// Connections for sequences, which go over beside everything else.
+/// Sequences, which go over beside everything else, and by whoever is in charge alone: they are in no transaction, and a
+/// number that clients have drawn on the other side by now must not be drawn again.
 pub(super) struct Carrying {
-    leaving: Session,
-    arriving: Session,
+    leading: Arc<Leading>,
+    leaving: Side,
+    arriving: Side,
     sequences: CarriedSequences,
 }
 
@@ -127,17 +132,24 @@ impl Near {
 
 impl Carrying {
     pub(super) async fn prepare(streams: &Streams, direction: Direction) -> Result<Self, PartError> {
-        let (leaving, arriving) = sessions(streams, direction).await?;
-        let sequences = CarriedSequences::prepare(&streams.plan, &leaving, &arriving).await.map_err(of_replicate)?;
-        Ok(Self { leaving, arriving, sequences })
+        let leading = streams.in_charge().await?;
+        let (leaving, arriving) = match direction {
+            Direction::Forward => (Side::Source, Side::Target),
+            Direction::Back => (Side::Target, Side::Source),
+        };
+        let prepared = CarriedSequences::prepare(&streams.plan, leading.session(leaving), leading.session(arriving));
+        let sequences = prepared.await.map_err(of_replicate)?;
+        Ok(Self { leading, leaving, arriving, sequences })
     }
 
     /// Sets each where clients are led to where it stands on the side that they leave.
     pub(super) async fn carry(&mut self, limit: Duration) -> Result<u64, PartError> {
+        let (leaving, arriving) = (self.leading.session(self.leaving), self.leading.session(self.arriving));
         // What nobody waits for any more must not go on setting them for long after.
         let limited = format!("SET statement_timeout = {}", limit.as_millis().max(1));
-        tokio::try_join!(self.leaving.batch(&limited), self.arriving.batch(&limited)).map_err(of_postgres)?;
-        let carried = self.sequences.carry(&self.leaving, &self.arriving).await.map_err(of_replicate)?;
+        tokio::try_join!(leaving.batch(&limited), arriving.batch(&limited)).map_err(of_postgres)?;
+        let carried = self.sequences.carry(leaving, arriving).await.map_err(of_replicate)?;
+        tokio::try_join!(leaving.batch(UNLIMITED), arriving.batch(UNLIMITED)).map_err(of_postgres)?;
         Ok(u64::try_from(carried).unwrap_or(u64::MAX))
     }
 }

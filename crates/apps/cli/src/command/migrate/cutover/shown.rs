@@ -6,6 +6,8 @@ use atalaya_cutover::preflight::{CheckResult, PreflightReport, Status};
 use atalaya_cutover::{Course, Courses, Direction, Outcome, Report, ReportOfSeveral};
 use atalaya_route::Standing;
 
+use crate::size::bytes;
+
 /// Every check of every database in a line, with what was seen.
 pub(super) fn preflight(reports: &[PreflightReport]) -> String {
     let mut out = String::new();
@@ -53,26 +55,32 @@ fn describe(out: &mut String, check: &CheckResult) {
     }
 }
 
-/// Who serves clients of one of these databases after what was not done, and which command goes on with all of them.
-pub(super) fn where_clients_are(course: &Course, courses: &Courses, standing: &Standing) -> String {
-    let (verb, opposite) = match course.direction {
-        Direction::Forward => ("cutover", "rollback"),
-        Direction::Back => ("rollback", "cutover"),
+/// Who serves clients of one of these databases after what was not done, and which command goes on with all of them; `standing`
+/// is none while the journal does not answer.
+pub(super) fn where_clients_are(course: &Course, courses: &Courses, standing: Option<&Standing>) -> String {
+    let migrations: Vec<String> = courses.iter().map(|course| course.migration.clone()).collect();
+    let (database, again) = (&course.database, course.command(&migrations));
+    let Some(standing) = standing else {
+        return format!(
+            "where clients of `{database}` are is not known until the journal answers; gateways that are shut go on by \
+             themselves then. Bring it back, then run `{again}` again"
+        );
     };
-    let names: Vec<&str> = courses.iter().map(|course| course.migration.as_str()).collect();
-    let command = |verb: &str| format!("atalaya migrate {verb} {}", names.join(" "));
-    let leads_to = standing.leads_to.as_ref().map_or(&course.database, |led| &led.to);
-    match &standing.open {
-        Some(open) => format!(
-            "epoch {} is not decided: clients wait until its lease is over, or until `{}` ends it",
-            open.epoch,
-            command(verb)
-        ),
-        None if *leads_to == course.from => {
-            format!("clients are served by `{leads_to}`; `{}` tries again", command(verb))
-        }
-        None => format!("clients are served by `{leads_to}`; `{}` leads them back", command(opposite)),
+    if let Some(open) = &standing.open {
+        return format!(
+            "epoch {} of `{database}` is not decided: clients wait until its lease is over, or until `{again}` ends it",
+            open.epoch
+        );
     }
+    let leads_to = standing.leads_to.as_ref().map_or(database, |led| &led.to);
+    if *leads_to == course.from {
+        return format!("clients of `{database}` are served by `{leads_to}`; `{again}` can be run again");
+    }
+    let back = course.opposite().command(&migrations);
+    format!(
+        "clients of `{database}` are served by `{leads_to}`; `{again}` does what is left to do, if anything is; `{back}` leads \
+         them back"
+    )
 }
 
 /// What it came to, and how long each part took; of several databases one after the other, and what they have in common.
@@ -145,11 +153,27 @@ fn report(report: &Report) -> String {
             ),
         };
     }
+    for ran in &report.commands {
+        let _written = write!(out, "\n  {}", super::commands::line(ran));
+    }
     let _written = write!(
         out,
         "\n  sessions ended     {}\n  rows proven        {}\n  sequences set      {}",
         report.sessions_ended, report.rows_proven, report.sequences
     );
+    if let Some(prewarmed) = &report.prewarmed {
+        let _written = write!(
+            out,
+            "\n  cache filled       {} of {}, {} relations, in {}",
+            bytes(prewarmed.loaded_bytes),
+            bytes(prewarmed.planned_bytes),
+            prewarmed.relations,
+            milliseconds(prewarmed.took_us)
+        );
+        if let Some(why) = &prewarmed.cut_short {
+            let _written = write!(out, "\n    in part: {why}");
+        }
+    }
     if let (Some(fenced_at), Some(marker)) = (report.fenced_at, report.marker) {
         let _written = write!(out, "\n  fenced at {fenced_at}, everything applied up to {marker}");
     }

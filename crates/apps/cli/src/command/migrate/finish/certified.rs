@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use atalaya_data::RelationName;
+use atalaya_replicate::Plan;
 use atalaya_validate::{Certificate, CertificateDraft, Report};
 
 use crate::command::validate::certificate::{self, Written};
 use crate::endpoints::Endpoints;
 use crate::exit::{self, Failure};
 use crate::global::Context;
+use crate::journal::{self, Journal};
 
 /// Arguments of `finish` about the certificate.
 #[derive(Debug, clap::Args)]
@@ -45,16 +47,50 @@ impl CertifiedArguments {
         workers: usize,
         proof: &Report,
         accepted: &[RelationName],
+        journal: &Journal,
     ) -> Result<Option<CertificateDraft>, Failure> {
         if self.no_certificate {
             return Ok(None);
         }
-        let draft = certificate::draft_at_finish(endpoints, workers, proof, accepted).await;
+        let draft = async {
+            let cutovers = journal::cutovers_in(endpoints, journal).await?;
+            certificate::draft_at_finish(endpoints, workers, proof, accepted, cutovers).await
+        };
+        let draft = draft.await;
         draft.map(Some).map_err(|failure| Failure {
             message: format!("the certificate cannot be made, so nothing was removed: {}", failure.message),
             hint: Some("put that right and run the same command again, or finish with --no-certificate".to_owned()),
             ..failure
         })
+    }
+
+    /// The same where clients are on the target. What is compared there forbids nothing, so that it is only told where there
+    /// can be no certificate.
+    pub(super) async fn draft_led_over(
+        &self,
+        plan: &Plan,
+        endpoints: &Endpoints,
+        journal: &Journal,
+        context: &Context,
+    ) -> Option<CertificateDraft> {
+        if self.no_certificate {
+            return None;
+        }
+        let draft = async {
+            let way_back = atalaya_replicate::way_back_status(plan).await?;
+            if !way_back.running || !way_back.possible {
+                return Err(Failure::usage("the way back does not run: `atalaya migrate start` goes on with it"));
+            }
+            let cutovers = journal::cutovers_in(endpoints, journal).await?;
+            certificate::draft_led_over(endpoints, plan.options.workers, cutovers).await
+        };
+        match draft.await {
+            Ok(draft) => Some(draft),
+            Err(failure) => {
+                context.note(&format!("warning: there is no certificate of this move: {}", failure.message));
+                None
+            }
+        }
     }
 
     /// Hashes every row in the snapshots, and writes the files.

@@ -1,0 +1,93 @@
+//! How clients of a migration were led to the other server and back, as its certificate says it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use atalaya_cutover::{CommandReport, GateReport, Outcome, RecordedReport, Report, Stage};
+use atalaya_migration::{Idle, Migrations};
+use atalaya_validate::{CertifiedCommand, CertifiedCutover, CertifiedGateway, CertifiedStage};
+
+use super::{Journal, stamp, subject_of};
+use crate::endpoints::Endpoints;
+use crate::exit::Failure;
+use crate::global::Context;
+
+/// Every cutover and rollback of a migration that the command's journal knows; none where there is no journal, or the estate
+/// file does not name the databases.
+pub(crate) async fn cutovers(endpoints: &Endpoints, context: &Context) -> Result<Vec<CertifiedCutover>, Failure> {
+    if endpoints.places.is_none() {
+        return Ok(Vec::new());
+    }
+    let Some(journal) = Journal::existing(context).await? else { return Ok(Vec::new()) };
+    let read = cutovers_in(endpoints, &journal).await;
+    journal.close().await;
+    read
+}
+
+/// The same of a journal that is open.
+pub(crate) async fn cutovers_in(endpoints: &Endpoints, journal: &Journal) -> Result<Vec<CertifiedCutover>, Failure> {
+    let Some(places) = &endpoints.places else { return Ok(Vec::new()) };
+    let migrations = Migrations::open(journal.store.clone(), journal.tables.clone(), Arc::new(Idle))?;
+    // One of the same name may have come and gone before.
+    let began = migrations.standings().await?.newest(&subject_of(endpoints)).await?;
+    let began_at_us = began.map_or(i64::MIN, |standing| standing.started_at_us);
+    let mut found: BTreeMap<u64, RecordedReport> = BTreeMap::new();
+    for recorded in Report::history(&journal.store, &places.source).await? {
+        let report = &recorded.report;
+        let is_ours = report.course.migration == endpoints.name.as_str() && report.outcome == Outcome::Flipped;
+        if !is_ours || recorded.recorded_at_us < began_at_us {
+            continue;
+        }
+        match found.get_mut(&report.epoch) {
+            // Told once more by whoever has run its command again: the first one has measured it.
+            Some(first) => first.report.commands.clone_from(&report.commands),
+            None => {
+                found.insert(report.epoch, recorded);
+            }
+        }
+    }
+    Ok(found.into_values().map(certified).collect())
+}
+
+fn certified(recorded: RecordedReport) -> CertifiedCutover {
+    let report = recorded.report;
+    CertifiedCutover {
+        at: stamp(recorded.recorded_at_us),
+        direction: report.course.direction.as_str().to_owned(),
+        epoch: report.epoch,
+        from: report.course.from,
+        to: report.course.to,
+        from_major: report.from_major,
+        to_major: report.to_major,
+        program: report.program,
+        resumed: report.resumed,
+        pause_us: report.pause_us,
+        stages: report.stages.into_iter().map(stage).collect(),
+        gateways: report.gateways.iter().map(gateway).collect(),
+        commands: report.commands.iter().map(command).collect(),
+        sessions_ended: report.sessions_ended,
+        rows_proven: report.rows_proven,
+        unproven: report.unproven,
+        sequences: report.sequences,
+        fenced_at: report.fenced_at.map(|at| at.to_string()),
+        marker: report.marker.map(|at| at.to_string()),
+    }
+}
+
+fn stage(Stage { stage, began_us, took_us }: Stage) -> CertifiedStage {
+    CertifiedStage { stage, began_us, took_us }
+}
+
+/// Without its address: a certificate names no host. Why clients were ended is the report's business.
+fn gateway(gate: &GateReport) -> CertifiedGateway {
+    CertifiedGateway {
+        clients_held: gate.clients_held,
+        clients_ended: gate.clients_ended.saturating_add(gate.clients_misled),
+        longest_wait_us: gate.longest_wait_us,
+        paused_us: gate.paused_us,
+    }
+}
+
+fn command(ran: &CommandReport) -> CertifiedCommand {
+    CertifiedCommand { step: ran.command.as_str().to_owned(), took_us: ran.took_us, exit_code: ran.exit_code }
+}
