@@ -38,6 +38,8 @@ impl Held {
 #[derive(Default)]
 pub(crate) struct Gate {
     is_closed: AtomicBool,
+    /// Whether servers are let go of for good when their transactions are over.
+    ends_servers: AtomicBool,
     running: AtomicUsize,
     state: Mutex<State>,
     drained: Notify,
@@ -138,6 +140,18 @@ impl Gate {
         Some(state.last_epoch)
     }
 
+    /// Until it is opened, nobody needs the server any more that a transaction has had.
+    pub(crate) fn end_servers(&self, epoch: GateEpoch) {
+        let state = self.state.lock();
+        if state.closed.is_some_and(|(closed, _)| closed == epoch) {
+            self.ends_servers.store(true, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn ends_servers(&self) -> bool {
+        self.ends_servers.load(Ordering::SeqCst)
+    }
+
     /// Waits until no transaction runs.
     pub(crate) async fn drained(&self) {
         loop {
@@ -166,6 +180,7 @@ impl Gate {
             }
             let result = work();
             state.closed = None;
+            self.ends_servers.store(false, Ordering::SeqCst);
             self.is_closed.store(false, Ordering::SeqCst);
             (result, std::mem::take(&mut state.waiting))
         };
@@ -219,6 +234,20 @@ mod tests {
         assert!(matches!(ticket.poll_called(&mut context), Poll::Ready(Ok(()))));
         gate.leave();
         assert_eq!(gate.running(), 0);
+    }
+
+    #[test]
+    fn servers_end_with_their_transactions_until_the_gate_opens() {
+        let gate = Gate::default();
+        let epoch = gate.close().unwrap();
+        gate.end_servers(epoch + 1);
+        assert!(!gate.ends_servers(), "it is closed under another epoch");
+        gate.end_servers(epoch);
+        assert!(gate.ends_servers());
+        assert!(gate.open(epoch));
+        assert!(!gate.ends_servers());
+        gate.end_servers(epoch);
+        assert!(!gate.ends_servers(), "it is open");
     }
 
     #[test]

@@ -168,6 +168,12 @@ impl Pool {
         state.idle.push(server);
     }
 
+    /// Takes a server back that nobody needs any more, but for a transaction that runs already and has none yet.
+    pub(crate) fn end(self: &Arc<Self>, server: Box<Server>) {
+        let is_awaited = !self.state.lock().waiters.is_empty();
+        if is_awaited { self.put(server) } else { self.discard(server) }
+    }
+
     /// Closes a server's connection, and opens another one where somebody waits.
     pub(crate) fn discard(self: &Arc<Self>, server: Box<Server>) {
         drop(server);

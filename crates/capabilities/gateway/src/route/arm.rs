@@ -11,9 +11,6 @@ use crate::admin::{Answer, Refused, milliseconds};
 use crate::database::Database;
 use crate::gateway::Gateway;
 
-/// Between two looks at which sessions are not needed any more.
-const LOOK: Duration = Duration::from_millis(1);
-
 /// Closes the gates of a route and waits until nothing runs. Goes on when nobody waits for the answer any more: the lease
 /// ends what it began.
 pub(crate) async fn arm(
@@ -59,15 +56,9 @@ pub(crate) async fn arm(
 async fn end_as_they_drain(databases: &[Arc<Database>]) {
     end_unused(databases);
     for database in databases {
-        let drained = database.gate.drained();
-        tokio::pin!(drained);
-        loop {
-            tokio::select! {
-                () = &mut drained => break,
-                () = tokio::time::sleep(LOOK) => end_unused(databases),
-            }
-        }
+        database.gate.drained().await;
     }
+    // Some were given back while the gates closed.
     end_unused(databases);
 }
 

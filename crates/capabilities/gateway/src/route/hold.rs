@@ -213,6 +213,7 @@ impl State {
                 }
             }
         }
+        gates.iter().for_each(|held| held.database.gate.end_servers(held.closed));
         let why = Why::Epoch(Arc::clone(epoch));
         self.hold = Some(Hold { why, gates, since: Instant::now(), ready: self.ready.take() });
         Ok(())

@@ -359,7 +359,10 @@ impl Session {
         }
         *self.cancelling.server.lock() = None;
         if let Some(server) = self.server.take() {
-            self.pool.put(server);
+            match self.database.gate.ends_servers() {
+                true => self.pool.end(server),
+                false => self.pool.put(server),
+            }
         }
     }
 }

@@ -207,15 +207,19 @@ fn two_gates_are_led_by_one_decision() {
 fn an_armed_gateway_ends_its_sessions_at_the_server_that_may_be_left() {
     let lab = Lab::new();
     let (gateway, routes) = (lab.gateway(), lab.routes());
-    let mut clients = [gateway.client(), gateway.client()];
+    let mut clients = [gateway.client(), gateway.client(), gateway.client()];
     clients.iter_mut().for_each(|client| assert_eq!(client.run("BEGIN; SELECT name FROM place"), "blue"));
     let ready = gateway.ready();
     assert_eq!(clients[0].run("COMMIT"), "");
     let epoch = lab.open(&routes, &[&ready], LONG);
     std::thread::scope(|scope| {
         let arming = scope.spawn(|| gateway.arm(&epoch));
-        eventually("the one that nobody uses is ended", || lab.sessions_at_blue() == 1);
+        eventually("the one that nobody uses is ended", || lab.sessions_at_blue() == 2);
         assert_eq!(clients[1].run("COMMIT"), "");
+        eventually("that of a transaction that is over is ended while another one runs", || {
+            lab.sessions_at_blue() == 1
+        });
+        assert_eq!(clients[2].run("COMMIT"), "");
         arming.join().unwrap();
     });
     eventually("the last one is ended, too", || lab.sessions_at_blue() == 0);
