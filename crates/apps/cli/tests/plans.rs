@@ -40,6 +40,10 @@ fn plans_that_got_worse_are_told_or_forbid_it_and_the_cache_is_filled_before_cli
     target.run_sql("shop", "CREATE EXTENSION pg_prewarm").unwrap();
     let looked = front.ask(&["migrate", "cutover", "shop-to-18", "--dry-run", "--prewarm"]);
     assert_eq!(looked.code, Some(0), "{}\n{}", looked.stdout, looked.stderr);
+    assert!(looked.stdout.contains("our role is a superuser on `shop`"), "{}", looked.stdout);
+    assert!(!looked.stdout.contains(&id), "{}", looked.stdout);
+    let looked = front.ask(&["migrate", "cutover", "shop-to-18", "--dry-run", "--prewarm", "--plan-check", "warn"]);
+    assert_eq!(looked.code, Some(0), "{}\n{}", looked.stdout, looked.stderr);
     assert!(looked.stdout.contains("would be read into the cache of `shop-green`"), "{}", looked.stdout);
     let told = looked.stdout.lines().find(|line| line.contains(&format!("statement {id} (3 calls")));
     assert!(told.is_some_and(|line| line.contains("ledger.lines read whole")), "{}", looked.stdout);

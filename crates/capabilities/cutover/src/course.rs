@@ -104,8 +104,11 @@ pub enum Unproven {
 pub enum PlanCheck {
     /// They are not looked for.
     Off,
-    /// They are told.
+    /// They are told, unless our role on either server is a superuser or can become one: planning may run code of those who
+    /// wrote the statements, and what they make while it goes on is not seen.
     #[default]
+    WarnUnlessAlmighty,
+    /// They are told.
     Warn,
     /// They forbid it.
     Fail,

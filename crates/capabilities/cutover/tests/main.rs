@@ -15,6 +15,7 @@ mod ground;
 mod hand;
 mod late;
 mod plans;
+mod plans_of_others;
 mod preflight;
 mod prewarm;
 mod saga;

@@ -19,7 +19,7 @@ pub(super) async fn fill(
     done: &mut Prewarmed,
 ) -> Result<(), Error> {
     session.batch(&format!("SET lock_timeout = {LOCK_LIMIT_MS}")).await?;
-    let sql = format!("SELECT {schema}.pg_prewarm($1::oid::regclass, 'buffer', $2::text, $3::int8, $4::int8)");
+    let sql = format!("SELECT {schema}.pg_prewarm($1::oid::regclass, 'buffer'::text, $2::text, $3::int8, $4::int8)");
     let statement = session.prepare(&sql).await?;
     let (mut refused, mut first) = (0_u64, None);
     for piece in &load.pieces {

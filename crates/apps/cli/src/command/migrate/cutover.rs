@@ -41,7 +41,8 @@ pub(crate) struct CourseArguments {
     #[arg(long)]
     allow_unproven: bool,
     /// Compare plans of the statements that take most time, as pg_stat_statements has them: worse ones are told (warn) or forbid
-    /// it (fail). `warn` by default for a cutover; `off` for a rollback, whose server has run all of them before.
+    /// it (fail). `warn` by default for a cutover; `off` where our role is a superuser, since planning may run code of those who
+    /// wrote the statements, and for a rollback, whose server has run all of them before.
     #[arg(long, value_name = "WHAT", value_enum)]
     plan_check: Option<PlanCheckArgument>,
     /// Of how many statements plans are compared.

@@ -1,4 +1,4 @@
-//! One side's plans: EXPLAIN alone, so that nothing is executed.
+//! One side's plans: EXPLAIN alone, so that no statement is executed. What planning itself runs, [`super::foreign`] says.
 //!
 //! The server is asked to prepare the text and for its generic plan, on every version in the same way: with values in place of
 //! parameters it would plan for those. `EXPLAIN (GENERIC_PLAN)` is of 16 and later only. Partitions are not pruned, since an
@@ -20,6 +20,21 @@ const LOCK_LIMIT: Duration = Duration::from_millis(500);
 /// The name under which each text is prepared, one after the other.
 const NAME: &str = "atalaya_plan";
 
+/// Keeps texts out of the server's own log and statistics.
+const SILENT: &[&str] = &[
+    "pg_stat_statements.track = 'none'",
+    "log_statement = 'none'",
+    "log_min_duration_statement = -1",
+    "log_min_duration_sample = -1",
+    "log_transaction_sample_rate = 0",
+    "log_min_error_statement = 'panic'",
+    "log_min_messages = 'fatal'",
+];
+const ALMIGHTY: &str = "
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_roles r
+                    WHERE (r.rolsuper OR r.rolname IN ('pg_execute_server_program', 'pg_write_server_files'))
+                      AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER'))";
+
 /// What a server says of one statement.
 pub(super) enum Answer {
     Plan(Shape),
@@ -31,24 +46,29 @@ pub(super) enum Answer {
 pub(super) struct Planner {
     pub(super) session: Session,
     pub(super) memory: Memory,
+    /// Whether its role may do everything there, or give itself the right to.
+    pub(super) is_almighty: bool,
 }
 
 impl Planner {
     pub(super) async fn connect(url: &ConnectionUrl, limit: Duration) -> Result<Self, Error> {
         let session = Session::connect_for_control(url, APPLICATION).await?;
         session.batch(&format!("SET statement_timeout = {}", limit.as_millis().max(1))).await?;
-        // What is asked here is of no interest there; only superusers may say so.
-        let silent = session.batch("SET pg_stat_statements.track = 'none'").await;
-        if let Err(error) = &silent
-            && error.sqlstate().is_none()
-        {
-            silent?;
+        // What is asked here is of no interest there, and texts may hold values; only superusers may say so.
+        for setting in SILENT {
+            let silent = session.batch(&format!("SET {setting}")).await;
+            if let Err(error) = &silent
+                && error.sqlstate().is_none()
+            {
+                silent?;
+            }
         }
         let sql = "SELECT pg_catalog.pg_size_bytes(pg_catalog.current_setting('work_mem'))::float8,
                           pg_catalog.current_setting('hash_mem_multiplier')::float8";
         let row = session.query_one(sql, &[]).await?;
         let (sort_bytes, multiplier): (f64, f64) = (row.get(0), row.get(1));
-        Ok(Self { session, memory: Memory { sort_bytes, hash_bytes: sort_bytes * multiplier } })
+        let is_almighty = session.query_one(ALMIGHTY, &[]).await?.get(0);
+        Ok(Self { session, memory: Memory { sort_bytes, hash_bytes: sort_bytes * multiplier }, is_almighty })
     }
 
     /// The generic plan of one statement within `limit`.
@@ -61,7 +81,7 @@ impl Planner {
              SELECT pg_catalog.set_config('search_path', {}, true)",
             limit.as_millis().max(1),
             LOCK_LIMIT.as_millis(),
-            quote_literal(search_path)
+            quote_literal(&behind_the_servers_own(search_path))
         );
         self.session.batch(&begin).await?;
         let (prepared, answer) = self.explain(text).await;
@@ -104,5 +124,14 @@ impl Planner {
         let row = self.session.query_opt(sql, &[&table.schema, &table.name]).await?;
         let pages = row.and_then(|row| row.try_get::<_, i64>(0).ok());
         Ok(pages.and_then(|pages| u64::try_from(pages).ok()).unwrap_or_default())
+    }
+}
+
+/// The server's own names come first, wherever a role has put them: what is written in place of a function of the server's
+/// own, and what is asked here, must mean no operator of anybody else's.
+fn behind_the_servers_own(search_path: &str) -> String {
+    match search_path.trim() {
+        "" => "pg_catalog".to_owned(),
+        path => format!("pg_catalog, {path}"),
     }
 }

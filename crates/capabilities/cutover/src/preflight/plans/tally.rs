@@ -14,7 +14,7 @@ pub(super) enum Why {
     NoStatement,
     /// It names what another `search_path` shows, or what is gone.
     Unknown,
-    /// What other roles have made would be run while it is planned.
+    /// What is not known to be harmless might be run while it is planned.
     Foreign,
     /// We may not.
     NoRight,
@@ -43,7 +43,7 @@ impl Why {
             Self::NoTable => "touch no table of users",
             Self::NoStatement => "cannot be prepared from their texts alone: a parameter's type is not known, for one",
             Self::Unknown => "name what their role's search_path does not show, or what is gone",
-            Self::Foreign => "may use functions of roles without superuser rights, which planning would run as us",
+            Self::Foreign => "might have code run while they are planned that is not known to be harmless, as us",
             Self::NoRight => "need rights that this role has not",
             Self::Unreadable => "have texts that are too long or cannot be read",
             Self::Slow => "were not planned in time, or a table was locked",

@@ -72,7 +72,8 @@ fn ends(
 fn plans(arguments: &CourseArguments, direction: Direction) -> Plans {
     let check = match (arguments.plan_check, direction) {
         (Some(PlanCheckArgument::Off), _) | (None, Direction::Back) => PlanCheck::Off,
-        (Some(PlanCheckArgument::Warn), _) | (None, Direction::Forward) => PlanCheck::Warn,
+        (None, Direction::Forward) => PlanCheck::WarnUnlessAlmighty,
+        (Some(PlanCheckArgument::Warn), _) => PlanCheck::Warn,
         (Some(PlanCheckArgument::Fail), _) => PlanCheck::Fail,
     };
     Plans { check, statements: usize::from(arguments.plan_statements), cost_factor: arguments.plan_cost_factor }
