@@ -25,7 +25,7 @@ const TRAPS: &str = "
     CREATE FUNCTION aid() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN :app.struck('helper'); END $$;
     CREATE DOMAIN mark AS int CHECK (:app.struck('domain') = 1);
     CREATE FUNCTION same(a int, b int) RETURNS bool LANGUAGE plpgsql AS
-      $$ BEGIN RETURN a = b AND :app.struck('operator') = 1; END $$;
+      $$ BEGIN RETURN :app.struck('operator') = 1 AND a = b; END $$;
     CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = same, RESTRICT = eqsel);
     CREATE TABLE indexed (kind int, note int);
     CREATE INDEX ON indexed ((kind + still('index')));
