@@ -93,7 +93,6 @@ async fn no_statement_has_code_of_its_role_run_while_it_is_planned() {
     for (name, text, _) in BAITS {
         assert!(told.contains(&counted(old, text).0), "{name}: {told}");
     }
-    assert_eq!(plans.status, Status::Pass, "{plans:#?}");
 }
 
 /// What is made while plans are asked for is not seen, so that it takes somebody who says so.
