@@ -110,6 +110,9 @@ pub trait TrafficGate: Send + Sync + 'static {
         drain_limit: Duration,
     ) -> BoxFuture<'a, Result<Armed, PartError>>;
 
-    /// Has it read what was decided, and open. None where it leads nobody to that database.
+    /// What was decided of a database is about to be followed: clients are let in, and then [`TrafficGate::settle`] is asked.
+    fn follows(&self, _database: &str) {}
+
+    /// Has it read what was decided, and open. A gateway may be asked while clients are let in, commands only behind that. None where it leads nobody to that database.
     fn settle<'a>(&'a self, database: &'a str, epoch: u64) -> BoxFuture<'a, Result<Option<Settled>, PartError>>;
 }

@@ -15,12 +15,12 @@ use crate::saga::killed_at;
 use crate::several::{At, Both, both, both_back};
 
 /// Where commands write down that they were run.
-struct Hand {
-    folder: tempfile::TempDir,
+pub(crate) struct Hand {
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Hand {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
@@ -29,14 +29,14 @@ impl Hand {
     }
 
     /// What was run since this was last asked.
-    fn said(&self) -> Vec<String> {
+    pub(crate) fn said(&self) -> Vec<String> {
         let said = std::fs::read_to_string(self.log()).unwrap_or_default();
         let _none = std::fs::remove_file(self.log());
         said.lines().map(str::to_owned).collect()
     }
 
     /// Commands that write down what they are told, and then do something.
-    fn commands(&self, hold: &str, switch: &str, release: &str) -> Commands {
+    pub(crate) fn commands(&self, hold: &str, switch: &str, release: &str) -> Commands {
         let noted = |what: &str| {
             let told = "$ATALAYA_STEP $ATALAYA_MIGRATION $ATALAYA_FROM $ATALAYA_TO $ATALAYA_DIRECTION $ATALAYA_EPOCH";
             format!("echo \"{told}\" >> '{}'; {what}", self.log().display())
@@ -50,14 +50,14 @@ impl Hand {
     }
 }
 
-async fn led_by(ground: &Ground, course: &Course, commands: Commands) -> Means {
+pub(crate) async fn led_by(ground: &Ground, course: &Course, commands: Commands) -> Means {
     let mut means = ground.means("one", &[]).await;
     let gate = CommandGate::new(means.routes.clone(), course.clone(), commands);
     means.gates = vec![Arc::new(gate) as Arc<dyn TrafficGate>];
     means
 }
 
-async fn led(ground: &Ground, course: Course, commands: Commands) -> Result<Report, Error> {
+pub(crate) async fn led(ground: &Ground, course: Course, commands: Commands) -> Result<Report, Error> {
     let means = led_by(ground, &course, commands).await;
     Cutovers::open(means).unwrap().run(course).await.map(|mut reports| reports.remove(0))
 }
@@ -137,7 +137,7 @@ async fn one_that_hangs_is_ended_with_all_that_it_has_started(ground: &Ground) {
 }
 
 /// That the process whose number stands in a file is gone.
-fn gone(file: &Path) {
+pub(crate) fn gone(file: &Path) {
     let process = std::fs::read_to_string(file).unwrap();
     let state = PathBuf::from(format!("/proc/{}/stat", process.trim()));
     atalaya_sandbox::eventually("what the command has started is gone", || {

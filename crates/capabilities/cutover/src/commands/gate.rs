@@ -175,13 +175,19 @@ impl TrafficGate for CommandGate {
         .boxed()
     }
 
+    /// Also where an earlier process has held clients.
+    fn follows(&self, database: &str) {
+        if self.leads(database) {
+            self.is_armed.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Clients are let in by now: only once this is done may the process end.
     fn settle<'a>(&'a self, database: &'a str, epoch: u64) -> BoxFuture<'a, Result<Option<Settled>, PartError>> {
         async move {
             if !self.leads(database) {
                 return Ok(None);
             }
-            // Also where an earlier process has held clients.
-            self.is_armed.store(true, Ordering::SeqCst);
             let followed = self.follow(database, epoch).await;
             self.is_armed.store(false, Ordering::SeqCst);
             let armed_at = self.armed_at.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -15,6 +15,7 @@ use super::timing::{Timing, Took};
 use crate::commands::COMMANDS;
 use crate::course::{Course, Means, Purpose};
 use crate::fence::{self, FenceError};
+use crate::gate::GateKind;
 use crate::report::{GateReport, Outcome, Report, micros};
 use crate::{Error, TrafficGate};
 
@@ -125,12 +126,23 @@ impl Followed<'_> {
     ) -> Result<(), Error> {
         let (Decision::Flipped { epoch, .. } | Decision::Closed { epoch, .. }) = decision;
         let failpoints = &self.means.failpoints;
-        // Gates let clients in by themselves before they open, and open even where that fails, since a superuser's clients
+        self.gates.iter().for_each(|gate| gate.follows(&self.course.database));
+        // Gateways let clients in by themselves before they open, and open even where that fails, since a superuser's clients
         // get in: neither has to wait for the other.
         failpoints.reach("cutover-settling");
-        let ((lifted, let_in), (settled, opened)) =
-            join(self.let_in_by(decision, timing), measured(timing, "settle", self.settle(*epoch))).await;
-        for took in [let_in, opened].into_iter().flatten() {
+        let is_gateway = |gate: &&Arc<dyn TrafficGate>| gate.kind() == GateKind::Gateway;
+        let (gateways, by_commands): (Vec<_>, Vec<_>) = self.gates.iter().partition(is_gateway);
+        let ((lifted, let_in), (mut settled, opened)) =
+            join(self.let_in_by(decision, timing), measured(timing, "settle", self.settle(&gateways, *epoch))).await;
+        // Whom a command leads, or lets go on, meets the server at once: it has to let him in by then. Where it does not, the
+        // same course does both later.
+        let (opened, mut led) = (opened.filter(|_| !gateways.is_empty()), None);
+        if lifted.is_ok() && !by_commands.is_empty() {
+            let (more, took) = measured(timing, "commands", self.settle(&by_commands, *epoch)).await;
+            settled.extend(more);
+            led = took;
+        }
+        for took in [let_in, opened, led].into_iter().flatten() {
             if let Some(timing) = timing {
                 timing.note(took, report);
             }
@@ -193,8 +205,8 @@ impl Followed<'_> {
         Ok(())
     }
 
-    async fn settle(&self, epoch: u64) -> Vec<GateReport> {
-        let asked = self.gates.iter().map(|gate| async move {
+    async fn settle(&self, gates: &[&Arc<dyn TrafficGate>], epoch: u64) -> Vec<GateReport> {
+        let asked = gates.iter().map(|gate| async move {
             let gateway = gate.address().to_owned();
             match gate.settle(&self.course.database, epoch).await {
                 Ok(settled) => settled.map(|settled| GateReport {

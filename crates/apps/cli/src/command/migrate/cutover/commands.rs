@@ -64,9 +64,7 @@ pub(super) async fn guarded<F: Future>(
         match signals.end(&mut work).await {
             Ok(output) => return Ok(output),
             Err(_) if gates.iter().any(|gate| gate.is_armed()) => {
-                context.note(
-                    "clients are kept out: it goes on, and ends by itself within --max-pause and --switch-timeout",
-                );
+                context.note("clients are held or kept out: it goes on until they are let in, and ends by itself");
             }
             Err(_) => return Err(Failure::of_signal()),
         }
