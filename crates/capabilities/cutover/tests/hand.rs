@@ -202,6 +202,8 @@ pub(crate) struct Streams {
     pub(crate) foreign: u64,
     pub(crate) different: Vec<String>,
     pub(crate) fails: Option<&'static str>,
+    /// What is never answered.
+    pub(crate) hangs: Option<&'static str>,
     pub(crate) way_back: Option<WayBack>,
     pub(crate) proof: Option<Option<LastProof>>,
     pub(crate) unproven: Vec<String>,
@@ -214,6 +216,9 @@ pub(crate) struct Streams {
 
 impl Streams {
     fn answer<T: Send + 'static>(&self, what: &'static str, answer: T) -> BoxFuture<'static, Result<T, PartError>> {
+        if self.hangs == Some(what) {
+            return std::future::pending().boxed();
+        }
         let fails = self.fails == Some(what);
         let answer = if fails { Err(PartError::new(format!("no {what}"))) } else { Ok(answer) };
         std::future::ready(answer).boxed()

@@ -11,6 +11,7 @@
 mod behind;
 mod commands;
 mod crashes;
+mod ended;
 mod fence;
 mod ground;
 mod hand;

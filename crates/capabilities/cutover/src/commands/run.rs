@@ -13,8 +13,14 @@ use crate::report::{CommandKind, CommandReport, micros};
 
 /// The end of what a command has said is kept: that is where it says what went wrong.
 const OUTPUT_BYTES: usize = 4096;
-/// How long one that is to end may take to clean up.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long one that is to end may take to clean up, at most.
+const GRACE_MAX: Duration = Duration::from_secs(2);
+/// The same as a part of its limit: a hold has two thirds of what ends it from outside, so that this is over before.
+const GRACE_PART: u32 = 4;
+/// How long the kernel may take to end what is killed.
+const REAP: Duration = Duration::from_secs(2);
+/// Between two looks at what is left of it.
+const LOOK: Duration = Duration::from_millis(5);
 /// How long what others write into its pipe is waited for once the command itself has ended.
 const DRAIN: Duration = Duration::from_millis(200);
 
@@ -28,11 +34,17 @@ impl Group {
             let _gone = killpg(group, signal);
         }
     }
+
+    /// Whether anything of it is left; what nobody has waited for counts.
+    fn is_left(&self) -> bool {
+        self.0.is_some_and(|group| killpg(group, None).is_ok())
+    }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.signal(Signal::SIGTERM);
+        // Nobody is there any more to wait for what it would do.
+        self.signal(Signal::SIGKILL);
     }
 }
 
@@ -79,7 +91,7 @@ async fn attempt(
     let status = match tokio::time::timeout(limit, wait(&mut child, stdout, output)).await {
         Ok(status) => status.map_err(|error| format!("it cannot be waited for: {error}"))?,
         Err(_) => {
-            end(&mut child, &group).await;
+            end(&mut child, &group, GRACE_MAX.min(limit / GRACE_PART)).await;
             group.0 = None;
             return Err(format!("it was not done within {} ms, and was ended", limit.as_millis()));
         }
@@ -116,10 +128,16 @@ async fn read_tail(mut stdout: ChildStdout, output: &mut Vec<u8>) {
     }
 }
 
-async fn end(child: &mut Child, group: &Group) {
+/// The shell may be gone at once while what it has started takes no notice: the whole group is ended.
+async fn end(child: &mut Child, group: &Group, grace: Duration) {
     group.signal(Signal::SIGTERM);
-    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-        group.signal(Signal::SIGKILL);
-        let _reaped = tokio::time::timeout(GRACE, child.wait()).await;
-    }
+    let leaving = async {
+        let _status = child.wait().await;
+        while group.is_left() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let _late = tokio::time::timeout(grace, leaving).await;
+    group.signal(Signal::SIGKILL);
+    let _reaped = tokio::time::timeout(REAP, child.wait()).await;
 }

@@ -1,6 +1,7 @@
 //! What can be done about what was met, and what it leaves.
 
 use super::Error;
+use crate::switch::DRAIN;
 
 impl Error {
     /// What to do about it.
@@ -34,9 +35,14 @@ impl Error {
             Self::OtherRole { .. } => {
                 Some("the URL of the database has to name the same role in every estate file".to_owned())
             }
-            Self::OutOfTime { .. } => {
+            Self::OutOfTime { stage: DRAIN, .. } => {
                 Some("try again at a quieter time, or give it longer with --max-pause; nothing was cut".to_owned())
             }
+            Self::OutOfTime { .. } => Some(
+                "try again at a quieter time, or give it longer with --max-pause; clients are where they were, and sessions \
+                 that no gateway held may have been ended"
+                    .to_owned(),
+            ),
             Self::OtherMigration { migration, .. } => Some(format!(
                 "`atalaya migrate cutover {migration}` or `rollback`, as it was begun, brings it to its end"
             )),

@@ -16,6 +16,7 @@ pub(crate) use prepare::leads_nobody;
 pub use prepare::{Prepared, prepare};
 pub use resume::{Begun, Resumed, resume};
 pub(crate) use resume::{lead_again, opened};
+pub(crate) use timing::DRAIN;
 
 /// The places where tests step in, in their order: before and after each effect. Those from the fence to the proof, and those of
 /// letting in again, are come by once a database.

@@ -5,7 +5,7 @@ use futures_util::future::{join_all, try_join_all};
 
 use super::hold::Held;
 use super::prepare::{Part, Prepared};
-use super::timing::Timing;
+use super::timing::{DRAIN, Timing};
 use crate::Error;
 use crate::course::{Means, Purpose};
 use crate::courses::Courses;
@@ -85,7 +85,7 @@ impl Prepared {
 impl Holding {
     /// Closes all gates before anything is fenced: nothing was cut where a transaction goes on for too long.
     async fn hold(&mut self) -> Result<(), Error> {
-        let (armed, took) = self.timing.within("drain", self.arm()).await?;
+        let (armed, took) = self.timing.within(DRAIN, self.arm()).await?;
         for (held, gateways) in self.all.iter_mut().zip(armed) {
             self.timing.note(took, &mut held.report);
             held.report.gateways = gateways;

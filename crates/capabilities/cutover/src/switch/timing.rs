@@ -8,6 +8,9 @@ use tokio::time::Instant;
 use crate::Error;
 use crate::report::{Report, Stage, micros};
 
+/// The stage in which gates are closed, before anything is fenced: what it cannot do in time has cut nothing.
+pub(crate) const DRAIN: &str = "drain";
+
 /// Counts from the moment at which the first gate is asked to close.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timing {
