@@ -249,9 +249,26 @@ fn a_command_that_fails_hangs_or_kills_is_run_again_by_the_same_command() {
         &["--hold-command", "kill -9 $PPID", "--release-command", "true"],
     );
     assert_eq!(killed.signal, Some(9), "{}\n{}", killed.stdout, killed.stderr);
+    // Without commands nobody would lead those clients: it says which are missing.
+    let refused = field.ask(&["migrate", "cutover", "shop-to-18", "--max-pause", MAX_PAUSE]);
+    assert_eq!(refused.code, Some(4), "{}\n{}", refused.stdout, refused.stderr);
+    for said in [
+        "--switch-command and --release-command are not given",
+        "`atalaya migrate cutover shop-to-18 --switch-command ... --release-command ...`",
+        "no lease ends it",
+    ] {
+        assert!(refused.stderr.contains(said), "{said}: {}", refused.stderr);
+    }
+    assert!(!refused.stderr.contains("kill -9"), "a command's text is told: {}", refused.stderr);
     let again = field.led_by("cutover", switch.to_str().unwrap(), &[]);
     assert_eq!(again.code, Some(1), "{}\n{}", again.stdout, again.stderr);
-    assert!(again.stderr.contains("it was interrupted"), "{}", again.stderr);
+    for said in [
+        "it was interrupted",
+        "clients were held by --hold-command",
+        "`atalaya migrate cutover shop-to-18 --switch-command ...`",
+    ] {
+        assert!(again.stderr.contains(said), "{said}: {}", again.stderr);
+    }
     clients.until_written(10);
     let asked_to_end = format!("kill -TERM $PPID; {}", switch.display());
     let led = field.led_by("cutover", &asked_to_end, &["--drain"]);

@@ -39,15 +39,17 @@ pub struct Course {
 }
 
 impl Course {
-    /// The command that takes it, with everything that was taken with it.
+    /// The command that takes it, with everything that was taken with it, and the options of commands that have to be given;
+    /// nobody knows their texts here.
     #[must_use]
-    pub fn command(&self, migrations: &[String]) -> String {
+    pub fn command(&self, migrations: &[String], options: &[&str]) -> String {
         let verb = match self.direction {
             Direction::Forward => "cutover",
             Direction::Back => "rollback",
         };
         let rehearse = if self.purpose == Purpose::Rehearse { " --rehearse" } else { "" };
-        format!("atalaya migrate {verb} {}{rehearse}", migrations.join(" "))
+        let options: String = options.iter().map(|option| format!(" {option} ...")).collect();
+        format!("atalaya migrate {verb} {}{rehearse}{options}", migrations.join(" "))
     }
 
     /// The one that leads clients back.

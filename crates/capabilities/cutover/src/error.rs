@@ -134,6 +134,17 @@ pub enum Error {
         /// The command that brings it to its end.
         command: String,
     },
+    /// What an earlier process has left leads clients by commands, and none are given: nobody else leads those clients, or lets
+    /// them go on.
+    #[error("a cutover of {} that leads clients by commands has not ended: {} not given", names(.migrations), are(.options))]
+    NoCommands {
+        /// Which ones.
+        migrations: Vec<String>,
+        /// The options that have to be given.
+        options: Vec<&'static str>,
+        /// The command that brings it to its end, without their texts.
+        command: String,
+    },
     /// Databases that no one decision could lead elsewhere.
     #[error("they cannot be led elsewhere together: {reason}")]
     NotTogether {
@@ -211,6 +222,10 @@ pub enum Error {
 /// Names of migrations, for people.
 fn names(migrations: &[String]) -> String {
     migrations.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
+}
+
+fn are(options: &[&str]) -> String {
+    format!("{} {}", options.join(" and "), if options.len() == 1 { "is" } else { "are" })
 }
 
 impl Error {

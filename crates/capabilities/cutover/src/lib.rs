@@ -23,7 +23,7 @@ mod report;
 mod saga;
 pub mod switch;
 
-pub use commands::{COMMANDS, CommandGate, Commands};
+pub use commands::{COMMANDS, CommandGate, Commands, has_gateways, options_of};
 pub use course::{Course, Ends, Limits, Means, PlanCheck, Plans, Purpose, Unproven};
 pub use courses::Courses;
 pub use error::Error;

@@ -15,10 +15,11 @@ use atalaya_saga::{End, Options, Phase, SagaId, Sagas};
 
 use self::task::{Hand, Input};
 use crate::Error;
+use crate::commands::options_of;
 use crate::course::Means;
 use crate::courses::Courses;
 use crate::report::{Outcome, Report};
-use crate::switch::{Begun, lead_again, opened};
+use crate::switch::{Begun, lead_again, opened, refuse_without_commands};
 
 /// What kind of saga it is.
 pub const KIND: &str = "cutover";
@@ -85,10 +86,12 @@ impl Cutovers {
             };
             let begun = self.begun(&left).await?;
             if begun.iter().map(|begun| &begun.course).eq(courses.iter()) {
+                self.refuse_without_commands(&begun).await?;
                 tracing::info!(saga = left.as_str(), "goes on with what an earlier process has left");
                 return self.go_on(&left).await;
             }
             self.refuse_others(&begun, &courses).await?;
+            self.refuse_without_commands(&begun).await?;
             tracing::warn!(saga = left.as_str(), "ends what an earlier process has left: it is not what is asked for");
             self.end(&left).await?;
         }
@@ -129,12 +132,22 @@ impl Cutovers {
             }
         }
         let is_asked = |begun: &Begun| courses.iter().any(|asked| asked.database == begun.course.database);
-        if begun.iter().all(is_asked) || opened(begun, &self.means).await?.is_none() {
+        if begun.iter().all(is_asked) {
             return Ok(());
         }
+        let Some((epoch, _)) = opened(begun, &self.means).await? else { return Ok(()) };
+        let options = options_of(&epoch.opening.gates);
         let migrations: Vec<String> = begun.iter().map(|begun| begun.course.migration.clone()).collect();
-        let command = begun.first().map_or_else(String::new, |first| first.course.command(&migrations));
+        let command = begun.first().map_or_else(String::new, |first| first.course.command(&migrations, options));
         Err(Error::OtherGroup { migrations, command })
+    }
+
+    /// Before its steps are gone on with: one that was refused would count as ended.
+    async fn refuse_without_commands(&self, begun: &[Begun]) -> Result<(), Error> {
+        match opened(begun, &self.means).await? {
+            Some((epoch, _)) => refuse_without_commands(begun, &epoch, &self.means),
+            None => Ok(()),
+        }
     }
 
     async fn go_on(&self, id: &SagaId) -> Result<Vec<Report>, Error> {

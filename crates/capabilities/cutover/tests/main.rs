@@ -24,3 +24,4 @@ mod saga;
 mod several;
 mod several_interrupted;
 mod switch;
+mod unled;

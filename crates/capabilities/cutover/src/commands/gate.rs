@@ -9,13 +9,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
+use super::options::{COMMANDS, HOLDING_COMMANDS};
 use super::run::run;
 use crate::course::Course;
 use crate::gate::{Armed, GateKind, Holding, PartError, ReadyGate, Settled, TrafficGate};
 use crate::report::{CommandKind, CommandReport};
-
-/// How such a gate names itself.
-pub const COMMANDS: &str = "commands";
 
 /// What an operator has given to lead clients by. Each is run by `sh -c`, and may be run again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,11 +90,27 @@ impl CommandGate {
 
     async fn follow(&self, database: &str, epoch: u64) -> Result<(), PartError> {
         let found = self.routes.epoch(database, epoch).await;
-        let (Opening { from, to, .. }, decision) = match found {
+        let (Opening { from, to, gates, .. }, decision) = match found {
             Ok(Some((open, Some(decision)))) => (open.opening, decision),
             Ok(_) => return Err(self.unread("the journal does not say what was decided")),
             Err(error) => return Err(self.unread(&atalaya_data::chain(&error))),
         };
+        let standing = match self.routes.standing(database).await {
+            Ok(standing) => standing,
+            Err(error) => return Err(self.unread(&atalaya_data::chain(&error))),
+        };
+        let is_so_still = match &decision {
+            Decision::Flipped { .. } => {
+                standing.open.is_none() && standing.leads_to.is_some_and(|led| led.epoch == epoch)
+            }
+            Decision::Closed { .. } => standing.last_epoch == epoch,
+        };
+        if !is_so_still {
+            tracing::warn!(epoch, last_epoch = standing.last_epoch, "runs no command: others lead clients by now");
+            return Ok(());
+        }
+        // Never a lower one than a command was told before: also one of an epoch that was closed since.
+        let epoch = standing.last_epoch;
         let (limit, places) = (self.commands.limit, (from.as_str(), to.as_str()));
         match (&decision, &self.commands.release) {
             // One of another course is led on right away, by the commands of that one.
@@ -107,16 +121,25 @@ impl CommandGate {
             (Decision::Closed { .. }, Some(release)) => {
                 self.do_run(CommandKind::Release, release, places, epoch, limit).await
             }
+            (Decision::Closed { .. }, None) if gates.iter().any(|gate| gate == HOLDING_COMMANDS) => {
+                let why = "it was not given, and clients were held by --hold-command".to_owned();
+                tracing::warn!(epoch, "nobody lets clients go on: {why}");
+                self.not_run(CommandKind::Release, &why);
+                Err(failed(CommandKind::Release, &why))
+            }
             (Decision::Closed { .. }, None) => Ok(()),
         }
     }
 
     /// What was to be run is not known, so nothing was.
     fn unread(&self, why: &str) -> PartError {
-        let failure = Some(format!("it was not run: {why}"));
-        let output = String::new();
-        self.note(CommandReport { command: CommandKind::Switch, took_us: 0, exit_code: None, failure, output });
+        self.not_run(CommandKind::Switch, &format!("it was not run: {why}"));
         PartError::new(why)
+    }
+
+    fn not_run(&self, command: CommandKind, why: &str) {
+        let (failure, output) = (Some(why.to_owned()), String::new());
+        self.note(CommandReport { command, took_us: 0, exit_code: None, failure, output });
     }
 }
 
@@ -150,7 +173,8 @@ impl TrafficGate for CommandGate {
             }
             let standing = self.routes.standing(database).await;
             let standing = standing.map_err(|error| PartError::new(atalaya_data::chain(&error)))?;
-            let (gate, last_epoch) = (COMMANDS.to_owned(), standing.last_epoch);
+            let name = if self.commands.hold.is_some() { HOLDING_COMMANDS } else { COMMANDS };
+            let (gate, last_epoch) = (name.to_owned(), standing.last_epoch);
             Ok(Some(ReadyGate { gate, running: 0, pinned: 0, misled: 0, last_epoch, lifts_by: None, lifts_as: None }))
         }
         .boxed()

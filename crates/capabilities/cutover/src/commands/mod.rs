@@ -7,6 +7,8 @@
 //! be harmless then.
 
 mod gate;
+mod options;
 mod run;
 
-pub use gate::{COMMANDS, CommandGate, Commands};
+pub use gate::{CommandGate, Commands};
+pub use options::{COMMANDS, has_gateways, options_of};

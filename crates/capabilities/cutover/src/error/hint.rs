@@ -10,6 +10,9 @@ impl Error {
         match self {
             Self::Of { source, .. } => source.hint(),
             Self::OtherGroup { command, .. } => Some(format!("`{command}` brings it to its end")),
+            Self::NoCommands { command, .. } => {
+                Some(format!("`{command}`, with what it was begun with, brings it to its end"))
+            }
             Self::Postgres(error) => error.hint(),
             Self::Fence(error) => error.hint(),
             Self::Route(error) | Self::Undecided(error) => error.hint(),
@@ -64,7 +67,7 @@ impl Error {
     /// Whether something is left to be done that the same command does.
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
-        matches!(self.met(), Self::Undecided(_) | Self::Unlifted { .. })
+        matches!(self.met(), Self::Undecided(_) | Self::Unlifted { .. } | Self::NoCommands { .. })
     }
 
     /// Whether it was not begun since it would not be safe.
@@ -74,6 +77,7 @@ impl Error {
             Self::Forbidden { .. }
             | Self::OtherMigration { .. }
             | Self::OtherGroup { .. }
+            | Self::NoCommands { .. }
             | Self::NoGate { .. }
             | Self::Occupied(_)
             | Self::SameGate { .. }

@@ -16,7 +16,7 @@ use crate::commands::COMMANDS;
 use crate::course::{Course, Means, Purpose};
 use crate::fence::{self, FenceError};
 use crate::gate::GateKind;
-use crate::report::{GateReport, Outcome, Report, micros};
+use crate::report::{CommandKind, GateReport, Outcome, Report, micros};
 use crate::{Error, TrafficGate};
 
 /// How long the journal is asked for what it says when it does not answer. Gates stay shut meanwhile, whoever asks.
@@ -154,6 +154,9 @@ impl Followed<'_> {
             }
         }
         report.commands = self.gates.iter().flat_map(|gate| gate.ran(&self.course.database)).collect();
+        let unreleased = report.commands.iter().filter(|ran| ran.command == CommandKind::Release);
+        let remark = |why: &String| format!("clients may be held still: --release-command: {why}");
+        report.remarks.extend(unreleased.filter_map(|ran| ran.failure.as_ref()).map(remark));
         report.gateways.retain(|gate| gate.gateway != COMMANDS);
         if let Some(timing) = timing {
             report.pause_us = timing.so_far_us();

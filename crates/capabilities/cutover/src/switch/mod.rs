@@ -15,7 +15,7 @@ mod timing;
 pub(crate) use prepare::leads_nobody;
 pub use prepare::{Prepared, prepare};
 pub use resume::{Begun, Resumed, resume};
-pub(crate) use resume::{lead_again, opened};
+pub(crate) use resume::{lead_again, opened, refuse_without_commands};
 pub(crate) use timing::DRAIN;
 
 /// The places where tests step in, in their order: before and after each effect. Those from the fence to the proof, and those of

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::decide::{Followed, decided, outcome_of};
 use super::prepare::APPLICATION;
 use super::run::record;
+use crate::commands::options_of;
 use crate::course::{Course, Means, Purpose};
 use crate::courses::Courses;
-use crate::gate::GateKind;
 use crate::report::Report;
 use crate::{Error, fence};
 
@@ -40,6 +40,7 @@ pub enum Resumed {
 /// When the journal or a server does not answer; the same call goes on.
 pub async fn resume(begun: &[Begun], means: &Means) -> Result<Resumed, Error> {
     let Some((epoch, decision)) = opened(begun, means).await? else { return Ok(Resumed::NotBegun) };
+    refuse_without_commands(begun, &epoch, means)?;
     let decision = match decision {
         Some(decision) => decision,
         None => {
@@ -83,14 +84,26 @@ pub(crate) async fn opened(begun: &[Begun], means: &Means) -> Result<Option<(Ope
     Ok(None)
 }
 
+/// Clients that commands have held or were to lead are met by no gateway: without commands nobody would tell them.
+pub(crate) fn refuse_without_commands(begun: &[Begun], epoch: &OpenEpoch, means: &Means) -> Result<(), Error> {
+    let opened_with = options_of(&epoch.opening.gates);
+    if opened_with.is_empty() || !means.command_options().is_empty() {
+        return Ok(());
+    }
+    // Nobody is held anew.
+    let options: Vec<&str> = opened_with.iter().copied().filter(|option| *option != "--hold-command").collect();
+    let migrations: Vec<String> = begun.iter().map(|begun| begun.course.migration.clone()).collect();
+    let command = begun.first().map_or_else(String::new, |first| first.course.command(&migrations, &options));
+    Err(Error::NoCommands { migrations, options, command })
+}
+
 /// Where clients belong where these courses lead them, the commands that lead them are run once more: they may have failed, or
 /// not have reached everybody. Gateways need no telling. None where clients are elsewhere, or others have led them there.
 ///
 /// # Errors
 /// When the journal or a server does not answer.
 pub(crate) async fn lead_again(courses: &Courses, means: &Means) -> Result<Option<Vec<Report>>, Error> {
-    let by_commands = means.gates.iter().any(|gate| gate.kind() != GateKind::Gateway);
-    if !by_commands || courses.first().purpose == Purpose::Rehearse {
+    if means.command_options().is_empty() || courses.first().purpose == Purpose::Rehearse {
         return Ok(None);
     }
     let mut all = Vec::new();
@@ -99,12 +112,35 @@ pub(crate) async fn lead_again(courses: &Courses, means: &Means) -> Result<Optio
         all.push((course, epoch, decision));
     }
     let following = all.iter().map(|(course, epoch, decision)| async move {
-        let followed = follow(course, courses, epoch, decision, means).await;
-        followed.map_err(|error| error.of(course, courses))
+        let followed = async {
+            let report = follow(course, courses, epoch, decision, means).await?;
+            // This process is not in charge: others may lead them elsewhere at any time, and no command was run then, or an old
+            // one beside theirs.
+            are_there_still(course, epoch.epoch, means).await.map(|()| report)
+        };
+        followed.await.map_err(|error| error.of(course, courses))
     });
     let mut reports = join_all(following).await.into_iter().collect::<Result<Vec<_>, Error>>()?;
     record(&mut reports, means).await;
     Ok(Some(reports))
+}
+
+async fn are_there_still(course: &Course, epoch: u64, means: &Means) -> Result<(), Error> {
+    let database = &course.database;
+    let standing = means.routes.standing(database).await?;
+    let Some(led) = standing.leads_to.filter(|led| led.epoch == epoch) else {
+        let leads_to = means.routes.standing(database).await?.leads_to.map_or_else(|| database.clone(), |led| led.to);
+        return Err(Error::LedElsewhere { epoch, leads_to });
+    };
+    match standing.open {
+        None => Ok(()),
+        Some(open) => Err(Error::NotDone {
+            reason: format!(
+                "clients of `{database}` are at `{}`, and epoch {} was opened meanwhile",
+                led.to, open.epoch
+            ),
+        }),
+    }
 }
 
 /// The epoch by which a course has led clients to where they are.

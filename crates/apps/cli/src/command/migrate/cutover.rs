@@ -202,7 +202,7 @@ async fn go(courses: Courses, means: Means, context: &Context) -> Result<u8, Fai
     }
     .map_err(|error| Failure::new(exit::FAILED, &error, None))?;
     commands::add_outputs(&reports, &mut json);
-    context.print(&shown::reports(&reports), &json);
+    context.print(&shown::reports(&reports, looked.command_options()), &json);
     reports.iter().for_each(|report| commands::tell_unreleased(&report.commands, context));
     reports.iter().try_for_each(commands::refuse_unswitched)?;
     Ok(exit::DONE)
@@ -215,7 +215,8 @@ const LOOK: Duration = Duration::from_secs(5);
 async fn where_clients_are(courses: &Courses, means: &Means) -> Vec<String> {
     let looking = courses.iter().map(|course| async move {
         let standing = tokio::time::timeout(LOOK, means.routes.standing(&course.database)).await;
-        shown::where_clients_are(course, courses, standing.ok().and_then(Result::ok).as_ref())
+        let standing = standing.ok().and_then(Result::ok);
+        shown::where_clients_are(course, courses, standing.as_ref(), means.command_options())
     });
     join_all(looking).await
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use atalaya_cutover::preflight::{CheckResult, PreflightReport, Status};
-use atalaya_cutover::{Course, Courses, Direction, Outcome, Report, ReportOfSeveral};
+use atalaya_cutover::{Course, Courses, Direction, Outcome, Report, ReportOfSeveral, has_gateways, options_of};
 use atalaya_route::Standing;
 
 use crate::size::bytes;
@@ -56,10 +56,18 @@ fn describe(out: &mut String, check: &CheckResult) {
 }
 
 /// Who serves clients of one of these databases after what was not done, and which command goes on with all of them; `standing`
-/// is none while the journal does not answer.
-pub(super) fn where_clients_are(course: &Course, courses: &Courses, standing: Option<&Standing>) -> String {
+/// is none while the journal does not answer, and `given` are the options of commands.
+pub(super) fn where_clients_are(
+    course: &Course,
+    courses: &Courses,
+    standing: Option<&Standing>,
+    given: &'static [&'static str],
+) -> String {
     let migrations: Vec<String> = courses.iter().map(|course| course.migration.clone()).collect();
-    let (database, again) = (&course.database, course.command(&migrations));
+    let opened = standing.and_then(|standing| standing.open.as_ref()).map(|open| open.opening.gates.as_slice());
+    let opened_with = opened.map_or(given, options_of);
+    let options = if opened_with.len() > given.len() { opened_with } else { given };
+    let (database, again) = (&course.database, course.command(&migrations, options));
     let Some(standing) = standing else {
         return format!(
             "where clients of `{database}` are is not known until the journal answers; gateways that are shut go on by \
@@ -67,16 +75,20 @@ pub(super) fn where_clients_are(course: &Course, courses: &Courses, standing: Op
         );
     };
     if let Some(open) = &standing.open {
-        return format!(
-            "epoch {} of `{database}` is not decided: clients wait until its lease is over, or until `{again}` ends it",
-            open.epoch
-        );
+        let waiting = match (opened_with.is_empty(), has_gateways(&open.opening.gates)) {
+            (true, _) => format!("clients wait until its lease is over, or until `{again}` ends it"),
+            (false, false) => format!("no lease ends it, and only `{again}` lets clients in"),
+            (false, true) => format!(
+                "clients of gateways wait until its lease is over; only `{again}` runs the commands that lead the others"
+            ),
+        };
+        return format!("epoch {} of `{database}` is not decided: {waiting}", open.epoch);
     }
     let leads_to = standing.leads_to.as_ref().map_or(database, |led| &led.to);
     if *leads_to == course.from {
         return format!("clients of `{database}` are served by `{leads_to}`; `{again}` can be run again");
     }
-    let back = course.opposite().command(&migrations);
+    let back = course.opposite().command(&migrations, given);
     format!(
         "clients of `{database}` are served by `{leads_to}`; `{again}` does what is left to do, if anything is; `{back}` leads \
          them back"
@@ -84,7 +96,7 @@ pub(super) fn where_clients_are(course: &Course, courses: &Courses, standing: Op
 }
 
 /// What it came to, and how long each part took; of several databases one after the other, and what they have in common.
-pub(super) fn reports(reports: &[Report]) -> String {
+pub(super) fn reports(reports: &[Report], given: &[&str]) -> String {
     let mut out = String::new();
     if let (true, Some(whole)) = (reports.len() > 1, ReportOfSeveral::of(reports)) {
         let _written = writeln!(
@@ -99,6 +111,9 @@ pub(super) fn reports(reports: &[Report]) -> String {
     if reports.iter().all(there) {
         let names: Vec<&str> = reports.iter().map(|report| report.course.migration.as_str()).collect();
         let _written = write!(out, "\nthe way back: atalaya migrate rollback {}", names.join(" "));
+        given.iter().for_each(|option| {
+            let _written = write!(out, " {option} ...");
+        });
     }
     out
 }
