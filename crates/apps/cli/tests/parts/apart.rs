@@ -36,7 +36,7 @@ fn met_at(parts: &mut Parts, place: &str, fault: Fault) -> u16 {
     };
     let [one, two] = [0, 1].map(|number: usize| parts.gates[number].socket());
     parts.until_committed(3);
-    let halted = parts.halted(words, place, "8s");
+    let halted = parts.halted(words, place, 8);
     match fault {
         Fault::Dead => parts.gates[THIRD].kill(),
         Fault::CutOff => parts.gates[THIRD].cut_off(),

@@ -39,7 +39,7 @@ fn find(parts: &mut Parts, gone: Gone) {
 fn lost_at(parts: &mut Parts, place: &str, gone: Gone, serves: u16) {
     let what = format!("{gone:?} at {place}");
     parts.until_committed(5);
-    let halted = parts.halted(THERE, place, "4s");
+    let halted = parts.halted(THERE, place, 15);
     lose(parts, gone);
     halted.go_on();
     let ended = halted.wait();

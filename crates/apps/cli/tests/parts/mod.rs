@@ -5,9 +5,11 @@
 
 mod apart;
 mod beside;
+mod books;
 mod crashes;
 mod gate;
 mod ground;
+mod halted;
 mod journal;
 mod remote;
 mod replaced;

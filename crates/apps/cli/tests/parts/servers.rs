@@ -34,7 +34,7 @@ fn a_server_that_is_restarted_before_the_flip_keeps_clients_where_they_are_and_a
     ] {
         let what = format!("{restarted} at {place}");
         parts.until_committed(5);
-        let halted = parts.halted(THERE, place, "60s");
+        let halted = parts.halted(THERE, place, 60);
         restart(&mut parts, restarted);
         halted.go_on();
         let ended = halted.wait();
@@ -50,6 +50,7 @@ fn a_server_that_is_restarted_before_the_flip_keeps_clients_where_they_are_and_a
             parts.until_ready_for(BACK);
             parts.lead(BACK);
         }
+        parts.go_on_following();
         parts.prove();
         parts.until_ready_for(THERE);
     }
@@ -63,7 +64,7 @@ fn a_server_that_is_restarted_before_the_flip_keeps_clients_where_they_are_and_a
 fn a_server_that_is_gone_before_the_flip_serves_again_once_it_is_back() {
     let mut parts = Parts::with_gateways(1);
     parts.start_clients();
-    let halted = parts.halted(THERE, "cutover-fenced", "5s");
+    let halted = parts.halted(THERE, "cutover-fenced", 20);
     parts.shop.source.stop(StopMode::Immediate).unwrap();
     halted.go_on();
     let ended = halted.wait();

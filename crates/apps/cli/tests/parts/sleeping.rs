@@ -2,8 +2,8 @@
 
 use super::ground::{BACK, NEW, OLD, Parts, THERE};
 
-/// How many events the route has.
-fn epochs(parts: &Parts) -> u64 {
+/// The newest epoch of the route; each is one more than the one before it.
+fn last_epoch(parts: &Parts) -> u64 {
     parts.standing().last_epoch
 }
 
@@ -15,17 +15,17 @@ fn one_that_wakes_after_the_lease_finds_out_and_changes_nothing() {
     parts.start_clients();
     for place in ["cutover-armed", "cutover-fenced", "cutover-flipping"] {
         parts.until_committed(5);
-        let halted = parts.halted(THERE, place, "2s");
+        let halted = parts.halted(THERE, place, 2);
         // The gateway has closed the epoch, lifted the fence and opened.
         parts.assert_served_by(OLD, place);
-        let (epoch, decision) = (epochs(&parts), parts.decision(epochs(&parts)));
+        let (epoch, decision) = (last_epoch(&parts), parts.decision(last_epoch(&parts)));
         halted.go_on();
         let woken = halted.wait();
         let said = format!("{place}: {}\n{}", woken.stdout, woken.stderr);
         assert_eq!(woken.code, Some(1), "{said}");
         assert!(woken.stderr.contains("clients of `shop` are served by `shop`"), "{said}");
         assert!(woken.stderr.contains("atalaya migrate cutover shop-to-18"), "{said}");
-        assert_eq!((epochs(&parts), parts.decision(epoch)), (epoch, decision), "{said}");
+        assert_eq!((last_epoch(&parts), parts.decision(epoch)), (epoch, decision), "{said}");
         parts.assert_served_by(OLD, place);
     }
     parts.lead(THERE);
@@ -39,7 +39,7 @@ fn one_that_wakes_after_the_lease_finds_out_and_changes_nothing() {
 fn one_that_wakes_after_others_have_led_clients_away_sets_no_sequence_back() {
     let mut parts = Parts::with_gateways(1);
     parts.start_clients();
-    let halted = parts.halted(THERE, "cutover-fenced", "300s");
+    let halted = parts.halted(THERE, "cutover-fenced", 300);
     let words = parts.course(THERE, "20s");
     let taken = parts.ask(&words);
     assert_eq!(taken.code, Some(1), "{}\n{}", taken.stdout, taken.stderr);
@@ -63,7 +63,7 @@ fn one_that_wakes_after_others_have_led_clients_away_sets_no_sequence_back() {
 fn one_that_wakes_after_others_have_led_clients_back_does_not_write_down_that_they_are_away() {
     let mut parts = Parts::with_gateways(1);
     parts.start_clients();
-    let halted = parts.halted(THERE, "cutover-taking-over", "20s");
+    let halted = parts.halted(THERE, "cutover-taking-over", 20);
     parts.lead(THERE);
     parts.lead(BACK);
     parts.assert_served_by(OLD, "led back");
