@@ -299,22 +299,21 @@ impl Streams {
     }
 
     async fn take_over(&self, direction: Direction) -> Result<(), PartError> {
-        let side = match direction {
-            Direction::Forward => Side::Target,
-            Direction::Back => Side::Source,
+        let (serving, opposite, left) = match direction {
+            Direction::Forward => (Side::Target, Direction::Back, Side::Source),
+            Direction::Back => (Side::Source, Direction::Forward, Side::Target),
         };
-        self.in_charge().await?.serve(self.plan.name.as_str(), side).await.map_err(of_replicate)?;
-        let opposite = match direction {
-            Direction::Forward => Direction::Back,
-            Direction::Back => Direction::Forward,
-        };
+        let leading = self.in_charge().await?;
+        leading.serve(self.plan.name.as_str(), serving).await.map_err(of_replicate)?;
+        // Whoever has lost the lead says nothing of what others have led there since.
+        let writing = leading.session(left);
         let plan = self.proof(opposite, |name| atalaya_validate::Scope::Migration { name });
         // What was compared in that direction was, before clients wrote to the side that it applies to.
-        atalaya_validate::forget_proven(&plan).await.map_err(of_validate)?;
+        atalaya_validate::forget_proven(&plan, writing).await.map_err(of_validate)?;
         let proven = self.near.lock().await.take().and_then(|near| near.proven_at());
         if let Some((at, since)) = proven {
             // What comes back from here on is proven against what was found equal then.
-            atalaya_validate::take_for_proven(&plan, at, since.elapsed()).await.map_err(of_validate)?;
+            atalaya_validate::take_for_proven(&plan, writing, at, since.elapsed()).await.map_err(of_validate)?;
         }
         Ok(())
     }

@@ -120,7 +120,9 @@ async fn at_rest_only_what_was_written_since_is_compared_in_either_direction() {
 
     // Clients are on the new server; the way back's proof rests on the one that was just passed.
     let at = position(&shop.target, "pg_current_wal_insert_lsn()");
-    take_for_proven(&back, at, Duration::from_secs_f64(clean.full_age_seconds)).await.unwrap();
+    take_for_proven(&back, &session(&shop.source_url).await, at, Duration::from_secs_f64(clean.full_age_seconds))
+        .await
+        .unwrap();
     shop.target.run_sql("shop", &writes(2)).unwrap();
     assert_comes_equal(&shop, &mut running);
     let mut at_rest = RestProof::prepare(back, 0).await.unwrap();

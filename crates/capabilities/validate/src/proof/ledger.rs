@@ -130,9 +130,10 @@ impl Ledger {
     }
 
     /// Takes tables for compared row by row at a position, so long ago. Notes stay: they may be of rows that were compared.
-    /// A table whose keys are not noted is left alone.
+    /// A table whose keys are not noted is left alone. Written by another session than that of the lock.
     pub(crate) async fn take_for_proven(
         &self,
+        writing: &Session,
         standing: &Standing,
         units: &[Unit],
         at: Lsn,
@@ -143,7 +144,7 @@ impl Ledger {
             .filter(|unit| standing.of(&unit.target_name).is_some_and(|table| table.shape == unit.shape))
             .collect();
         let of = |text: fn(&Unit) -> &str| known.iter().map(|unit| text(unit)).collect::<Vec<&str>>();
-        self.session
+        writing
             .execute(
                 "UPDATE atalaya.proof_tables p
                     SET full_lsn = ($4::text)::pg_lsn, full_at = pg_catalog.now() - pg_catalog.make_interval(secs => $5)

@@ -21,24 +21,24 @@ pub async fn note_from_now_on(plan: &Plan) -> Result<(), Error> {
 }
 
 /// Takes every table of a migration for compared row by row, `age` ago: another proof has found both sides equal at rest,
-/// and this migration's replicator notes what it writes since before. `at` is the position of the plan's source then.
+/// and this migration's replicator notes what it writes since before. `at` is the position of the plan's source then. Written
+/// by a session on the plan's target that its caller knows to be in charge.
 ///
 /// # Errors
-/// When a side cannot be reached, or there is no such migration.
-pub async fn take_for_proven(plan: &Plan, at: Lsn, age: Duration) -> Result<(), Error> {
+/// When a side cannot be reached, there is no such migration, or that session is lost.
+pub async fn take_for_proven(plan: &Plan, writing: &Session, at: Lsn, age: Duration) -> Result<(), Error> {
     let Some((ledger, survey, standing)) = open(plan).await? else { return Ok(()) };
-    ledger.take_for_proven(&standing, &survey.units, at, age).await
+    ledger.take_for_proven(writing, &standing, &survey.units, at, age).await
 }
 
 /// Takes no table of a migration for compared any more, until it is again: clients write to its target by now, and its
-/// replicator notes nothing of that.
+/// replicator notes nothing of that. Written by a session as that of [`take_for_proven`].
 ///
 /// # Errors
-/// When the target cannot be reached.
-pub async fn forget_proven(plan: &Plan) -> Result<(), Error> {
+/// When that session is lost.
+pub async fn forget_proven(plan: &Plan, writing: &Session) -> Result<(), Error> {
     let (Scope::Drained { name } | Scope::Migration { name }) = &plan.scope else { return Ok(()) };
-    let target = Session::connect_for_control(&plan.target, APPLICATION_NAME).await?;
-    crate::proof::forget_proven(&target, name).await
+    crate::proof::forget_proven(writing, name).await
 }
 
 async fn open(plan: &Plan) -> Result<Option<(Ledger, Survey, Standing)>, Error> {
