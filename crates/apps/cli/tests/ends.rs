@@ -1,6 +1,6 @@
 //! What `finish` and `abort` refuse, and what they leave alone.
 
-use crate::support::Move;
+use crate::support::{Move, Ran, eventually, ran};
 
 const TABLE: &str = "CREATE TABLE item (id int PRIMARY KEY, what text);
     INSERT INTO item SELECT n, 'item ' || n FROM generate_series(1, 1000) n";
@@ -162,4 +162,57 @@ fn a_table_left_behind_leaves_its_sequence_behind() {
     shop.done("abort", &["--drop-target"]);
     shop.done("start", &without);
     shop.done("finish", &["--exclude", "public.audit"]);
+}
+
+/// Halts a command that holds the lock of the move, ends the session that holds it, and lets the command go on.
+fn that_loses_its_lock(shop: &Move, words: &[&str], place: &str) -> Ran {
+    let mut halted = shop.spawn_words(words, &[("ATALAYA_FAILPOINT", &format!("{place}:1:stop"))]);
+    halted.wait_for_halt();
+    let ours = "FROM pg_stat_activity WHERE application_name = 'atalaya operation shop'";
+    let ended = shop.target.run_sql("shop", &format!("SELECT count(pg_terminate_backend(pid)) {ours}")).unwrap();
+    assert_eq!(ended, "1", "{place}");
+    eventually("its session is gone", || {
+        shop.target.run_sql("shop", &format!("SELECT count(*) {ours}")).unwrap() == "0"
+    });
+    halted.go_on();
+    halted.wait()
+}
+
+#[test]
+fn who_has_lost_the_lock_of_a_move_changes_nothing_of_it() {
+    let shop = Move::between(15, 18);
+    shop.source.run_sql("shop", TABLE).unwrap();
+    shop.done("start", &["--stop-when", "caught-up"]);
+    let way_back = |deed: &'static str| {
+        let ends = ["--source", "env:SOURCE_URL", "--target", "env:TARGET_URL", "--name", "shop", "--output", "json"];
+        [["migrate", "way-back", deed].as_slice(), &ends].concat()
+    };
+    let refused = |words: &[&str], place: &str| {
+        let ran = that_loses_its_lock(&shop, words, place);
+        assert_eq!(ran.code, Some(4), "{words:?}: {}\n{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains("that keeps the move `shop` from others was lost"), "{words:?}: {}", ran.stderr);
+        assert_eq!(slots(&shop), "1", "{words:?}");
+    };
+    let state = || {
+        let status = ran(&mut shop.command(&way_back("status")));
+        serde_json::from_str::<serde_json::Value>(&status.stdout).unwrap()["state"].clone()
+    };
+    refused(&way_back("make"), "way-back-checked");
+    assert_eq!(state(), "missing");
+    let made = ran(&mut shop.command(&way_back("make")));
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    refused(&way_back("remove"), "way-back-checked");
+    assert_eq!(state(), "made");
+    for (verb, place, phase) in [
+        ("abort", "abort-checked", "stream"),
+        ("finish", "triggers-set-back", "stream"),
+        ("finish", "finish-stored", "finished"),
+    ] {
+        refused(&Move::migrate(verb, &[]), place);
+        assert_eq!(shop.status()["phase"], phase, "{verb} at {place}");
+        assert_eq!(state(), "made", "{verb} at {place}");
+    }
+    shop.done("finish", &[]);
+    assert_eq!(slots(&shop), "0");
+    shop.assert_equal();
 }

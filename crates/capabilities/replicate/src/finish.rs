@@ -8,7 +8,9 @@ use crate::ddl::{Places, misplaced, refuse_misplaced, refuse_unmoved, refuse_uns
 use crate::progress::{Migration, Phase, Store, TableRow};
 use crate::report::Observer;
 use crate::run::Connected;
-use crate::{Error, LargeObjects, Plan, Side, large_objects, ready, run_lock, sequences, silence, way_back};
+use crate::{
+    Error, LargeObjects, OperationLock, Plan, Side, large_objects, ready, run_lock, sequences, silence, way_back,
+};
 
 /// Refuses what the last fence would refuse, before a run that follows is ended for it.
 ///
@@ -108,11 +110,12 @@ pub async fn set_back_triggers(plan: &Plan) -> Result<Vec<String>, Error> {
     Ok(told)
 }
 
-/// The point of no return: nothing is followed any more, and only what is ours is left to be removed.
+/// The point of no return: nothing is followed any more, and only what is ours is left to be removed. Done by the session that
+/// keeps others from leading clients elsewhere meanwhile.
 ///
 /// # Errors
-/// When the migration is running, or large objects are not the same on both sides.
-pub async fn end_following(plan: &Plan) -> Result<(), Error> {
+/// When the migration is running, large objects are not the same on both sides, or that session is lost.
+pub async fn end_following(plan: &Plan, alone: &OperationLock) -> Result<(), Error> {
     let name = format!("atalaya finish {}", plan.name);
     let (source, target) = futures_util::future::try_join(
         Session::connect_for_control(&plan.source, &name),
@@ -125,7 +128,8 @@ pub async fn end_following(plan: &Plan) -> Result<(), Error> {
     if way_back::serving(&store).await? == Side::Source {
         large_objects::refuse_different(&source, &store).await?;
     }
-    store.enter_finished().await?;
+    alone.stands().await?;
+    Store { session: alone.session(), name: &plan.name }.enter_finished().await?;
     plan.options.failpoints.reach("finish-stored");
     Ok(())
 }

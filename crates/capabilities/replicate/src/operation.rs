@@ -21,9 +21,10 @@ const LEADING: &str = "atalaya leading";
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Held by whoever ends a move, or changes its way back, until it is dropped.
+/// Held by whoever ends a move, or changes its way back, until it is dropped, or its session is lost.
 pub struct OperationLock {
-    _target: Session,
+    target: Session,
+    migration: String,
 }
 
 impl OperationLock {
@@ -38,10 +39,35 @@ impl OperationLock {
                 tokio::time::sleep(PAUSE).await;
             }
             if try_lock(&target, migration).await? {
-                return Ok(Self { _target: target });
+                return Ok(Self { target, migration: migration.to_owned() });
             }
         }
         Err(occupied(migration))
+    }
+
+    /// Whether it is held still. Without its session others may have led clients elsewhere since.
+    ///
+    /// # Errors
+    /// Refuses by name where that is lost.
+    pub async fn stands(&self) -> Result<(), Error> {
+        self.target.batch("SELECT").await.map_err(|error| self.lost(&error))
+    }
+
+    /// The session that holds it. What is done by it is done by nobody who has lost the lock.
+    pub(crate) fn session(&self) -> &Session {
+        &self.target
+    }
+
+    fn lost(&self, error: &atalaya_postgres::Error) -> Error {
+        Error::refused(
+            "operation-lost",
+            format!(
+                "the session on the target that keeps the move `{}` from others was lost: {}",
+                self.migration,
+                atalaya_data::chain(error)
+            ),
+            "look at where clients are led (`atalaya migrate status`), then run the same command again",
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use atalaya_migration::{Engine, MigrationEvent};
-use atalaya_replicate::{AbortOptions, AbortReport, Error, Plan};
+use atalaya_replicate::{AbortOptions, AbortReport, Error, OperationLock, Plan};
 use futures_util::future::BoxFuture;
 
 use super::Who;
@@ -70,12 +70,14 @@ impl Engine for Finishing {
 pub(crate) struct Withdrawing {
     endpoints: Endpoints,
     options: AbortOptions,
+    /// Held as long as this is there; none where nobody could lead the move's clients.
+    alone: Option<OperationLock>,
     answered: Answered,
 }
 
 impl Withdrawing {
-    pub(crate) fn new(endpoints: &Endpoints, options: AbortOptions) -> Arc<Self> {
-        Arc::new(Self { endpoints: endpoints.clone(), options, answered: Answered::default() })
+    pub(crate) fn new(endpoints: &Endpoints, options: AbortOptions, alone: Option<OperationLock>) -> Arc<Self> {
+        Arc::new(Self { endpoints: endpoints.clone(), options, alone, answered: Answered::default() })
     }
 
     /// As [`Finishing::answered`].
@@ -91,6 +93,9 @@ impl Withdrawing {
     /// The same without a saga.
     pub(crate) async fn ask(&self) -> Answer {
         let Endpoints { source, target, name, .. } = &self.endpoints;
+        if let Some(alone) = &self.alone {
+            alone.stands().await?;
+        }
         atalaya_replicate::abort(source, target, name, self.options.clone()).await
     }
 }

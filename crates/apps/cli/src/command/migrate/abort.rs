@@ -43,7 +43,7 @@ async fn withdraw(endpoints: &Endpoints, options: AbortOptions, context: &Contex
     let found =
         atalaya_replicate::abort(source, target, name, AbortOptions { dry_run: true, ..options.clone() }).await?;
     // Held to the end. One that is not there, or another one in its place, has no move that anybody could lead.
-    let _alone = match options.target_gone || found.target_unreached.is_some() {
+    let alone = match options.target_gone || found.target_unreached.is_some() {
         true => None,
         false => Some(OperationLock::begin(target, name.as_str()).await?),
     };
@@ -56,7 +56,11 @@ async fn withdraw(endpoints: &Endpoints, options: AbortOptions, context: &Contex
         }
     };
     refuse_unsettled(endpoints, &options, &found, context).await?;
-    let engine = Withdrawing::new(endpoints, options.clone());
+    options.failpoints.reach("abort-checked");
+    if let Some(alone) = &alone {
+        alone.stands().await?;
+    }
+    let engine = Withdrawing::new(endpoints, options.clone(), alone);
     // With a target that knows nothing nothing is removed, unless it is said to be gone: nothing is decided either.
     if known.is_some() || options.target_gone {
         match by_the_journal(endpoints, known, &engine, context).await {

@@ -14,7 +14,7 @@ use atalaya_route::Routes;
 use atalaya_validate::{Report, SequenceReport, SequenceStatus, SkipVerdict, TableReport, TableStatus};
 
 use self::certified::Decided;
-use super::led;
+use super::led::{self, Route};
 use super::plan::RunArguments;
 use crate::command::validate::{self, LastProof};
 use crate::endpoints::Endpoints;
@@ -149,6 +149,10 @@ async fn refuse_late_writes(plan: &Plan, context: &Context) -> Result<(), Failur
 
 /// The migration in the journal, and what its saga has done at the end.
 struct Ending {
+    /// Held until it is over: nobody leads the move's clients elsewhere.
+    alone: OperationLock,
+    /// Where they are led; read behind the lock.
+    route: Option<Route>,
     journal: Journal,
     operation: Operation,
     engine: Arc<Finishing>,
@@ -160,6 +164,7 @@ impl Ending {
     /// The migration that the target knows. Where it knows none any more, one of which only the journal's last word is
     /// missing.
     async fn open(plan: &Arc<Plan>, endpoints: &Endpoints, context: &Context) -> Result<Self, Failure> {
+        let alone = OperationLock::begin(&plan.target, plan.name.as_str()).await?;
         let status = atalaya_replicate::status(&plan.source, &plan.target, &plan.name).await?;
         let known = status.map(|status| journal::known_of(endpoints, &status)).transpose()?;
         let journal = match known {
@@ -179,14 +184,36 @@ impl Ending {
                 if !is_known && atalaya_replicate::has_slot(plan, &operation.id().slot_name()).await? {
                     return Err(forgotten(&operation));
                 }
-                return Ok(Self { journal, operation, engine, is_proven });
+                let route = led::standing(endpoints, &Routes::new(journal.store.clone())).await?;
+                return Ok(Self { alone, route, journal, operation, engine, is_proven });
             }
         }
         Err(unknown(endpoints))
     }
 
+    /// Refuses where the lock is lost, or clients are led by another decision than at the beginning. Right before what nobody
+    /// can undo.
+    async fn stands(&self, endpoints: &Endpoints) -> Result<(), Failure> {
+        self.alone.stands().await?;
+        let route = led::standing(endpoints, &Routes::new(self.journal.store.clone())).await?;
+        led::refuse_changed(self.route.as_ref(), route.as_ref())
+    }
+
+    /// Has nothing followed any more: from here on only what is ours is left to be removed.
+    async fn end_following(&self, plan: &Plan, endpoints: &Endpoints) -> Result<(), Failure> {
+        self.stands(endpoints).await?;
+        Ok(atalaya_replicate::end_following(plan, &self.alone).await?)
+    }
+
     /// Has everything of ours removed.
-    async fn remove(&self, plan: &Plan, proof: serde_json::Value, context: &Context) -> Result<AbortReport, Failure> {
+    async fn remove(
+        &self,
+        plan: &Plan,
+        endpoints: &Endpoints,
+        proof: serde_json::Value,
+        context: &Context,
+    ) -> Result<AbortReport, Failure> {
+        self.stands(endpoints).await?;
         let finished = self.operation.finish(&Who::runs().by, proof).await;
         match (self.engine.answered(), finished) {
             (Some(Ok(report)), finished) => {
@@ -234,7 +261,7 @@ async fn clean_up_proven(
     endpoints: &Endpoints,
     context: &Context,
 ) -> Result<u8, Failure> {
-    let removed = ending.remove(plan, serde_json::Value::Null, context).await?;
+    let removed = ending.remove(plan, endpoints, serde_json::Value::Null, context).await?;
     context.print(
         &format!("{}: finished; both sides were proven equal before", endpoints.name),
         &serde_json::json!({ "version": 1, "migration": endpoints.name, "outcome": "finished", "removed": removed }),
@@ -263,8 +290,8 @@ async fn finish_led_over(
     for told in atalaya_replicate::set_back_triggers(plan).await? {
         context.note(&format!("warning: {told}"));
     }
-    atalaya_replicate::end_following(plan).await?;
-    let removed = ending.remove(plan, serde_json::Value::Null, context).await?;
+    ending.end_following(plan, endpoints).await?;
+    let removed = ending.remove(plan, endpoints, serde_json::Value::Null, context).await?;
     let certified = arguments.certificate.certify(endpoints, draft, context).await;
     let mut text = format!("{}: finished; clients are on the new server, and the way back is gone", endpoints.name);
     let mut json =
@@ -305,7 +332,6 @@ async fn finish(
     endpoints: &Endpoints,
     context: &Context,
 ) -> Result<u8, Failure> {
-    let _alone = OperationLock::begin(&plan.target, plan.name.as_str()).await?;
     let ending = Ending::open(plan, endpoints, context).await?;
     let ended = finish_known(arguments, plan, endpoints, &ending, context).await;
     ending.journal.close().await;
@@ -320,8 +346,7 @@ async fn finish_known(
     context: &Context,
 ) -> Result<u8, Failure> {
     let serving = status_of(plan).await?.map(|status| status.serving.unwrap_or_default());
-    let route = led::standing(endpoints, &Routes::new(ending.journal.store.clone())).await?;
-    led::refuse_unsettled(endpoints, route.as_ref(), serving)?;
+    led::refuse_unsettled(endpoints, ending.route.as_ref(), serving)?;
     if ending.is_proven {
         return clean_up_proven(ending, plan, endpoints, context).await;
     }
@@ -358,8 +383,8 @@ async fn finish_known(
     let conflicts = status.map(|status| status.conflicts).unwrap_or_default();
     let (workers, journal) = (plan.options.workers, &ending.journal);
     let draft = arguments.certificate.draft(endpoints, workers, &report, &accepted, journal).await?;
-    atalaya_replicate::end_following(plan).await?;
-    let removed = ending.remove(plan, serde_json::json!(proven), context).await?;
+    ending.end_following(plan, endpoints).await?;
+    let removed = ending.remove(plan, endpoints, serde_json::json!(proven), context).await?;
     let certified = arguments.certificate.certify(endpoints, draft, context).await;
     let accepted: Vec<String> = accepted.iter().map(ToString::to_string).collect();
     let mut text = atalaya_validate::render_text(&report);

@@ -81,6 +81,22 @@ pub(super) fn refuse_unsettled(
     })
 }
 
+/// Refuses where clients are led by another decision than at the beginning, or are about to be.
+pub(super) fn refuse_changed(before: Option<&Route>, now: Option<&Route>) -> Result<(), Failure> {
+    let standing = |route: Option<&Route>| route.map(|route| route.standing.clone()).unwrap_or_default();
+    let (before, now) = (standing(before), standing(now));
+    if before.leads_to == now.leads_to && now.open.is_none() {
+        return Ok(());
+    }
+    Err(Failure {
+        code: exit::REFUSED,
+        message: "clients were led elsewhere meanwhile".to_owned(),
+        hint: Some(
+            "see `atalaya migrate status`, and run the same command again if the move is to end still".to_owned(),
+        ),
+    })
+}
+
 fn undecided(open: &OpenEpoch, places: &Places) -> Failure {
     let verb = if open.opening.to == places.source { "rollback" } else { "cutover" };
     let rehearsal = if open.opening.rehearsal { " --rehearse" } else { "" };

@@ -79,8 +79,10 @@ async fn note(endpoints: &Endpoints, event: MigrationEvent, context: &Context) {
 }
 
 async fn make(plan: &Plan, endpoints: &Endpoints, context: &Context) -> Result<WayBackStatus, Failure> {
-    let _alone = alone(endpoints, context).await?;
+    let alone = alone(endpoints, context).await?;
     let before = atalaya_replicate::way_back_status(plan).await?;
+    plan.options.failpoints.reach("way-back-checked");
+    alone.stands().await?;
     let made = atalaya_replicate::make_way_back(plan).await?;
     if before.state != WayBackState::Made {
         note(endpoints, MigrationEvent::WayBackMade { by: Who::runs().by }, context).await;
@@ -89,8 +91,10 @@ async fn make(plan: &Plan, endpoints: &Endpoints, context: &Context) -> Result<W
 }
 
 async fn remove(plan: &Plan, endpoints: &Endpoints, context: &Context) -> Result<(), Failure> {
-    let _alone = alone(endpoints, context).await?;
+    let alone = alone(endpoints, context).await?;
     let before = atalaya_replicate::way_back_status(plan).await?;
+    plan.options.failpoints.reach("way-back-checked");
+    alone.stands().await?;
     atalaya_replicate::remove_way_back(plan).await?;
     if before.state != WayBackState::Missing {
         note(endpoints, MigrationEvent::WayBackRemoved { by: Who::runs().by }, context).await;
