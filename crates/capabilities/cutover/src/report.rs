@@ -15,8 +15,8 @@ use crate::{Course, Courses};
 const FORMAT: u32 = 1;
 const CATEGORY: &str = "cutover";
 const PROGRAM: &str = concat!("atalaya ", env!("CARGO_PKG_VERSION"));
-/// The most reports that are read of one database; more were never made.
-const HISTORY_MAX: usize = 10_000;
+/// The most flips of one database that are kept in memory; older ones are nobody's business any more.
+const FLIPS_MAX: usize = 10_000;
 const HISTORY_PAGE: u32 = 500;
 const EVENT_TYPE: &str = "CutoverReported";
 
@@ -256,22 +256,30 @@ impl Report {
         Some(StreamAppend { stream, expected: Expected::Any, events: vec![NewEvent::new(event_type, data)] })
     }
 
-    /// All of a database, in the journal's order, as far as this version can read them.
+    /// Those of a database by which clients were led elsewhere, in the journal's order, as far as this version can read them:
+    /// the newest, should there be too many. Rehearsals, and what was broken off, are passed over.
     ///
     /// # Errors
     /// When the journal does not answer.
-    pub async fn history(store: &Store, database: &str) -> Result<Vec<RecordedReport>, atalaya_eventstore::Error> {
+    pub async fn flips(store: &Store, database: &str) -> Result<Vec<RecordedReport>, atalaya_eventstore::Error> {
         let mut reports = Vec::new();
         let Ok(stream) = StreamName::new(format!("{CATEGORY}-{database}")) else { return Ok(reports) };
-        let mut from = Some(0);
-        while let Some(version) = from.filter(|_| reports.len() < HISTORY_MAX) {
-            let page = store.read(Read::stream_from(stream.clone(), version, HISTORY_PAGE)).await?;
+        let selection = Selection::Stream(stream);
+        let mut read = Read { selection, direction: Way::Backward, from: None, limit: HISTORY_PAGE };
+        while reports.len() < FLIPS_MAX {
+            let page = store.read(read.clone()).await?;
             reports.extend(page.events.iter().filter_map(|event| {
-                let report = serde_json::from_slice(event.data.as_deref()?).ok()?;
-                Some(RecordedReport { recorded_at_us: event.recorded_at_us, report })
+                let report: Self = serde_json::from_slice(event.data.as_deref()?).ok()?;
+                let is_flip = report.outcome == Outcome::Flipped;
+                is_flip.then_some(RecordedReport { recorded_at_us: event.recorded_at_us, report })
             }));
-            from = page.next;
+            match page.next {
+                Some(next) => read.from = Some(next),
+                None => break,
+            }
         }
+        reports.truncate(FLIPS_MAX);
+        reports.reverse();
         Ok(reports)
     }
 

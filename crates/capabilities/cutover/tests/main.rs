@@ -20,6 +20,7 @@ mod plans;
 mod plans_of_others;
 mod preflight;
 mod prewarm;
+mod report;
 mod saga;
 mod several;
 mod several_interrupted;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use atalaya_cutover::{CommandReport, GateReport, Outcome, RecordedReport, Report, Stage};
+use atalaya_cutover::{CommandReport, GateReport, RecordedReport, Report, Stage};
 use atalaya_migration::{Idle, Migrations};
 use atalaya_validate::{CertifiedCommand, CertifiedCutover, CertifiedGateway, CertifiedStage};
 
@@ -32,21 +32,27 @@ pub(crate) async fn cutovers_in(endpoints: &Endpoints, journal: &Journal) -> Res
     let began = migrations.standings().await?.newest(&subject_of(endpoints)).await?;
     let began_at_us = began.map_or(i64::MIN, |standing| standing.started_at_us);
     let mut found: BTreeMap<u64, RecordedReport> = BTreeMap::new();
-    for recorded in Report::history(&journal.store, &places.source).await? {
+    for recorded in Report::flips(&journal.store, &places.source).await? {
         let report = &recorded.report;
-        let is_ours = report.course.migration == endpoints.name.as_str() && report.outcome == Outcome::Flipped;
+        let is_ours = report.course.migration == endpoints.name.as_str();
         if !is_ours || recorded.recorded_at_us < began_at_us {
             continue;
         }
         match found.get_mut(&report.epoch) {
             // Told once more by whoever has run its command again: the first one has measured it.
-            Some(first) => first.report.commands.clone_from(&report.commands),
+            Some(first) => run_again(&mut first.report.commands, recorded.report.commands),
             None => {
                 found.insert(report.epoch, recorded);
             }
         }
     }
     Ok(found.into_values().map(certified).collect())
+}
+
+/// Of a command that was run again the last time counts; the others are what they were.
+fn run_again(first: &mut Vec<CommandReport>, later: Vec<CommandReport>) {
+    first.retain(|ran| later.iter().all(|again| again.command != ran.command));
+    first.extend(later);
 }
 
 fn certified(recorded: RecordedReport) -> CertifiedCutover {
@@ -90,4 +96,24 @@ fn gateway(gate: &GateReport) -> CertifiedGateway {
 
 fn command(ran: &CommandReport) -> CertifiedCommand {
     CertifiedCommand { step: ran.command.as_str().to_owned(), took_us: ran.took_us, exit_code: ran.exit_code }
+}
+
+#[cfg(test)]
+mod tests {
+    use atalaya_cutover::CommandKind::{Hold, Switch};
+
+    use super::*;
+
+    fn ran(command: atalaya_cutover::CommandKind, exit_code: i32) -> CommandReport {
+        CommandReport { command, took_us: 1, exit_code: Some(exit_code), failure: None, output: String::new() }
+    }
+
+    #[test]
+    fn a_command_that_is_run_again_takes_the_place_of_its_own_kind_only() {
+        let mut commands = vec![ran(Hold, 0), ran(Switch, 7)];
+        run_again(&mut commands, vec![ran(Switch, 0)]);
+        assert_eq!(commands, [ran(Hold, 0), ran(Switch, 0)]);
+        run_again(&mut commands, Vec::new());
+        assert_eq!(commands, [ran(Hold, 0), ran(Switch, 0)]);
+    }
 }
