@@ -4,6 +4,7 @@ mod hint;
 
 use std::time::Duration;
 
+use crate::commands::COMMANDS;
 use crate::fence::FenceError;
 use crate::preflight::PreflightReport;
 use crate::{Course, Courses, PartError};
@@ -27,7 +28,7 @@ pub enum Error {
     #[error("the saga of the cutover cannot go on")]
     Saga(#[from] atalaya_saga::Error),
     /// A gateway.
-    #[error("gateway `{gateway}`")]
+    #[error("{}", at(.gateway))]
     Gate {
         /// Where it was asked.
         gateway: String,
@@ -190,7 +191,7 @@ pub enum Error {
     #[error("the journal does not answer, so that nobody knows whether clients are led away")]
     Undecided(#[source] atalaya_route::Error),
     /// The epoch is closed, and clients are kept out still.
-    #[error("the epoch is closed, and the fence in `{place}` is not lifted")]
+    #[error("the epoch is decided, and the fence in `{place}` is not lifted")]
     Unlifted {
         /// Where it stands.
         place: String,
@@ -217,6 +218,11 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+}
+
+/// Who was asked, for people.
+fn at(gateway: &str) -> String {
+    if gateway == COMMANDS { "clients are led by commands".to_owned() } else { format!("gateway `{gateway}`") }
 }
 
 /// Names of migrations, for people.

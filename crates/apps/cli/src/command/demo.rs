@@ -27,8 +27,8 @@ const CLIENTS: u32 = 16;
 
 Starts two servers of its own, fills the older one, and puts a gateway before it. While clients write through that: assess,
 migrate start, a proof, one cell corrupted on the target, found and repaired; then a rehearsal, a cutover, a rollback with
-another proof, and the cutover again. Then the clients stop, what they were told is compared with both servers, a certificate
-is made, and migrate finish ends the move while they go on. Shown is how long clients were held each time, and what they
+another proof, and the cutover again. Then the clients stop, and what they were told is compared with both servers; they go
+on, and migrate finish ends the move meanwhile and writes a certificate. Shown is how long clients were held each time, and what they
 committed per 100 ms over the whole time: as a plot, or as numbers with --output json. Any failed transaction is exit code 1.
 Servers and files are removed at the end, after an interrupt too, unless --keep is given.")]
 pub(crate) struct DemoArguments {

@@ -12,7 +12,7 @@ pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) -> Res
         seen.fail(
             ID,
             text,
-            "wait until a gateway closes it when its lease is over, or take up the cutover that opened it",
+            "run the command that opened it again, which ends it; a gateway closes it by itself when its lease is over, commands never do",
         );
     }
     let leads_to = standing.leads_to.map_or_else(|| course.database.clone(), |led| led.to);

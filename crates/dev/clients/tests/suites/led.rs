@@ -72,7 +72,8 @@ fn led_away(led: &Led, verb: &str, drivers: &mut [Driver], held: &[&str]) {
     let idle = (drivers.len() - held.len()) as u64;
     eventually("they wait", || {
         let gateway = led.gateway();
-        let [clients, waiting] = [&gateway["clients"], &gateway["gate"]["waiting"]].map(|count| count.as_u64().unwrap());
+        let [clients, waiting] =
+            [&gateway["clients"], &gateway["gate"]["waiting"]].map(|count| count.as_u64().unwrap());
         waiting > held.len() as u64 && waiting + idle == clients
     });
     let report = halted.goes_on().document();

@@ -41,7 +41,7 @@ pub(crate) struct CourseArguments {
     #[arg(long)]
     allow_unproven: bool,
     /// Compare plans of the statements that take most time, as pg_stat_statements has them: worse ones are told (warn) or forbid
-    /// it (fail). `warn` by default for a cutover; `off` where our role is a superuser, since planning may run code of those who
+    /// it (fail). `warn` by default for a cutover; `off` where our role, on either server, is a superuser or can become one, since planning may run code of those who
     /// wrote the statements, and for a rollback, whose server has run all of them before.
     #[arg(long, value_name = "WHAT", value_enum)]
     plan_check: Option<PlanCheckArgument>,
@@ -105,7 +105,8 @@ enum PlanCheckArgument {
   atalaya migrate cutover orders-to-18 --drain --switch-command ./point-dns.sh
 
 `atalaya migrate start` has to run, and gateways have to use the same journal. Whatever fails before clients are led away
-ends with all of them served where they were, within --max-pause; the same command goes on with what a killed one left.
+ends with all of them served where they were; gateways see to that within --max-pause, even if this command is gone. Without
+a gateway only the same command, run again, lets clients in. It goes on with what a killed one left.
 docs/cutover.md says what each step does, and what can go wrong in it.")]
 pub(crate) struct CutoverArguments {
     #[command(flatten)]

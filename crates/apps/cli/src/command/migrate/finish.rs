@@ -34,6 +34,9 @@ Every row of every table is compared once more, while the application stands sti
 that were written since, for tables whose rows were all proven equal within the last day (`atalaya validate`): quicker, and
 blind to what anything but the move has changed meanwhile.
 
+With clients on the new server (`migrate cutover`) nobody has to stop: both sides were proven equal when they were led
+there, the certificate compares every row once more, and what leads back is removed.
+
 A run that follows the source is stopped first. Nothing may write to the source any more: what it commits after the
 last fence stays there.")]
 pub(crate) struct FinishArguments {
