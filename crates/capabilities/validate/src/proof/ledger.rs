@@ -13,7 +13,7 @@ use crate::{Error, Plan};
 const LOCK_CLASS: i32 = 0x7072_6F66;
 /// So many are noted of any table. One that begins small may be written fast while it is compared for the first time, and
 /// its estimate is old by then; a proof at rest, in a cutover's pause, can only look at keys.
-const KEYS_LEAST: f64 = 100_000.0;
+const KEYS_LEAST: f64 = 300_000.0;
 /// A lookup by key costs about as much as a look at ten rows in a scan.
 const SHARE_OF_ROWS: f64 = 0.1;
 const KEYS_MOST: f64 = 500_000.0;
