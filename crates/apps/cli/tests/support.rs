@@ -1,5 +1,6 @@
 //! Two servers, one migration, and the built program.
 
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
 pub(crate) use atalaya_sandbox::eventually;
@@ -293,4 +294,16 @@ pub(crate) fn signal(pid: i32, signal: Signal) {
 /// Runs a command to its end.
 pub(crate) fn ran(command: &mut Command) -> Ran {
     Ran::of(&command.output().unwrap())
+}
+
+/// What the program makes of a password for the estate file of a gateway.
+pub(crate) fn verifier(password: &str) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_atalaya"))
+        .args(["gateway", "verifier"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
 }

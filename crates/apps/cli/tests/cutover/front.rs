@@ -1,8 +1,6 @@
 //! A move of one database or several that follows, a gateway before it, and an application.
 
-use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use atalaya_estate::ConnectionUrl;
 use atalaya_load::ledger::{Ledger, LedgerOptions, LedgerRun, LedgerSize};
@@ -10,7 +8,7 @@ use atalaya_postgres::Session;
 use atalaya_sandbox::{Server, free_port};
 use tokio::runtime::Runtime;
 
-use crate::support::{Move, Ran, Running, eventually, ran};
+use crate::support::{Move, Ran, Running, eventually, ran, verifier};
 
 pub(crate) const PASSWORD: &str = "clerks-password";
 /// Long enough for servers that share a machine with other tests.
@@ -215,14 +213,7 @@ impl Front {
     }
 
     fn write_estate(&self, door: &Door) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_atalaya"))
-            .args(["gateway", "verifier"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
-        let verifier = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+        let verifier = verifier(PASSWORD);
         let each = |line: &dyn Fn(&Moved) -> String| self.databases.iter().map(line).collect::<String>();
         let places = each(&|moved| {
             let (name, (source, target)) = (moved.name, self.sides(moved.name));
@@ -256,7 +247,7 @@ databases:
   databases:
 {led}",
             door.port,
-            verifier.trim(),
+            verifier,
             secrets.join(", "),
         );
         for folder in [&door.state, &self.shop.state] {

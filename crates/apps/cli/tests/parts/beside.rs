@@ -2,9 +2,6 @@
 
 use std::time::Instant;
 
-use atalaya_estate::ConnectionUrl;
-use atalaya_postgres::Session;
-
 use super::ground::{BACK, NEW, OLD, Parts, THERE};
 use super::halted::until_it_is_kept_no_longer;
 use crate::support::{Ran, Running, eventually};
@@ -61,12 +58,7 @@ fn assert_refused(parts: &Parts, words: &[&str]) {
 fn nothing_ends_a_move_or_its_way_back_between_the_checks_and_the_epoch_and_clients_are_led() {
     let mut parts = Parts::with_gateways(1);
     parts.start_clients();
-    let url = ConnectionUrl::parse(&parts.shop.target.url("shop")).unwrap();
-    let open = parts.runtime.block_on(async {
-        let session = Session::connect(&url, "somebody's report").await.unwrap();
-        session.batch("BEGIN; SELECT pg_current_xact_id()").await.unwrap();
-        session
-    });
+    let open = parts.open_transaction();
     let words = parts.course(THERE, "20s");
     let mut leading = parts.spawn(&[&words, &["--slot-timeout", "900"][..]].concat(), "");
     eventually("the slot of the way back waits", || {

@@ -1,8 +1,6 @@
 //! A move that follows, its journal on a server of its own, gateways before it, and an application behind each of them.
 
-use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use atalaya_estate::ConnectionUrl;
@@ -14,7 +12,7 @@ use atalaya_sandbox::{Proxy, Server, ServerOptions, eventually, free_port};
 use tokio::runtime::Runtime;
 
 use super::gate::{Gate, until_it_serves};
-use crate::support::{Move, Ran, Running, ran};
+use crate::support::{Move, Ran, Running, ran, verifier};
 
 pub(super) const PASSWORD: &str = "clerks-password";
 /// Longer than any fault lasts.
@@ -85,7 +83,7 @@ impl Parts {
             true => gates.iter().flat_map(|gate| ["--gateway".to_owned(), gate.socket()]).collect(),
             false => naming.to_vec(),
         };
-        let (following, runs, verifier) = (None, Vec::new(), verifier());
+        let (following, runs, verifier) = (None, Vec::new(), verifier(PASSWORD));
         let mut parts = Self { shop, journal, to_journal, gates, runtime, following, runs, verifier, naming };
         let mine = estate(free_port().unwrap(), "", &parts.verifier);
         std::fs::write(parts.estate(), mine).unwrap();
@@ -269,6 +267,16 @@ impl Parts {
         }
     }
 
+    /// A transaction on the new server that has begun and stays open: making the slot of the way back waits for it.
+    pub(super) fn open_transaction(&self) -> Session {
+        let url = ConnectionUrl::parse(&self.shop.target.url("shop")).unwrap();
+        self.runtime.block_on(async {
+            let session = Session::connect(&url, "somebody's report").await.unwrap();
+            session.batch("BEGIN; SELECT pg_current_xact_id()").await.unwrap();
+            session
+        })
+    }
+
     /// Whether the application's role gets in at a server, past the gateways.
     fn is_let_in(&self, server: &Server) -> bool {
         let text = format!("postgres://clerk:{PASSWORD}@127.0.0.1:{}/shop?sslmode=disable", server.port());
@@ -280,15 +288,4 @@ impl Parts {
             }
         }
     }
-}
-
-fn verifier() -> String {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_atalaya"))
-        .args(["gateway", "verifier"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
-    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
 }

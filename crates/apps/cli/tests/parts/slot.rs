@@ -1,20 +1,12 @@
 //! The slot of the way back, which waits for every transaction that is open on its server.
 
-use atalaya_estate::ConnectionUrl;
-use atalaya_postgres::Session;
-
 use super::ground::{NEW, OLD, Parts, THERE};
 
 #[test]
 fn a_slot_that_waits_for_an_open_transaction_is_given_up_and_clients_notice_nothing() {
     let mut parts = Parts::with_gateways(1);
     parts.start_clients();
-    let url = ConnectionUrl::parse(&parts.shop.target.url("shop")).unwrap();
-    let open = parts.runtime.block_on(async {
-        let session = Session::connect(&url, "somebody's report").await.unwrap();
-        session.batch("BEGIN; SELECT pg_current_xact_id()").await.unwrap();
-        session
-    });
+    let open = parts.open_transaction();
     let words = parts.course(THERE, "20s");
     let refused = parts.ask(&[&words, &["--slot-timeout", "2"][..]].concat());
     let said = format!("{:?}: {}\n{}", refused.code, refused.stdout, refused.stderr);
