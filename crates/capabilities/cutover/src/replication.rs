@@ -138,6 +138,11 @@ pub trait ReplicationControl: Send + Sync + 'static {
     /// proof; returns once little is left to apply.
     fn come_close(&self, direction: Direction, limit: Duration) -> BoxFuture<'_, Result<(), PartError>>;
 
+    /// The same once more, right behind it: only what was written since is to be done.
+    fn stay_close(&self, direction: Direction, limit: Duration) -> BoxFuture<'_, Result<(), PartError>> {
+        self.come_close(direction, limit)
+    }
+
     /// Sets a marker in the log that is left, and returns once everything before it is applied on the other side.
     fn pass_marker(
         &self,

@@ -282,6 +282,19 @@ impl Streams {
         Ok(())
     }
 
+    /// Everything is prepared: a look at what was written since is enough, or else all of it is done again.
+    async fn stay_close(&self, direction: Direction, limit: Duration) -> Result<(), PartError> {
+        self.until_close(direction, limit).await?;
+        let looked = self.with_near(async move |near| {
+            near.look_ahead(limit).await?;
+            near.needs_a_pass().await
+        });
+        match looked.await? {
+            true => self.come_close(direction, limit).await,
+            false => Ok(()),
+        }
+    }
+
     async fn prove_what_was_written(&self, direction: Direction) -> Result<(), PartError> {
         let pass = self.proof(direction, |name| atalaya_validate::Scope::Migration { name });
         let passed = match atalaya_validate::validate(&pass, &atalaya_validate::Silent).await {
@@ -342,6 +355,10 @@ impl ReplicationControl for Streams {
 
     fn come_close(&self, direction: Direction, limit: Duration) -> BoxFuture<'_, Result<(), PartError>> {
         self.come_close(direction, limit).boxed()
+    }
+
+    fn stay_close(&self, direction: Direction, limit: Duration) -> BoxFuture<'_, Result<(), PartError>> {
+        self.stay_close(direction, limit).boxed()
     }
 
     fn pass_marker(

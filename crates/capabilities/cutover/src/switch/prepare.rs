@@ -88,7 +88,7 @@ pub async fn prepare(courses: impl Into<Courses>, means: Means) -> Result<Prepar
     // still ready after it.
     let closing = courses.iter().map(|course| {
         let (of, means) = (of(course), &means);
-        async move { come_close(course, means).await.map_err(of) }
+        async move { stay_close(course, means).await.map_err(of) }
     });
     of_each(closing.collect()).await?;
     Ok(Prepared { courses, means, parts })
@@ -158,7 +158,16 @@ async fn way_back_stands(course: &Course, means: &Means) -> Result<(), Error> {
 
 async fn come_close(course: &Course, means: &Means) -> Result<(), Error> {
     let close = means.replication(course)?.come_close(course.direction, means.limits.come_close).await;
-    close.map_err(|source| Error::Replication { stage: "coming close", source })
+    close.map_err(coming_close)
+}
+
+async fn stay_close(course: &Course, means: &Means) -> Result<(), Error> {
+    let close = means.replication(course)?.stay_close(course.direction, means.limits.come_close).await;
+    close.map_err(coming_close)
+}
+
+fn coming_close(source: PartError) -> Error {
+    Error::Replication { stage: "coming close", source }
 }
 
 /// The newest epoch where each one so far is decided. A fence that stands where clients are not is what keeps them out: nobody

@@ -16,9 +16,10 @@ const APPLICATION: &str = "atalaya cutover";
 const UNLIMITED: &str = "RESET statement_timeout";
 /// Tables that only a comparison of every row can prove are compared in the pause where they are no larger.
 pub(super) const FULL_ROWS_MAX: u64 = 20_000;
-/// So many keys are compared in no time.
-const FEW_KEYS: usize = 400;
-const LOOKS_MAX: u32 = 5;
+/// A look that took no longer leaves next to nothing to the pause. By time, since rows may be of megabytes.
+const SHORT: Duration = Duration::from_millis(50);
+/// Each look takes half as long as the one before where the servers keep up: these are enough after a minute.
+const LOOKS_MAX: u32 = 16;
 
 /// Connections and a proof at hand.
 pub(super) struct Near {
@@ -85,15 +86,20 @@ impl Near {
     /// left. Each look takes less time than the one before, and so leaves fewer, to a point.
     pub(super) async fn look_ahead(&mut self, limit: Duration) -> Result<(), PartError> {
         let until = Instant::now() + limit;
+        let mut last = Duration::MAX;
         for _ in 0..LOOKS_MAX {
-            let left = until.saturating_duration_since(Instant::now());
+            let began = Instant::now();
+            let left = until.saturating_duration_since(began);
             let looked = self.proof.look_ahead(left).await.map_err(of_validate)?;
             // Where it cannot be done, the pause pays for all of them.
             let Some(looked) = looked else { return Ok(()) };
-            tracing::debug!(keys = looked.keys, open = looked.open, "rows were compared ahead");
-            if looked.keys <= FEW_KEYS {
+            let took = began.elapsed();
+            tracing::debug!(keys = looked.keys, open = looked.open, ?took, "rows were compared ahead");
+            // The next one would have as much to do again.
+            if took <= SHORT || took >= last {
                 return Ok(());
             }
+            last = took;
         }
         Ok(())
     }
