@@ -18,7 +18,7 @@ const LOCK_CLASS: i32 = 0x6F70_6572;
 /// How the sessions of those who lead clients are known from others.
 const LEADING: &str = "atalaya leading";
 /// How long the lock of a process that was just killed may take to go: its backend has to notice.
-const TRIES: u32 = 6;
+const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Held by whoever ends a move, or changes its way back, until it is dropped, or its session is lost.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use atalaya_catalog::{Column, Generated, Relation, RelationKind};
 use atalaya_data::RelationName;
 
-use crate::canonical::{Hashing, Place, SideSql};
+use crate::canonical::{Compared, Hashing, Place, SideSql, is_binary};
 
 /// A table on each side, ready to be compared.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub(crate) struct Unit {
     pub(crate) target: SideSql,
     /// Compared columns, in the source's order.
     pub(crate) columns: Vec<String>,
+    /// Those whose bytes are hashed in place of their text.
+    pub(crate) binary: Vec<String>,
     /// Positions of the key's columns within `columns`, in key order; empty without a key.
     pub(crate) key: Vec<usize>,
     /// What is compared, in words that are another's as soon as anything of it changes.
@@ -71,15 +73,17 @@ impl Unit {
             .iter()
             .filter_map(|relation| sizes.get(&relation.name))
             .fold((0.0, 0), |(rows, bytes), size| (rows + size.0, bytes + size.1));
+        let by_bytes: Vec<bool> = columns.iter().map(|(one, other)| is_binary(one) && is_binary(other)).collect();
         let (source_columns, target_columns): (Vec<&Column>, Vec<&Column>) = columns.into_iter().unzip();
         Some(Self {
             source_name: first.name.clone(),
             further_sources: sources.iter().skip(1).map(|relation| relation.name.clone()).collect(),
             target_name: target.name.clone(),
-            source: SideSql::new(&places, &source_columns, key.clone(), hashing),
-            target: SideSql::new(&[place(target)], &target_columns, key.clone(), hashing),
+            source: SideSql::new(&places, &compared(&source_columns, &by_bytes), key.clone(), hashing),
+            target: SideSql::new(&[place(target)], &compared(&target_columns, &by_bytes), key.clone(), hashing),
             shape: shape(sources, target, since, &source_columns, &target_columns),
             columns: source_columns.iter().map(|column| column.name.clone()).collect(),
+            binary: names_of(&source_columns, &by_bytes),
             key,
             missing_columns,
             extra_columns,
@@ -100,7 +104,7 @@ impl Unit {
 }
 
 /// The form of the proof itself; raised when rows are compared in another way than before.
-const PROOF_FORMAT: u32 = 1;
+const PROOF_FORMAT: u32 = 2;
 
 fn shape(sources: &[&Relation], target: &Relation, since: &str, source: &[&Column], on_target: &[&Column]) -> String {
     let oids: Vec<u32> = sources.iter().map(|relation| relation.oid).collect();
@@ -113,6 +117,14 @@ fn shape(sources: &[&Relation], target: &Relation, since: &str, source: &[&Colum
         all(source),
         all(on_target)
     )
+}
+
+fn compared<'all>(columns: &[&'all Column], by_bytes: &[bool]) -> Vec<Compared<'all>> {
+    columns.iter().zip(by_bytes).map(|(column, by_bytes)| Compared { column, by_bytes: *by_bytes }).collect()
+}
+
+fn names_of(columns: &[&Column], chosen: &[bool]) -> Vec<String> {
+    columns.iter().zip(chosen).filter(|(_, chosen)| **chosen).map(|(column, _)| column.name.clone()).collect()
 }
 
 fn place(relation: &Relation) -> Place {

@@ -84,14 +84,47 @@ fn wide_values_and_many_columns_are_compared_whole() {
         columns.join(", ")
     ));
     assert!(run(&databases.plan()).unwrap().is_clean());
-    databases.run_target("UPDATE broad SET c1199 = NULL WHERE id = 7; UPDATE long SET v = v || ' ' WHERE id = 3");
+    databases.run_target(
+        "UPDATE broad SET c1199 = NULL WHERE id = 7; UPDATE long SET v = v || ' ' WHERE id = 3;
+         UPDATE long SET w = set_byte(w, 600000, 255 - get_byte(w, 600000)) WHERE id = 5",
+    );
     let mut plan = databases.plan();
     plan.show_values = true;
     let report = run(&plan).unwrap();
     assert_eq!(shorts(table(&report, "broad")), ["different 7 [c1199]"]);
-    assert_eq!(shorts(table(&report, "long")), ["different 3 [v]"]);
+    assert_eq!(shorts(table(&report, "long")), ["different 3 [v]", "different 5 [w]"]);
     let shown = table(&report, "long").findings[0].columns[0].values.clone().unwrap();
     assert!(shown.source.unwrap().len() <= 500);
+}
+
+#[test]
+fn binary_strings_are_told_from_each_other_from_null_and_from_their_own_text() {
+    let databases = Databases::new();
+    databases.run_both(
+        "CREATE TABLE files (name bytea PRIMARY KEY, content bytea);
+         INSERT INTO files SELECT decode(md5(i::text), 'hex'), nullif(decode(repeat('00', i % 5), 'hex'), '\\x') FROM generate_series(1, 100) i;
+         CREATE TABLE bag (content bytea);
+         INSERT INTO bag VALUES (NULL), (''), ('\\x00'), ('\\x00')",
+    );
+    // The same text, by a type of another kind.
+    databases.run_source(
+        "CREATE TABLE texts (id int PRIMARY KEY, v bytea); INSERT INTO texts VALUES (1, '\\x00ff'), (2, NULL)",
+    );
+    databases.run_target(
+        "CREATE TABLE texts (id int PRIMARY KEY, v text); INSERT INTO texts VALUES (1, '\\x00ff'), (2, NULL)",
+    );
+    assert!(run(&databases.plan()).unwrap().is_clean());
+    databases.run_target(
+        "UPDATE files SET content = '' WHERE name = decode(md5('5'), 'hex');
+         UPDATE files SET content = '\\x0000' WHERE name = decode(md5('6'), 'hex');
+         UPDATE bag SET content = '' WHERE content IS NULL; UPDATE texts SET v = '\\x00fe' WHERE id = 1",
+    );
+    let report = run(&databases.plan()).unwrap();
+    let keys = ["1679091c5a880faf6fb5e6087eb1b2dc", "e4da3b7fbbce2345d7772b0674a318d5"];
+    assert_eq!(shorts(table(&report, "files")), keys.map(|key| format!("different \\x{key} [content]")));
+    let bag = table(&report, "bag");
+    assert_eq!((bag.missing, bag.extra, bag.different), (1, 1, 0));
+    assert_eq!(shorts(table(&report, "texts")), ["different 1 [v]"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use atalaya_catalog::{Column, Relation, RelationKind};
+use atalaya_catalog::{Relation, RelationKind};
 use atalaya_data::RelationName;
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::catalog::{read_relations, read_sequences};
@@ -18,7 +18,7 @@ use super::document::{Certificate, CertifiedTable, StandsAt, Total};
 use super::error::CertificateError;
 use super::{facts, totals};
 use crate::Error;
-use crate::canonical::{Encoding, Hashing, Place, SideSql};
+use crate::canonical::{Compared, Encoding, Hashing, Place, SideSql, is_binary};
 use crate::moment::{APPLICATION_NAME, begin_shared, connect_all};
 
 /// Which of the certificate's servers is asked.
@@ -192,7 +192,7 @@ impl Checking<'_> {
             now: None,
             note: None,
         };
-        match self.side_sql(&names, &table.columns) {
+        match self.side_sql(&names, table) {
             Ok(side) => {
                 session.batch("SAVEPOINT atalaya_table").await?;
                 let now = totals::total(session, &side).await;
@@ -212,19 +212,22 @@ impl Checking<'_> {
     }
 
     /// The statement, from the server's own catalog; or what is missing for it.
-    fn side_sql(&self, names: &[RelationName], columns: &[String]) -> Result<SideSql, String> {
+    fn side_sql(&self, names: &[RelationName], table: &CertifiedTable) -> Result<SideSql, String> {
         let mut places = Vec::new();
-        let mut found: Vec<&Column> = Vec::new();
+        let mut found: Vec<Compared<'_>> = Vec::new();
         for name in names {
             let relation = self.by_name.get(name).ok_or_else(|| format!("the table {name} is not there"))?;
             places.push(Place { name: name.clone(), partitioned: relation.kind == RelationKind::Partitioned });
-            found = columns
-                .iter()
-                .map(|column| {
-                    let known = relation.columns.iter().find(|known| known.name == *column);
-                    known.ok_or_else(|| format!("the table {name} has no column {column}"))
-                })
-                .collect::<Result<_, _>>()?;
+            let find = |column: &String| {
+                let known = relation.columns.iter().find(|known| known.name == *column);
+                let known = known.ok_or_else(|| format!("the table {name} has no column {column}"))?;
+                let by_bytes = table.binary.contains(column);
+                if by_bytes && !is_binary(known) {
+                    return Err(format!("the column {column} of the table {name} is of another type now"));
+                }
+                Ok(Compared { column: known, by_bytes })
+            };
+            found = table.columns.iter().map(find).collect::<Result<_, _>>()?;
         }
         Ok(SideSql::new(&places, &found, Vec::new(), self.hashing))
     }

@@ -106,6 +106,9 @@ pub struct CertifiedTable {
     pub name: RelationName,
     /// The columns that were hashed, in this order.
     pub columns: Vec<String>,
+    /// Those whose bytes were hashed in place of their text; not there where none were, nor in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub binary: Vec<String>,
     /// The source's rows.
     pub source: Total,
     /// The target's rows.

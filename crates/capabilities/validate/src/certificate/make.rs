@@ -62,8 +62,8 @@ pub(crate) fn product() -> String {
     format!("atalaya {}", env!("CARGO_PKG_VERSION"))
 }
 
-const ALGORITHM: &str =
-    "for each row the 64 bits of hashtextextended(ROW(columns)::text COLLATE \"C\", seed), signed; the sum of all rows";
+const ALGORITHM: &str = "for each row the 64 bits of hashtextextended(ROW(columns)::text COLLATE \"C\", seed), signed, \
+    with hash_array_extended(ARRAY[column], seed) for each `binary` column; the sum of all rows";
 
 impl CertificateDraft {
     /// Reads everything but the rows, and opens the snapshots in which these are hashed.
@@ -166,6 +166,7 @@ async fn work(pair: &Pair, queue: &Mutex<VecDeque<&Unit>>) -> Result<(Vec<Certif
             sources: unit.source_names().cloned().collect(),
             name: unit.target_name.clone(),
             columns: unit.columns.clone(),
+            binary: unit.binary.clone(),
             source,
             target,
             source_sql: unit.source.total(),
@@ -176,12 +177,13 @@ async fn work(pair: &Pair, queue: &Mutex<VecDeque<&Unit>>) -> Result<(Vec<Certif
 
 /// As the move sees what the way back has compared.
 fn turned(table: CertifiedTable) -> CertifiedTable {
-    let CertifiedTable { sources, name, columns, source, target, source_sql, target_sql } = table;
+    let CertifiedTable { sources, name, columns, binary, source, target, source_sql, target_sql } = table;
     let of_target = sources.into_iter().next().unwrap_or_else(|| name.clone());
     CertifiedTable {
         sources: vec![name],
         name: of_target,
         columns,
+        binary,
         source: target,
         target: source,
         source_sql: target_sql,

@@ -29,8 +29,10 @@ const HOLDER_POLL: Duration = Duration::from_millis(10);
 const PAUSE: Duration = Duration::from_millis(100);
 pub(super) const FAILED: i32 = 1;
 const REFUSED: i32 = 4;
-/// Refusals that the end of a dead run's sessions mends, as the program shows their codes.
-const KEPT: [&str; 3] = ["(already-running)", "(earlier-run-ending)", "(slot-active)"];
+/// Refusals that the end of a dead run's sessions mends, and the one of a command whose own session a fault has ended, as the
+/// program shows their codes.
+const KEPT: [&str; 5] =
+    ["(already-running)", "(earlier-run-ending)", "(slot-active)", "(another-operation)", "(operation-lost)"];
 pub(super) const SIGKILL: i32 = 9;
 
 /// What is read of `migrate status`.
@@ -242,7 +244,7 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Killed, or failed from outside. Refused is only what sessions of a dead run, which their servers have not missed
-    /// yet, keep to themselves.
+    /// yet, keep to themselves, and what has lost its own.
     pub(super) fn expect_may_run_again(&self, ended: Ended, runs: u32) -> Result<(), Error> {
         let (code, signal) = (ended.status.code(), ended.status.signal());
         let source = ended.into_error();
