@@ -2,19 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use atalaya_validate::{Certificate, read_certificate, to_json};
+
 use crate::support::{Move, Ran, ran};
 
 /// Names that would be HTML, SQL or JSON if anybody forgot to quote them; a value that nobody may read.
 const SCHEMA: &str = r#"
     CREATE SCHEMA "</script><b>";
     CREATE TABLE "</script><b>"."<script>alert('1')</script> & ""co""" (id int PRIMARY KEY, "<i>'\" text, c "char" DEFAULT 'x');
-    CREATE TABLE item (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, at timestamptz DEFAULT '2024-01-01 00:00+00', price numeric(10, 4));
+    CREATE TABLE item (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, at timestamptz DEFAULT '2024-01-01 00:00+00', price numeric(10, 4), photo bytea);
     CREATE TABLE part (id int, region text, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
     CREATE TABLE part_a PARTITION OF part FOR VALUES IN ('a'); CREATE TABLE part_rest PARTITION OF part DEFAULT;
     CREATE TABLE audit_log (id int PRIMARY KEY);
     CREATE FUNCTION hush() RETURNS text LANGUAGE sql AS $$ SELECT 'a-value-nobody-may-read' $$;
     INSERT INTO "</script><b>"."<script>alert('1')</script> & ""co""" VALUES (1, 'a-value-nobody-may-read'), (2, NULL), (3, '');
-    INSERT INTO item (name, price) SELECT 'a-value-nobody-may-read ' || n, n / 7.0 FROM generate_series(1, 1000) n;
+    INSERT INTO item (name, price, photo)
+        SELECT 'a-value-nobody-may-read ' || n, n / 7.0, decode(repeat(md5(n::text), n % 100), 'hex') FROM generate_series(1, 1000) n;
     INSERT INTO part SELECT n, CASE n % 3 WHEN 0 THEN 'a' ELSE 'b' END FROM generate_series(1, 30) n"#;
 
 const PATTERNS: [&str; 4] = ["--tables", "*", "--exclude", "audit_*"];
@@ -61,6 +64,9 @@ fn the_files_say_what_they_may(shop: &Move, page: &str, data: &serde_json::Value
     assert_eq!(tables.iter().map(|table| table["target"]["rows"].as_u64().unwrap()).sum::<u64>(), 1033);
     for table in tables {
         assert_eq!(table["source"], table["target"]);
+        let binary =
+            if table["name"]["name"] == "item" { serde_json::json!(["photo"]) } else { serde_json::Value::Null };
+        assert_eq!(table["binary"], binary);
         assert!(page.contains(table["target"]["hash"].as_str().unwrap()), "{table}");
         assert!(page.contains(&escaped(table["target_sql"].as_str().unwrap())), "{table}");
     }
@@ -82,19 +88,39 @@ fn the_files_say_what_they_may(shop: &Move, page: &str, data: &serde_json::Value
 
 /// As the documentation says that a third party does it, with psql alone.
 fn a_third_party_comes_to_the_same(shop: &Move, data: &serde_json::Value) {
-    let certificate = &data["certificate"];
-    let settings: String = certificate["hash"]["settings"]
-        .as_object()
-        .unwrap()
-        .iter()
-        .map(|(name, value)| format!("SET {name} = '{}';", value.as_str().unwrap()))
-        .collect();
-    for table in certificate["tables"].as_array().unwrap() {
-        let sql = format!("SET client_min_messages = error; {settings} {}", table["target_sql"].as_str().unwrap());
-        let expected = format!("{}|{}", table["target"]["rows"], table["target"]["hash"].as_str().unwrap());
-        let answer = shop.target.run_sql("shop", &sql).unwrap();
-        assert_eq!(answer.lines().last().unwrap(), expected, "{table}");
+    let certificate: Certificate = serde_json::from_value(data["certificate"].clone()).unwrap();
+    for table in &certificate.tables {
+        let expected = format!("{}|{}", table.target.rows, table.target.hash);
+        assert_eq!(answer(shop, &certificate, &table.target_sql), expected, "{table:?}");
     }
+}
+
+fn answer(shop: &Move, certificate: &Certificate, sql: &str) -> String {
+    let settings = certificate.hash.settings.iter().map(|(name, value)| format!("SET {name} = '{value}';"));
+    let sql = format!("SET client_min_messages = error; {} {sql}", settings.collect::<String>());
+    shop.target.run_sql("shop", &sql).unwrap().lines().last().unwrap().to_owned()
+}
+
+/// Binary strings went into the hash as text in files of earlier versions.
+fn a_file_of_an_earlier_version_holds(shop: &Move, data: &str) {
+    let mut certificate = read_certificate(data).unwrap();
+    let mut items = certificate.tables.clone();
+    items.retain_mut(|table| !std::mem::take(&mut table.binary).is_empty());
+    let [mut item] = <[_; 1]>::try_from(items).unwrap();
+    let by_bytes = format!("pg_catalog.hash_array_extended(ARRAY[r.\"photo\"], {})", certificate.hash.seed);
+    assert!(item.target_sql.contains(&by_bytes), "{}", item.target_sql);
+    let earlier = answer(shop, &certificate, &item.target_sql.replace(&by_bytes, "r.\"photo\""));
+    let (_, hash) = earlier.split_once('|').unwrap();
+    assert_ne!(hash, item.target.hash);
+    hash.clone_into(&mut item.target.hash);
+    certificate.tables = vec![item];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = to_json(&certificate).unwrap();
+    assert!(!text.contains("\"binary\""), "{text}");
+    std::fs::write(file.path(), text).unwrap();
+    let checked = check(shop, file.path(), "--target");
+    assert_code(&checked, 0);
+    assert!(checked.stdout.contains("1 of 1 tables as certified"), "{}", checked.stdout);
 }
 
 /// Each of these makes the target another one than was certified.
@@ -102,6 +128,14 @@ const CHANGED: &[(&str, &str)] = &[
     (
         "UPDATE item SET price = price + 0.0001 WHERE id = 7",
         "public.item DIFFERENT: 1000 rows, but not with the same content",
+    ),
+    (
+        "UPDATE item SET photo = set_byte(photo, 100, get_byte(photo, 100) # 1) WHERE id = 8",
+        "public.item DIFFERENT: 1000 rows, but not with the same content",
+    ),
+    (
+        "ALTER TABLE item ALTER photo TYPE text USING encode(photo, 'hex')",
+        "the column photo of the table public.item is of another type now",
     ),
     ("DELETE FROM part WHERE id = 30", "public.part_a DIFFERENT: 10 rows were certified, 9 are there"),
     ("SELECT nextval('item_id_seq')", "sequence public.item_id_seq DIFFERENT: 1000 was certified, 1001 is there"),
@@ -122,6 +156,7 @@ fn a_finished_move_holds_when_it_is_checked_again_and_every_change_is_found() {
     let data: serde_json::Value = serde_json::from_str(&read(&data_file)).unwrap();
     the_files_say_what_they_may(&shop, &page, &data);
     a_third_party_comes_to_the_same(&shop, &data);
+    a_file_of_an_earlier_version_holds(&shop, &read(&data_file));
     for (file, side) in [(&page_file, "--target"), (&data_file, "--target"), (&page_file, "--source")] {
         let checked = check(&shop, file, side);
         assert_code(&checked, 0);
