@@ -34,3 +34,34 @@ retry() {
     done
     return 1
 }
+
+# Debian's pgbouncer in `$cache/pgbouncer`, which tests and `make bench` run: unpacked and not installed, since its scripts
+# would start a service.
+pgbouncer() {
+    local library missing=() work
+    # What it is linked to. Named only where it is missing: apt would bring what is there up to date, and half the system
+    # with it.
+    for library in libc-ares2 libevent-2.1-7 libpam0g libssl3 libsystemd0; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$library" 2>/dev/null)" = installed ] || missing+=("$library")
+    done
+    if [ ${#missing[@]} -gt 0 ]; then
+        command -v apt-get >/dev/null || fail "please install what pgbouncer is linked to, and unpack Debian's package of it into $cache/pgbouncer"
+        say "installing ${missing[*]}"
+        as_root "apt-get update --quiet; DEBIAN_FRONTEND=noninteractive \
+            apt-get install --yes --quiet --no-install-recommends ${missing[*]}"
+    fi
+    if [ -x "$cache/pgbouncer/usr/sbin/pgbouncer" ]; then return 0; fi
+    command -v apt-get >/dev/null || fail "please unpack Debian's pgbouncer into $cache/pgbouncer"
+    say "fetching pgbouncer"
+    work=$(mktemp -d "$cache/.new-pgbouncer-XXXXXX")
+    # Where the lists of packages were removed, they are fetched again.
+    (cd "$work" && apt-get download --quiet pgbouncer >&2) || as_root "apt-get update --quiet"
+    if [ -z "$(find "$work" -name '*.deb')" ]; then
+        (cd "$work" && retry apt-get download --quiet pgbouncer >&2) || fail "could not download pgbouncer"
+    fi
+    dpkg-deb --extract "$work"/*.deb "$work/tree"
+    chmod -R u+w,go-w,a+rX "$work/tree"
+    rm -rf "${cache:?}/pgbouncer"
+    mv "$work/tree" "$cache/pgbouncer"
+    rm -rf "$work"
+}

@@ -13,32 +13,12 @@ peers=$cache/bench
 missing=()
 command -v pgcopydb >/dev/null || missing+=(pgcopydb)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-# What pgbouncer is linked to. Named only where it is missing: apt would bring what is there up to date, and half the
-# system with it.
-for library in libc-ares2 libevent-2.1-7 libpam0g libssl3 libsystemd0; do
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$library" 2>/dev/null)" = installed ] || missing+=("$library")
-done
 if [ ${#missing[@]} -gt 0 ]; then
     command -v apt-get >/dev/null || fail "please install ${missing[*]}"
     say "installing ${missing[*]}"
     as_root "apt-get update --quiet; DEBIAN_FRONTEND=noninteractive \
         apt-get install --yes --quiet --no-install-recommends ${missing[*]}"
 fi
-
-# Unpacked, not installed: its scripts would start a service.
-from_debian() { # PACKAGE PROGRAM
-    local package=$1 program=$2 work
-    if [ -x "$peers/$package/$program" ]; then return 0; fi
-    command -v apt-get >/dev/null || fail "please unpack Debian's $package into $peers/$package"
-    say "fetching $package"
-    work=$(mktemp -d "$peers/.new-XXXXXX")
-    (cd "$work" && retry apt-get download --quiet "$package" >&2) || fail "could not download $package"
-    dpkg-deb --extract "$work"/*.deb "$work/tree"
-    chmod -R u+w,go-w,a+rX "$work/tree"
-    rm -rf "${peers:?}/$package"
-    mv "$work/tree" "$peers/$package"
-    rm -rf "$work"
-}
 
 from_pypi() { # NAME, pinned in a file of its own
     local pinned=$root/scripts/bench-requirements/$1.txt
@@ -52,14 +32,14 @@ from_pypi() { # NAME, pinned in a file of its own
 }
 
 mkdir -p "$peers"
-from_debian pgbouncer usr/sbin/pgbouncer
+pgbouncer
 from_pypi reladiff
 from_pypi eventsourcing
 cargo build --locked --release --manifest-path "$root/crates/dev/bench/peers/cqrs-es/Cargo.toml" \
     --target-dir "$peers/cqrs-es" >&2 || fail "could not build the peer cqrs-es"
 
 export RELADIFF="$peers/reladiff/bin/reladiff"
-export PGBOUNCER="$peers/pgbouncer/usr/sbin/pgbouncer"
+export PGBOUNCER="$cache/pgbouncer/usr/sbin/pgbouncer"
 export EVENTSOURCING="$peers/eventsourcing/bin/python"
 export CQRS_ES="$peers/cqrs-es/release/bench-cqrs-es"
 if [ $# -gt 0 ]; then exec "$@"; fi

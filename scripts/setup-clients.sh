@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the gateway's tests try it with: clients that nobody here wrote, each in the version pinned beside the
-# programs in `crates/dev/clients/programs`, and the regression SQL of Postgres 15 from Debian's source package.
+# programs in `crates/dev/clients/programs`, and the regression SQL of Postgres 15 from Debian's source package. And
+# pgbouncer, whose clients a cutover leads.
 # Safe to run again at any time; does nothing, in about a second, when everything is in place.
 set -euo pipefail
 
@@ -113,6 +114,7 @@ exec 9>"$cache/setup-clients.lock"
 flock --wait 1800 9 || fail "another set-up has been running for half an hour"
 
 system_packages
+pgbouncer
 from_pypi psycopg
 from_pypi asyncpg
 from_npm

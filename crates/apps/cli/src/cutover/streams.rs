@@ -1,5 +1,6 @@
 //! The streams of a migration in both directions, and the proof between both sides.
 
+mod close;
 mod near;
 
 use std::sync::Arc;
@@ -19,15 +20,12 @@ use tokio::sync::Mutex;
 
 use self::near::{Carrying, FULL_ROWS_MAX, Near};
 use crate::endpoints::Endpoints;
+use crate::global::Output;
 
 /// Between two looks at how far a stream is, while nobody waits.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a run may take to take up a way back that was made.
 const TAKEN_UP: Duration = Duration::from_secs(60);
-/// What is little to apply.
-const CLOSE_BYTES: u64 = 1 << 20;
-/// Passes over what was written, after a first one; what is left then is told by the proof at rest.
-const PASSES_MAX: u32 = 3;
 /// For how long a comparison of every row counts.
 const FULL_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 
@@ -35,6 +33,7 @@ const FULL_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 pub(crate) struct Streams {
     endpoints: Endpoints,
     plan: Plan,
+    output: Output,
     near: Mutex<Option<Near>>,
     carrying: Mutex<Option<Carrying>>,
     charge: Mutex<Option<Arc<Leading>>>,
@@ -77,8 +76,8 @@ fn why_it_brings_nothing(status: &Status) -> Option<String> {
 
 impl Streams {
     /// Of a migration, whose plan is that of its way there.
-    pub(crate) fn new(endpoints: Endpoints, plan: Plan) -> Self {
-        Self { endpoints, plan, near: Mutex::new(None), carrying: Mutex::new(None), charge: Mutex::new(None) }
+    pub(crate) fn new(endpoints: Endpoints, plan: Plan, output: Output) -> Self {
+        Self { endpoints, plan, output, near: Mutex::new(None), carrying: Mutex::new(None), charge: Mutex::new(None) }
     }
 
     /// What the side says that applies changes of a direction.
@@ -110,25 +109,6 @@ impl Streams {
         // A fence is a slot, too, and waits for the same transactions.
         plan.fence_limit = self.plan.options.slot_timeout;
         plan
-    }
-
-    async fn until_close(&self, direction: Direction, limit: Duration) -> Result<(), PartError> {
-        let until = Instant::now() + limit;
-        loop {
-            let status = self.status(direction).await?;
-            if status.running && status.lag_bytes.is_some_and(|bytes| bytes <= CLOSE_BYTES) {
-                return Ok(());
-            }
-            if Instant::now() >= until {
-                let left =
-                    status.lag_bytes.map_or_else(|| "nobody knows how much".to_owned(), atalaya_data::size::bytes);
-                return Err(PartError {
-                    text: format!("after {} s there was still too much to apply: {left}", limit.as_secs()),
-                    hint: Some("see `atalaya migrate status`; try again at a quieter time".to_owned()),
-                });
-            }
-            tokio::time::sleep(LOOK).await;
-        }
     }
 
     async fn following(&self, direction: Direction) -> Result<Following, PartError> {
@@ -258,57 +238,6 @@ impl Streams {
     /// The connections of whoever is in charge.
     async fn in_charge(&self) -> Result<Arc<Leading>, PartError> {
         self.charge.lock().await.clone().ok_or_else(unprepared)
-    }
-
-    /// The pause pays for each key that was written since the last look. So everything else that takes time comes before it;
-    /// what was written during a first pass, which may be long, is left to a second one, and what was written during that to
-    /// looks that need no fence.
-    async fn come_close(&self, direction: Direction, limit: Duration) -> Result<(), PartError> {
-        self.until_close(direction, limit).await?;
-        self.prove_what_was_written(direction).await?;
-        let mut near = Near::prepare(self, direction).await?;
-        near.warm_up(self.endpoints.name.as_str(), limit).await?;
-        *self.near.lock().await = Some(near);
-        *self.carrying.lock().await = Some(Carrying::prepare(self, direction).await?);
-        // A table of which too much was written while it was compared is compared again: its rows are in memory by then.
-        for _ in 0..PASSES_MAX {
-            self.until_close(direction, limit).await?;
-            self.prove_what_was_written(direction).await?;
-            self.with_near(async move |near| near.look_ahead(limit).await).await?;
-            if !self.with_near(async |near| near.needs_a_pass().await).await? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Everything is prepared: a look at what was written since is enough, or else all of it is done again.
-    async fn stay_close(&self, direction: Direction, limit: Duration) -> Result<(), PartError> {
-        self.until_close(direction, limit).await?;
-        let looked = self.with_near(async move |near| {
-            near.look_ahead(limit).await?;
-            near.needs_a_pass().await
-        });
-        match looked.await? {
-            true => self.come_close(direction, limit).await,
-            false => Ok(()),
-        }
-    }
-
-    async fn prove_what_was_written(&self, direction: Direction) -> Result<(), PartError> {
-        let pass = self.proof(direction, |name| atalaya_validate::Scope::Migration { name });
-        let passed = match atalaya_validate::validate(&pass, &atalaya_validate::Silent).await {
-            // One that goes on all the time does the same.
-            Err(atalaya_validate::Error::AnotherProof { .. }) => return Ok(()),
-            passed => passed.map_err(of_validate)?,
-        };
-        if passed.is_clean() {
-            return Ok(());
-        }
-        Err(PartError {
-            text: "a proof of what was written since the last one is not clean".to_owned(),
-            hint: Some("run `atalaya validate`".to_owned()),
-        })
     }
 
     async fn take_over(&self, direction: Direction) -> Result<(), PartError> {

@@ -83,25 +83,27 @@ impl Near {
     }
 
     /// Has rows compared that were written since the last pass, while clients write on: the pause pays for those that are
-    /// left. Each look takes less time than the one before, and so leaves fewer, to a point.
-    pub(super) async fn look_ahead(&mut self, limit: Duration) -> Result<(), PartError> {
+    /// left. Each look takes less time than the one before, and so leaves fewer, to a point. How many were compared.
+    pub(super) async fn look_ahead(&mut self, limit: Duration) -> Result<u64, PartError> {
         let until = Instant::now() + limit;
         let mut last = Duration::MAX;
+        let mut keys = 0;
         for _ in 0..LOOKS_MAX {
             let began = Instant::now();
             let left = until.saturating_duration_since(began);
             let looked = self.proof.look_ahead(left).await.map_err(of_validate)?;
             // Where it cannot be done, the pause pays for all of them.
-            let Some(looked) = looked else { return Ok(()) };
+            let Some(looked) = looked else { break };
             let took = began.elapsed();
+            keys += looked.keys as u64;
             tracing::debug!(keys = looked.keys, open = looked.open, ?took, "rows were compared ahead");
             // The next one would have as much to do again.
             if took <= SHORT || took >= last {
-                return Ok(());
+                break;
             }
             last = took;
         }
-        Ok(())
+        Ok(keys)
     }
 
     /// Whether a table could not be proven in the pause as things are now, though another pass at a fence would do.

@@ -64,7 +64,7 @@ fn ends(
     Ok(Ends {
         database: course.database.clone(),
         places: [(source, endpoints.source.clone()), (target, endpoints.target.clone())],
-        replication: Arc::new(Streams::new(endpoints, plan)),
+        replication: Arc::new(Streams::new(endpoints, plan, context.output)),
     })
 }
 

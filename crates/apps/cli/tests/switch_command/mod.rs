@@ -1,5 +1,7 @@
 //! Clients without a gateway, who find their server in a service file that a command rewrites: led from 13 to 18 and back.
 
+mod pgbouncer;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
