@@ -2,6 +2,7 @@
 
 use atalaya_data::{MigrationName, RelationName};
 use atalaya_estate::{ConflictRules, ConnectionUrl, Estate, SecretOrigin, TablePattern, TablePatterns};
+use atalaya_validate::{SchemaPlan, TableFilter};
 
 use crate::exit::{self, Failure};
 use crate::global::Context;
@@ -67,6 +68,17 @@ pub(crate) struct Places {
 }
 
 impl Endpoints {
+    /// A comparison of the schemas of its tables.
+    pub(crate) fn schema_plan(&self, no_owner: bool) -> SchemaPlan {
+        SchemaPlan {
+            source: self.source.clone(),
+            target: self.target.clone(),
+            migration: Some(self.name.to_string()),
+            tables: TableFilter::new(self.filter()),
+            no_owner,
+        }
+    }
+
     /// Whether a table takes part.
     pub(crate) fn filter(&self) -> impl Fn(&RelationName) -> bool + Send + Sync + 'static {
         let tables = self.tables.clone();

@@ -101,6 +101,16 @@ pub enum Unproven {
     Allow,
 }
 
+/// What is done about differences between both schemas that change what is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OtherSchema {
+    /// They forbid a cutover.
+    #[default]
+    Refuse,
+    /// They are named, and clients are led away.
+    Allow,
+}
+
 /// What is done about plans that are worse where clients are led.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PlanCheck {
@@ -159,6 +169,8 @@ pub struct Means {
     pub client_roles: Vec<String>,
     /// Whether every table has to be proven.
     pub unproven: Unproven,
+    /// Whether both schemas have to store the same.
+    pub other_schema: OtherSchema,
     /// How plans are compared.
     pub plans: Plans,
     /// Whether the cache of the server that clients are led to is filled before they are held.

@@ -61,6 +61,8 @@ pub struct Settled {
     pub ended: u64,
     /// Others that were ended, since they know types by numbers that the other server gives to other types.
     pub misled: u64,
+    /// Transactions that failed: requests that it refused while it was closed.
+    pub failed: u64,
     /// The longest that a client waited.
     pub longest_wait: Duration,
 }

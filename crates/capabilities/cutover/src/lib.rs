@@ -24,12 +24,13 @@ mod saga;
 pub mod switch;
 
 pub use commands::{COMMANDS, CommandGate, Commands, has_gateways, options_of};
-pub use course::{Course, Ends, Limits, Means, PlanCheck, Plans, Purpose, Unproven};
+pub use course::{Course, Ends, Limits, Means, OtherSchema, PlanCheck, Plans, Purpose, Unproven};
 pub use courses::Courses;
 pub use error::Error;
 pub use gate::{Armed, GateKind, Holding, PartError, ReadyGate, Settled, TrafficGate};
 pub use replication::{
-    Charge, Direction, Following, LastProof, MarkerPassed, Outlook, Proven, ReplicationControl, Unprovable, WayBack,
+    Charge, Direction, Following, Harm, LastProof, MarkerPassed, Outlook, Proven, ReplicationControl, SchemaDifference,
+    Unprovable, WayBack,
 };
 pub use report::{CommandKind, CommandReport, GateReport, Outcome, RecordedReport, Report, ReportOfSeveral, Stage};
 pub use saga::{Cutovers, KIND, KIND_OF_SEVERAL};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use atalaya_data::Lsn;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +83,24 @@ pub struct Unprovable {
     pub outlook: Outlook,
 }
 
+/// Something of one side's schema that the other side has not, or has otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaDifference {
+    /// Which object, and what of it; never a definition or a value.
+    pub what: String,
+    /// What it can do.
+    pub harm: Harm,
+}
+
+/// What a difference between both schemas can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Harm {
+    /// Other values are stored or accepted.
+    Stored,
+    /// The same statements do something else, are refused, or are slower.
+    Done,
+}
+
 /// Whether a table will be unproven when clients are about to be led away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outlook {
@@ -126,6 +145,9 @@ pub trait ReplicationControl: Send + Sync + 'static {
     /// How they stand.
     fn following(&self, direction: Direction) -> BoxFuture<'_, Result<Following, PartError>>;
 
+    /// Where the schemas of both sides differ.
+    fn schema(&self, direction: Direction) -> BoxFuture<'_, Result<Vec<SchemaDifference>, PartError>>;
+
     /// Makes the stream that brings later changes back, where it is missing, and has it run. Harmless where it stands.
     fn make_way_back(&self, direction: Direction) -> BoxFuture<'_, Result<(), PartError>>;
 
@@ -150,6 +172,13 @@ pub trait ReplicationControl: Send + Sync + 'static {
         fenced_at: Lsn,
         limit: Duration,
     ) -> BoxFuture<'_, Result<MarkerPassed, PartError>>;
+
+    /// How many transactions of others were committed behind the fence by now: asked last, since whoever no fence keeps out
+    /// may have written while both sides were compared.
+    fn recheck(&self, direction: Direction, fenced_at: Lsn, limit: Duration) -> BoxFuture<'_, Result<u64, PartError>> {
+        let passing = self.pass_marker(direction, fenced_at, limit);
+        async { Ok(passing.await?.foreign) }.boxed()
+    }
 
     /// Compares what was written since the last pass, with both sides at rest.
     fn prove(&self, direction: Direction, limit: Duration) -> BoxFuture<'_, Result<Proven, PartError>>;

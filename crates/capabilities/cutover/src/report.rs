@@ -64,6 +64,9 @@ pub struct GateReport {
     /// Others that were ended, since they knew types by numbers that the other server gives to other types.
     #[serde(default)]
     pub clients_misled: u64,
+    /// Transactions that failed: requests that it refused while it was closed, since they had waited for too long.
+    #[serde(default)]
+    pub failed: u64,
     /// The longest that a client waited.
     pub longest_wait_us: u64,
     /// Why it did not answer; it then opens by itself when its lease is over, where the journal says.

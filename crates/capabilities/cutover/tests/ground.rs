@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use atalaya_control::Failpoints;
 use atalaya_cutover::switch::Begun;
-use atalaya_cutover::{Course, Direction, Ends, Limits, Means, Plans, Purpose, TrafficGate, Unproven};
+use atalaya_cutover::{Course, Direction, Ends, Limits, Means, OtherSchema, Plans, Purpose, TrafficGate, Unproven};
 use atalaya_estate::ConnectionUrl;
 use atalaya_eventstore::{Options, Store};
 use atalaya_postgres::Session;
@@ -138,6 +138,7 @@ impl Ground {
             limits: Limits { max_pause: Duration::from_secs(20), ..Limits::default() },
             client_roles: vec!["clerk".to_owned()],
             unproven: Unproven::Refuse,
+            other_schema: OtherSchema::Refuse,
             plans: Plans::default(),
             prewarm: None,
             by: by.to_owned(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use atalaya_cutover::{
     Armed, Charge, Direction, Following, LastProof, MarkerPassed, PartError, Proven, ReadyGate, ReplicationControl,
-    Settled, TrafficGate, Unprovable, WayBack,
+    SchemaDifference, Settled, TrafficGate, Unprovable, WayBack,
 };
 use atalaya_data::Lsn;
 use atalaya_estate::ConnectionUrl;
@@ -190,7 +190,14 @@ impl TrafficGate for TestGate {
             let (epoch, decision) = self.core.routes.epoch(database, epoch).await.unwrap().unwrap();
             let decision = decision.ok_or_else(|| PartError::new("nothing is decided"))?;
             self.core.follow(&epoch, decision).await;
-            Ok(Some(Settled { paused: Duration::ZERO, held: 0, ended: 0, misled: 0, longest_wait: Duration::ZERO }))
+            Ok(Some(Settled {
+                paused: Duration::ZERO,
+                held: 0,
+                ended: 0,
+                misled: 0,
+                failed: 0,
+                longest_wait: Duration::ZERO,
+            }))
         }
         .boxed()
     }
@@ -210,6 +217,7 @@ pub(crate) struct Streams {
     /// Gates that do not stay ready while the other side comes close; that takes long only the first time.
     pub(crate) forgetful: Arc<Mutex<Vec<Arc<TestGate>>>>,
     pub(crate) unprovable: Vec<Unprovable>,
+    pub(crate) schema: Vec<SchemaDifference>,
     /// Which sides were written down as those that serve.
     pub(crate) taken_over: Arc<Mutex<Vec<Direction>>>,
 }
@@ -236,6 +244,10 @@ impl ReplicationControl for Streams {
             unprovable: self.unprovable.clone(),
         };
         self.answer("following", following)
+    }
+
+    fn schema(&self, _direction: Direction) -> BoxFuture<'_, Result<Vec<SchemaDifference>, PartError>> {
+        self.answer("schema", self.schema.clone())
     }
 
     fn make_way_back(&self, _direction: Direction) -> BoxFuture<'_, Result<(), PartError>> {

@@ -16,6 +16,8 @@ mod fence;
 mod ground;
 mod hand;
 mod late;
+mod open_elsewhere;
+mod other_schema;
 mod plans;
 mod plans_of_others;
 mod preflight;

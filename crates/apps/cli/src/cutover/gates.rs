@@ -152,6 +152,7 @@ impl TrafficGate for AdminGate {
                 held: count(settled.clients_held),
                 ended: count(settled.clients_ended),
                 misled: count(settled.clients_misled),
+                failed: settled.requests_refused,
                 longest_wait: Duration::from_millis(settled.longest_wait_ms),
             }))
         }

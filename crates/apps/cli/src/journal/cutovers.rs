@@ -89,6 +89,7 @@ fn gateway(gate: &GateReport) -> CertifiedGateway {
     CertifiedGateway {
         clients_held: gate.clients_held,
         clients_ended: gate.clients_ended.saturating_add(gate.clients_misled),
+        failed: gate.failed,
         longest_wait_us: gate.longest_wait_us,
         paused_us: gate.paused_us,
     }

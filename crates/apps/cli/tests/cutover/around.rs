@@ -27,9 +27,11 @@ fn writers_around_the_gateways_are_ended_kept_out_or_found_and_prepared_transact
     prepared_before(&front);
     prepared_meanwhile(&front);
     a_superuser_behind_the_fence(&front);
+    a_superuser_behind_the_proof(&front, ("cutover", &front.shop.source, &front.shop.target), 5);
     let committed = a_writer_of_its_own(&front);
     front.until_committed(&run, 20);
     a_superuser_where_clients_have_left(&front);
+    a_superuser_behind_the_proof(&front, ("rollback", &front.shop.target, &front.shop.source), 6);
     front.led(&["migrate", "rollback", "shop-to-18"]);
     assert!(front.is_let_in("stray", &front.shop.source) && !front.is_let_in("stray", &front.shop.target));
     front.until_committed(&run, 20);
@@ -81,6 +83,17 @@ fn a_superuser_behind_the_fence(front: &Front) {
     front.assert_broken_off(&halted.wait(), 4, &says, "shop");
     assert!(front.is_let_in("stray", &front.shop.source));
     eventually("it arrives", || has(&front.shop.target, 3));
+}
+
+/// The same once both sides are proven, right before the decision.
+fn a_superuser_behind_the_proof(front: &Front, (verb, left, other): (&str, &Server, &Server), id: i32) {
+    let halted = front.halted_in(verb, "cutover-rechecking");
+    left.run_sql("shop", &format!("INSERT INTO ledger.noted VALUES ({id}, 'behind the proof')")).unwrap();
+    halted.go_on();
+    let serving = if verb == "cutover" { "shop" } else { "shop-green" };
+    let says = ["1 transactions of others were committed behind the fence"];
+    front.assert_broken_off(&halted.wait(), 4, &says, serving);
+    eventually("it arrives", || has(other, id));
 }
 
 /// A session that was there before ends, and no other one begins; how many rows it has committed.

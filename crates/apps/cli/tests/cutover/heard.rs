@@ -69,7 +69,11 @@ impl Front {
 
     /// The same, halted at a place until it is let go on.
     pub(super) fn halted(&self, place: &str) -> Running {
-        let words = ["migrate", "cutover", "shop-to-18", "--max-pause", MAX_PAUSE];
+        self.halted_in("cutover", place)
+    }
+
+    pub(super) fn halted_in(&self, verb: &str, place: &str) -> Running {
+        let words = ["migrate", verb, "shop-to-18", "--max-pause", MAX_PAUSE];
         let mut running = self.spawn(&words, &[("ATALAYA_FAILPOINT", &format!("{place}:1:stop"))]);
         running.wait_for_halt();
         running

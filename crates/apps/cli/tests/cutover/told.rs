@@ -90,6 +90,7 @@ impl Front {
             assert_eq!(certified[member], first[member], "{member}");
         }
         assert_eq!(certified["gateways"][0]["clients_held"], first["gateways"][0]["clients_held"]);
+        assert_eq!((&certified["gateways"][0]["failed"], &first["gateways"][0]["failed"]), (&0.into(), &0.into()));
         assert_eq!((&certified["from_major"], &certified["to_major"]), (&13.into(), &18.into()));
         assert_eq!(certified["at"].as_str().unwrap().len(), "2026-01-01T00:00:00Z".len());
         let shown = std::fs::read_to_string(&page).unwrap();

@@ -14,7 +14,7 @@ enum Then {
 }
 
 /// Places behind the decision to lead clients away, and before it; those of this list need a flip.
-const OF_A_FLIP: [(&str, Then); 17] = [
+const OF_A_FLIP: [(&str, Then); 18] = [
     ("way-back-slot-made", Then::GoesOn),
     ("cutover-checked", Then::GoesOn),
     ("cutover-opening", Then::GoesOn),
@@ -25,6 +25,7 @@ const OF_A_FLIP: [(&str, Then); 17] = [
     ("cutover-marked", Then::Stays),
     ("cutover-proven", Then::Stays),
     ("cutover-sequences-set", Then::Stays),
+    ("cutover-rechecking", Then::Stays),
     ("cutover-flipping", Then::Stays),
     ("cutover-flipped", Then::Ends),
     ("cutover-admitted", Then::Ends),

@@ -49,3 +49,26 @@ fn a_new_server_that_writes_too_little_log_is_named() {
     assert!(refused.stderr.contains("wal_level of the new server is `replica`"), "{}", refused.stderr);
     assert_untouched(&shop);
 }
+
+/// The new server would refuse clients' updates as soon as they are there.
+#[test]
+fn an_identity_that_changes_behind_the_making_ends_the_way_back_until_it_is_mended() {
+    let shop = Move::between(17, 18);
+    let table = "CREATE TABLE f (id int PRIMARY KEY, n int, g int GENERATED ALWAYS AS (n) STORED)";
+    shop.source.run_sql("shop", table).unwrap();
+    let _running = shop.follow(&[]);
+    done(&shop, "make");
+    assert_eq!(done(&shop, "status")["possible"], true);
+    for (identity, why) in
+        [("FULL", "REPLICA IDENTITY FULL and a generated column"), ("NOTHING", "it has no replica identity")]
+    {
+        shop.target.run_sql("shop", &format!("ALTER TABLE f REPLICA IDENTITY {identity}")).unwrap();
+        let status = done(&shop, "status");
+        assert_eq!((&status["state"], &status["possible"]), (&"made".into(), &false.into()), "{status}");
+        let said = status["why_not"].to_string();
+        assert!(said.contains(why) && said.contains("public.f"), "{said}");
+    }
+    shop.target.run_sql("shop", "ALTER TABLE f REPLICA IDENTITY DEFAULT").unwrap();
+    let status = done(&shop, "status");
+    assert_eq!((&status["possible"], &status["why_not"]), (&true.into(), &serde_json::json!([])), "{status}");
+}

@@ -216,7 +216,9 @@ impl TrafficGate for CommandGate {
             self.is_armed.store(false, Ordering::SeqCst);
             let armed_at = self.armed_at.lock().unwrap_or_else(PoisonError::into_inner).take();
             let paused = armed_at.map(|at| at.elapsed()).unwrap_or_default();
-            followed.map(|()| Some(Settled { paused, held: 0, ended: 0, misled: 0, longest_wait: Duration::ZERO }))
+            followed.map(|()| {
+                Some(Settled { paused, held: 0, ended: 0, misled: 0, failed: 0, longest_wait: Duration::ZERO })
+            })
         }
         .boxed()
     }

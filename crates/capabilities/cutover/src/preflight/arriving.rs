@@ -4,6 +4,7 @@ use atalaya_postgres::Session;
 
 use super::check::{Seen, Severity};
 use super::rights::{self, Missing};
+use super::transactions;
 use crate::Error;
 use crate::course::{Course, Means};
 use crate::fence::{self, FenceError};
@@ -89,6 +90,9 @@ pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) -> Res
     }
     if let Err(error) = may_fence(&session, course, seen).await {
         seen.fail("fence-rights", atalaya_data::chain(&error), "see what the server says");
+    }
+    if let Err(error) = transactions::anywhere(&session, &course.to, "true", seen).await {
+        seen.fail("long-transactions", atalaya_data::chain(&error), "see what the server says");
     }
     Ok(())
 }

@@ -78,6 +78,11 @@ pub const CHECKS: &[Check] = &[
         why: "what differs stays different once clients are led away",
     },
     Check {
+        id: "schema",
+        title: "Both sides have the same schema",
+        why: "a column's type, a default, a constraint or a sequence that differs is found by clients",
+    },
+    Check {
         id: "fence-rights",
         title: "The fencing role may revoke and give back the right to connect, and end sessions",
         why: "whoever can log in past the gateways can write to the server that was left",
@@ -100,7 +105,12 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "long-transactions",
         title: "No transaction has been open for long",
-        why: "gateways wait for those that run, and give up after a part of the pause",
+        why: "gateways wait for those that run, and give up after a part of the pause; new slots wait for those of any database",
+    },
+    Check {
+        id: "other-databases",
+        title: "No database of the server that is left stays behind",
+        why: "an application that uses several is split between two servers",
     },
     Check {
         id: "target-indexes",

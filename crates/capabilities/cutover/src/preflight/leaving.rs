@@ -5,6 +5,7 @@ use atalaya_postgres::Session;
 
 use super::check::Seen;
 use super::rights::{self, Missing};
+use super::{neighbours, transactions};
 use crate::Error;
 use crate::course::{Course, Means};
 use crate::fence::{self, FenceError, Rights};
@@ -21,10 +22,19 @@ pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) -> Res
         others_as_us(&session, &rights, means, seen).await?;
         may_fence(&session, &rights, seen).await?;
         unfenced(&session, &rights, seen).await?;
-        open_transactions(&session, means, seen).await
+        open_transactions(&session, means, seen).await?;
+        transactions::elsewhere(&session, &course.from, seen).await?;
+        neighbours::look(&session, course, means, seen).await
     };
     if let Err(error) = looked.await {
-        for id in ["fence-rights", "fence-standing", "unfenced-roles", "prepared-transactions", "long-transactions"] {
+        for id in [
+            "fence-rights",
+            "fence-standing",
+            "unfenced-roles",
+            "prepared-transactions",
+            "long-transactions",
+            "other-databases",
+        ] {
             seen.fail(id, atalaya_data::chain(&error), "see that the server can be reached as the estate file says");
         }
     }

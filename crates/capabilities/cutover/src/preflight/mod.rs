@@ -8,11 +8,14 @@ mod check;
 mod commands;
 mod gateways;
 mod leaving;
+mod neighbours;
 mod plans;
 mod prewarm;
 mod replication;
 mod rights;
 mod route;
+mod schema;
+mod transactions;
 
 pub use check::{CHECKS, Check, CheckResult, Finding, PreflightOfSeveral, PreflightReport, Severity, Status};
 
@@ -31,6 +34,7 @@ pub async fn preflight(course: &Course, means: &Means) -> Result<PreflightReport
     gateways::look(course, means, &mut seen).await;
     commands::look(course, means, &mut seen);
     replication::look(course, means, &mut seen).await?;
+    schema::look(course, means, &mut seen).await?;
     leaving::look(course, means, &mut seen).await?;
     arriving::look(course, means, &mut seen).await?;
     plans::look(course, means, &mut seen).await?;

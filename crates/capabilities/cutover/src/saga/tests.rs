@@ -19,6 +19,7 @@ async fn the_steps_are_as_ever() {
         }],
         limits: crate::Limits::default(),
         client_roles: Vec::new(),
+        other_schema: crate::OtherSchema::Refuse,
         unproven: crate::Unproven::Refuse,
         plans: crate::Plans::default(),
         prewarm: None,
@@ -55,6 +56,10 @@ fn never<'a, T: Send + 'a>() -> Never<'a, T> {
 
 impl crate::ReplicationControl for Nobody {
     fn following(&self, _: crate::Direction) -> Never<'_, crate::Following> {
+        never()
+    }
+
+    fn schema(&self, _: crate::Direction) -> Never<'_, Vec<crate::SchemaDifference>> {
         never()
     }
 

@@ -219,6 +219,7 @@ impl Followed<'_> {
                     clients_held: settled.held,
                     clients_ended: settled.ended,
                     clients_misled: settled.misled,
+                    failed: settled.failed,
                     longest_wait_us: micros(settled.longest_wait),
                     unsettled: None,
                 }),

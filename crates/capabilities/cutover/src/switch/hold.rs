@@ -75,4 +75,20 @@ impl Held {
         (report.marker, report.rows_proven, report.sequences) = (Some(passed.marker), proven.rows, sequences);
         Ok(())
     }
+
+    /// Right before the decision, once every database is proven.
+    pub(super) async fn recheck(&mut self, means: &Means, timing: &Timing) -> Result<(), Error> {
+        let Self { part, report, .. } = self;
+        let Some(fenced_at) = report.fenced_at else { return Ok(()) };
+        let rechecking = async {
+            let foreign = means.replication(&part.course)?.recheck(part.course.direction, fenced_at, timing.left());
+            foreign.await.map_err(|source| Error::Replication { stage: "looking for commits of others", source })
+        };
+        let (foreign, took) = timing.within("recheck", rechecking).await?;
+        timing.note(took, report);
+        if foreign > 0 {
+            return Err(Error::Foreign { transactions: foreign });
+        }
+        Ok(())
+    }
 }

@@ -20,7 +20,7 @@ pub(crate) use timing::DRAIN;
 
 /// The places where tests step in, in their order: before and after each effect. Those from the fence to the proof, and those of
 /// letting in again, are come by once a database.
-pub const FAILPOINTS: [&str; 17] = [
+pub const FAILPOINTS: [&str; 18] = [
     "cutover-opening",
     "cutover-opened",
     "cutover-armed",
@@ -29,6 +29,7 @@ pub const FAILPOINTS: [&str; 17] = [
     "cutover-marked",
     "cutover-proven",
     "cutover-sequences-set",
+    "cutover-rechecking",
     "cutover-flipping",
     "cutover-flipped",
     "cutover-settling",

@@ -96,7 +96,13 @@ impl Holding {
             let done = held.hold(means, timing).await;
             done.map_err(|error| error.of(&held.part.course, courses))
         });
-        try_join_all(holding).await.map(drop)
+        try_join_all(holding).await?;
+        means.failpoints.reach("cutover-rechecking");
+        let looking = self.all.iter_mut().map(|held| async move {
+            let done = held.recheck(means, timing).await;
+            done.map_err(|error| error.of(&held.part.course, courses))
+        });
+        try_join_all(looking).await.map(drop)
     }
 
     /// All gates of all databases or none: who is armed when another one refuses is opened again by the closed epochs.

@@ -145,6 +145,9 @@ pub struct Settled {
     /// Others that were ended, since they know types by numbers that the new place gives to other types.
     #[serde(default)]
     pub clients_misled: usize,
+    /// Requests that were refused while the gate was closed, each a transaction that failed.
+    #[serde(default)]
+    pub requests_refused: u64,
     /// How long the first of those that were held had waited.
     pub longest_wait_ms: u64,
 }

@@ -122,7 +122,7 @@ fn open(gateway: &Gateway, route: &Route, epoch: &OpenEpoch, decision: Decision)
     let for_this = |hold: &mut Hold| matches!(&hold.why, Why::Epoch(held) if held.epoch == epoch.epoch);
     let hold = state.hold.take_if(for_this).ok_or(Refused::NoEpoch { epoch: epoch.epoch })?;
     let mut ready = hold.ready;
-    let (mut total, mut clients_ended, mut clients_misled) = (Held::default(), 0, 0);
+    let (mut total, mut clients_ended, mut clients_misled, mut requests_refused) = (Held::default(), 0, 0, 0);
     for held in hold.gates {
         let next = ready.as_mut().and_then(|ready| ready.places.remove(&held.database.name));
         let lead = || match &place {
@@ -133,6 +133,7 @@ fn open(gateway: &Gateway, route: &Route, epoch: &OpenEpoch, decision: Decision)
         let Some((ended, waited)) = held.database.gate.open_after(held.closed, lead) else { continue };
         clients_ended += ended.tied + ended.lost.saturating_sub(held.lost_before);
         clients_misled += ended.misled;
+        requests_refused += held.database.statistics.refused_for_waiting.get().saturating_sub(held.refused_before);
         total = total.and(waited);
     }
     let settled = Settled {
@@ -141,6 +142,7 @@ fn open(gateway: &Gateway, route: &Route, epoch: &OpenEpoch, decision: Decision)
         clients_held: total.clients,
         clients_ended,
         clients_misled,
+        requests_refused,
         longest_wait_ms: milliseconds(total.longest),
         decision: match decision {
             Decision::Flipped { to, epoch } => {

@@ -53,11 +53,18 @@ pub(super) struct HeldGate {
     pub(super) closed: GateEpoch,
     /// How many clients had lost the server that they were tied to before.
     pub(super) lost_before: usize,
+    /// How many requests had been refused for waiting too long.
+    pub(super) refused_before: u64,
 }
 
 impl HeldGate {
     fn new(database: &Arc<Database>, closed: GateEpoch) -> Self {
-        Self { database: Arc::clone(database), closed, lost_before: database.kept.tied().lost }
+        Self {
+            database: Arc::clone(database),
+            closed,
+            lost_before: database.kept.tied().lost,
+            refused_before: database.statistics.refused_for_waiting.get(),
+        }
     }
 }
 

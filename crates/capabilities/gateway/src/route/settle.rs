@@ -43,6 +43,7 @@ async fn learn(gateway: &Arc<Gateway>, route: &Arc<Route>, number: u64) -> Resul
         clients_held: 0,
         clients_ended: 0,
         clients_misled: 0,
+        requests_refused: 0,
         longest_wait_ms: 0,
         decision: match decision {
             Decision::Flipped { .. } => Settlement::Flipped,

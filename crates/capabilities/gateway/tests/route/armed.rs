@@ -79,7 +79,7 @@ fn after_a_flip_clients_go_on_at_the_new_server() {
     assert!(matches!(lab.flip(&routes, &epoch), Decision::Flipped { .. }));
     let settled = gateway.settle(&epoch);
     assert_eq!((settled.decision.clone(), settled.leads_to.as_str()), (Settlement::Flipped, "green"));
-    assert_eq!(settled.clients_held, 1);
+    assert_eq!((settled.clients_held, settled.requests_refused), (1, 0));
     assert!(settled.paused_ms >= settled.longest_wait_ms);
     assert_eq!(answer(&mut held), "green");
     assert_eq!(stays.run("SELECT name, current_setting('a.b') FROM place"), "green|mine");
@@ -89,6 +89,24 @@ fn after_a_flip_clients_go_on_at_the_new_server() {
     assert!(lab.is_fenced());
     let status = gateway.status();
     assert_eq!((status.to.as_str(), status.led_by_epoch, status.gate.held), ("green", Some(1), None));
+}
+
+#[test]
+fn who_waits_for_longer_than_is_allowed_is_counted_among_those_that_failed() {
+    let lab = Lab::new();
+    let (gateway, routes) = (lab.setup.clone().wait_seconds(1).start(), lab.routes());
+    let mut client = gateway.client();
+    let epoch = lab.open(&routes, &[&gateway.ready()], LONG);
+    gateway.arm(&epoch);
+    assert_eq!(client.error("SELECT 1"), "57P03");
+    lab.flip(&routes, &epoch);
+    let settled = gateway.settle(&epoch);
+    assert_eq!((settled.clients_held, settled.requests_refused), (0, 1));
+    // What others were refused before is none of the next epoch's.
+    let epoch = lab.open(&routes, &[&gateway.try_ready("blue").unwrap()], LONG);
+    gateway.arm(&epoch);
+    lab.close(&routes, &epoch);
+    assert_eq!(gateway.settle(&epoch).requests_refused, 0);
 }
 
 #[test]

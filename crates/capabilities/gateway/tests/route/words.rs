@@ -33,6 +33,7 @@ fn answers_are_written_as_ever() {
         clients_held: 3,
         clients_ended: 0,
         clients_misled: 0,
+        requests_refused: 0,
         longest_wait_ms: 11,
     };
     let ready = Readiness {
@@ -49,11 +50,11 @@ fn answers_are_written_as_ever() {
     let golden = [
         (r#"{"answer":"armed","drained_ms":7}"#, Answer::Armed { drained_ms: 7 }),
         (
-            r#"{"answer":"settled","decision":"closed","by":"gate","reason":"late","leads_to":"orders","paused_ms":12,"clients_held":3,"clients_ended":0,"clients_misled":0,"longest_wait_ms":11}"#,
+            r#"{"answer":"settled","decision":"closed","by":"gate","reason":"late","leads_to":"orders","paused_ms":12,"clients_held":3,"clients_ended":0,"clients_misled":0,"requests_refused":0,"longest_wait_ms":11}"#,
             Answer::Settled(settled.clone()),
         ),
         (
-            r#"{"answer":"settled","decision":"flipped","leads_to":"orders","paused_ms":12,"clients_held":3,"clients_ended":0,"clients_misled":0,"longest_wait_ms":11}"#,
+            r#"{"answer":"settled","decision":"flipped","leads_to":"orders","paused_ms":12,"clients_held":3,"clients_ended":0,"clients_misled":0,"requests_refused":0,"longest_wait_ms":11}"#,
             Answer::Settled(Settled { decision: Settlement::Flipped, ..settled }),
         ),
         (

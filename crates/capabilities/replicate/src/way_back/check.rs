@@ -128,7 +128,7 @@ async fn old_server(old: &Session) -> Result<Vec<String>, Error> {
 }
 
 /// Tables whose updates and deletes would not come back, or would be refused once they are published.
-fn unidentified(back: &Plan, new: &Session, tables: &[Relation]) -> Vec<String> {
+pub(super) fn unidentified(back: &Plan, new: &Session, tables: &[Relation]) -> Vec<String> {
     let mut found = Vec::new();
     for table in tables {
         let name = &table.name;

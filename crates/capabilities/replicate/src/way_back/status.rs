@@ -1,12 +1,14 @@
 //! Whether clients can be led back, and if not, why not.
 
+use atalaya_catalog::Relation;
 use atalaya_data::Lsn;
 use atalaya_postgres::{Session, control};
 
-use super::check::{Sides, problems};
+use super::check::{Sides, problems, unidentified};
 use super::pair::{BackOf, Known, Made, Side, marker_entry, serving};
 use super::plan::{left_out, opposite};
 use crate::progress::{Migration, Store};
+use crate::run::chosen_tables;
 use crate::status::{SlotHealth, read_slot};
 use crate::{Error, Plan};
 
@@ -153,6 +155,10 @@ impl Looking<'_> {
             let names: Vec<String> = left_out.iter().map(ToString::to_string).collect();
             why_not.push(format!("tables of the new server are not part of it: {}", names.join(", ")));
         }
+        // An identity may have been changed since it was made.
+        let tables = chosen_tables(back, new).await?;
+        let parts: Vec<Relation> = tables.into_iter().filter(|table| !left_out.contains(&table.name)).collect();
+        why_not.extend(unidentified(back, new, &parts));
         why_not.extend(stopped.map(|reason| format!("it has stopped: {reason}")));
         Ok(())
     }

@@ -69,6 +69,9 @@ pub struct CertifiedGateway {
     pub clients_held: u64,
     /// Clients that it ended, since they were tied to their server.
     pub clients_ended: u64,
+    /// Transactions that failed, since they had waited for it for too long; 0 in files of earlier versions, which do not say.
+    #[serde(default)]
+    pub failed: u64,
     /// The longest that a client waited.
     pub longest_wait_us: u64,
     /// How long it was closed.
@@ -118,7 +121,7 @@ fn row(cutover: &CertifiedCutover) -> Markup {
             td.n { @if let Some(longest_us) = longest_us { (milliseconds(longest_us)) } }
             td {
                 @if cutover.gateways.is_empty() { "by command" } @else {
-                    (sum(|gateway| gateway.clients_held)) " held, " (sum(|gateway| gateway.clients_ended)) " ended"
+                    (sum(|gateway| gateway.clients_held)) " held, " (sum(|gateway| gateway.clients_ended)) " ended, " (sum(|gateway| gateway.failed)) " failed"
                 }
                 ", " (cutover.sessions_ended) " sessions ended on the server"
             }

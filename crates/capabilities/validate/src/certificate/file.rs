@@ -71,8 +71,13 @@ mod tests {
     const OLD: &str = r#"{"sha256": "ae08e130b415f048f03b2e40b1ac558b71a3e7e00c01b0b6c92b4bf29a0f38fb", "certificate": {"format": 1, "product": "atalaya 0.0.9", "migration": "shop", "occasion": "finish", "moment": "quiesced", "fence": null, "began_at": null, "made_at": "2026-01-01T00:00:00Z", "source": {"server_version": "13.23", "database": "shop", "system_identifier": "7", "timeline": 1, "encoding": "UTF8"}, "target": {"server_version": "18.6", "database": "shop", "system_identifier": "7", "timeline": 1, "encoding": "UTF8"}, "hash": {"algorithm": "a", "seed": "1", "converted": false, "settings": {}}, "tables": [], "accepted": [], "not_read": [], "not_certified": [], "sequences": [], "schema": {"differences": [], "pending": 0, "compared": {}, "not_compared": []}, "conflicts": [], "position": null, "proof": null}}"#;
 
     fn cutover() -> CertifiedCutover {
-        let gateway =
-            CertifiedGateway { clients_held: 12, clients_ended: 1, longest_wait_us: 90_500, paused_us: 100_000 };
+        let gateway = CertifiedGateway {
+            clients_held: 12,
+            clients_ended: 1,
+            failed: 0,
+            longest_wait_us: 90_500,
+            paused_us: 100_000,
+        };
         CertifiedCutover {
             at: "2026-01-01T00:00:00Z".to_owned(),
             direction: "forward".to_owned(),

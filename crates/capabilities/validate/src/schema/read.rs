@@ -13,7 +13,7 @@ use crate::Error;
 pub(crate) type Objects = BTreeMap<String, SchemaObject>;
 
 /// Which objects count.
-pub(crate) trait Choice {
+pub(crate) trait Choice: Sync {
     /// Whether an object counts, by its schema and name, or its table.
     fn takes(&self, schema: Option<&str>, name: Option<&str>, relation: Option<&RelationName>) -> bool;
 }

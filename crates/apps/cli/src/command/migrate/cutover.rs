@@ -40,6 +40,10 @@ pub(crate) struct CourseArguments {
     /// Lead clients away even where tables are not proven equal; the report names them.
     #[arg(long)]
     allow_unproven: bool,
+    /// Lead clients away even where the schema of the new server stores or accepts other values: a column's type, a default, a
+    /// constraint that is missing. The check `schema` names them.
+    #[arg(long)]
+    allow_schema_differences: bool,
     /// Compare plans of the statements that take most time, as pg_stat_statements has them: worse ones are told (warn) or forbid
     /// it (fail). `warn` by default for a cutover; `off` where our role, on either server, is a superuser or can become one, since planning may run code of those who
     /// wrote the statements, and for a rollback, whose server has run all of them before.

@@ -1,6 +1,6 @@
 //! `atalaya validate --schema`: what differs between both schemas, and the SQL that mends it.
 
-use atalaya_validate::{SchemaPlan, SchemaReport, TableFilter};
+use atalaya_validate::SchemaReport;
 
 use super::ValidateArguments;
 use crate::endpoints::Endpoints;
@@ -39,12 +39,5 @@ pub(super) async fn run(
 
 /// Compares the schemas of a migration's tables.
 pub(crate) async fn check(endpoints: &Endpoints, no_owner: bool) -> Result<SchemaReport, Failure> {
-    let plan = SchemaPlan {
-        source: endpoints.source.clone(),
-        target: endpoints.target.clone(),
-        migration: Some(endpoints.name.to_string()),
-        tables: TableFilter::new(endpoints.filter()),
-        no_owner,
-    };
-    Ok(atalaya_validate::check_schema(&plan).await?)
+    Ok(atalaya_validate::check_schema(&endpoints.schema_plan(no_owner)).await?)
 }

@@ -27,6 +27,33 @@ pub(super) struct Near {
     applying: Session,
     proof: RestProof,
     proven_at: Option<(Lsn, Instant)>,
+    /// Right before the last marker.
+    before_marker: Option<Written>,
+}
+
+/// What the server that is left, all of its databases, says of transactions that write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Written {
+    /// The number that the next one gets.
+    next: u64,
+    /// Whether one is under way.
+    is_open: bool,
+}
+
+impl Written {
+    const SQL: &str = "SELECT pg_catalog.pg_snapshot_xmax(s)::pg_catalog.text, pg_catalog.pg_snapshot_xmin(s) <> pg_catalog.pg_snapshot_xmax(s)
+                         FROM pg_catalog.pg_current_snapshot() AS s";
+
+    async fn look(session: &Session) -> Result<Self, PartError> {
+        let row = session.query_typed_one(Self::SQL, &[]).await.map_err(of_postgres)?;
+        let next = row.get::<_, String>(0).parse().map_err(|_| PartError::new("a snapshot cannot be read"))?;
+        Ok(Self { next, is_open: row.get(1) })
+    }
+
+    /// Whether nobody has written since, but for the marker itself.
+    fn is_but_for_one(self, now: Self) -> bool {
+        !self.is_open && !now.is_open && now.next == self.next + 1
+    }
 }
 
 /// Sequences, which go over beside everything else, and by whoever is in charge alone: they are in no transaction, and a
@@ -43,7 +70,7 @@ impl Near {
         let (leaving, applying) = sessions(streams, direction).await?;
         let plan = streams.proof(direction, |name| Scope::Drained { name });
         let proof = RestProof::prepare(plan, FULL_ROWS_MAX).await.map_err(of_validate)?;
-        Ok(Self { leaving, applying, proof, proven_at: None })
+        Ok(Self { leaving, applying, proof, proven_at: None, before_marker: None })
     }
 
     /// Does once what is done while clients are held: servers and replicator have loaded and planned it then, and what
@@ -70,7 +97,9 @@ impl Near {
         limit: Duration,
     ) -> Result<MarkerPassed, PartError> {
         let sql = "SELECT pg_catalog.pg_logical_emit_message(true, 'atalaya', 'cutover')::text";
-        let row = self.leaving.query_typed_one(sql, &[]).await.map_err(of_postgres)?;
+        let setting = async { self.leaving.query_typed_one(sql, &[]).await.map_err(of_postgres) };
+        let (written, row) = tokio::try_join!(Written::look(&self.leaving), setting)?;
+        self.before_marker = Some(written);
         let marker = row.get::<_, String>(0).parse().map_err(|_| PartError::new("a position cannot be read"))?;
         let answer = pass_marker(&mut self.applying, migration, fenced_at, marker, limit).await;
         match answer.map_err(of_postgres)? {
@@ -80,6 +109,16 @@ impl Near {
                 hint: Some("try again".to_owned()),
             }),
         }
+    }
+
+    /// How many transactions of others were committed behind the fence. Where the server has given no number to anybody since
+    /// before the marker, which is seen at once, there were none.
+    pub(super) async fn recheck(&mut self, migration: &str, fenced_at: Lsn, limit: Duration) -> Result<u64, PartError> {
+        let now = Written::look(&self.leaving).await?;
+        if self.before_marker.is_some_and(|before| before.is_but_for_one(now)) {
+            return Ok(0);
+        }
+        Ok(self.pass_marker(migration, fenced_at, limit).await?.foreign)
     }
 
     /// Has rows compared that were written since the last pass, while clients write on: the pause pays for those that are

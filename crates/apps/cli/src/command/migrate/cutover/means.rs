@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atalaya_cutover::prewarm::Prewarm;
-use atalaya_cutover::{CommandGate, Course, Direction, Ends, Limits, Means, PlanCheck, Plans, TrafficGate, Unproven};
+use atalaya_cutover::{
+    CommandGate, Course, Direction, Ends, Limits, Means, OtherSchema, PlanCheck, Plans, TrafficGate, Unproven,
+};
 use atalaya_estate::{Estate, ListenAddress};
 use atalaya_gateway::admin::AdminIdentity;
 use atalaya_route::Routes;
@@ -43,6 +45,7 @@ pub(super) fn means(
             progress: Arc::new(PrewarmProgress::new(context.output)),
         }),
         unproven: if arguments.allow_unproven { Unproven::Allow } else { Unproven::Refuse },
+        other_schema: if arguments.allow_schema_differences { OtherSchema::Allow } else { OtherSchema::Refuse },
         limits: Limits { max_pause: arguments.max_pause, grace, ..Limits::default() },
         by: format!("{}@{} ({})", who.by, who.host, std::process::id()),
         failpoints: crate::failpoints::from_environment(),

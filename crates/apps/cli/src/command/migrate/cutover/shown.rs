@@ -157,12 +157,13 @@ fn report(report: &Report) -> String {
             Some(why) => write!(out, "\n  gateway `{}`: {why}; it opens by itself", gate.gateway),
             None => write!(
                 out,
-                "\n  gateway `{}`: closed {}, {} clients held for {} at most; ended: {} that were tied to their server, {} that \
+                "\n  gateway `{}`: closed {}, {} clients held for {} at most; {} transactions failed; ended: {} that were tied to their server, {} that \
                  know types by its numbers",
                 gate.gateway,
                 milliseconds(gate.paused_us),
                 gate.clients_held,
                 milliseconds(gate.longest_wait_us),
+                gate.failed,
                 gate.clients_ended,
                 gate.clients_misled
             ),
