@@ -95,6 +95,11 @@ gateway:
         serde_json::from_str(&ran.stdout).unwrap()
     }
 
+    /// How many are connected to the database.
+    pub(crate) fn clients(&self) -> u64 {
+        self.done(&["status"])["databases"][0]["clients"].as_u64().unwrap()
+    }
+
     pub(crate) fn serve(&self, more: &[&str]) -> Serving {
         let child = self.command(&[&["gateway", "run"], more].concat()).stderr(Stdio::null()).spawn().unwrap();
         Serving(child)

@@ -8,6 +8,7 @@ use tokio::task::block_in_place;
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::gateway::{Front, PASSWORD, Serving};
+use crate::support::eventually;
 
 const CLIENTS: u32 = 6;
 const LIMIT: Duration = Duration::from_secs(120);
@@ -69,6 +70,8 @@ async fn books_are_right_after(endings: &[Ending], at_least: usize) {
         assert!(restarts <= RESTARTS_MAX, "no kill met a COMMIT: {:?}", run.counts());
         let before = run.counts().committed;
         until(&run, "work goes on", |counts| counts.committed >= before + 150).await;
+        // Only who was there comes back.
+        block_in_place(|| eventually("all are there", || front.clients() == u64::from(CLIENTS)));
         let reconnects = run.counts().reconnects;
         gateway = block_in_place(|| restarted(&front, gateway, *ending));
         until(&run, "all came back", |counts| counts.reconnects >= reconnects + u64::from(CLIENTS)).await;

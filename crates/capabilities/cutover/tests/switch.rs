@@ -24,7 +24,7 @@ async fn clients_are_led_there_and_back_and_there_again(ground: &Ground) {
         assert_eq!((report.epoch, &report.outcome), (epoch, &Outcome::Flipped));
         assert_eq!((report.rows_proven, report.sequences), (7, 3));
         let stages: Vec<&str> = report.stages.iter().map(|stage| stage.stage.as_str()).collect();
-        assert_eq!(stages, ["drain", "fence", "marker", "proof", "sequences", "flip", "admit", "settle"]);
+        assert_eq!(stages, ["drain", "fence", "marker", "proof", "sequences", "recheck", "flip", "admit", "settle"]);
         assert_eq!(Report::last(means.routes.store(), OLD).await.unwrap(), Some(report));
         ground.expect_served_by(NEW, &gates).await;
         prepare(back(), means.clone()).await.unwrap().run().await.unwrap();
