@@ -17,8 +17,10 @@ fn fill(shop: &Move, running: &mut Running) {
 }
 
 fn prove(shop: &Move) {
-    let proof = shop.validate(&["--touched"]);
+    let proof = shop.validate(&["--touched", "--output", "json"]);
     assert_eq!(proof.code, Some(0), "{}\n{}", proof.stdout, proof.stderr);
+    let report: serde_json::Value = serde_json::from_str(&proof.stdout).unwrap();
+    assert_eq!(report["recorded"], true, "{report}");
 }
 
 async fn at_rest(shop: &Move) -> RestProof {
@@ -44,7 +46,15 @@ async fn a_table_that_began_empty_is_proven_by_its_keys_and_one_that_was_emptied
     let refused = proof.pass(LIMIT).await.unwrap();
     assert_eq!(refused.unproven, beyond, "{refused:?}");
     prove(&shop);
-    assert_eq!(proof.beyond_now().await.unwrap(), []);
+    let known = || {
+        shop.target
+            .run_sql(
+                "shop",
+                "SELECT p, t.id, t.keys_count FROM atalaya.proof_tables p LEFT JOIN atalaya.touched t USING (name)",
+            )
+            .unwrap()
+    };
+    assert_eq!(proof.beyond_now().await.unwrap(), [], "{}", known());
     assert!(proof.pass(LIMIT).await.unwrap().is_clean());
 
     // More of it is noted once more is known to be in it, and what was proven stays proven.
