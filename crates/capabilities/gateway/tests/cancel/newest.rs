@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
 
-use atalaya_sandbox::{client_tools, eventually};
+use atalaya_sandbox::{client_tools, eventually, fresh_database};
 
 use super::is_running;
-use crate::support::{Gateway, PASSWORD, gateway};
+use crate::support::{Gateway, PASSWORD, Setup, gateway};
 
 /// psql of 18 in front of the gateway, with nothing of the machine's own settings.
 fn psql(gateway: &Gateway, protocol: &str, script: &str) -> Child {
@@ -44,11 +44,17 @@ fn psql_of_the_newest_version_is_served_by_each_protocol() {
 
 #[test]
 fn psql_of_the_newest_version_cancels_by_each_protocols_key() {
-    let gateway = gateway();
+    let (server, database) = fresh_database(18).unwrap();
+    let gateway = Setup::of(server, &database).start();
+    let asked = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND state = 'active' AND query LIKE \
+         'SELECT pg_sleep%'"
+    );
     for protocol in ["3.0", "3.2"] {
         let mut psql = psql(&gateway, protocol, "SELECT pg_sleep(600);");
-        is_running(&gateway, 1);
-        // As the key Ctrl-C does; one that comes before the statement does nothing.
+        // During its login psql itself would end.
+        eventually("it sleeps", || server.run_sql("postgres", &asked).unwrap() == "1");
+        // As the keys Ctrl-C do.
         eventually("it ends", || {
             let told = Command::new("kill").args(["-INT", &psql.id().to_string()]).status().unwrap();
             assert!(told.success() || psql.try_wait().unwrap().is_some());
