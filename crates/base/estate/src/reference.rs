@@ -96,6 +96,13 @@ impl ConnectionUrl {
         let place = |url: &Self| (url.host().to_ascii_lowercase(), url.port(), url.database().to_owned());
         place(self) == place(other)
     }
+
+    /// Whether two URLs differ in nothing but the password: the same role at the same place, reached in the same way.
+    #[must_use]
+    pub fn is_same_login(&self, other: &Self) -> bool {
+        let bare = |url: &Self| url.with_password("");
+        bare(self) == bare(other)
+    }
 }
 
 /// Letters, digits and `_`, not beginning with a digit: what a shell accepts.

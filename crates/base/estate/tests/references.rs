@@ -85,4 +85,8 @@ fn the_same_database_is_known_whoever_logs_in() {
     let url = |text: &str| ConnectionUrl::parse(text).unwrap();
     assert!(url("postgres://a:x@H/d").is_same_database(&url("postgres://b@h:5432/d?sslmode=require")));
     assert!(!url("postgres://a@h/d").is_same_database(&url("postgres://a@h:5433/d")));
+    assert!(url("postgres://a:x@h/d").is_same_login(&url("postgres://a:y@h/d")));
+    for other in ["postgres://b:x@h/d", "postgres://a:x@h/e", "postgres://a:x@h/d?sslmode=require"] {
+        assert!(!url("postgres://a:x@h/d").is_same_login(&url(other)), "{other}");
+    }
 }

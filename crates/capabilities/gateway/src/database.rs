@@ -69,6 +69,12 @@ pub(crate) struct Ended {
     pub(crate) misled: usize,
 }
 
+/// Whether logins lead to another place, or let other users in.
+fn is_elsewhere(former: &BTreeMap<String, ConnectionUrl>, next: &BTreeMap<String, ConnectionUrl>) -> bool {
+    let is_same = |(user, url): (&String, &ConnectionUrl)| next.get(user).is_some_and(|next| next.is_same_login(url));
+    former.len() != next.len() || !former.iter().all(is_same)
+}
+
 #[derive(Clone, PartialEq, Eq)]
 struct ReportedKey {
     user: String,
@@ -131,7 +137,9 @@ impl Database {
         self.pools.lock().values().cloned().collect()
     }
 
-    /// Takes a new configuration of the estate. Another place, or another login, gets new connections; limits hold at once.
+    /// Takes a new configuration of the estate. Another place, or another role, gets new connections; limits hold at once.
+    /// Another password is for the next connections: those that are open have proven theirs, and whoever is tied to one,
+    /// or in a transaction, goes on.
     ///
     /// A database that was led to another place stays there until the estate says so, too: an estate that was read again
     /// for another reason must not lead clients back to a server that others have left.
@@ -183,7 +191,7 @@ impl Database {
         let mut pools = self.pools.lock();
         let moved = {
             let mut current = self.configuration.write();
-            let moved = current.logins != configuration.logins;
+            let moved = is_elsewhere(&current.logins, &configuration.logins);
             *current = configuration;
             moved
         };
@@ -192,7 +200,7 @@ impl Database {
         pools.retain(|user, pool| {
             pool.set_limits(configuration.limits);
             match configuration.logins.get(user) {
-                Some(url) if pool.is_at(url) => {}
+                Some(url) if pool.renew_secret(url) => {}
                 Some(url) => pool.move_to(Place { url: url.clone(), epoch, types }),
                 None => pool.close(epoch),
             }

@@ -59,6 +59,8 @@ pub(crate) enum ServerAbsence {
     Busy { seconds: u64 },
     /// The gate was closed for longer than a client waits.
     Paused { seconds: u64 },
+    /// None has let the gateway in for as long as a client waits, nor has one refused it.
+    Silent { seconds: u64 },
     /// None can be reached.
     Unreachable(Arc<WireError>),
 }
@@ -75,32 +77,54 @@ impl ServerAbsence {
             Self::Paused { seconds } => {
                 ("57P03", format!("the database is paused, and was so for {seconds} s"), Some("try again later"))
             }
-            Self::Unreachable(error) => match &**error {
-                WireError::Login { reason: LoginFailure::Database, .. } => {
-                    ("3D000", "the server does not have this database".to_owned(), None)
-                }
-                WireError::Login { reason: LoginFailure::Password | LoginFailure::NotAllowed, .. }
-                | WireError::NoPassword { .. } => (
-                    "28000",
-                    "the server does not let the gateway in for this user".to_owned(),
-                    Some("the server secret of this user and database in the gateway's estate has to be the server's"),
-                ),
-                WireError::Login { source, .. } if source.sqlstate.starts_with("53") => {
-                    ("53300", "the server takes no more connections".to_owned(), None)
-                }
-                _ => ("08006", "the server cannot be reached".to_owned(), Some("try again later")),
-            },
+            Self::Silent { seconds } => {
+                ("08006", format!("no connection to the server came about within {seconds} s"), Some("try again later"))
+            }
+            Self::Unreachable(error) => {
+                let (sqlstate, message, hint) = words_for(error);
+                (sqlstate, message.to_owned(), hint)
+            }
         };
         Refusal { severity, sqlstate, message, detail: None, hint: hint.map(str::to_owned), routine: None }
     }
 
     /// Whether trying again cannot help.
     pub(crate) fn is_final(error: &WireError) -> bool {
-        matches!(
-            error,
-            WireError::Login { reason: LoginFailure::Database | LoginFailure::Password | LoginFailure::NotAllowed, .. }
-                | WireError::NoPassword { .. }
-        )
+        matches!(words_for(error).0, "28000" | "3D000")
+    }
+}
+
+/// SQLSTATE, message and hint for a connection that did not come about.
+fn words_for(error: &WireError) -> (&'static str, &'static str, Option<&'static str>) {
+    match error {
+        WireError::Login { reason: LoginFailure::Database, .. } => {
+            ("3D000", "the server does not have this database", None)
+        }
+        WireError::Login { reason: LoginFailure::Password | LoginFailure::NotAllowed, .. }
+        | WireError::NoPassword { .. } => (
+            "28000",
+            "the server does not let the gateway in for this user",
+            Some("the server secret of this user and database in the gateway's estate has to be the server's"),
+        ),
+        WireError::CleartextPassword { .. } => (
+            "28000",
+            "the server wants the gateway's secret in clear text over an unencrypted connection",
+            Some("use `sslmode=verify-full` in the estate's URL, or scram-sha-256 in the server's `pg_hba.conf`"),
+        ),
+        WireError::UnsupportedAuthentication { .. } => (
+            "28000",
+            "the server wants a proof of identity that the gateway does not have",
+            Some("allow scram-sha-256 for the gateway in the server's `pg_hba.conf`"),
+        ),
+        WireError::UnprovenServer { .. } => (
+            "28000",
+            "the server did not prove that it knows the gateway's secret",
+            Some("the other end may not be the server; use `sslmode=verify-full` in the estate's URL"),
+        ),
+        WireError::Login { source, .. } if source.sqlstate.starts_with("53") => {
+            ("53300", "the server takes no more connections", None)
+        }
+        _ => ("08006", "the server cannot be reached", Some("try again later")),
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::Error;
 
 const BUFFER_BYTES: usize = 16 << 10;
-/// Between two looks of a frozen connection at whether it is to end.
+/// Between two looks of a connection that is frozen or held at whether it is to end or to go on.
 const FROZEN_POLL: Duration = Duration::from_millis(50);
 
 /// What happens once a connection's server has sent so many bytes on it; once only.
@@ -45,6 +45,8 @@ struct Shared {
     epoch: AtomicU64,
     /// Whether those that are made now are frozen from the beginning.
     is_cut: AtomicBool,
+    /// Whether those that are made now wait.
+    holds: AtomicBool,
     open: Mutex<BTreeMap<u64, Connection>>,
 }
 
@@ -54,6 +56,7 @@ struct Connection {
     client: TcpStream,
     server: TcpStream,
     epoch: u64,
+    is_held: bool,
 }
 
 impl Connection {
@@ -93,6 +96,7 @@ impl Proxy {
             has_ended: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
             is_cut: AtomicBool::new(false),
+            holds: AtomicBool::new(false),
             open: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
@@ -136,6 +140,25 @@ impl Proxy {
     pub fn mend(&self) -> usize {
         self.shared.is_cut.store(false, Ordering::SeqCst);
         self.reset_frozen()
+    }
+
+    /// Every connection that is made from here on waits, and carries nothing until [`Proxy::release`]; those that there are go
+    /// on.
+    pub fn hold(&self) {
+        self.shared.holds.store(true, Ordering::SeqCst);
+    }
+
+    /// How many connections wait.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.shared.connections().values().filter(|connection| connection.is_held).count()
+    }
+
+    /// What was said meanwhile on those that wait is carried, late as it is, and they go on; the number of them.
+    pub fn release(&self) -> usize {
+        self.shared.holds.store(false, Ordering::SeqCst);
+        let mut connections = self.shared.connections();
+        connections.values_mut().map(|connection| usize::from(std::mem::take(&mut connection.is_held))).sum()
     }
 
     /// Ends every connection that there is, frozen ones too; the number of them.
@@ -192,7 +215,11 @@ impl Shared {
         // No epoch is ever the last one, so that it belongs to none.
         let epoch = if self.is_cut.load(Ordering::SeqCst) { u64::MAX } else { self.epoch.load(Ordering::SeqCst) };
         let (up, down) = ((client.try_clone()?, server.try_clone()?), (server.try_clone()?, client.try_clone()?));
-        self.connections().insert(number, Connection { client: client.try_clone()?, server, epoch });
+        let (client, mut connections) = (client.try_clone()?, self.connections());
+        // Asked under the lock by which they are released.
+        let is_held = self.holds.load(Ordering::SeqCst);
+        connections.insert(number, Connection { client, server, epoch, is_held });
+        drop(connections);
         for ((from, to), is_answer) in [(up, false), (down, true)] {
             let shared = Arc::clone(self);
             thread::spawn(move || {
@@ -206,6 +233,9 @@ impl Shared {
     }
 
     fn carry(&self, mut from: TcpStream, mut to: TcpStream, epoch: u64, is_answer: bool, number: u64) {
+        while self.connections().get(&number).is_some_and(|connection| connection.is_held) {
+            thread::sleep(FROZEN_POLL);
+        }
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut total = 0;
         while let Ok(length) = from.read(&mut buffer) {

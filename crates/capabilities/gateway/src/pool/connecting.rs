@@ -47,8 +47,9 @@ impl Pool {
                 state.failures = state.failures.saturating_add(1);
                 tracing::warn!(user = self.user, error = atalaya_data::chain(&error), "no connection to a server");
                 let error = Arc::new(error);
-                // Others keep their place until their own limit: a server that restarts comes back.
-                if ServerAbsence::is_final(&error) {
+                // Others keep their place until their own limit: a server that restarts comes back, and a password that was
+                // refused may have been replaced meanwhile.
+                if ServerAbsence::is_final(&error) && self.is_at(&place.url) {
                     for waiter in state.waiters.drain(..) {
                         waiter.refuse(&error);
                     }

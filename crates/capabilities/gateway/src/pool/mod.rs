@@ -16,7 +16,7 @@ use crate::settings::Settings;
 
 pub(crate) use stock::OpenServers;
 pub(crate) use waiting::ServerTicket;
-use waiting::Waiter;
+use waiting::{Lack, Waiter};
 
 /// How many idle servers are looked at for one with the client's settings.
 const SAME_SETTINGS_LOOKS: usize = 8;
@@ -198,8 +198,9 @@ impl Pool {
         state.open -= before - state.idle.len();
         state.waiters.retain(|waiter| !waiter.is_gone());
         while state.waiters.front().is_some_and(|waiter| waiter.since().elapsed() > limits.wait) {
+            let is_full = state.open > state.connecting;
             if let Some(waiter) = state.waiters.pop_front() {
-                waiter.expire();
+                waiter.expire(if is_full { Lack::AllInUse } else { Lack::NoneYet });
             }
         }
         self.connect_if_needed(&mut state);
@@ -227,7 +228,7 @@ impl Pool {
         let url = self.place.read().url.clone();
         self.move_to(Place { url, epoch, types: UserTypes::Renumbered });
         let waiters = std::mem::take(&mut self.state.lock().waiters);
-        waiters.iter().for_each(|waiter| waiter.expire());
+        waiters.iter().for_each(|waiter| waiter.expire(Lack::AllInUse));
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -237,6 +238,17 @@ impl Pool {
     /// Whether its servers are opened by this login.
     pub(crate) fn is_at(&self, url: &atalaya_estate::ConnectionUrl) -> bool {
         self.place.read().url == *url
+    }
+
+    /// Takes another password for the servers that are opened from here on. `false`, and nothing is taken, when it is not
+    /// the same login otherwise.
+    pub(crate) fn renew_secret(&self, url: &atalaya_estate::ConnectionUrl) -> bool {
+        let mut place = self.place.write();
+        let is_same = place.url.is_same_login(url);
+        if is_same {
+            place.url = url.clone();
+        }
+        is_same
     }
 
     pub(crate) fn set_limits(&self, limits: PoolLimits) {

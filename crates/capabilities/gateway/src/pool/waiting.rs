@@ -26,6 +26,15 @@ struct Waiting {
     is_gone: bool,
 }
 
+/// Why somebody waited in vain, where no attempt has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// There are servers, and others have them.
+    AllInUse,
+    /// None has let the gateway in so far.
+    NoneYet,
+}
+
 enum Served {
     Server(Box<Server>),
     Refused(ServerAbsence),
@@ -58,10 +67,14 @@ impl Waiter {
     }
 
     /// Sends away who has waited for too long, with the reason if one is known.
-    pub(super) fn expire(&self) {
+    pub(super) fn expire(&self, lack: Lack) {
         let mut waiting = self.waiting.lock();
-        let busy = ServerAbsence::Busy { seconds: self.since.elapsed().as_secs() };
-        let absence = waiting.reason.take().map_or(busy, ServerAbsence::Unreachable);
+        let seconds = self.since.elapsed().as_secs();
+        let absence = match (waiting.reason.take(), lack) {
+            (Some(error), _) => ServerAbsence::Unreachable(error),
+            (None, Lack::AllInUse) => ServerAbsence::Busy { seconds },
+            (None, Lack::NoneYet) => ServerAbsence::Silent { seconds },
+        };
         waiting.serve(Served::Refused(absence));
     }
 

@@ -19,6 +19,9 @@ const CATALOGS: [u32; 12] = [0, 1247, 1249, 1255, PG_CLASS, 2600, 2605, 2606, 26
 const PG_CLASS: u32 = 1259;
 const OF_TYPES_IN_PG_CLASS: [u16; 2] = [4, 5];
 
+/// The form of a COPY as a whole.
+const BINARY: u8 = 1;
+
 /// A description, read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Description {
@@ -54,6 +57,11 @@ pub(super) fn of_parameters(body: &[u8]) -> Result<Description, CodecError> {
         described.type_number()?;
     }
     Ok(described.finished())
+}
+
+/// Whether what is copied is binary, as the answer to a COPY says.
+pub(super) fn is_binary_copy(body: &[u8]) -> bool {
+    body.first() == Some(&BINARY)
 }
 
 /// A statement without rows.

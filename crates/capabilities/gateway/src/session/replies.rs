@@ -145,9 +145,13 @@ impl Session {
                 return Ok(fate);
             }
             tag::ROW_DESCRIPTION | reply_tag::NO_DATA => return self.described(tag, body),
-            tag::COPY_IN_RESPONSE => self.copy_begins(),
+            tag::COPY_IN_RESPONSE => {
+                self.note_copy(body);
+                self.copy_begins();
+            }
+            tag::COPY_OUT_RESPONSE => self.note_copy(body),
             tag::PARAMETER_STATUS => self.note_setting(body)?,
-            tag::COPY_OUT_RESPONSE | tag::COPY_BOTH_RESPONSE | reply_tag::COPY_DONE | tag::NOTIFICATION_RESPONSE => {}
+            tag::COPY_BOTH_RESPONSE | reply_tag::COPY_DONE | tag::NOTIFICATION_RESPONSE => {}
             _ => return Err(End::Server),
         }
         Ok(self.after(Fate::Pass))
@@ -282,6 +286,13 @@ impl Session {
         server.to_close.extend(closed);
         let current = (parse.asked_by == Audience::Client).then_some(current);
         self.statements.replace(&parse.client_name, parse.prepared.id, current);
+    }
+
+    /// No message names the types of what is copied, and in binary the header of each array and row does.
+    fn note_copy(&mut self, body: &[u8]) {
+        if description::is_binary_copy(body) {
+            self.learn_types();
+        }
     }
 
     /// In copy mode a server reads over Flush and Sync; what was sent of those already is answered by nobody.

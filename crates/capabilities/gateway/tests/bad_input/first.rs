@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpStream};
+use std::time::Duration;
 
 use atalaya_sandbox::{eventually, fresh_database};
 
@@ -70,6 +71,32 @@ fn a_start_cut_off_anywhere_ends_quietly() {
         assert_eq!(client.until_end(), [], "{length}");
     }
     assert_eq!(gateway.client().run("SELECT 1"), "1");
+}
+
+/// All at once, since each is given half a minute.
+#[test]
+fn a_start_that_never_comes_or_never_ends_is_given_up_and_who_could_understand_it_is_told() {
+    let (server, database) = fresh_database(18).unwrap();
+    let gateway = Setup::of(server, &database).gateway("clients_max: 2").start();
+    let whole = startup(&[("user", "app"), ("database", "shop")]);
+    let begun = |bytes: &[u8]| {
+        let mut client = Client::open(gateway.port);
+        client.writer().set_read_timeout(Some(Duration::from_secs(180))).unwrap();
+        client.send(bytes);
+        client
+    };
+    let [mut silent, mut within_length, mut within, mut declined, mut proving] =
+        [&[][..], &whole[..3], &whole[..20], &ssl_request(), &whole].map(begun);
+    assert_eq!(declined.bytes(1), b"N");
+    proving.until(b'R');
+    // The one who proves itself has a seat, and this one the other.
+    assert_eq!(gateway.client().run("SELECT 1"), "1");
+    for client in [&mut silent, &mut within_length, &mut within, &mut declined] {
+        assert_eq!(client.until_end(), [], "who is no client yet would not understand an error");
+    }
+    assert_eq!(tags(&proving.until_end()), "E08P01");
+    let both = [gateway.client(), gateway.client()];
+    assert_eq!(both.len(), 2, "its seat is free again");
 }
 
 #[test]

@@ -4,3 +4,4 @@ mod bytes;
 mod first;
 mod requests;
 mod servers;
+mod split;

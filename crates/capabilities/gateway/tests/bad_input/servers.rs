@@ -123,6 +123,16 @@ fn a_status_that_is_none_ends_the_session() {
 }
 
 #[test]
+fn an_error_without_a_code_at_the_login_is_told_as_unreachable() {
+    for body in [&b"SFATAL\0Mno code\0\0"[..], b"\0", b"", b"S", b"C\0\0", b"C28P0"] {
+        let server = FakeServer::start_with_door(move || Some(fake_message(b'E', body)), |_| Some(good()));
+        let gateway = Setup::new(&server.url(), "fake", "fake").wait_seconds(1).start();
+        let refused = Client::try_login(&gateway.login()).err().unwrap();
+        assert_eq!(refused.sqlstate, "08006", "{body:?}: {}", refused.text);
+    }
+}
+
+#[test]
 fn a_place_that_speaks_another_protocol_is_told_as_unreachable() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

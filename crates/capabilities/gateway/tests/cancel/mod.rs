@@ -1,5 +1,9 @@
 //! A cancel request reaches what its client waits for, or nothing.
 
+mod delayed;
+mod draining;
+mod newest;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use atalaya_sandbox::{eventually, fresh_database};

@@ -1,8 +1,10 @@
 //! Clients that do not read what they asked for.
 
-use atalaya_sandbox::fresh_database;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::support::{Setup, query, tags};
+use atalaya_sandbox::{eventually, fresh_database};
+
+use crate::support::{Client, Setup, cancel_request, query, tags};
 
 #[test]
 fn a_client_that_does_not_read_holds_up_nobody_and_fills_no_memory() {
@@ -23,6 +25,41 @@ fn a_client_that_does_not_read_holds_up_nobody_and_fills_no_memory() {
     assert!(resident() < before + (150 << 20), "{} MiB more", (resident() - before) >> 20);
     let rows = stalled.until_ready().iter().filter(|said| said.tag == b'D').count();
     assert_eq!(rows, 299_999);
+}
+
+#[test]
+fn a_big_result_that_is_read_holds_up_nobody_of_the_same_worker() {
+    let (server, database) = fresh_database(18).unwrap();
+    let gateway = Setup::of(server, &database).servers_max(2).workers(1).start();
+    let (mut reading, mut other) = (gateway.client(), gateway.client());
+    let (process_id, secret) = (reading.process_id, reading.secret.clone());
+    let rows = AtomicUsize::new(0);
+    // More than ends by itself.
+    reading.send(&query("SELECT repeat('x', 1000), generate_series(1, 1000000000)"));
+    std::thread::scope(|scope| {
+        let end = scope.spawn(|| {
+            loop {
+                let said = reading.message();
+                match said.tag {
+                    b'D' => rows.fetch_add(1, Ordering::Relaxed),
+                    b'E' => break said.sqlstate(),
+                    _ => continue,
+                };
+            }
+        });
+        for _ in 0..5 {
+            let before = rows.load(Ordering::Relaxed);
+            eventually("rows come", || rows.load(Ordering::Relaxed) > before);
+            for _ in 0..50 {
+                assert_eq!(other.tags(&query("SELECT 1")), "T D C ZI");
+            }
+        }
+        assert!(!end.is_finished(), "it ended before the others were served");
+        let mut request = Client::open(gateway.port);
+        request.send(&cancel_request(process_id, &secret));
+        assert_eq!(end.join().unwrap(), "57014");
+    });
+    assert_eq!(tags(&reading.until_ready()), "ZI");
 }
 
 #[test]

@@ -3,4 +3,7 @@
 mod admin;
 mod hold;
 mod load;
+mod misled;
 mod move_over;
+mod order;
+mod two;

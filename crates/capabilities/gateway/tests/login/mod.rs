@@ -1,5 +1,8 @@
 //! Who is let in.
 
+mod servers;
+mod users;
+
 use crate::support::{Client, gateway};
 
 #[test]

@@ -4,3 +4,4 @@ mod endpoint;
 mod http;
 mod numbers;
 mod parse;
+mod waits;

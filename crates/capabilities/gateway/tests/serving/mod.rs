@@ -1,6 +1,7 @@
 //! A gateway with metrics and administration, before a database of a real server.
 
 mod authority;
+mod reload;
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};

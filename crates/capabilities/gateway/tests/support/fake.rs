@@ -8,8 +8,14 @@ use std::thread;
 
 use super::bytes::message;
 
-/// What is answered to a query; `None` ends the connection.
-type Answers = dyn Fn(&str) -> Option<Vec<u8>> + Send + Sync;
+/// Answers a query, or [`PIPELINE`]; `None` ends the connection.
+type Answers = dyn Fn(&str, &mut TcpStream) -> Option<()> + Send + Sync;
+
+/// What is said to a startup packet instead of a greeting; `None` lets in.
+type Door = dyn Fn() -> Option<Vec<u8>> + Send + Sync;
+
+/// What stands for a query when a pipeline of the extended protocol has come to its Sync.
+pub(crate) const PIPELINE: &str = "a pipeline";
 
 /// See the module.
 pub(crate) struct FakeServer {
@@ -24,18 +30,34 @@ pub(crate) fn fake_message(tag: u8, body: &[u8]) -> Vec<u8> {
 
 impl FakeServer {
     pub(crate) fn start(answers: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
+        Self::start_with_door(|| None, answers)
+    }
+
+    /// One that writes its answers itself, in pieces for one.
+    pub(crate) fn start_writing(answers: impl Fn(&str, &mut TcpStream) -> Option<()> + Send + Sync + 'static) -> Self {
+        Self::serve(Arc::new(|| None), Arc::new(answers))
+    }
+
+    /// The same, where not everybody is let in at once.
+    pub(crate) fn start_with_door(
+        door: impl Fn() -> Option<Vec<u8>> + Send + Sync + 'static,
+        answers: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
+        Self::serve(Arc::new(door), Arc::new(move |sql, stream| stream.write_all(&answers(sql)?).ok()))
+    }
+
+    fn serve(door: Arc<Door>, answers: Arc<Answers>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let has_ended = Arc::<AtomicBool>::default();
         let ended = Arc::clone(&has_ended);
-        let answers: Arc<Answers> = Arc::new(answers);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if ended.load(Ordering::SeqCst) {
                     return;
                 }
-                let answers = Arc::clone(&answers);
-                thread::spawn(move || serve(stream, &*answers));
+                let (door, answers) = (Arc::clone(&door), Arc::clone(&answers));
+                thread::spawn(move || serve(stream, &*door, &*answers));
             }
         });
         Self { port, has_ended }
@@ -54,11 +76,14 @@ impl Drop for FakeServer {
     }
 }
 
-fn serve(mut stream: TcpStream, answers: &Answers) -> Option<()> {
+fn serve(mut stream: TcpStream, door: &Door, answers: &Answers) -> Option<()> {
     let mut length = [0; 4];
     stream.read_exact(&mut length).ok()?;
     let mut startup = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap() - 4];
     stream.read_exact(&mut startup).ok()?;
+    if let Some(refusal) = door() {
+        return stream.write_all(&refusal).ok();
+    }
     let mut out = message(b'R', &[0; 4]);
     for (name, value) in
         [("server_version", "18.0"), ("client_encoding", "UTF8"), ("standard_conforming_strings", "on")]
@@ -73,11 +98,10 @@ fn serve(mut stream: TcpStream, answers: &Answers) -> Option<()> {
         stream.read_exact(&mut head).ok()?;
         let mut body = vec![0; usize::try_from(u32::from_be_bytes(head[1..].try_into().unwrap())).unwrap() - 4];
         stream.read_exact(&mut body).ok()?;
-        if head[0] != b'Q' {
-            continue;
+        match head[0] {
+            b'Q' => answers(String::from_utf8_lossy(&body).trim_end_matches('\0'), &mut stream)?,
+            b'S' => answers(PIPELINE, &mut stream)?,
+            _ => {}
         }
-        let sql = String::from_utf8_lossy(&body).trim_end_matches('\0').to_owned();
-        let answer = answers(&sql)?;
-        stream.write_all(&answer).ok()?;
     }
 }

@@ -28,9 +28,22 @@ pub(crate) struct Setup {
     wait_seconds: u32,
     more: String,
     gateway: String,
+    workers: u8,
     server_user: Option<String>,
-    server_password: String,
+    /// Shared, so that a gateway that serves reads another one at its next reload.
+    server_password: Arc<Mutex<String>>,
+    users: Vec<User>,
+    /// Where another database of the gateway is, `other`.
+    other: Option<String>,
     routing: Routing,
+}
+
+/// A user beside `app`.
+#[derive(Clone)]
+struct User {
+    name: &'static str,
+    /// How the gateway logs in for it: role and secret.
+    login: Option<(String, String)>,
 }
 
 impl Setup {
@@ -45,10 +58,18 @@ impl Setup {
             wait_seconds: 30,
             more: String::new(),
             gateway: String::new(),
+            workers: 2,
             server_user: Some(server_user.to_owned()),
-            server_password: server_password.to_owned(),
+            server_password: Arc::new(Mutex::new(server_password.to_owned())),
+            users: Vec::new(),
+            other: None,
             routing: Routing::ByEstate,
         }
+    }
+
+    /// The same at another URL.
+    pub(crate) fn at(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self.beside() }
     }
 
     /// Led by a journal.
@@ -95,6 +116,29 @@ impl Setup {
         self
     }
 
+    pub(crate) fn workers(self, workers: u8) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// A user more, for whom the gateway logs in under a role and a secret of its own.
+    pub(crate) fn user(mut self, name: &'static str, role: &str, secret: &str) -> Self {
+        self.users.push(User { name, login: Some((role.to_owned(), secret.to_owned())) });
+        self
+    }
+
+    /// A user more, who may use no database.
+    pub(crate) fn stranger(mut self, name: &'static str) -> Self {
+        self.users.push(User { name, login: None });
+        self
+    }
+
+    /// Another database, `other`, of the same server, for `app`.
+    pub(crate) fn other(mut self, server: &Server, database: &str) -> Self {
+        server.run_sql(database, &grant(self.server_user(), database)).unwrap();
+        self.other = Some(server.url(database));
+        self
+    }
+
     /// Another place, `green`, that the database can be led to.
     pub(crate) fn green(mut self, server: &Server, database: &str) -> Self {
         let role = self.server_user.clone().unwrap();
@@ -107,14 +151,34 @@ impl Setup {
     fn estate(&self) -> String {
         let green = self.green.as_ref().map_or("", |_| "  green: { engine: postgres, url: '${GREEN}' }\n");
         let user = self.server_user.as_ref().map(|user| format!("user: {user}, ")).unwrap_or_default();
+        let [place, secret, other] = match self.other {
+            None => [""; 3],
+            Some(_) => [
+                "  other: { engine: postgres, url: '${OTHER}' }\n",
+                "other",
+                "    other: { to: other, servers_max: 1 }\n",
+            ],
+        };
+        let secrets = ["shop", secret].map(|database| match database {
+            "" => String::new(),
+            database => format!("        {database}: {{ {user}secret: env:SHOP_SECRET }}\n"),
+        });
+        let verifier = verifier_of(PASSWORD, 4096);
+        let users = self.users.iter().map(|User { name, login }| {
+            let shop =
+                login.as_ref().map(|(role, _)| format!("shop: {{ user: {role}, secret: env:SECRET_OF_{name} }}"));
+            format!("    {name}: {{ verifier: \"{verifier}\", secrets: {{ {} }} }}\n", shop.unwrap_or_default())
+        });
         format!(
-            "estate: tests\ndatabases:\n  blue: {{ engine: postgres, url: '${{BLUE}}' }}\n{green}gateway:\n  \
-             listen: 127.0.0.1:{}\n  workers: 2\n{}  users:\n    app:\n      verifier: \"{}\"\n      secrets:\n        \
-             shop: {{ {user}secret: env:SHOP_SECRET }}\n  databases:\n    shop:\n      to: {}\n      \
-             servers_max: {}\n      wait_seconds: {}\n{}",
+            "estate: tests\ndatabases:\n  blue: {{ engine: postgres, url: '${{BLUE}}' }}\n{green}{place}gateway:\n  \
+             listen: 127.0.0.1:{}\n  workers: {}\n{}  users:\n    app:\n      verifier: \"{verifier}\"\n      \
+             secrets:\n{}{}  databases:\n    shop:\n      to: {}\n      servers_max: {}\n      wait_seconds: {}\n\
+             {}{other}",
             self.port,
+            self.workers,
             self.gateway,
-            verifier_of(PASSWORD, 4096),
+            secrets.concat(),
+            users.collect::<String>(),
             self.to.lock().unwrap(),
             self.servers_max,
             self.wait_seconds,
@@ -126,11 +190,20 @@ impl Setup {
         let lookup = |name: &str| match name {
             "BLUE" => Some(self.url.clone()),
             "GREEN" => self.green.clone(),
-            "SHOP_SECRET" => Some(self.server_password.clone()),
-            _ => None,
+            "OTHER" => self.other.clone(),
+            "SHOP_SECRET" => Some(self.server_password.lock().unwrap().clone()),
+            name => {
+                let user = self.users.iter().find(|user| name.strip_prefix("SECRET_OF_") == Some(user.name))?;
+                Some(user.login.as_ref()?.1.clone())
+            }
         };
         let estate = Estate::parse(&self.estate(), Path::new("atalaya.yaml"), &lookup).unwrap();
         Configuration::resolve(&estate, &lookup).unwrap()
+    }
+
+    /// The secret that the gateway logs in with, from its next reload on.
+    pub(crate) fn rotate_secret(&self, secret: &str) {
+        secret.clone_into(&mut self.server_password.lock().unwrap());
     }
 
     /// Where the estate leads the database, from here on.
@@ -140,8 +213,11 @@ impl Setup {
 
     pub(crate) fn start(&self) -> Gateway {
         let again = self.clone();
+        let secret = self.server_password.lock().unwrap().clone();
+        let is_as_before =
+            move |again: &Self| *again.to.lock().unwrap() == "blue" && *again.server_password.lock().unwrap() == secret;
         let reload = Arc::new(move || match &again.routing {
-            Routing::ByEstate if *again.to.lock().unwrap() == "blue" => Err("nothing has changed".to_owned()),
+            Routing::ByEstate if is_as_before(&again) => Err("nothing has changed".to_owned()),
             Routing::ByEstate | Routing::ByJournal(_) => Ok(again.configuration()),
         });
         let (prepared, control) = prepare(self.configuration(), reload, self.routing.clone());
@@ -209,6 +285,11 @@ impl Gateway {
         Client::login(&self.login())
     }
 
+    /// The login of another user, or for another database.
+    pub(crate) fn login_as(&self, user: &str, database: &str) -> Login {
+        Login { user: user.to_owned(), database: database.to_owned(), ..self.login() }
+    }
+
     pub(crate) fn control(&self) -> Control {
         self.control.clone()
     }
@@ -222,8 +303,12 @@ impl Gateway {
     }
 
     pub(crate) fn status(&self) -> DatabaseStatus {
+        self.status_of("shop")
+    }
+
+    pub(crate) fn status_of(&self, database: &str) -> DatabaseStatus {
         match self.answer(Request::Status) {
-            Answer::Status(status) => status.databases.into_iter().next().unwrap(),
+            Answer::Status(status) => status.databases.into_iter().find(|found| found.name == database).unwrap(),
             other => panic!("{other:?}"),
         }
     }

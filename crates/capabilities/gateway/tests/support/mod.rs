@@ -8,6 +8,6 @@ mod message;
 
 pub(crate) use bytes::*;
 pub(crate) use client::{Client, Login};
-pub(crate) use fake::{FakeServer, fake_message};
-pub(crate) use gateway::{Gateway, Setup, gateway};
+pub(crate) use fake::{FakeServer, PIPELINE, fake_message};
+pub(crate) use gateway::{Gateway, PASSWORD, Setup, gateway};
 pub(crate) use message::{Message, tags};
