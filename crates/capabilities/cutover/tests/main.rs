@@ -19,6 +19,7 @@ mod late;
 mod plans;
 mod plans_of_others;
 mod preflight;
+mod preflight_servers;
 mod prewarm;
 mod report;
 mod saga;
