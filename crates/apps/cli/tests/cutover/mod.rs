@@ -8,5 +8,6 @@ mod one;
 mod several;
 mod tied;
 mod told;
+mod triggers;
 
 pub(crate) use front::Front;
