@@ -6,9 +6,10 @@ use atalaya_estate::ConnectionUrl;
 use atalaya_load::ledger::{Ledger, LedgerOptions, LedgerRun, LedgerSize};
 use atalaya_postgres::Session;
 use atalaya_sandbox::{Server, free_port};
+use nix::sys::signal::Signal;
 use tokio::runtime::Runtime;
 
-use crate::support::{Move, Ran, Running, eventually, ran, verifier};
+use crate::support::{Move, Ran, Running, eventually, ran, signal, verifier};
 
 pub(crate) const PASSWORD: &str = "clerks-password";
 /// Long enough for servers that share a machine with other tests.
@@ -186,6 +187,18 @@ impl Front {
             status["running"] == true && status["activity"]["caught_up"] == true
         });
         running
+    }
+
+    /// Kills what follows, as a machine does that loses its power.
+    pub(super) fn kill_runs(&mut self) {
+        for running in self.running.drain(..) {
+            signal(running.pid(), Signal::SIGKILL);
+        }
+    }
+
+    /// Starts all of it again.
+    pub(super) fn run_again(&mut self) {
+        self.running = self.databases.iter().map(|moved| self.start(moved.name)).collect();
     }
 
     pub(crate) fn prove(&self, database: &str) {

@@ -1,6 +1,7 @@
 //! `atalaya migrate cutover` and `rollback`, of one database and of several at once.
 
 mod around;
+mod differs;
 mod drain;
 mod front;
 mod heard;
