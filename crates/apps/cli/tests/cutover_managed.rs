@@ -1,5 +1,7 @@
 //! There, back and to the end as roles of a managed service: no superuser anywhere, and what is missing is said with its SQL.
 
+use atalaya_estate::ConnectionUrl;
+use atalaya_postgres::Session;
 use atalaya_sandbox::{Role, Server};
 use serde_json::Value;
 
@@ -51,7 +53,7 @@ fn dry_run(front: &Front, verb: &str) -> (Ran, Value) {
     (looked, report)
 }
 
-/// There, back, there again under load, and finished with clients on the new server.
+/// There, back, there again under load, and finished with clients on the new server; the old one stays shut.
 fn goes_there_and_back_and_ends(front: Front) {
     let (looked, report) = dry_run(&front, "cutover");
     assert_eq!(looked.code, Some(0), "{report:#}\n{}", looked.stderr);
@@ -76,6 +78,24 @@ fn goes_there_and_back_and_ends(front: Front) {
     assert_certified(&front, &file);
     front.reconcile(&record, &front.shop.target, "shop");
     assert_eq!(rights(&front.shop.target), before[1]);
+    assert_shut_until_opened_by_hand(&front, &before[0]);
+}
+
+/// The move has ended, and nobody has said that the old server may be used again.
+fn assert_shut_until_opened_by_hand(front: &Front, rights_before: &str) {
+    let source = &front.shop.source;
+    assert!(!front.is_let_in("clerk", source) && front.is_let_in("clerk", &front.shop.target));
+    let standing = "SELECT lift FROM atalaya.fence WHERE database = 'shop' AND raised > lifted";
+    let lift = source.run_sql("shop", standing).unwrap();
+    // As the role that fenced, whose URL is the move's own.
+    let url = ConnectionUrl::parse(&front.shop.source_url).unwrap();
+    front.runtime.block_on(async {
+        let session = Session::connect(&url, "by hand").await.unwrap();
+        session.batch(&lift).await.unwrap();
+    });
+    assert!(front.is_let_in("clerk", source));
+    assert_eq!(rights(source), rights_before);
+    assert_eq!(source.run_sql("shop", standing).unwrap(), "");
 }
 
 /// Every row of both sides, at one position of the log of the server that has the clients.

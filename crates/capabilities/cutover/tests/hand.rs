@@ -211,6 +211,9 @@ pub(crate) struct Streams {
     pub(crate) fails: Option<&'static str>,
     /// What is never answered.
     pub(crate) hangs: Option<&'static str>,
+    /// Why nothing runs, where that is so.
+    pub(crate) stands: Option<&'static str>,
+    pub(crate) lag_bytes: u64,
     pub(crate) way_back: Option<WayBack>,
     pub(crate) proof: Option<Option<LastProof>>,
     pub(crate) unproven: Vec<String>,
@@ -237,8 +240,8 @@ impl ReplicationControl for Streams {
     fn following(&self, _direction: Direction) -> BoxFuture<'_, Result<Following, PartError>> {
         let clean = LastProof { age: Duration::from_secs(60), is_clean: true, what: "2 tables".to_owned() };
         let following = Following {
-            runs: Ok(()),
-            lag_bytes: 0,
+            runs: self.stands.map_or(Ok(()), |why| Err(why.to_owned())),
+            lag_bytes: self.lag_bytes,
             way_back: self.way_back.clone().unwrap_or(WayBack::Stands),
             proof: self.proof.clone().unwrap_or(Some(clean)),
             unprovable: self.unprovable.clone(),

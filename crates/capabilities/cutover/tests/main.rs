@@ -21,6 +21,7 @@ mod other_schema;
 mod plans;
 mod plans_of_others;
 mod preflight;
+mod preflight_servers;
 mod prewarm;
 mod report;
 mod saga;

@@ -153,7 +153,10 @@ async fn both_are_led_there_and_back_and_there_again(ground: &Ground) {
             assert_eq!((report.epoch, &report.outcome), (epoch, &Outcome::Flipped));
             assert_eq!((report.rows_proven, report.sequences, report.gateways.len()), (7, 3, 2));
             let stages: Vec<&str> = report.stages.iter().map(|stage| stage.stage.as_str()).collect();
-            assert_eq!(stages, ["drain", "fence", "marker", "proof", "sequences", "recheck", "flip", "admit", "settle"]);
+            assert_eq!(
+                stages,
+                ["drain", "fence", "marker", "proof", "sequences", "recheck", "flip", "admit", "settle"]
+            );
             let database = report.course.database.clone();
             assert_eq!(Report::last(means.routes.store(), &database).await.unwrap(), Some(report));
         }

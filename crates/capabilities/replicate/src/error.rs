@@ -44,6 +44,15 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// A row that the target does not take: its version or its types know no such value.
+    #[error("a row of table {relation} has a value that is not taken there")]
+    Untaken {
+        /// The target's table.
+        relation: RelationName,
+        /// What the target said.
+        #[source]
+        source: Box<atalaya_postgres::Error>,
+    },
     /// A change does not find on the target what it found on the source.
     #[error("conflict `{kind}` in table {relation}, transaction at {commit_lsn}")]
     Conflict {
@@ -140,9 +149,23 @@ impl Error {
         }
     }
 
+    /// The same, said of a table where a server says only that a value is not valid.
+    pub(crate) fn of_row(self, relation: &RelationName) -> Self {
+        match self {
+            Self::Postgres(error) if error.sqlstate().is_some_and(|state| state.starts_with("22")) => {
+                Self::Untaken { relation: relation.clone(), source: Box::new(error) }
+            }
+            error => error,
+        }
+    }
+
     /// Whether a value could not be read by its type, as an enum's that the target does not know.
     pub(crate) fn is_unknown_label(&self) -> bool {
-        matches!(self, Self::Postgres(error) if error.sqlstate() == Some("22P02"))
+        match self {
+            Self::Postgres(error) => error.sqlstate() == Some("22P02"),
+            Self::Untaken { source, .. } => source.sqlstate() == Some("22P02"),
+            _ => false,
+        }
     }
 
     /// Whether a row is outside of what its partition, or another condition, allows.
@@ -189,6 +212,11 @@ impl Error {
                     .to_owned(),
             ),
             Self::Refused { hint, .. } => Some(hint.clone()),
+            Self::Untaken { source, .. } => Some(source.hint().unwrap_or_else(|| {
+                "nothing of this transaction was applied; newer versions have values that older ones have not, as `infinity` \
+                 of numeric from 14 on and of interval from 17 on"
+                    .to_owned()
+            })),
             Self::Conflict { .. } => Some(
                 "something besides the move writes to the target's table: end that, make the row by hand what it was on \
                  the source before this transaction (`atalaya migrate conflicts` names table and transaction, `atalaya \

@@ -12,7 +12,7 @@ use crate::follow::may_be_replica;
 use crate::progress::{Migration, Phase, Store};
 use crate::run::{Connected, open_addition, open_archive};
 use crate::schema::{self, Addition, Builders, ForeignKeyRestore};
-use crate::silence::{Writers, is_anything_off, would_act};
+use crate::silence::{Writers, whatever_is_off, would_act};
 use crate::snapshot::Reading;
 use crate::{Error, Plan, run_lock};
 
@@ -69,11 +69,13 @@ pub async fn unready(plan: &Plan) -> Result<Option<String>, Error> {
 }
 
 async fn refuse_woken(connected: &Connected, store: &Store<'_>, migration: &Migration) -> Result<(), Error> {
-    if is_anything_off(store).await? {
+    if let Some(off) = whatever_is_off(store).await? {
         return Err(Error::refused(
             "triggers-off",
-            "triggers or rules of the target's own tables are off for the time of the move, since they would act on changes \
-             that are applied",
+            format!(
+                "triggers or rules of the target's own tables are off for the time of the move, since they would act on \
+                 changes that are applied: {off}"
+            ),
             "clients would miss them: make them ENABLE instead of ENABLE ALWAYS or REPLICA, or let the role set \
              session_replication_role, then move again",
         ));

@@ -6,9 +6,10 @@ use atalaya_estate::ConnectionUrl;
 use atalaya_load::ledger::{Ledger, LedgerOptions, LedgerRun, LedgerSize};
 use atalaya_postgres::Session;
 use atalaya_sandbox::{Server, free_port};
+use nix::sys::signal::Signal;
 use tokio::runtime::Runtime;
 
-use crate::support::{Move, Ran, Running, eventually, ran, verifier};
+use crate::support::{Move, Ran, Running, eventually, ran, signal, verifier};
 
 pub(crate) const PASSWORD: &str = "clerks-password";
 /// Long enough for servers that share a machine with other tests.
@@ -35,6 +36,15 @@ pub(crate) enum Gateways {
     Each,
 }
 
+/// Who makes the target's schema.
+#[derive(Clone, Copy)]
+enum Schema<'a> {
+    /// The move.
+    Moved,
+    /// It is there already, with something more beside it.
+    There(&'a str),
+}
+
 /// A gateway.
 struct Door {
     databases: Vec<Moved>,
@@ -58,6 +68,8 @@ pub(crate) struct Front {
     pub(crate) runtime: Runtime,
     /// Where the journal is, unless it is in the folder for local state.
     journal: Option<String>,
+    /// Further arguments of `migrate start`.
+    start: &'static [&'static str],
     doors: Vec<Door>,
     running: Vec<Running>,
 }
@@ -77,13 +89,21 @@ impl Front {
 
     /// The same behind other gateways.
     pub(crate) fn behind(gateways: Gateways, databases: &[Moved], from: u16, to: u16) -> Self {
-        Self::made(Move::between(from, to), gateways, databases, &[], "")
+        Self::made(Move::between(from, to), gateways, databases, &[], Schema::Moved, "")
     }
 
     /// With one database between given servers, as the roles of the move's URLs, which is proven. The gateway has `others` to lead to it, too, and `sql` is run
     /// before the move begins.
     pub(crate) fn before(shop: Move, others: &'static [(&'static str, &'static str)], sql: &str) -> Self {
-        let front = Self::made(shop, Gateways::One, &[Moved::SHOP], others, sql);
+        let front = Self::made(shop, Gateways::One, &[Moved::SHOP], others, Schema::Moved, sql);
+        front.prove("shop");
+        front
+    }
+
+    /// With one database whose schema is on the target already, as `sql` makes it on both sides and `more` on the target alone;
+    /// it is proven.
+    pub(crate) fn over(shop: Move, sql: &str, more: &str) -> Self {
+        let front = Self::made(shop, Gateways::One, &[Moved::SHOP], &[], Schema::There(more), sql);
         front.prove("shop");
         front
     }
@@ -93,6 +113,7 @@ impl Front {
         gateways: Gateways,
         databases: &[Moved],
         others: &'static [(&'static str, &'static str)],
+        schema: Schema<'_>,
         sql: &str,
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -118,12 +139,17 @@ impl Front {
                 (Some(shop.source.url("journal")), doors.collect())
             }
         };
-        let mut front = Self { shop, databases: databases.to_vec(), runtime, journal, doors, running: Vec::new() };
+        let start: &[&str] = if matches!(schema, Schema::Moved) { &[] } else { &["--existing-schema"] };
+        let databases = databases.to_vec();
+        let mut front = Self { shop, databases, runtime, journal, start, doors, running: Vec::new() };
         front.doors.iter().for_each(|door| front.write_estate(door));
         for moved in front.databases.clone() {
             front.prepare_ledger(moved);
             if moved.name == "shop" {
                 front.shop.source.run_sql("shop", sql).unwrap();
+            }
+            if let Schema::There(more) = schema {
+                front.prepare_schema(sql, more);
             }
             let running = front.start(moved.name);
             front.running.push(running);
@@ -153,7 +179,7 @@ impl Front {
 
     fn start(&self, database: &str) -> Running {
         let migration = format!("{database}-to-18");
-        let mut running = self.spawn(&["migrate", "start", &migration], &[]);
+        let mut running = self.spawn(&[&["migrate", "start", &migration], self.start].concat(), &[]);
         eventually("following", || {
             running.assert_alive();
             let ran = self.ask(&["migrate", "status", &migration, "--output", "json"]);
@@ -161,6 +187,18 @@ impl Front {
             status["running"] == true && status["activity"]["caught_up"] == true
         });
         running
+    }
+
+    /// Kills what follows, as a machine does that loses its power.
+    pub(super) fn kill_runs(&mut self) {
+        for running in self.running.drain(..) {
+            signal(running.pid(), Signal::SIGKILL);
+        }
+    }
+
+    /// Starts all of it again.
+    pub(super) fn run_again(&mut self) {
+        self.running = self.databases.iter().map(|moved| self.start(moved.name)).collect();
     }
 
     pub(crate) fn prove(&self, database: &str) {
@@ -263,7 +301,18 @@ databases:
             "shop" => self.shop.target_url.clone(),
             name => source.url(name),
         };
-        let url = ConnectionUrl::parse(&url).unwrap();
+        self.make_ledger(&url);
+    }
+
+    /// The same tables on the target, without a row.
+    fn prepare_schema(&self, sql: &str, more: &str) {
+        self.make_ledger(&self.shop.target_url);
+        let sql = format!("TRUNCATE ledger.account CASCADE; {sql}; {more}");
+        self.shop.target.run_sql("shop", &sql).unwrap();
+    }
+
+    fn make_ledger(&self, url: &str) {
+        let url = ConnectionUrl::parse(url).unwrap();
         self.runtime.block_on(async {
             let session = Session::connect(&url, "ledger").await.unwrap();
             Ledger::prepare(&session, LedgerSize { accounts: 200 }).await.unwrap();

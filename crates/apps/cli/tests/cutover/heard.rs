@@ -15,12 +15,12 @@ pub(super) const SHORT_PAUSE: &str = "6s";
 
 impl Front {
     /// A client of one of the gateway's databases.
-    pub(super) fn client(&self, database: &str) -> Session {
+    pub(crate) fn client(&self, database: &str) -> Session {
         self.runtime.block_on(Session::connect(&self.url(database), "client")).unwrap()
     }
 
     /// Whether a role that logs in past the gateway is let in.
-    pub(super) fn is_let_in(&self, role: &str, server: &Server) -> bool {
+    pub(crate) fn is_let_in(&self, role: &str, server: &Server) -> bool {
         let text = format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/shop", server.port());
         match self.runtime.block_on(Session::connect(&ConnectionUrl::parse(&text).unwrap(), "stray")) {
             Ok(_) => true,
@@ -31,12 +31,12 @@ impl Front {
         }
     }
 
-    pub(super) fn batch(&self, client: &Session, sql: &str) {
+    pub(crate) fn batch(&self, client: &Session, sql: &str) {
         self.runtime.block_on(client.batch(sql)).unwrap();
     }
 
     /// The first column of the only row.
-    pub(super) fn asked(&self, client: &Session, sql: &str) -> String {
+    pub(crate) fn asked(&self, client: &Session, sql: &str) -> String {
         self.runtime.block_on(client.query_one(sql, &[])).unwrap().get(0)
     }
 
@@ -63,7 +63,7 @@ impl Front {
     }
 
     /// `migrate cutover` or `rollback` to its end.
-    pub(super) fn lead(&self, verb: &str, more: &[&str]) -> Ran {
+    pub(crate) fn lead(&self, verb: &str, more: &[&str]) -> Ran {
         self.ask(&[&["migrate", verb, "shop-to-18"], more].concat())
     }
 
@@ -80,7 +80,7 @@ impl Front {
     }
 
     /// It was broken off: the command says so, where clients are and what to do next, and the journal has decided.
-    pub(super) fn assert_broken_off(&self, done: &Ran, code: i32, says: &[&str], place: &str) {
+    pub(crate) fn assert_broken_off(&self, done: &Ran, code: i32, says: &[&str], place: &str) {
         assert_eq!(done.code, Some(code), "{}\n{}", done.stdout, done.stderr);
         for said in
             says.iter().copied().chain([&*format!("clients of `shop` are served by `{place}`"), "atalaya migrate "])
@@ -98,7 +98,7 @@ impl Front {
     }
 
     /// What a check of `--dry-run` has found, in one text.
-    pub(super) fn found_by(&self, verb: &str, check: &str) -> String {
+    pub(crate) fn found_by(&self, verb: &str, check: &str) -> String {
         let looked = self.lead(verb, &["--dry-run", "--output", "json"]);
         let report: serde_json::Value = serde_json::from_str(&looked.stdout).unwrap_or_else(|_| panic!("{looked:?}"));
         let checks = report["checks"].as_array().unwrap();
@@ -114,7 +114,7 @@ impl Front {
     }
 
     /// Both sides hold the same rows, as psql and as the program sees them.
-    pub(super) fn assert_equal(&self) {
+    pub(crate) fn assert_equal(&self) {
         eventually("both sides equal", || Move::digests(&self.shop.source) == Move::digests(&self.shop.target));
         let proof = self.ask(&["validate", "shop-to-18"]);
         assert_eq!(proof.code, Some(0), "{}\n{}", proof.stdout, proof.stderr);

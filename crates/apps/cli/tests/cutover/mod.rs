@@ -1,6 +1,7 @@
 //! `atalaya migrate cutover` and `rollback`, of one database and of several at once.
 
 mod around;
+mod differs;
 mod drain;
 mod front;
 mod heard;
@@ -8,6 +9,7 @@ mod one;
 mod several;
 mod tied;
 mod told;
+mod triggers;
 mod unlike;
 
 pub(crate) use front::Front;

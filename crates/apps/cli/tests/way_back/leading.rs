@@ -60,6 +60,31 @@ async fn a_marker_tells_what_others_have_committed_since_the_door_was_shut() {
     }
 }
 
+/// 13 and 14 send them, too: transactions without a change, as of VACUUM and of our own REVOKE.
+#[tokio::test]
+async fn what_a_fence_and_a_vacuum_commit_is_nobodys_write_where_it_is_sent_as_well() {
+    for major in [13, 14] {
+        let (shop, _running) = with_way_back(major, 18);
+        let mut applying = session(&shop.target_url).await;
+        let slot = "SELECT count(*) FROM pg_create_logical_replication_slot('peeking', 'pgoutput')";
+        shop.source.run_sql("shop", &format!("UPDATE whole SET v = v; {slot}")).unwrap();
+        let fenced_at = position(&shop.source, "pg_current_wal_insert_lsn()");
+        let commits = "VACUUM (ANALYZE) whole; VACUUM (FREEZE) big; ANALYZE plain;
+                       REVOKE CONNECT ON DATABASE shop FROM PUBLIC; GRANT CONNECT ON DATABASE shop TO PUBLIC";
+        shop.source.run_sql("shop", commits).unwrap();
+        let at = marker(&shop.source);
+        let sent =
+            "SELECT count(*) FROM pg_logical_slot_get_binary_changes('peeking', NULL, NULL, 'proto_version', '1',
+                        'publication_names', (SELECT string_agg(quote_ident(pubname), ',') FROM pg_publication))
+                     WHERE get_byte(data, 0) = ascii('B');
+                    SELECT pg_drop_replication_slot('peeking')";
+        let sent = shop.source.run_sql("shop", sent).unwrap();
+        assert!(sent.trim().parse::<u32>().unwrap() >= 4, "{major} sent {sent}");
+        let passed = pass_marker(&mut applying, "shop", fenced_at, at, LIMIT).await.unwrap();
+        assert_eq!(passed, MarkerAnswer::Passed(MarkerPassed { foreign: 0 }), "{major}");
+    }
+}
+
 pub(super) fn plan(source: &str, target: &str) -> Plan {
     let mut plan = Plan::new(url(source), url(target), Scope::Drained { name: "shop".to_owned() });
     plan.method = Method::Touched { full_age_max: Duration::from_secs(3600) };

@@ -9,3 +9,4 @@ mod leading;
 mod led_over;
 mod many;
 mod refused;
+mod stopped;

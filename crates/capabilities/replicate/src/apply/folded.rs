@@ -49,7 +49,7 @@ impl Applier {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
                 Err(error) if ordered::is_taken(&error) => return Ok(false),
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.of_row(&table.name)),
             }
         }
         Ok(true)

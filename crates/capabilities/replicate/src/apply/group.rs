@@ -218,7 +218,7 @@ impl Applier {
             };
             match applied {
                 Ok(()) => {}
-                Err(Stopped::Error(error)) => return Err(error),
+                Err(Stopped::Error(error)) => return Err(error.of_row(&change.table.name)),
                 Err(Stopped::Conflict(conflict)) => return Err(self.stop_at(*conflict).await),
             }
         }

@@ -12,5 +12,5 @@ mod watch;
 
 pub(crate) use actor::{Fires, Writers};
 pub(crate) use off::{ForeignKeys, refuse_on_way_back, switch_off, would_act};
-pub(crate) use set_back::{SetBack, is_anything_off, set_back, would_set_back};
+pub(crate) use set_back::{SetBack, set_back, whatever_is_off, would_set_back};
 pub(crate) use watch::SilenceWatch;

@@ -11,6 +11,9 @@ use crate::Error;
 use crate::progress::Store;
 use crate::schema::LOCK_TIMEOUT;
 
+/// Names that a message lists.
+const LISTED: usize = 8;
+
 /// What became of it.
 #[derive(Debug, Default)]
 pub(crate) struct SetBack {
@@ -67,12 +70,23 @@ pub(crate) async fn would_set_back(store: &Store<'_>) -> Result<SetBack, Error> 
     Ok(decide(store).await?.0)
 }
 
-/// Whether something is off for the time of the move.
+/// What is off for the time of the move, for people; none where nothing is.
 ///
 /// # Errors
 /// The target's.
-pub(crate) async fn is_anything_off(store: &Store<'_>) -> Result<bool, Error> {
-    Ok(is_known(store).await? && !read(store).await?.is_empty())
+pub(crate) async fn whatever_is_off(store: &Store<'_>) -> Result<Option<String>, Error> {
+    if !is_known(store).await? {
+        return Ok(None);
+    }
+    let off = read(store).await?;
+    let named = |silenced: &Silenced| {
+        let name = shown(silenced.kind, &silenced.name, &silenced.relation);
+        format!("{name} ({})", silenced.was.verb())
+    };
+    let names: Vec<String> = off.iter().take(LISTED).map(named).collect();
+    let more = off.len().saturating_sub(LISTED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Ok((!off.is_empty()).then(|| format!("{}{more}", names.join(", "))))
 }
 
 /// Whether our schema has the table; that of an earlier version has not.

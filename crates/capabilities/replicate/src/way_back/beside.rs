@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use super::pair::{Known, Made};
 use super::plan::opposite;
 use crate::progress::Store;
+use crate::protect::{self, SlotName, TooMuch};
 use crate::report::{Event, Observer};
 use crate::run::run_alone;
 use crate::{Direction, Error, Plan};
@@ -60,31 +61,77 @@ async fn run_while_known(
     known: Known,
     observer: &Prefixed<'_>,
 ) -> Option<Known> {
-    let slot = known.slot.clone();
-    let changed = async {
-        loop {
-            sleep(EVERY).await;
-            match look(plan, session).await {
-                Ok(now) if now.as_ref().is_some_and(|now| now.slot == slot && now.made == Made::Wholly) => {}
-                Ok(_) => return,
-                Err(_) => *session = None,
-            }
-        }
-    };
+    let slot = known.slot;
+    let is_same = |now: &Known| now.slot == slot && now.made == Made::Wholly;
     let error = tokio::select! {
         error = run_again_and_again(plan, observer) => error,
-        () = changed => return None,
+        () = until_changed(plan, session, is_same) => return None,
     };
     let reason = atalaya_data::chain(&error);
     observer.warn(&format!("it has stopped, what is written to the new server stays there: {reason}"));
-    // As it stands now, with what else was written down meanwhile.
-    let stopped = async {
-        let now = look(plan, session).await.ok().flatten()?;
-        let stopped = Known { stopped: Some(reason), ..now };
-        stopped.write(&Store { session: session.as_ref()?, name: &plan.name }).await.ok()?;
-        Some(stopped)
+    let stopped = loop {
+        match write_down(plan, session, &slot, &reason).await {
+            Ok(Some(stopped)) => break stopped,
+            Ok(None) => return None,
+            Err(_) => *session = None,
+        }
+        sleep(EVERY).await;
     };
-    Some(stopped.await.unwrap_or(known))
+    tokio::select! {
+        () = keep_within_limit(plan, &slot, observer) => {}
+        () = until_changed(plan, session, |now| *now == stopped) => {}
+    }
+    Some(stopped)
+}
+
+/// Returns once what the target says of it is something else.
+async fn until_changed(plan: &Plan, session: &mut Option<Session>, is_same: impl Fn(&Known) -> bool) {
+    loop {
+        sleep(EVERY).await;
+        match look(plan, session).await {
+            Ok(now) if now.as_ref().is_some_and(&is_same) => {}
+            Ok(_) => return,
+            Err(_) => *session = None,
+        }
+    }
+}
+
+/// Writes down that it has stopped, beside what else was written down meanwhile; none where it is gone.
+async fn write_down(
+    plan: &Plan,
+    session: &mut Option<Session>,
+    slot: &str,
+    reason: &str,
+) -> Result<Option<Known>, Error> {
+    let Some(now) = look(plan, session).await?.filter(|now| now.slot == slot) else { return Ok(None) };
+    let Some(target) = session.as_ref() else { return Ok(None) };
+    let at = target.query_one("SELECT pg_catalog.now()::text", &[]).await?.get(0);
+    let stopped = Known { stopped: Some(reason.to_owned()), stopped_at: Some(at), ..now };
+    stopped.write(&Store { session: target, name: &plan.name }).await?;
+    Ok(Some(stopped))
+}
+
+/// Its slot keeps the new server's log for as long as it stands, though nobody reads it any more: clients are there, and
+/// that server's disk comes first.
+async fn keep_within_limit(plan: &Plan, slot: &str, observer: &Prefixed<'_>) {
+    let back = loop {
+        match back_of(plan).await {
+            Ok(back) => break back,
+            Err(_) => sleep(EVERY).await,
+        }
+    };
+    let named = SlotName::default();
+    named.send_replace(Some(slot.to_owned()));
+    if let (slot, TooMuch::Limit(why)) = protect::watch(&back, &named, observer).await {
+        let given_up = protect::give_up(&back, &slot, why).await;
+        observer.warn(&atalaya_data::chain(&given_up));
+    }
+}
+
+/// Its plan, as the target says it.
+async fn back_of(plan: &Plan) -> Result<Plan, Error> {
+    let target = Session::connect_for_control(&plan.target, &format!("atalaya pair {}", plan.name)).await?;
+    opposite(plan, &Store { session: &target, name: &plan.name }).await
 }
 
 async fn run_again_and_again(plan: &Plan, observer: &Prefixed<'_>) -> Error {
@@ -93,7 +140,7 @@ async fn run_again_and_again(plan: &Plan, observer: &Prefixed<'_>) -> Error {
             let target = Session::connect_for_control(&plan.target, &format!("atalaya pair {}", plan.name)).await?;
             let store = Store { session: &target, name: &plan.name };
             if let Some(known) = Known::read(&store).await?.filter(|known| known.stopped.is_some()) {
-                Known { stopped: None, ..known }.write(&store).await?;
+                Known { stopped: None, stopped_at: None, ..known }.write(&store).await?;
             }
             let back = opposite(plan, &store).await?;
             drop(target);

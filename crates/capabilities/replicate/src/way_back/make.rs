@@ -11,6 +11,7 @@ use atalaya_postgres::catalog::read_identity;
 use atalaya_postgres::fence_slot::{FenceSlot, Lifetime};
 use atalaya_postgres::{Session, control};
 
+use super::alone::alone;
 use super::check::{Sides, problems};
 use super::pair::{BackOf, Known, Made, refuse_led_over};
 use super::plan::{left_out, opposite};
@@ -57,11 +58,13 @@ pub async fn make_way_back(plan: &Plan) -> Result<WayBackStatus, Error> {
         ));
     }
     let slot = known.map_or_else(|| back.id.slot_name(), |known| known.slot);
-    let mut known = Known { slot, made: Made::Partly, since: None, entry: None, stopped: None };
+    let mut known =
+        Known { slot, made: Made::Partly, since: None, entry: None, stopped: None, stopped_at: None, alone: None };
     known.write(&there).await?;
     take_lock(&old, &plan.name).await?;
     plan.options.failpoints.reach("way-back-noted");
     Making { plan, back: &back, old: &old, new: &new, forward: &forward }.make(&mut known).await?;
+    known.alone = Some(alone(&old, &new).await?);
     known.made = Made::Wholly;
     known.since = Some(new.query_one("SELECT pg_catalog.now()::text", &[]).await?.get(0));
     known.write(&there).await?;

@@ -7,6 +7,7 @@
 //!
 //! An application works on the old server, so nothing of its is ever switched off, emptied or made anew here.
 
+mod alone;
 mod beside;
 mod check;
 mod make;

@@ -1,5 +1,8 @@
 //! What each direction's row says of the other one, and whether both still know what is not to go round.
 
+use std::collections::BTreeSet;
+
+use atalaya_data::RelationName;
 use atalaya_postgres::Session;
 
 use crate::Error;
@@ -41,6 +44,12 @@ pub(super) struct Known {
     /// Why it does not run any more, where it has ended for good.
     #[serde(default)]
     pub(super) stopped: Option<String>,
+    /// Since when, as the target writes it.
+    #[serde(default)]
+    pub(super) stopped_at: Option<String>,
+    /// Tables that only the target had when it was made; none where an earlier version has made it.
+    #[serde(default)]
+    pub(super) alone: Option<BTreeSet<RelationName>>,
 }
 
 /// What the way back's row on the source says of the forward migration.

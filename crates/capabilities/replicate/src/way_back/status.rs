@@ -4,6 +4,7 @@ use atalaya_catalog::Relation;
 use atalaya_data::Lsn;
 use atalaya_postgres::{Session, control};
 
+use super::alone::alone;
 use super::check::{Sides, problems, unidentified};
 use super::pair::{BackOf, Known, Made, Side, marker_entry, serving};
 use super::plan::{left_out, opposite};
@@ -33,6 +34,8 @@ pub struct WayBackStatus {
     pub possible: bool,
     /// Since when, as the new server writes it.
     pub since: Option<String>,
+    /// Since when it is not, where it has stopped.
+    pub impossible_since: Option<String>,
     /// Why it is not possible, or, where there is none, why none can be made; empty otherwise.
     pub why_not: Vec<String>,
     /// The server that clients are led to.
@@ -105,7 +108,7 @@ impl Looking<'_> {
             return Ok(status);
         };
         status.state = WayBackState::Made;
-        status.since = known.since;
+        status.since.clone_from(&known.since);
         let progress = old
             .query_opt(
                 "SELECT p.applied::text, p.changes, a.report ->> 'applied_lsn' FROM atalaya.progress p
@@ -122,7 +125,8 @@ impl Looking<'_> {
         }
         let (slot, lag_bytes) = read_slot(new, &known.slot, status.applied_lsn.as_deref()).await?;
         status.lag_bytes = lag_bytes;
-        self.judge(&mut status, &migration, &slot, known.entry, known.stopped).await?;
+        status.impossible_since.clone_from(&known.stopped_at);
+        self.judge(&mut status, &migration, &slot, known).await?;
         status.slot = Some(slot);
         status.possible = status.why_not.is_empty();
         Ok(status)
@@ -133,8 +137,7 @@ impl Looking<'_> {
         status: &mut WayBackStatus,
         migration: &Migration,
         slot: &SlotHealth,
-        entry: Option<u32>,
-        stopped: Option<String>,
+        known: Known,
     ) -> Result<(), Error> {
         let Self { back, old, new, forward, .. } = *self;
         let why_not = &mut status.why_not;
@@ -145,7 +148,7 @@ impl Looking<'_> {
         } else if slot.wal_status.as_deref() == Some("lost") {
             why_not.push("its slot has lost its log".to_owned());
         }
-        if marker_entry(old, &forward.publication).await? != entry
+        if marker_entry(old, &forward.publication).await? != known.entry
             || marker_entry(new, &migration.publication).await?.is_none()
         {
             why_not.push("what the other direction writes is not published any more".to_owned());
@@ -159,7 +162,19 @@ impl Looking<'_> {
         let tables = chosen_tables(back, new).await?;
         let parts: Vec<Relation> = tables.into_iter().filter(|table| !left_out.contains(&table.name)).collect();
         why_not.extend(unidentified(back, new, &parts));
-        why_not.extend(stopped.map(|reason| format!("it has stopped: {reason}")));
+        if let Some(before) = &known.alone {
+            let now = alone(old, new).await?;
+            let came: Vec<String> =
+                now.difference(before).filter(|name| !left_out.contains(name)).map(ToString::to_string).collect();
+            if !came.is_empty() {
+                why_not.push(format!(
+                    "tables came to the new server that the old one does not have: {}; make them there, with their rows, or \
+                     drop them",
+                    came.join(", ")
+                ));
+            }
+        }
+        why_not.extend(known.stopped.map(|reason| format!("it has stopped (its source is the new server): {reason}")));
         Ok(())
     }
 }
@@ -169,6 +184,7 @@ fn empty(state: WayBackState, serving: Side) -> WayBackStatus {
         state,
         possible: false,
         since: None,
+        impossible_since: None,
         why_not: Vec::new(),
         serving,
         running: false,

@@ -152,7 +152,10 @@ pub(super) fn line(status: &WayBackStatus) -> String {
         (WayBackState::Made, true) => {
             format!("the way back is possible since {}", status.since.as_deref().unwrap_or("a while ago"))
         }
-        (WayBackState::Made, false) => "the way back is NOT possible".to_owned(),
+        (WayBackState::Made, false) => {
+            let since = status.impossible_since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
+            format!("the way back is NOT possible{since}")
+        }
     };
     if status.state == WayBackState::Made {
         let running = if status.running { "running" } else { "not running" };

@@ -29,9 +29,9 @@ fn why_it_brings_nothing(status: &Status) -> Option<String> {
 impl Streams {
     pub(super) async fn following(&self, direction: Direction) -> Result<Following, PartError> {
         let status = self.status(direction).await?;
+        let back = self.way_back().await?;
         let way_back = match direction {
             Direction::Forward => {
-                let back = self.way_back().await?;
                 let unready = atalaya_replicate::unready(&self.plan).await.map_err(of_replicate)?;
                 match back.state {
                     _ if unready.is_some() => WayBack::Impossible { why: unready.unwrap_or_default() },
@@ -51,6 +51,10 @@ impl Streams {
         };
         let is_streaming = status.phase == "stream";
         let runs = match (status.running, is_streaming) {
+            // It may run all the same, without tables that came since.
+            _ if direction == Direction::Back && !back.possible && !back.why_not.is_empty() => {
+                Err(back.why_not.join("; "))
+            }
             (true, true) => Ok(()),
             (true, false) => Err(format!("the migration is in its phase `{}`", status.phase)),
             (false, _) => Err("nothing runs".to_owned()),
