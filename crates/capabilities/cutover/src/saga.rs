@@ -9,7 +9,7 @@ mod task;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use atalaya_saga::{End, Options, Phase, SagaId, Sagas};
 
@@ -33,6 +33,9 @@ const LEASE: Duration = Duration::from_secs(5);
 const TRIES_MAX: u32 = 10_000;
 /// How often one that others have left, or have begun meanwhile, is ended before what was asked for.
 const ROUNDS: u32 = 20;
+/// How long a process may take from writing one down to its first step, and how often it is looked.
+const TAKEN_UP: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Cutovers, as one process does them.
 pub struct Cutovers {
@@ -92,10 +95,25 @@ impl Cutovers {
             }
             self.refuse_others(&begun, &courses).await?;
             self.refuse_without_commands(&begun).await?;
+            self.let_begin(&left).await?;
             tracing::warn!(saga = left.as_str(), "ends what an earlier process has left: it is not what is asked for");
             self.end(&left).await?;
         }
         Err(Error::NotDone { reason: "others begin one all the time".to_owned() })
+    }
+
+    /// One that nobody is at work on may have been written down this very moment: whoever has begun it is let take it up, and is
+    /// waited for then.
+    async fn let_begin(&self, id: &SagaId) -> Result<(), Error> {
+        let until = Instant::now() + TAKEN_UP;
+        loop {
+            let view = self.sagas.show(id).await?;
+            let was_taken_up = view.owner.is_some() || view.steps.iter().any(|step| step.attempts > 0);
+            if was_taken_up || !matches!(view.phase, Phase::Going { .. }) || Instant::now() >= until {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     async fn start(&self, id: &SagaId, mut asked: Vec<Begun>) -> Result<(), Error> {

@@ -47,7 +47,7 @@ const QUESTIONS: &[Question] = &[
         severity: Severity::Warn,
         sql: "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-               WHERE c.relkind = 'r' AND c.relpages > 0
+               WHERE c.relkind = 'r' AND pg_catalog.pg_relation_size(c.oid) > 0
                  AND NOT EXISTS (SELECT FROM pg_catalog.pg_stats s
                                   WHERE s.schemaname = n.nspname AND s.tablename = c.relname)",
         seen: "tables have no statistics",

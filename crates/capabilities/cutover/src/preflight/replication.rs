@@ -18,7 +18,11 @@ pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) -> Res
     };
     match following.runs {
         Err(why) => {
-            seen.fail("replication", format!("changes are not applied: {why}"), "`atalaya migrate start` goes on")
+            let remedy = match course.direction {
+                Direction::Forward => "`atalaya migrate start` goes on".to_owned(),
+                Direction::Back => format!("see `atalaya migrate way-back status {}`", course.migration),
+            };
+            seen.fail("replication", format!("changes are not applied: {why}"), remedy);
         }
         Ok(()) if following.lag_bytes > means.limits.lag_bytes_max => seen.fail(
             "replication",
