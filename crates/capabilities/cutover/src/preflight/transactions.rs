@@ -24,17 +24,17 @@ pub(super) async fn anywhere(
 ) -> Result<(), FenceError> {
     let sql = format!(
         "SELECT * FROM (
-             SELECT a.pid, coalesce(a.usename::text, '') AS role, a.datname::text, '' AS gid, extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8 AS age_s
+             SELECT a.pid, coalesce(a.usename::text, '') AS role, a.datname::text, extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8 AS age_s
                FROM pg_catalog.pg_stat_activity a
               WHERE a.backend_xid IS NOT NULL AND a.pid <> pg_catalog.pg_backend_pid() AND a.backend_type = 'client backend'
                 AND a.application_name NOT LIKE 'atalaya%'
              UNION ALL
-             SELECT 0, p.owner::text, p.database::text, p.gid, extract(epoch FROM pg_catalog.clock_timestamp() - p.prepared)::float8
-               FROM pg_catalog.pg_prepared_xacts p) AS t (pid, role, datname, gid, age_s)
+             SELECT 0, p.owner::text, p.database::text, extract(epoch FROM pg_catalog.clock_timestamp() - p.prepared)::float8
+               FROM pg_catalog.pg_prepared_xacts p) AS t (pid, role, datname, age_s)
           WHERE {condition} AND age_s >= {OLD_S} ORDER BY age_s DESC {TOLD}"
     );
     for row in session.query(&sql, &[]).await? {
-        let (pid, role, database, age_s): (i32, String, String, f64) = (row.get(0), row.get(1), row.get(2), row.get(4));
+        let (pid, role, database, age_s): (i32, String, String, f64) = (row.get(0), row.get(1), row.get(2), row.get(3));
         let waits =
             format!("of `{role}` in the database {database} of `{place}` has written and is open for {age_s:.1} s");
         let (who, remedy) = match pid {

@@ -93,6 +93,7 @@ impl Streams {
             hint: Some("run `atalaya validate`".to_owned()),
         })
     }
+
     fn tell_compared(&self, rows: u64, took: Duration) {
         if took >= QUICK {
             self.tell(&format!("{rows} rows were compared in {:.1} s", took.as_secs_f64()));

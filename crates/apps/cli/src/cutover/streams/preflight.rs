@@ -92,17 +92,17 @@ impl Streams {
         Ok(told.collect())
     }
 
-    /// Of what only people see nothing is told, nor of what there is more of where clients are led.
+    /// Of what only people see nothing is told, nor of what more there is where clients are led, unless it may refuse what they do.
     pub(super) async fn schema(&self) -> Result<Vec<SchemaDifference>, PartError> {
         let report = atalaya_validate::check_schema(&self.endpoints.schema_plan(false)).await.map_err(of_validate)?;
         let told = report.differences.into_iter().filter_map(|difference| {
-            let harm = match difference.severity {
-                Severity::Data => Harm::Stored,
-                Severity::Behaviour | Severity::Performance => Harm::Done,
-                Severity::Cosmetic => return None,
+            let harm = match (difference.severity, difference.problem) {
+                (Severity::Cosmetic, _) | (Severity::Performance, Problem::Extra) => return None,
+                (Severity::Data, Problem::Missing | Problem::Different) => Harm::Stored,
+                _ => Harm::Done,
             };
             let what = match (difference.problem, &difference.attribute) {
-                (Problem::Extra, _) => return None,
+                (Problem::Extra, _) => "is there and not where clients are".to_owned(),
                 (Problem::Missing, _) => "is missing".to_owned(),
                 (Problem::Different, Some(attribute)) => format!("has another {attribute}"),
                 (Problem::Different, None) => "is another one".to_owned(),
