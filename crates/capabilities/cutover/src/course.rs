@@ -79,6 +79,24 @@ pub struct Limits {
     pub grace: Duration,
 }
 
+impl Limits {
+    /// How long transactions are waited for that run when gates close.
+    pub(crate) fn drain(&self) -> Duration {
+        self.max_pause / 2
+    }
+
+    /// How long there is to come to a decision. What is kept back is for closing the epoch, lifting the fence and opening the gates.
+    pub(crate) fn work(&self) -> Duration {
+        self.max_pause.mul_f64(0.75)
+    }
+
+    /// How long gates keep to an epoch that nobody decides: longer than anybody works on it, and shorter than the pause, so that
+    /// clients whose coordinator is gone are served again within it as well.
+    pub(crate) fn lease(&self) -> Duration {
+        self.max_pause.mul_f64(0.875)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -212,5 +230,19 @@ impl Means {
     /// The streams of a course.
     pub(crate) fn replication(&self, course: &Course) -> Result<&dyn ReplicationControl, Error> {
         Ok(&*self.ends(course)?.replication)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gates_outlast_whoever_decides_and_open_within_the_pause() {
+        for milliseconds in [50, 2000, 600_000] {
+            let limits = Limits { max_pause: Duration::from_millis(milliseconds), ..Limits::default() };
+            let in_their_order = [limits.drain(), limits.work(), limits.lease(), limits.max_pause];
+            assert!(in_their_order.is_sorted_by(|one, next| one < next), "{in_their_order:?}");
+        }
     }
 }

@@ -44,7 +44,7 @@ struct Arguments {
     /// Seconds of writes that the lag is measured over.
     #[arg(long, default_value_t = 30)]
     lag_seconds: u32,
-    /// Seconds of each run of pgbench, and of logins, in the gateway's figures.
+    /// Seconds of each run of pgbench, in the gateway's figures.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=3600))]
     gateway_seconds: u16,
     /// Of `gateway` only this; may be given several times.

@@ -137,7 +137,7 @@ async fn open_transactions(session: &Session, means: &Means, seen: &mut Seen) ->
             "COMMIT PREPARED or ROLLBACK PREPARED each of pg_prepared_xacts",
         );
     }
-    let limit_s = (means.limits.max_pause / 2).as_secs_f64();
+    let limit_s = means.limits.drain().as_secs_f64();
     let sql = "SELECT a.pid, coalesce(a.usename::text, ''), extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8
                  FROM pg_catalog.pg_stat_activity a
                 WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid()

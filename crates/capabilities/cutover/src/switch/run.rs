@@ -31,7 +31,7 @@ impl Prepared {
         let epochs = self.open().await?;
         self.means.failpoints.reach("cutover-opened");
         let in_charge = self.is_still_in_charge(&epochs).await;
-        let timing = Timing::start(self.means.limits.max_pause);
+        let timing = Timing::start(&self.means.limits);
         let Self { courses, means, parts } = self;
         let Some(epoch) = epochs.first().cloned() else { return Ok(Vec::new()) };
         let held = parts.into_iter().zip(epochs).map(|(part, epoch)| {
@@ -60,7 +60,7 @@ impl Prepared {
             from: course.from.clone(),
             to: course.to.clone(),
             gates: named.clone(),
-            lease: self.means.limits.max_pause,
+            lease: self.means.limits.lease(),
             lift: lift.clone(),
             rehearsal: course.purpose == Purpose::Rehearse,
         };

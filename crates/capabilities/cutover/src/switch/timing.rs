@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::Error;
+use crate::course::Limits;
 use crate::report::{Report, Stage, micros};
 
 /// The stage in which gates are closed, before anything is fenced: what it cannot do in time has cut nothing.
@@ -28,10 +29,9 @@ pub(super) struct Took {
 }
 
 impl Timing {
-    /// A quarter of the pause is kept back: to close the epoch, lift the fence and open the gates.
-    pub(super) fn start(max_pause: Duration) -> Self {
+    pub(super) fn start(limits: &Limits) -> Self {
         let began = Instant::now();
-        Self { began, work_until: began + max_pause.mul_f64(0.75), drain_max: max_pause / 2 }
+        Self { began, work_until: began + limits.work(), drain_max: limits.drain() }
     }
 
     /// How long transactions are waited for.

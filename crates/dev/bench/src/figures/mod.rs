@@ -32,7 +32,7 @@ pub(crate) struct Size {
     pub(crate) journal_events: usize,
     /// How long writes are followed for the lag.
     pub(crate) lag_seconds: u32,
-    /// How long each run of pgbench through the gateway takes, and of logins.
+    /// How long each run of pgbench through the gateway takes.
     pub(crate) gateway_seconds: u16,
     /// The cells of the gateway's throughput; none named: all.
     pub(crate) gateway_cells: Vec<Cell>,

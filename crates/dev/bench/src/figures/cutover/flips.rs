@@ -1,20 +1,15 @@
 //! Flips one after the other, by the commands that an operator gives, and what they report.
 
 use std::io::Write;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use atalaya_load::ledger::LedgerRun;
 use serde_json::Value;
 
+use super::clients::until_they_work;
 use super::front::{Front, NAME};
 use crate::child;
 use crate::error::Error;
 
-/// Commits between two flips: a second's.
-const BETWEEN: u64 = 1000;
-const LIMIT: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// So many in a row that fail are no bad luck.
 const FAILURES_MAX: u32 = 3;
 
@@ -32,7 +27,7 @@ impl Flips {
         let mut all = Self::default();
         let mut failures = 0;
         while all.reports.len() < flips.next_multiple_of(2) {
-            until_committed(run)?;
+            until_they_work(run)?;
             let verb = if all.reports.len().is_multiple_of(2) { "cutover" } else { "rollback" };
             match child::last_line(&mut front.atalaya(&["migrate", verb, NAME])) {
                 Ok(said) => {
@@ -55,7 +50,7 @@ impl Flips {
                 }
             }
         }
-        until_committed(run)?;
+        until_they_work(run)?;
         Ok(all)
     }
 
@@ -91,18 +86,6 @@ impl Flips {
     fn all_stages(&self) -> impl Iterator<Item = &Value> {
         self.reports.iter().filter_map(|report| report["stages"].as_array()).flatten()
     }
-}
-
-/// Clients that work are what a flip is measured under.
-fn until_committed(run: &LedgerRun) -> Result<(), Error> {
-    let (begun, before) = (Instant::now(), run.counts().committed);
-    while run.counts().committed < before + BETWEEN {
-        if begun.elapsed() > LIMIT {
-            return Err(Error::OtherWork(format!("clients stand still: {:?}", run.counts())));
-        }
-        thread::sleep(LOOK_EVERY);
-    }
-    Ok(())
 }
 
 /// One flip for whoever watches.

@@ -60,6 +60,10 @@ impl<'a> Front<'a> {
         Ok(front)
     }
 
+    pub(super) const fn lab(&self) -> &Lab {
+        self.lab
+    }
+
     /// Our program on this estate.
     pub(super) fn atalaya(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.lab.program);
@@ -80,11 +84,15 @@ impl<'a> Front<'a> {
         child::time(&mut self.atalaya(&["validate", NAME])).map(drop)
     }
 
+    /// As the application, through the gateway.
+    pub(super) fn clients_url(&self) -> Result<ConnectionUrl, Error> {
+        let text = format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{DATABASE}?sslmode=disable", self.port);
+        ConnectionUrl::parse(&text).map_err(Error::ledger)
+    }
+
     /// The load, through the gateway.
     pub(super) fn start_clients(&self, runtime: &Runtime) -> Result<LedgerRun, Error> {
-        let text = format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{DATABASE}?sslmode=disable", self.port);
-        let url = ConnectionUrl::parse(&text).map_err(Error::ledger)?;
-        let options = LedgerOptions { clients: CLIENTS, rate: Some(RATE), ..LedgerOptions::new(url) };
+        let options = LedgerOptions { clients: CLIENTS, rate: Some(RATE), ..LedgerOptions::new(self.clients_url()?) };
         runtime.block_on(Ledger::start(options)).map_err(Error::ledger)
     }
 

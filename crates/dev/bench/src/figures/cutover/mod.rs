@@ -1,12 +1,15 @@
 //! Clients of a ledger through a gateway, led from 15 to 18 and back again and again while they work, as an operator does
 //! it: by `migrate cutover` and `migrate rollback`. What each command reports is the pause; what the ledger's clients were
-//! told, beside what both servers hold in the end, is whether anything was lost or doubled.
+//! told, beside what both servers hold in the end, is whether anything was lost or doubled. Then some that cannot succeed:
+//! how long clients wait until they are served again where they were.
 
+mod clients;
+mod failing;
 mod flips;
 mod front;
 
 use atalaya_estate::ConnectionUrl;
-use atalaya_load::ledger::LedgerRecord;
+use atalaya_load::ledger::{LedgerCounts, LedgerRecord};
 use atalaya_postgres::Session;
 use atalaya_sandbox::Server;
 use tokio::runtime::Runtime;
@@ -36,12 +39,22 @@ pub(super) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     let flips = Flips::make(&front, &run, size.flips);
     let record = runtime.block_on(run.stop());
     let flips = flips?;
-    // Every row, on both sides.
+    prove(&front, &runtime, &record)?;
+    let mut all = figures(&flips, &record);
+
+    let run = front.start_clients(&runtime)?;
+    let failing = failing::make(&front, &runtime, &run);
+    let record = runtime.block_on(run.stop());
+    let failing = failing?;
+    prove(&front, &runtime, &record)?;
+    all.extend(figures_of_failing(failing, &record.counts));
+    Ok(all)
+}
+
+/// Every row, and every transaction of the run, on both sides.
+fn prove(front: &Front<'_>, runtime: &Runtime, record: &LedgerRecord) -> Result<(), Error> {
     front.prove()?;
-    for server in [&lab.source, &lab.target] {
-        reconcile(&runtime, &record, server)?;
-    }
-    Ok(figures(&flips, &record))
+    [&front.lab().source, &front.lab().target].into_iter().try_for_each(|server| reconcile(runtime, record, server))
 }
 
 /// Each transaction that a client was told of is there once, and no other one.
@@ -65,10 +78,33 @@ fn reconcile(runtime: &Runtime, record: &LedgerRecord, server: &Server) -> Resul
     )))
 }
 
+/// Transactions that did not end as the client wanted, of all.
+fn failed_of(counts: &LedgerCounts) -> (u64, u64) {
+    let failed = counts.failed + counts.unknown;
+    (failed, counts.committed + counts.rolled_back + failed)
+}
+
+/// The pause is what clients saw of it, since a command that is broken off reports none.
+fn figures_of_failing(failing: usize, counts: &LedgerCounts) -> [Figure; 2] {
+    let (failed, all) = failed_of(counts);
+    let what = format!(
+        "{failing} cutovers from {MAJOR} that cannot succeed, with --max-pause at its default of 2 s, under {RATE} ledger \
+         transactions/s of {CLIENTS} clients: a transaction never ends, superusers write past the gateway, the \
+         coordinator is killed; the ledger reconciled on both"
+    );
+    let milliseconds = counts.pause_max_us as f64 / 1000.0;
+    let which = "the longest time without a commit";
+    let gap = Measured::Pause { which, milliseconds, of: failing, stages: Vec::new() };
+    let count = Measured::Count { count: failed, of: all, things: "transactions failed" };
+    [
+        Figure { id: "cutover-failing-failed", what: what.clone(), measured: count, goal: Goal::Zero },
+        Figure { id: "cutover-failing-gap", what, measured: gap, goal: Goal::MillisecondsAtMost(2000.0) },
+    ]
+}
+
 fn figures(flips: &Flips, record: &LedgerRecord) -> Vec<Figure> {
     let (counts, pauses) = (&record.counts, flips.pauses());
-    let failed = counts.failed + counts.unknown;
-    let all = counts.committed + counts.rolled_back + failed;
+    let (failed, all) = failed_of(counts);
     let seconds = counts.elapsed_ms as f64 / 1000.0;
     let what = format!(
         "{} flips between {MAJOR} and {TARGET_MAJOR}, there and back, under {:.0} ledger transactions/s of {CLIENTS} clients \

@@ -9,35 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::client::HOST;
-use crate::child;
 use crate::error::Error;
-
-/// What a handshake is signed by.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Key {
-    /// ECDSA over P-256: signed in no time.
-    P256,
-    /// RSA of 4096 bits: milliseconds for who signs, next to nothing for who checks.
-    Rsa4096,
-}
-
-impl Key {
-    fn make(self) -> Result<KeyPair, Error> {
-        match self {
-            Self::P256 => KeyPair::generate().map_err(unmade),
-            Self::Rsa4096 => {
-                // The library that everything else is made by does not make RSA keys.
-                let failed = |source| Error::Run { program: "mkdir".to_owned(), source };
-                let folder = tempfile::tempdir().map_err(failed)?;
-                let file = folder.path().join("key.pem");
-                let mut openssl = std::process::Command::new("openssl");
-                openssl.args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096", "-out"]).arg(&file);
-                child::time(&mut openssl)?;
-                KeyPair::from_pem(&std::fs::read_to_string(&file).map_err(failed)?).map_err(unmade)
-            }
-        }
-    }
-}
 
 fn unmade(error: rcgen::Error) -> Error {
     Error::OtherWork(format!("no certificate could be made: {error}"))
@@ -55,8 +27,8 @@ pub(super) struct Certificate {
 
 impl Certificate {
     /// For the name by which clients call the gateway.
-    pub(super) fn make(key: Key) -> Result<Self, Error> {
-        let key = key.make()?;
+    pub(super) fn make() -> Result<Self, Error> {
+        let key = KeyPair::generate().map_err(unmade)?;
         let made = CertificateParams::new([HOST.to_owned()]).and_then(|of| of.self_signed(&key)).map_err(unmade)?;
         Ok(Self { chain: made.pem(), key: key.serialize_pem(), der: made.der().clone() })
     }

@@ -6,7 +6,7 @@ use std::thread;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::certificate::{Certificate, Key};
+use super::certificate::Certificate;
 use super::client::{Client, Tls};
 use super::ways::{Front, PGBOUNCER, Pool, Way};
 use super::{ours, pgbouncer};
@@ -37,7 +37,7 @@ pub(in crate::figures) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>,
         with_idle(&front, Way::Ours, clients, connect)?
     };
     let over_tls = {
-        let certificate = Certificate::make(Key::P256)?;
+        let certificate = Certificate::make()?;
         let trust = certificate.trust()?;
         let front = ours::start(lab, ours::Options { pool, workers: 1, tls: Some(&certificate) })?;
         let connect = || Client::<Tls>::connect_tls(front.port, role, &trust);

@@ -12,6 +12,7 @@ pub(super) mod latency;
 mod ours;
 mod pgbench;
 mod pgbouncer;
+mod share;
 mod skim;
 pub(super) mod threads;
 pub(super) mod throughput;

@@ -89,7 +89,6 @@ gateway:
 
 #[cfg(test)]
 mod tests {
-    use super::super::certificate::Key;
     use super::*;
 
     #[test]
@@ -116,7 +115,7 @@ gateway:
 
     #[test]
     fn a_certificate_is_named_by_its_files() {
-        let certificate = Certificate::make(Key::P256).unwrap();
+        let certificate = Certificate::make().unwrap();
         let options = Options { pool: Pool::TRANSACTION, workers: 1, tls: Some(&certificate) };
         let login = Login { lab_port: 5432, user: "postgres", verifier: "v" };
         let text = estate(&options, Path::new("/x"), 6432, &login);

@@ -1,6 +1,7 @@
 //! One run of `pgbench -S`, and what it says.
 
-use super::ways::{Way, Ways};
+use std::process::Command;
+
 use crate::child;
 use crate::error::Error;
 
@@ -27,15 +28,13 @@ impl Mode {
 /// that as part of its seconds, though not of its rate.
 const LOGIN_MILLISECONDS: u32 = 20;
 
-/// Transactions each second of so many clients, without the time that they take to connect.
-pub(super) fn run(ways: &Ways<'_>, way: Way, mode: Mode, clients: u32, seconds: u16) -> Result<f64, Error> {
-    let mut pgbench = ways.tool("pgbench", way);
+/// Transactions each second of so many clients on a way, without the time that they take to connect.
+pub(super) fn run(mut pgbench: Command, way: &str, mode: Mode, clients: u32, seconds: u16) -> Result<f64, Error> {
     pgbench.args(["-n", "-S", "-j", "1", "-M", mode.word()]);
     let seconds = u32::from(seconds) + (clients * LOGIN_MILLISECONDS).div_ceil(1000);
     pgbench.args(["-c", &clients.to_string(), "-T", &seconds.to_string()]);
     let said = child::said(&mut pgbench)?;
-    rate(&said)
-        .ok_or_else(|| Error::OtherWork(format!("pgbench over {} did not work all through:\n{said}", way.name())))
+    rate(&said).ok_or_else(|| Error::OtherWork(format!("pgbench over {way} did not work all through:\n{said}")))
 }
 
 /// The rate in what pgbench 14 and later say; none when a transaction failed or there was no whole run.

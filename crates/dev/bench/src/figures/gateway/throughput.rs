@@ -94,11 +94,13 @@ fn cells(lab: &Lab, size: &Size, pool: Pool, cells: &[Cell]) -> Result<Vec<Figur
         .iter()
         .map(|cell| {
             let (id, mode, clients) = cell.parts();
+            let run =
+                |way: Way, seconds| pgbench::run(ways.tool("pgbench", way), way.name(), mode, clients, seconds);
             for way in [Way::Pgbouncer, Way::Ours] {
-                pgbench::run(&ways, way, mode, clients, WARMING_SECONDS)?;
+                run(way, WARMING_SECONDS)?;
             }
             let seconds = size.gateway_seconds;
-            let turns = Turns::take(size.rounds, |way| pgbench::run(&ways, way, mode, clients, seconds))?;
+            let turns = Turns::take(size.rounds, |way| run(way, seconds))?;
             let (pairs, direct) = turns.beside_pgbouncer();
             Ok(Figure {
                 id,
