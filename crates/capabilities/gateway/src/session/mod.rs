@@ -15,6 +15,8 @@
 //! - `refuse`: errors of the gateway's own, in the places where a server's would stand; `last_words`: why a session ends.
 
 mod abandon;
+#[cfg(test)]
+mod arbitrary;
 mod begin;
 mod bring;
 mod description;
