@@ -37,6 +37,7 @@ fn with(dependent: &str, dependencies: &[(&str, Kind)]) -> Vec<String> {
         "crates/capabilities/access",
         "crates/lab/sandbox",
         "crates/lab/load",
+        "crates/lab/damage",
         "crates/lab/drill",
         "crates/apps/cli",
         "crates/dev/tools",
