@@ -70,6 +70,7 @@ fn layers_import_downward_only() {
         ("crates/capabilities/assess", "atalaya-cli", Dev),
         ("crates/capabilities/assess", "atalaya-drill", Dev),
         ("crates/base/catalog", "atalaya-sandbox", Dev),
+        ("crates/capabilities/assess", "atalaya-damage", Normal),
         ("crates/lab/demo", "atalaya-cli", Normal),
         ("crates/apps/server", "atalaya-tools", Normal),
     ] {
@@ -79,7 +80,7 @@ fn layers_import_downward_only() {
     assert_eq!(
         with(
             "crates/capabilities/assess",
-            &[("atalaya-postgres", Normal), ("atalaya-sandbox", Dev), ("atalaya-load", Dev)]
+            &[("atalaya-postgres", Normal), ("atalaya-sandbox", Dev), ("atalaya-load", Dev), ("atalaya-damage", Dev)]
         ),
         [""; 0]
     );
