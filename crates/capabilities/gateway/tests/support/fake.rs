@@ -120,8 +120,13 @@ fn serve(mut stream: TcpStream, door: &Door, answering: &mut Answering) -> Optio
     loop {
         let mut head = [0; 5];
         stream.read_exact(&mut head).ok()?;
-        let mut body = vec![0; usize::try_from(u32::from_be_bytes(head[1..].try_into().unwrap())).unwrap() - 4];
-        stream.read_exact(&mut body).ok()?;
+        // No room for what a damaged request promises: tests of a gateway's memory have it in the same process.
+        let length = u64::from(u32::from_be_bytes(head[1..].try_into().unwrap())) - 4;
+        let mut body = Vec::new();
+        (&stream).take(length).read_to_end(&mut body).ok()?;
+        if body.len() as u64 != length {
+            return None;
+        }
         answering(head[0], &body, &mut stream)?;
     }
 }
