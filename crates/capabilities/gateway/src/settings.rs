@@ -11,6 +11,8 @@ use atalaya_sql::SessionEffects;
 
 /// At most so many settings of one session are carried from server to server.
 pub(crate) const SETTINGS_MAX: usize = 512;
+/// And so many bytes of their names and values: a value of any size costs a client a few words of SQL.
+pub(crate) const SETTINGS_BYTES_MAX: usize = 1 << 20;
 
 const ROLE: &str = "role";
 const SESSION_AUTHORIZATION: &str = "session_authorization";

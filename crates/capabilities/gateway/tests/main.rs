@@ -13,6 +13,7 @@ mod cancel;
 mod faults;
 mod gate;
 mod login;
+mod memory;
 mod metrics;
 mod pins;
 mod pooling;

@@ -37,6 +37,7 @@ fn with(dependent: &str, dependencies: &[(&str, Kind)]) -> Vec<String> {
         "crates/capabilities/access",
         "crates/lab/sandbox",
         "crates/lab/load",
+        "crates/lab/damage",
         "crates/lab/drill",
         "crates/apps/cli",
         "crates/dev/tools",
@@ -69,6 +70,7 @@ fn layers_import_downward_only() {
         ("crates/capabilities/assess", "atalaya-cli", Dev),
         ("crates/capabilities/assess", "atalaya-drill", Dev),
         ("crates/base/catalog", "atalaya-sandbox", Dev),
+        ("crates/capabilities/assess", "atalaya-damage", Normal),
         ("crates/lab/demo", "atalaya-cli", Normal),
         ("crates/apps/server", "atalaya-tools", Normal),
     ] {
@@ -78,7 +80,7 @@ fn layers_import_downward_only() {
     assert_eq!(
         with(
             "crates/capabilities/assess",
-            &[("atalaya-postgres", Normal), ("atalaya-sandbox", Dev), ("atalaya-load", Dev)]
+            &[("atalaya-postgres", Normal), ("atalaya-sandbox", Dev), ("atalaya-load", Dev), ("atalaya-damage", Dev)]
         ),
         [""; 0]
     );

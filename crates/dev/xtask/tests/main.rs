@@ -9,6 +9,7 @@
 
 mod architecture;
 mod cases;
+mod decoders;
 mod functions;
 mod reference;
 mod refusals;

@@ -13,6 +13,7 @@ mod frontend;
 pub mod pgoutput;
 mod reader;
 pub mod replication;
+mod reported;
 mod sasl;
 pub mod server;
 mod server_error;
@@ -24,5 +25,6 @@ pub use frame::{Frame, FrameDecoder, FrameLimits, tag};
 pub use frontend::{
     cancel_request, copy_done, copy_fail, md5_password, password, query, ssl_request, startup, terminate,
 };
+pub use reported::{REPORTED_BYTES_MAX, REPORTED_MAX, note_reported};
 pub use sasl::{SaslClient, SaslMechanism};
 pub use server_error::ServerError;

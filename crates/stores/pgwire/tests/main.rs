@@ -1,4 +1,4 @@
-//! Golden bytes after the manual, and properties of every decoder on arbitrary bytes.
+//! Golden bytes after the manual, and properties of every decoder on arbitrary and on damaged bytes.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,4 +9,5 @@
 )]
 
 mod codec;
+mod memory;
 mod server;

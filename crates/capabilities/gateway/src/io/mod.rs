@@ -1,5 +1,6 @@
 //! Bytes between sockets: one read buffer a thread, and what a socket has not taken yet.
 
+mod carry;
 mod outbox;
 mod scratch;
 
@@ -7,6 +8,7 @@ use atalaya_postgres::wire::Stream;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+pub(crate) use carry::rest_of;
 pub(crate) use outbox::Outbox;
 pub(crate) use scratch::{Assembly, with_scratch};
 

@@ -1,5 +1,7 @@
 //! From an accepted socket to a session: encryption, the startup packet, the password exchange, the greeting.
 
+#[cfg(test)]
+mod arbitrary;
 mod authenticate;
 mod first;
 mod greeting;

@@ -1,5 +1,7 @@
 //! A connection to a server, and all that has to be known of its session.
 
+#[cfg(test)]
+mod arbitrary;
 mod cancellable;
 mod connect;
 mod expected;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use atalaya_pgwire::server::{HEADER_BYTES, ParameterStatus, header, rewrite};
-use atalaya_pgwire::{CodecError, tag};
+use atalaya_pgwire::{CodecError, note_reported, tag};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::Server;
@@ -95,17 +95,16 @@ impl Server {
     /// Keeps a setting that the server reports.
     ///
     /// # Errors
-    /// When the message is malformed.
+    /// When the message is malformed, or one too many.
     pub(crate) fn note_reported(&mut self, body: &[u8]) -> Result<(), CodecError> {
         let status = ParameterStatus::decode(body)?;
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-        self.reported.insert(text(status.name), text(status.value));
-        Ok(())
+        note_reported(&mut self.reported, text(status.name), text(status.value))
     }
 }
 
 /// The first column of a row in text format.
-fn first_column(body: &[u8]) -> Option<String> {
+pub(super) fn first_column(body: &[u8]) -> Option<String> {
     let (_, rest) = body.split_first_chunk::<2>()?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
     let text = rest.get(..usize::try_from(i32::from_be_bytes(*length)).ok()?)?;

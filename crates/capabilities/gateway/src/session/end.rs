@@ -171,7 +171,8 @@ impl Session {
         if left.looked_at_objects() {
             self.pins.found(leavings.pins());
         }
-        if left.binds_unseen() {
+        // Settings that were not read stand at this server alone.
+        if left.binds_unseen() || leavings.is_incomplete() {
             self.pins.set(Pin::Unseen);
         }
         if before.is_empty() && !self.pins.is_empty() {

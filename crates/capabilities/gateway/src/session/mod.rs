@@ -15,6 +15,8 @@
 //! - `refuse`: errors of the gateway's own, in the places where a server's would stand; `last_words`: why a session ends.
 
 mod abandon;
+#[cfg(test)]
+mod arbitrary;
 mod begin;
 mod bring;
 mod description;
@@ -44,7 +46,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use crate::cancel::{Cancelling, WantedEnd};
 use crate::database::Database;
 use crate::gateway::{Gateway, Seat};
-use crate::io::{ClientStream, Outbox, with_scratch};
+use crate::io::{ClientStream, Outbox, rest_of, with_scratch};
 use crate::login::LoggedIn;
 use crate::pool::Pool;
 use crate::server::{Expected, Reported, Server};
@@ -255,7 +257,7 @@ impl Session {
             self.is_carry_fresh = false;
             let carry = std::mem::take(&mut self.carry);
             let used = self.take_requests(context, &carry)?;
-            self.keep_rest(carry, used);
+            self.carry = rest_of(carry, used);
             // Even if nothing was used: what it has to wait for was perhaps asked for just now, and nobody listens yet.
             return Ok(true);
         }
@@ -275,20 +277,12 @@ impl Session {
                         let mut carry = std::mem::take(&mut self.carry);
                         carry.extend_from_slice(bytes);
                         let used = self.take_requests(context, &carry)?;
-                        self.keep_rest(carry, used);
+                        self.carry = rest_of(carry, used);
                     }
                     Ok(true)
                 }
             }
         })
-    }
-
-    fn keep_rest(&mut self, mut carry: Vec<u8>, used: usize) {
-        if used >= carry.len() {
-            return; // the memory goes with it
-        }
-        carry.drain(..used);
-        self.carry = carry;
     }
 
     /// Reads a little ahead of a client that waits, so as to see when it leaves.
@@ -344,12 +338,12 @@ impl Session {
                     let bytes = buffer.filled();
                     if server.carry.is_empty() {
                         let used = self.take_replies(context, bytes)?;
-                        self.keep_server_rest(bytes.get(used..).unwrap_or_default());
+                        self.keep_server_rest(bytes.get(used..).unwrap_or_default().to_vec());
                     } else {
                         let mut carry = std::mem::take(&mut server.carry);
                         carry.extend_from_slice(bytes);
                         let used = self.take_replies(context, &carry)?;
-                        self.keep_server_rest(carry.get(used..).unwrap_or_default());
+                        self.keep_server_rest(rest_of(carry, used));
                     }
                     Ok(true)
                 }
@@ -357,9 +351,9 @@ impl Session {
         })
     }
 
-    fn keep_server_rest(&mut self, rest: &[u8]) {
+    fn keep_server_rest(&mut self, rest: Vec<u8>) {
         if let Some(server) = self.server.as_mut() {
-            server.carry.extend_from_slice(rest);
+            server.carry = rest;
         }
     }
 }

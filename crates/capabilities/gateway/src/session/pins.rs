@@ -16,7 +16,7 @@ pub(crate) enum Pin {
     HeldCursor = 4,
     /// A session's advisory lock.
     AdvisoryLock = 8,
-    /// Something that no query shows; it ends with the session.
+    /// Something that no query shows, or more than is carried; it ends with the session.
     Unseen = 16,
     /// A statement too large to be kept, until another takes its place.
     LargeStatement = 32,

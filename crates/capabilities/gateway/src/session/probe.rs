@@ -12,7 +12,7 @@ use atalaya_sql::{Discard, PreparedAction, SessionEffects};
 use super::pins::{Pin, Pins};
 use super::statements::{STATEMENTS_BYTES_MAX, STATEMENTS_MAX};
 use crate::server::RESERVED_PREFIX;
-use crate::settings::{SETTINGS_MAX, Settings, quoted};
+use crate::settings::{SETTINGS_BYTES_MAX, SETTINGS_MAX, Settings, quoted};
 
 /// More names than this are not asked for one by one.
 const NAMES_MAX: usize = 256;
@@ -156,6 +156,7 @@ const OBJECTS: &str = "SELECT 'o', 't', NULL WHERE EXISTS (SELECT FROM pg_catalo
 #[derive(Debug, Default)]
 pub(super) struct Leavings {
     settings: Vec<(String, String)>,
+    settings_bytes: usize,
     pins: Pins,
     prepared: Vec<(String, String)>,
     prepared_bytes: usize,
@@ -171,10 +172,7 @@ impl Leavings {
     pub(super) fn read_row(&mut self, body: &[u8]) -> Result<(), CodecError> {
         let (kind, name, value) = row(body).ok_or(CodecError::Invalid { message: "row", field: "column" })?;
         match (kind.as_deref(), name.as_deref()) {
-            (Some("s"), Some(name)) if self.settings.len() < 2 * SETTINGS_MAX => {
-                self.settings.extend(value.map(|value| (name.to_ascii_lowercase(), value)));
-            }
-            (Some("s"), Some(_)) => self.is_incomplete = true,
+            (Some("s"), Some(name)) => self.add_setting(name, value),
             (Some("o"), Some("t")) => self.pins.set(Pin::TemporaryObjects),
             (Some("o"), Some("l")) => self.pins.set(Pin::Listening),
             (Some("o"), Some("c")) => self.pins.set(Pin::HeldCursor),
@@ -195,11 +193,22 @@ impl Leavings {
         Ok(())
     }
 
+    fn add_setting(&mut self, name: &str, value: Option<String>) {
+        let Some(value) = value else { return };
+        let bytes = self.settings_bytes.saturating_add(name.len() + value.len());
+        if self.settings.len() < 2 * SETTINGS_MAX && bytes <= SETTINGS_BYTES_MAX {
+            self.settings_bytes = bytes;
+            self.settings.push((name.to_ascii_lowercase(), value));
+        } else {
+            self.is_incomplete = true;
+        }
+    }
+
     pub(super) fn pins(&self) -> Pins {
         self.pins
     }
 
-    /// Whether there are more settings than are read.
+    /// Whether there are more settings, or larger ones, than are read.
     pub(super) fn is_incomplete(&self) -> bool {
         self.is_incomplete
     }
@@ -283,6 +292,23 @@ mod tests {
         assert_eq!(found.iter().collect::<Vec<_>>(), [("datestyle", "ISO, DMY")]);
         let wanted = startup.overlaid(&found);
         assert_eq!(wanted.iter().collect::<Vec<_>>(), [("datestyle", "ISO, DMY"), ("work_mem", "1MB")]);
+    }
+
+    #[test]
+    fn settings_are_read_up_to_a_number_and_a_size_and_that_there_are_more_is_told() {
+        let mut many = Leavings::default();
+        for number in 0..=2 * SETTINGS_MAX {
+            assert!(!many.is_incomplete(), "{number}");
+            many.read_row(&body([Some("s"), Some(&format!("a.{number}")), Some("x")])).unwrap();
+        }
+        assert!(many.is_incomplete() && many.settings("ann").len() == 2 * SETTINGS_MAX);
+        let mut large = Leavings::default();
+        large.read_row(&body([Some("s"), Some("a.a"), Some(&"x".repeat(SETTINGS_BYTES_MAX - 10))])).unwrap();
+        assert!(!large.is_incomplete());
+        large.read_row(&body([Some("s"), Some("a.b"), Some(&"x".repeat(10))])).unwrap();
+        // What fits is read still.
+        large.read_row(&body([Some("s"), Some("a.c"), Some("x")])).unwrap();
+        assert!(large.is_incomplete() && large.settings("ann").len() == 2);
     }
 
     #[test]

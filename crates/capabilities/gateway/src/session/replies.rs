@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use atalaya_pgwire::server::{HEADER_BYTES, ParameterStatus, Refusal, error_field, header, reply};
-use atalaya_pgwire::{TransactionStatus, tag};
+use atalaya_pgwire::{TransactionStatus, note_reported, tag};
 
 use super::description;
 use super::run::Run;
@@ -312,7 +312,8 @@ impl Session {
         server.note_reported(body).map_err(|_| End::Server)?;
         let status = ParameterStatus::decode(body).map_err(|_| End::Server)?;
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-        Arc::make_mut(&mut self.reported).insert(text(status.name), text(status.value));
+        let reported = Arc::make_mut(&mut self.reported);
+        note_reported(reported, text(status.name), text(status.value)).map_err(|_| End::Server)?;
         self.reading = crate::reading::reading(&self.reported);
         Ok(())
     }

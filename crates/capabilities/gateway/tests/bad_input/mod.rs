@@ -1,5 +1,6 @@
 //! Bytes that no good client and no good server sends.
 
+mod arbitrary;
 mod bytes;
 mod first;
 mod requests;

@@ -115,6 +115,15 @@ fn a_server_that_answers_twice_is_not_given_to_anybody() {
 }
 
 #[test]
+fn a_server_that_reports_settings_without_end_ends_the_session() {
+    let got = met(|| {
+        let settings = (0..10_000).map(|number| fake_message(b'S', format!("setting{number}\0on\0").as_bytes()));
+        Some([settings.collect::<Vec<_>>().concat(), good()].concat())
+    });
+    assert!(got.ends_with("E08007") && !got.contains('T'), "{got}");
+}
+
+#[test]
 fn a_status_that_is_none_ends_the_session() {
     for status in [&b"X"[..], b"", b"II"] {
         let got = met(move || Some([fake_message(b'C', b"SELECT 1\0"), fake_message(b'Z', status)].concat()));

@@ -1,5 +1,6 @@
 //! What Prometheus reads of a gateway that serves.
 
+mod arbitrary;
 mod endpoint;
 mod http;
 mod numbers;

@@ -69,6 +69,29 @@ fn a_temporary_table_that_was_rolled_back_or_dropped_on_commit_binds_nobody() {
     is_bound(&gateway, &[]);
 }
 
+/// A few words set a value of any size; a gateway that carried all of them would grow by as much.
+#[test]
+fn settings_larger_than_are_carried_are_there_for_their_client_and_for_nobody_else() {
+    let gateway = two_servers();
+    let (mut first, mut second) = (gateway.client(), gateway.client());
+    first.run("SELECT length(set_config('a.small', repeat('x', 500000), false))");
+    is_bound(&gateway, &[]);
+    first.run("SELECT length(set_config('a.large', repeat('x', 3000000), false))");
+    is_bound(&gateway, &["a function that binds the session"]);
+    for _ in 0..3 {
+        assert_eq!(second.run("SELECT current_setting('a.large', true)"), "~");
+        let length = "SELECT length(current_setting('a.small')) + length(current_setting('a.large'))";
+        assert_eq!(first.run(length), "3500000");
+    }
+    drop(first);
+    is_bound(&gateway, &[]);
+    let mut third = gateway.client();
+    third.run("BEGIN");
+    for client in [&mut third, &mut second] {
+        assert_eq!(client.run("SELECT current_setting('a.large', true)"), "~");
+    }
+}
+
 #[test]
 fn an_advisory_lock_is_held_until_its_client_unlocks_or_goes() {
     let gateway = two_servers();

@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use super::client::{Client, Login};
+use super::panics::{has_panicked, note_panics, thread_name};
 
 pub(crate) const PASSWORD: &str = "a password of the gateway's";
 const SERVER_PASSWORD: &str = "secret of the server";
@@ -224,13 +225,15 @@ impl Setup {
         let (stop, stopped) = oneshot::channel::<()>();
         let (listening, is_listening) = mpsc::channel();
         let ending = control.clone();
-        let thread = thread::spawn(move || {
+        note_panics();
+        let serve = move || {
             let end = || async move {
                 let _stopped = stopped.await;
                 ending.end(std::time::Duration::ZERO).await;
             };
             prepared.serve(move || listening.send(()).unwrap(), end).unwrap();
-        });
+        };
+        let thread = thread::Builder::new().name(thread_name(self.port)).spawn(serve).unwrap();
         is_listening.recv().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         Gateway { port: self.port, control, runtime: Some(runtime), stop: Some(stop), thread: Some(thread) }
@@ -290,6 +293,11 @@ impl Gateway {
         Login { user: user.to_owned(), database: database.to_owned(), ..self.login() }
     }
 
+    /// Whether a session has panicked, which ends it alone.
+    pub(crate) fn has_panicked(&self) -> bool {
+        has_panicked(self.port)
+    }
+
     pub(crate) fn control(&self) -> Control {
         self.control.clone()
     }
@@ -340,7 +348,8 @@ impl Drop for Gateway {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
-            assert!(ended.is_ok() || std::thread::panicking(), "the gateway panicked");
+            let is_whole = ended.is_ok() && !has_panicked(self.port);
+            assert!(is_whole || std::thread::panicking(), "the gateway panicked");
         }
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

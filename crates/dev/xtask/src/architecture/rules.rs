@@ -46,8 +46,8 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
     RULES.iter().flat_map(|rule| (rule.find)(tree)).collect()
 }
 
-/// What tests of lower layers may use from the lab: real servers and the workload.
-const LAB_FOR_TESTS: [&str; 2] = ["crates/lab/sandbox", "crates/lab/load"];
+/// What tests of lower layers may use from the lab: real servers, the workload, and broken bytes.
+const LAB_FOR_TESTS: [&str; 3] = ["crates/lab/sandbox", "crates/lab/load", "crates/lab/damage"];
 
 /// What examples may use from the lab: real servers.
 const LAB_FOR_EXAMPLES: &str = "crates/lab/sandbox";
@@ -112,7 +112,7 @@ fn layers(tree: &Tree) -> Vec<Violation> {
                 let seen = format!("`{}` in {layer} depends on `{}` in {other}", package.name, dependency.name);
                 let remedy = if dependency.kind == Kind::Dev {
                     format!(
-                        "move the test up to {other}; tests of stores, journal and capabilities may use lab/sandbox and lab/load"
+                        "move the test up to {other}; tests of stores, journal and capabilities may use sandbox, load and damage of the lab"
                     )
                 } else {
                     format!(

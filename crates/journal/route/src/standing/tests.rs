@@ -1,5 +1,6 @@
 //! Streams as they are, and as nobody should have written them.
 
+use atalaya_damage::damaged;
 use atalaya_eventstore::{AppendId, EventId, EventType, Position, StreamName};
 use proptest::prelude::*;
 
@@ -62,6 +63,25 @@ proptest! {
         let _standing = standing_of("orders", &events);
         let _opened = opened("orders", &events[0]);
         let _decided = decided("orders", &events[0]);
+    }
+
+    /// What is understood of it all the same is read again as it is written then.
+    #[test]
+    fn damaged_events_are_refused_or_understood_as_what_they_say(
+        said in any_event(),
+        blown in damaged([r#"{"kind":"flipped","epoch":1,"to":"b","by":"c"}"#]),
+        blows in proptest::collection::vec(atalaya_damage::blow(), 1..4),
+    ) {
+        let new = said.to_new().unwrap();
+        let mut data = new.data.to_vec();
+        blows.iter().for_each(|blow| blow.strike(&mut data));
+        let told = Event { schema: new.schema, ..event(1, said.type_name(), &data) };
+        for event in [told, event(2, "RouteFlipped", &blown)] {
+            let _read = (standing_of("orders", std::slice::from_ref(&event)), opened("orders", &event));
+            if let Some(read) = RouteEvent::read(&event) {
+                prop_assert_eq!(RouteEvent::read(&stored(event.version, &read)), Some(read));
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use atalaya_pgwire::{
 };
 use bytes::{Bytes, BytesMut};
 
-const STREAM: &[u8] = b"R\0\0\0\x08\0\0\0\0\
+pub(crate) const STREAM: &[u8] = b"R\0\0\0\x08\0\0\0\0\
     R\0\0\0\x0c\0\0\0\x05salt\
     R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0\
     S\0\0\0\x09a\0bc\0\
@@ -14,6 +14,9 @@ const STREAM: &[u8] = b"R\0\0\0\x08\0\0\0\0\
     D\0\0\0\x0f\0\x02\xff\xff\xff\xff\0\0\0\x011\
     C\0\0\0\x0bCOPY 5\0\
     Z\0\0\0\x05I";
+
+/// Copy data in three messages, one of them empty, and its end.
+pub(crate) const COPY: &[u8] = b"d\0\0\0\x06abd\0\0\0\x04d\0\0\0\x0ccdefghijc\0\0\0\x04";
 
 fn expected() -> Vec<BackendMessage> {
     let sasl = Authentication::Sasl { mechanisms: vec!["SCRAM-SHA-256".to_owned()] };
@@ -48,7 +51,6 @@ fn messages_are_the_same_wherever_the_stream_is_split() {
 
 #[test]
 fn copy_data_is_the_same_wherever_the_stream_is_split_and_pieces_have_the_wanted_size() {
-    const COPY: &[u8] = b"d\0\0\0\x06abd\0\0\0\x04d\0\0\0\x0ccdefghijc\0\0\0\x04";
     for split in 0..=COPY.len() {
         for wanted in 1..12 {
             let mut decoder = FrameDecoder::new(FrameLimits::default());

@@ -118,6 +118,11 @@ fn prepared() -> Vec<(Bytes, Message)> {
     ]
 }
 
+/// What travels inside copy data during replication.
+pub(crate) fn replication() -> [Bytes; 2] {
+    [bytes(&[b"w", LSN_1, LSN_2, TIME, b"payload"]), bytes(&[b"k", LSN_1, TIME, b"\x01"])]
+}
+
 #[test]
 fn each_message_means_what_the_manual_says() {
     for (bytes, message) in messages() {
@@ -174,10 +179,9 @@ fn lengths_that_promise_more_than_there_is_allocate_nothing() {
 
 #[test]
 fn replication_payloads_are_those_of_the_manual() {
-    let data = FromServer::decode(bytes(&[b"w", LSN_1, LSN_2, TIME, b"payload"])).unwrap();
+    let [data, keepalive] = replication().map(|body| FromServer::decode(body).unwrap());
     let payload = Bytes::from_static(b"payload");
     assert_eq!(data, FromServer::XLogData { wal_start: AT_1, wal_end: AT_2, clock_micros: MICROS, payload });
-    let keepalive = FromServer::decode(bytes(&[b"k", LSN_1, TIME, b"\x01"])).unwrap();
     assert_eq!(keepalive, FromServer::Keepalive { wal_end: AT_1, clock_micros: MICROS, reply_requested: true });
 
     let mut out = BytesMut::new();

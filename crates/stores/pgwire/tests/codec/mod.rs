@@ -3,3 +3,4 @@
 mod arbitrary;
 mod frames;
 mod golden;
+mod reported;

@@ -2,10 +2,12 @@
 
 mod arbitrary;
 mod client_messages;
+mod exchange_arbitrary;
 mod first;
 mod libpq;
 mod login;
 mod postgres;
 mod replies;
+mod round_trips;
 mod scram;
 mod verifier;

@@ -23,6 +23,17 @@ fn refusal() -> Refusal {
     }
 }
 
+/// Bodies of servers' messages that a gateway reads.
+pub(crate) fn server_bodies() -> Vec<&'static [u8]> {
+    vec![
+        b"SERROR\0VERROR\0C22P02\0Mno\0Dsecret\0Hhint\0Rroutine\0\0",
+        b"server_version\x0018.0\0",
+        b"\0\0\0\x07\x01\x02\x03\x04",
+        b"\0\x03\0\x02\0\0\0\x02_pq_.x\0_pq_.y\0",
+        b"I",
+    ]
+}
+
 #[test]
 fn each_reply_is_that_of_the_manual() {
     let bare = Refusal { severity: Severity::Warning, detail: None, hint: None, routine: None, ..refusal() };

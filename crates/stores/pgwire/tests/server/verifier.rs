@@ -7,13 +7,15 @@ const SALT: &str = "W22ZaJ0SNY7soEsUEjb6gQ==";
 const STORED: &str = "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=";
 const SERVER: &str = "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
 
+/// That of the password "pencil" in RFC 7677.
+pub(crate) const VERIFIER: &str = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==\
+    $WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+
 #[test]
 fn a_verifier_is_written_as_it_was_read() {
-    // That of the password "pencil" in RFC 7677.
-    let text = format!("SCRAM-SHA-256$4096:{SALT}${STORED}:{SERVER}");
-    assert_eq!(text.parse::<ScramVerifier>().unwrap().to_text(), text);
+    assert_eq!(VERIFIER.parse::<ScramVerifier>().unwrap().to_text(), VERIFIER);
     let salt = *b"\x5b\x6d\x99\x68\x9d\x12\x35\x8e\xec\xa0\x4b\x14\x12\x36\xfa\x81";
-    assert_eq!(ScramVerifier::of_password("pencil", salt, 4096).to_text(), text);
+    assert_eq!(ScramVerifier::of_password("pencil", salt, 4096).to_text(), VERIFIER);
 }
 
 #[test]

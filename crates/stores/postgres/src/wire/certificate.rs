@@ -58,14 +58,47 @@ fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use atalaya_damage::damaged;
+    use proptest::prelude::*;
+
     use super::*;
 
+    /// As much of a certificate as is looked at, signed with this algorithm.
+    fn certificate(algorithm: &[u8]) -> Vec<u8> {
+        let within = |tag, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
+        let algorithm = within(SEQUENCE, &within(OBJECT_IDENTIFIER, algorithm));
+        within(SEQUENCE, &[within(SEQUENCE, &[0]), algorithm].concat())
+    }
+
+    fn certificates() -> Vec<Vec<u8>> {
+        let issued = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let algorithms = [&[ECDSA, &[3]].concat()[..], &[RSA, &[13]].concat(), ECDSA_SHA1].map(certificate);
+        algorithms.into_iter().chain([issued.cert.der().to_vec()]).collect()
+    }
+
     #[test]
-    fn an_ecdsa_certificate_is_hashed_with_its_own_hash() {
-        let mut certificate = vec![0x30, 0x0f, 0x30, 0x01, 0x00, 0x30, 0x0a, 0x06, 0x08];
-        certificate.extend_from_slice(ECDSA);
-        certificate.push(3);
-        assert_eq!(server_end_point(&certificate).unwrap().len(), 48);
+    fn a_certificate_is_hashed_with_the_hash_of_its_own_algorithm() {
+        let lengths = certificates().into_iter().map(|certificate| server_end_point(&certificate).unwrap().len());
+        assert_eq!(lengths.collect::<Vec<_>>(), [48, 64, 32, 32]);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_and_damaged_certificates_have_a_binding_of_a_hash_s_length_or_none(
+            bytes in prop_oneof![any::<Vec<u8>>(), damaged(certificates())],
+        ) {
+            let binding = server_end_point(&bytes);
+            prop_assert!(binding.is_none_or(|hash| [32, 48, 64].contains(&hash.len())));
+        }
+
+        #[test]
+        fn an_element_and_what_follows_it_lie_in_the_bytes(
+            bytes in prop_oneof![any::<Vec<u8>>(), damaged(certificates())],
+        ) {
+            if let Some((content, rest)) = bytes.first().and_then(|tag| element(&bytes, *tag)) {
+                prop_assert!(bytes.ends_with(&[content, rest].concat()));
+            }
+        }
     }
 
     #[test]

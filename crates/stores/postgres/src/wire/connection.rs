@@ -187,7 +187,7 @@ impl WireConnection {
     pub(super) fn sort_out(&mut self, frame: Frame) -> Result<Option<BackendMessage>, pgwire::CodecError> {
         match BackendMessage::decode(frame)? {
             BackendMessage::ParameterStatus { name, value } => {
-                self.parameters.insert(name, value);
+                pgwire::note_reported(&mut self.parameters, name, value)?;
             }
             // Its text may hold anything that a function raises.
             BackendMessage::Notice(notice) => {

@@ -1,5 +1,6 @@
 //! The wire connection: login, copies, replication.
 
+mod arbitrary;
 mod copy;
 mod interrupted;
 mod login;
