@@ -1,6 +1,7 @@
 //! A gate that keeps to its lease, and streams whose answers a test decides.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub(crate) struct TestGate {
     refuses: Mutex<Option<(&'static str, Option<&'static str>)>>,
     is_ready: Mutex<BTreeSet<String>>,
     lifts_as: Mutex<Option<String>>,
+    is_silent: AtomicBool,
 }
 
 struct Core {
@@ -58,6 +60,7 @@ impl TestGate {
             refuses: Mutex::new(None),
             is_ready: Mutex::default(),
             lifts_as: Mutex::default(),
+            is_silent: AtomicBool::new(false),
         }
     }
 
@@ -89,6 +92,11 @@ impl TestGate {
     /// The same of one database only.
     pub(crate) fn refuse_of(&self, what: &'static str, database: &'static str) {
         *self.refuses.lock().unwrap() = Some((what, Some(database)));
+    }
+
+    /// Whoever asks it to close gets no answer from here on.
+    pub(crate) fn fall_silent(&self) {
+        self.is_silent.store(true, Ordering::SeqCst);
     }
 
     /// As it does after a while.
@@ -159,6 +167,9 @@ impl TrafficGate for TestGate {
     ) -> BoxFuture<'a, Result<Armed, PartError>> {
         async move {
             self.refused("arm", database)?;
+            if self.is_silent.load(Ordering::SeqCst) {
+                return std::future::pending().await;
+            }
             if !self.is_ready.lock().unwrap().remove(database) {
                 return Err(PartError::new("the gate is not ready"));
             }

@@ -119,6 +119,23 @@ async fn all_gates_are_armed_or_none_stays_closed(ground: &Ground) {
     ground.expect_served_by(OLD, &gates).await;
 }
 
+/// The others are not to be looked at, and have not to wait for it either.
+async fn a_gate_that_says_nothing_in_time_is_named_and_all_open_where_they_were(ground: &Ground) {
+    let gates = ground.gates().await;
+    gates[1].fall_silent();
+    let mut means = ground.means("one", &gates).await;
+    means.limits.max_pause = std::time::Duration::from_secs(2);
+    let failed = prepare(course(Purpose::Flip), means.clone()).await.unwrap().run().await.unwrap_err();
+    assert!(matches!(&failed, Error::Gate { gateway, .. } if gateway == "gate-2"), "{failed:?}");
+    let told = atalaya_data::chain(&failed);
+    assert!(told.contains("drain was not done within") && told.contains("the longest pause"), "{told}");
+    assert!(failed.hint().unwrap().contains("nothing was cut"), "{failed:?}");
+    ground.expect_served_by(OLD, &gates).await;
+    let report = Report::last(means.routes.store(), OLD).await.unwrap().unwrap();
+    assert!(matches!(report.outcome, Outcome::Closed { .. }) && report.fenced_at.is_none(), "{report:?}");
+    assert_eq!(report.gateways.len(), 2, "{report:?}");
+}
+
 /// The fence of where clients were led away from is not in the way of who is to be led from there again: it stays.
 async fn who_would_lead_away_from_where_nobody_is_lifts_no_fence(ground: &Ground) {
     let gates = ground.gates().await;
@@ -149,6 +166,7 @@ atalaya_sandbox::on_every_backend! {
     a_rehearsal_does_everything_but_the_flip
     whatever_fails_before_the_flip_ends_where_it_began
     all_gates_are_armed_or_none_stays_closed
+    a_gate_that_says_nothing_in_time_is_named_and_all_open_where_they_were
     tables_that_are_not_proven_forbid_it_unless_they_are_allowed
     gates_that_forget_while_the_other_side_comes_close_are_made_ready_again
     a_gate_that_would_lift_as_another_role_is_refused

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -47,6 +47,10 @@ struct Shared {
     is_cut: AtomicBool,
     /// Whether those that are made now wait.
     holds: AtomicBool,
+    /// How long an answer is on its way, in milliseconds.
+    answers_after_ms: AtomicU64,
+    /// Connections with an answer on its way.
+    late: AtomicUsize,
     open: Mutex<BTreeMap<u64, Connection>>,
 }
 
@@ -97,6 +101,8 @@ impl Proxy {
             epoch: AtomicU64::new(0),
             is_cut: AtomicBool::new(false),
             holds: AtomicBool::new(false),
+            answers_after_ms: AtomicU64::new(0),
+            late: AtomicUsize::new(0),
             open: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
@@ -159,6 +165,19 @@ impl Proxy {
         self.shared.holds.store(false, Ordering::SeqCst);
         let mut connections = self.shared.connections();
         connections.values_mut().map(|connection| usize::from(std::mem::take(&mut connection.is_held))).sum()
+    }
+
+    /// What a server says from here on, on any connection, is so long on its way, each 16 KiB of it behind the other. What is on
+    /// its way already comes when it was to come.
+    pub fn answer_after(&self, latency: Duration) {
+        let ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+        self.shared.answers_after_ms.store(ms, Ordering::SeqCst);
+    }
+
+    /// On how many connections a server has said what has not come yet.
+    #[must_use]
+    pub fn late(&self) -> usize {
+        self.shared.late.load(Ordering::SeqCst)
     }
 
     /// Ends every connection that there is, frozen ones too; the number of them.
@@ -239,6 +258,9 @@ impl Shared {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut total = 0;
         while let Ok(length) = from.read(&mut buffer) {
+            if is_answer && length > 0 {
+                self.delay();
+            }
             if self.epoch.load(Ordering::SeqCst) != epoch {
                 return self.keep_silent(number);
             }
@@ -258,6 +280,15 @@ impl Shared {
                 Some(Fault::Freeze) => self.freeze(),
                 Some(Fault::LoseAnswers) | None => {}
             }
+        }
+    }
+
+    fn delay(&self) {
+        let ms = self.answers_after_ms.load(Ordering::SeqCst);
+        if ms > 0 {
+            self.late.fetch_add(1, Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(ms));
+            self.late.fetch_sub(1, Ordering::SeqCst);
         }
     }
 

@@ -82,6 +82,9 @@ fn hint(refused: &Refused) -> Option<String> {
         Refused::NoJournal | Refused::NoEpoch { .. } => {
             "start it with the same --journal, or the same --state where that is a folder"
         }
+        Refused::Late { .. } => {
+            "see why the journal answers it late, or give it longer with --max-pause; nothing was cut"
+        }
         Refused::NotNamed { .. } | Refused::NotReady { .. } => "it was started again meanwhile: try again",
         _ => return None,
     };

@@ -1,6 +1,7 @@
 //! A gateway of its own process, as on a machine of its own: it reaches journal and servers through proxies.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
@@ -8,6 +9,7 @@ use atalaya_sandbox::{Proxy, Server, eventually, free_port};
 use nix::sys::signal::Signal;
 
 use super::ground::PASSWORD;
+use super::slowed::Slowed;
 use crate::support::{Move, Running, signal};
 
 /// See the module.
@@ -18,6 +20,8 @@ pub(super) struct Gate {
     journal: Proxy,
     old: Proxy,
     new: Proxy,
+    /// Before the process, which it has to end before.
+    slowed: Option<Slowed>,
     running: Option<Running>,
     journal_url: String,
 }
@@ -36,6 +40,7 @@ impl Gate {
             journal: proxy,
             old: through(&shop.source),
             new: through(&shop.target),
+            slowed: None,
             running: None,
             journal_url,
         }
@@ -94,7 +99,24 @@ impl Gate {
         }
     }
 
+    /// Whatever journal and servers say to it is so long on its way.
+    pub(super) fn answer_after(&self, latency: Duration) {
+        for proxy in [&self.journal, &self.old, &self.new] {
+            proxy.answer_after(latency);
+        }
+    }
+
+    /// Its process gets a tenth of the time, until [`Gate::hurry`].
+    pub(super) fn slow_down(&mut self) {
+        self.slowed = Some(Slowed::process(self.running.as_ref().unwrap().pid()));
+    }
+
+    pub(super) fn hurry(&mut self) {
+        self.slowed = None;
+    }
+
     pub(super) fn kill(&mut self) {
+        self.hurry();
         drop(self.running.take());
     }
 

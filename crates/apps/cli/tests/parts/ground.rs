@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use atalaya_cutover::Report;
 use atalaya_estate::ConnectionUrl;
 use atalaya_eventstore::{Options, Store};
 use atalaya_load::ledger::{Ledger, LedgerOptions, LedgerRun, LedgerSize};
@@ -209,8 +210,13 @@ impl Parts {
 
     /// Waits until everybody has written so much more.
     pub(super) fn until_committed(&self, more: u64) {
+        self.until_committed_behind(|_| true, more);
+    }
+
+    /// The same of those behind these gateways.
+    pub(super) fn until_committed_behind(&self, gates: impl Fn(usize) -> bool, more: u64) {
         let before: Vec<u64> = self.runs.iter().map(|run| run.counts().committed).collect();
-        for (number, (run, before)) in self.runs.iter().zip(before).enumerate() {
+        for (number, (run, before)) in self.runs.iter().zip(before).enumerate().filter(|(number, _)| gates(*number)) {
             let said = || format!("gateway {number}: {:?}\n{}", run.counts(), self.gates[number].said());
             let end = Instant::now() + PATIENCE;
             while run.counts().committed < before + more {
@@ -239,6 +245,12 @@ impl Parts {
     pub(super) fn led_to(&self) -> u16 {
         let led = self.standing().leads_to;
         if led.is_some_and(|led| led.to == "shop-green") { NEW } else { OLD }
+    }
+
+    /// What the newest epoch came to, once that is written down.
+    pub(super) fn last_report(&self) -> Option<Report> {
+        let report = self.routes(async |routes| Report::last(routes.store(), "shop").await.unwrap());
+        report.filter(|report| report.epoch == self.standing().last_epoch)
     }
 
     pub(super) fn decision(&self, epoch: u64) -> Option<Decision> {

@@ -16,3 +16,4 @@ mod replaced;
 mod servers;
 mod sleeping;
 mod slot;
+mod slowed;

@@ -1,15 +1,18 @@
 //! The critical section from its opening to its report: all gates of all databases or none, and one decision about all.
 
+use std::time::Duration;
+
 use atalaya_route::{OpenEpoch, Opening};
 use futures_util::future::{join_all, try_join_all};
+use tokio::time::timeout;
 
 use super::hold::Held;
 use super::prepare::{Part, Prepared};
 use super::timing::{DRAIN, Timing};
-use crate::Error;
 use crate::course::{Means, Purpose};
 use crate::courses::Courses;
 use crate::report::{GateReport, Outcome, Report, micros};
+use crate::{Error, PartError};
 
 /// Every database, held by epochs that are decided together.
 pub(super) struct Holding {
@@ -85,8 +88,8 @@ impl Prepared {
 impl Holding {
     /// Closes all gates before anything is fenced: nothing was cut where a transaction goes on for too long.
     async fn hold(&mut self) -> Result<(), Error> {
-        let (armed, took) = self.timing.within(DRAIN, self.arm()).await?;
-        for (held, gateways) in self.all.iter_mut().zip(armed) {
+        let (armed, took) = self.timing.measured(DRAIN, self.arm()).await;
+        for (held, gateways) in self.all.iter_mut().zip(armed?) {
             self.timing.note(took, &mut held.report);
             held.report.gateways = gateways;
         }
@@ -105,13 +108,16 @@ impl Holding {
         try_join_all(looking).await.map(drop)
     }
 
-    /// All gates of all databases or none: who is armed when another one refuses is opened again by the closed epochs.
+    /// All gates of all databases or none: who is armed when another one refuses, or says nothing in time, is opened again by the
+    /// closed epochs.
     async fn arm(&self) -> Result<Vec<Vec<GateReport>>, Error> {
-        let drain_limit = self.timing.drain_max().min(self.timing.left());
+        let left = self.timing.left();
+        let drain_limit = self.timing.drain_max().min(left);
         let arming = self.all.iter().map(|Held { part, epoch, .. }| {
             let asked = part.gates.iter().map(move |gate| async move {
                 let gateway = gate.address().to_owned();
-                match gate.arm(&part.course.database, epoch.epoch, drain_limit).await {
+                let arming = timeout(left, gate.arm(&part.course.database, epoch.epoch, drain_limit)).await;
+                match arming.unwrap_or_else(|_| Err(late(left))) {
                     Ok(armed) => Ok(GateReport { gateway, drained_us: micros(armed.drained), ..GateReport::default() }),
                     Err(source) => Err(Error::Gate { gateway, source }.of(&part.course, &self.courses)),
                 }
@@ -137,6 +143,12 @@ impl Holding {
         self.means.failpoints.reach("cutover-reported");
         ended.map(|()| reports)
     }
+}
+
+/// Why a gate was waited for no longer. Each has its own limit, so that the one that is slow is named.
+fn late(left: Duration) -> PartError {
+    let late = Error::OutOfTime { stage: DRAIN, left };
+    PartError { hint: late.hint(), text: late.to_string() }
 }
 
 /// Writes reports down; where the journal does not take them, they say so.

@@ -258,6 +258,14 @@ pub enum Refused {
         /// Its number.
         epoch: u64,
     },
+    /// The journal showed the epoch only when its lease was over; the gate was not closed.
+    #[error("the journal took {waited_ms} ms to show epoch {epoch}, whose lease was over by then")]
+    Late {
+        /// Its number.
+        epoch: u64,
+        /// How long the journal was waited for.
+        waited_ms: u64,
+    },
     /// The journal has no decision yet.
     #[error("epoch {epoch} is not decided yet")]
     Undecided {

@@ -20,12 +20,15 @@ pub(crate) async fn arm(
     drain: Duration,
 ) -> Result<Answer, Refused> {
     let armed = tokio::spawn(async move {
-        let route = gateway.route(&database)?;
+        let (asked, route) = (Instant::now(), gateway.route(&database)?);
         let epoch = looked_up(&gateway, &route, number).await?;
-        let began = Instant::now();
+        let (began, lease) = (Instant::now(), epoch.opening.lease.min(LEASE_MAX));
+        // Whoever asked has given up by now: clients would be held for nothing.
+        if began.duration_since(asked) >= lease {
+            return Err(Refused::Late { epoch: number, waited_ms: milliseconds(began.duration_since(asked)) });
+        }
         let databases = close(&gateway, &route, &epoch)?;
-        let lease = epoch.opening.lease.min(LEASE_MAX);
-        at_the_lease_end(&gateway, &route, &epoch, began + lease);
+        at_the_lease_end(&gateway, &route, &epoch, asked + lease);
         let drained = end_as_they_drain(&databases);
         let has_drained = tokio::select! {
             () = drained => true,

@@ -28,7 +28,8 @@ pub(super) struct State {
     led: Option<Led>,
     pub(super) hold: Option<Hold>,
     pub(super) ready: Option<Ready>,
-    /// What was answered to the decision of the newest epoch that gates were held for.
+    /// What was answered to the decision of the newest epoch that somebody has said to be decided: no gate closes for it, or for
+    /// an earlier one, any more.
     pub(super) settled: Option<(u64, Settled)>,
 }
 
@@ -203,6 +204,19 @@ impl State {
     pub(super) fn lead(&mut self, led: Led) {
         self.seen = self.seen.max(led.epoch.saturating_mul(2));
         self.led = Some(led);
+    }
+
+    /// Takes what was decided of an epoch, unless a gate is closed for it meanwhile: then that epoch, which has to be concluded.
+    pub(super) fn learn(&mut self, number: u64, settled: &Settled) -> Option<Arc<OpenEpoch>> {
+        if let Some(Hold { why: Why::Epoch(held), .. }) = &self.hold
+            && held.epoch == number
+        {
+            return Some(Arc::clone(held));
+        }
+        if self.settled.as_ref().is_none_or(|(known, _)| *known < number) {
+            self.settled = Some((number, settled.clone()));
+        }
+        None
     }
 
     /// Closes the gates for an epoch, all of them or none.

@@ -17,8 +17,16 @@ pub(crate) async fn settle(gateway: Arc<Gateway>, database: String, number: u64)
         if let Some((_, settled)) = route.state().settled.as_ref().filter(|(settled, _)| *settled == number) {
             return Ok(Answer::Settled(settled.clone()));
         }
-        let Some(epoch) = route.held_epoch().filter(|held| held.epoch == number) else {
-            return learn(&gateway, &route, number).await.map(Answer::Settled);
+        let epoch = match route.held_epoch().filter(|held| held.epoch == number) {
+            Some(held) => held,
+            None => {
+                let learned = learn(&gateway, &route, number).await?;
+                // The answer to an arming that was asked for before may be on its way still, from when nothing was decided. It
+                // closes the gate before this, or not at all.
+                let closed = route.state().learn(number, &learned);
+                let Some(held) = closed else { return Ok(Answer::Settled(learned)) };
+                held
+            }
         };
         let concluded = conclude(&gateway, &route, &epoch, &Ending::Read).await;
         if let Err(Refused::Fenced { .. } | Refused::Journal { .. }) = &concluded {

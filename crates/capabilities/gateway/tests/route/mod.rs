@@ -3,6 +3,7 @@
 mod armed;
 mod ended;
 mod lab;
+mod late;
 mod left_alone;
 mod read;
 mod refused;

@@ -65,6 +65,10 @@ fn answers_are_written_as_ever() {
             r#"{"answer":"refused","reason":"epoch_open","epoch":1,"migration":"m"}"#,
             Answer::Refused(Refused::EpochOpen { epoch: 1, migration: "m".to_owned() }),
         ),
+        (
+            r#"{"answer":"refused","reason":"late","epoch":1,"waited_ms":700}"#,
+            Answer::Refused(Refused::Late { epoch: 1, waited_ms: 700 }),
+        ),
     ];
     for (text, answer) in golden {
         assert_eq!(serde_json::to_string(&answer).unwrap(), text);

@@ -144,6 +144,7 @@ fn refusal(refused: &Refused) -> Failure {
         Refused::EpochOpen { .. }
         | Refused::NoEpoch { .. }
         | Refused::Decided { .. }
+        | Refused::Late { .. }
         | Refused::Undecided { .. }
         | Refused::NotNamed { .. }
         | Refused::NotReady { .. }
