@@ -24,7 +24,7 @@ lint: ## format and lints, warnings are errors
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 
 test: setup lint ## every test, against real servers
-	cargo test --locked --workspace
+	cargo test --locked --workspace --no-fail-fast
 
 demo: servers build ## moves a live database from 13 to 18, leads its clients there, back and there again, and proves that nothing was lost
 	"$(CARGO_TARGET_DIR)/release/atalaya" demo
