@@ -34,4 +34,4 @@ bench: servers build ## the figures of the README, measured side by side; BENCH=
 	@scripts/setup-bench.sh "$(CARGO_TARGET_DIR)/release/bench" $(BENCH)
 
 soak: setup ## the long tests: larger data, more kills, a rate to keep
-	cargo test --locked --workspace --profile soak -- --include-ignored
+	cargo test --locked --workspace --no-fail-fast --profile soak -- --include-ignored

@@ -81,7 +81,8 @@ pub struct Limits {
 
 impl Limits {
     /// How long transactions are waited for that run when gates close.
-    pub(crate) fn drain(&self) -> Duration {
+    #[must_use]
+    pub fn drain(&self) -> Duration {
         self.max_pause / 2
     }
 
@@ -90,8 +91,8 @@ impl Limits {
         self.max_pause.mul_f64(0.75)
     }
 
-    /// How long gates keep to an epoch that nobody decides: longer than anybody works on it, and shorter than the pause, so that
-    /// clients whose coordinator is gone are served again within it as well.
+    /// How long gates keep to an epoch that nobody decides: longer than anybody works on it, and shorter than the pause. What is
+    /// kept back is for the gateway's own end of it, so that clients whose coordinator is gone are served again within the pause, too.
     pub(crate) fn lease(&self) -> Duration {
         self.max_pause.mul_f64(0.875)
     }

@@ -100,6 +100,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         flips: usize::from(arguments.flips),
     };
     let kinds = if arguments.figures.is_empty() { &Kind::BY_DEFAULT[..] } else { &arguments.figures };
+    kinds.iter().try_for_each(|kind| kind.is_possible())?;
     let mut documents = Vec::new();
     for kind in kinds {
         // Servers of its own: no figure meets what another left behind.

@@ -7,11 +7,13 @@ use std::io;
 use std::process::Command;
 
 /// Why tests did not come through with little memory.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum MemoryError {
-    /// They could not be run.
-    NotRun(io::Error),
+    /// The system's word.
+    #[error("the tests could not be run")]
+    NotRun(#[source] io::Error),
     /// What they said.
+    #[error("the tests did not come through with so little memory:\n{0}")]
     Failed(String),
 }
 

@@ -118,6 +118,12 @@ impl Proxy {
         Ok(Self { port, shared })
     }
 
+    /// Where it listens, on loopback.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A server's URL that leads through this proxy.
     #[must_use]
     pub fn url(&self, url: &str) -> String {

@@ -12,8 +12,8 @@ const KEPT: Duration = Duration::from_secs(5);
 const PAUSE_SECONDS_MAX: u32 = 300;
 
 impl Parts {
-    /// Starts a coordinator that halts at a place, and waits until it does. Its longest pause is the gates' lease, too, within
-    /// which it has to come there: a machine that is too slow for it is given twice as long, until it is not.
+    /// Starts a coordinator that halts at a place, and waits until it does. The gates' lease is seven eighths of its longest pause,
+    /// and it has to come there within that: a machine that is too slow for it is given twice as long, until it is not.
     pub(super) fn halted(&self, words: &[&str], place: &str, pause_seconds: u32) -> Running {
         let max_pause = format!("{pause_seconds}s");
         let mut running = self.spawn(&self.course(words, &max_pause), &format!("{place}:1:stop"));

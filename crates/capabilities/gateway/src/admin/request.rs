@@ -37,8 +37,8 @@ pub enum Request {
         /// The database of the estate that clients are to be led to.
         to: String,
     },
-    /// Hold new transactions for an epoch that is open in the journal, and wait until those that run are over. From then on the
-    /// epoch's lease runs: at its end the gateway closes the epoch, unless it was decided before.
+    /// Hold new transactions for an epoch that is open in the journal, and wait until those that run are over. The epoch's lease
+    /// runs from when this is asked for: at its end the gateway closes the epoch, unless it was decided before.
     Arm {
         /// The database whose route it is.
         database: String,

@@ -30,9 +30,11 @@ pub(crate) async fn arm(
         let databases = close(&gateway, &route, &epoch)?;
         at_the_lease_end(&gateway, &route, &epoch, asked + lease);
         let drained = end_as_they_drain(&databases);
+        // Whoever asked counts from when it asked, too.
         let has_drained = tokio::select! {
+            biased;
             () = drained => true,
-            () = tokio::time::sleep(drain.min(lease)) => false,
+            () = tokio::time::sleep_until((asked + drain.min(lease)).into()) => false,
             () = route.over(number) => false,
         };
         // Counted before the gates open and more run.
@@ -91,7 +93,7 @@ fn close(gateway: &Gateway, route: &Route, epoch: &Arc<OpenEpoch>) -> Result<Vec
             Some(_) => return Err(Refused::Held { database: route.database.clone() }),
             None => {}
         }
-        if state.settled.as_ref().is_some_and(|(settled, _)| *settled >= epoch.epoch) {
+        if state.is_decided(epoch.epoch) {
             return Err(Refused::Decided { epoch: epoch.epoch });
         }
         let (from, to) = (&epoch.opening.from, &epoch.opening.to);

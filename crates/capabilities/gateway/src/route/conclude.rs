@@ -116,11 +116,13 @@ fn open(gateway: &Gateway, route: &Route, epoch: &OpenEpoch, decision: Decision)
         Decision::Closed { .. } => None,
     };
     let mut state = route.state();
-    if let Some((_, settled)) = state.settled.as_ref().filter(|(number, _)| *number == epoch.epoch) {
-        return Ok(settled.clone());
-    }
     let for_this = |hold: &mut Hold| matches!(&hold.why, Why::Epoch(held) if held.epoch == epoch.epoch);
-    let hold = state.hold.take_if(for_this).ok_or(Refused::NoEpoch { epoch: epoch.epoch })?;
+    let Some(hold) = state.hold.take_if(for_this) else {
+        // Somebody else was first.
+        let settled = state.settled.as_ref().filter(|(number, _)| *number == epoch.epoch);
+        return settled.map(|(_, settled)| settled.clone()).ok_or(Refused::NoEpoch { epoch: epoch.epoch });
+    };
+    state.note_decided(epoch.epoch);
     let mut ready = hold.ready;
     let (mut total, mut clients_ended, mut clients_misled, mut requests_refused) = (Held::default(), 0, 0, 0);
     for held in hold.gates {

@@ -28,8 +28,7 @@ pub(super) struct State {
     led: Option<Led>,
     pub(super) hold: Option<Hold>,
     pub(super) ready: Option<Ready>,
-    /// What was answered to the decision of the newest epoch that somebody has said to be decided: no gate closes for it, or for
-    /// an earlier one, any more.
+    /// What was answered to the decision of the newest epoch that gates were held for.
     pub(super) settled: Option<(u64, Settled)>,
 }
 
@@ -115,10 +114,7 @@ impl Route {
 
     /// The epoch that its gates are closed for.
     pub(crate) fn held_epoch(&self) -> Option<Arc<OpenEpoch>> {
-        match &self.state.lock().hold {
-            Some(Hold { why: Why::Epoch(epoch), .. }) => Some(Arc::clone(epoch)),
-            _ => None,
-        }
+        self.state.lock().held_epoch().cloned()
     }
 
     /// What its gates wait for, as it is told.
@@ -202,21 +198,26 @@ impl State {
 
     /// Takes a decision that leads elsewhere.
     pub(super) fn lead(&mut self, led: Led) {
-        self.seen = self.seen.max(led.epoch.saturating_mul(2));
+        self.note_decided(led.epoch);
         self.led = Some(led);
     }
 
-    /// Takes what was decided of an epoch, unless a gate is closed for it meanwhile: then that epoch, which has to be concluded.
-    pub(super) fn learn(&mut self, number: u64, settled: &Settled) -> Option<Arc<OpenEpoch>> {
-        if let Some(Hold { why: Why::Epoch(held), .. }) = &self.hold
-            && held.epoch == number
-        {
-            return Some(Arc::clone(held));
+    /// Somebody knows that an epoch is decided: no gate closes for it, or for an earlier one, any more.
+    pub(super) fn note_decided(&mut self, epoch: u64) {
+        self.seen = self.seen.max(epoch.saturating_mul(2));
+    }
+
+    /// Whether an epoch is known to be decided.
+    pub(super) fn is_decided(&self, epoch: u64) -> bool {
+        self.seen >= epoch.saturating_mul(2)
+    }
+
+    /// The epoch that gates are held for.
+    pub(super) fn held_epoch(&self) -> Option<&Arc<OpenEpoch>> {
+        match &self.hold {
+            Some(Hold { why: Why::Epoch(epoch), .. }) => Some(epoch),
+            _ => None,
         }
-        if self.settled.as_ref().is_none_or(|(known, _)| *known < number) {
-            self.settled = Some((number, settled.clone()));
-        }
-        None
     }
 
     /// Closes the gates for an epoch, all of them or none.

@@ -74,7 +74,8 @@ pub(crate) async fn make_ready(gateway: Arc<Gateway>, database: String, to: Stri
         misled: databases.iter().map(|database| database.ended_by_leading(types(&database.name)).misled).sum(),
     };
     let made_at = Instant::now();
-    keep(&route, Ready { from, to, fence: Arc::new(lifting), there: Arc::new(admitting), places, made_at })?;
+    let ready = Ready { from, to, fence: Arc::new(lifting), there: Arc::new(admitting), places, made_at };
+    keep(&route, ready, standing.last_epoch)?;
     tokio::spawn(keep_few(route, databases, made_at));
     Ok(Answer::Ready(readiness))
 }
@@ -89,11 +90,13 @@ async fn keep_few(route: Arc<Route>, databases: Vec<Arc<Database>>, made_at: Ins
     }
 }
 
-fn keep(route: &Route, ready: Ready) -> Result<(), Refused> {
+/// For the epoch behind the last one, which is decided: nothing that is asked for of that one takes what was made ready.
+fn keep(route: &Route, ready: Ready, last_epoch: u64) -> Result<(), Refused> {
     let mut state = route.state();
     if state.hold.is_some() {
         return Err(Refused::Held { database: route.database.clone() });
     }
+    state.note_decided(last_epoch);
     state.ready = Some(ready);
     Ok(())
 }

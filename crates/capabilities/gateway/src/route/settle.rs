@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use atalaya_route::Decision;
+use atalaya_route::{Decision, OpenEpoch};
 
 use super::conclude::{Ending, conclude, until_concluded};
 use super::follow::take;
@@ -17,16 +17,15 @@ pub(crate) async fn settle(gateway: Arc<Gateway>, database: String, number: u64)
         if let Some((_, settled)) = route.state().settled.as_ref().filter(|(settled, _)| *settled == number) {
             return Ok(Answer::Settled(settled.clone()));
         }
-        let epoch = match route.held_epoch().filter(|held| held.epoch == number) {
-            Some(held) => held,
-            None => {
-                let learned = learn(&gateway, &route, number).await?;
-                // The answer to an arming that was asked for before may be on its way still, from when nothing was decided. It
-                // closes the gate before this, or not at all.
-                let closed = route.state().learn(number, &learned);
-                let Some(held) = closed else { return Ok(Answer::Settled(learned)) };
-                held
+        if let Some(earlier) = route.held_epoch().filter(|held| held.epoch < number) {
+            // It is decided, since another one was opened behind it.
+            match conclude(&gateway, &route, &earlier, &Ending::Read).await {
+                Ok(_) | Err(Refused::NoEpoch { .. }) => {}
+                Err(refused) => return Err(refused),
             }
+        }
+        let Some(epoch) = held(&gateway, &route, number).await? else {
+            return learn(&gateway, &route, number).await.map(Answer::Settled);
         };
         let concluded = conclude(&gateway, &route, &epoch, &Ending::Read).await;
         if let Err(Refused::Fenced { .. } | Refused::Journal { .. }) = &concluded {
@@ -36,6 +35,22 @@ pub(crate) async fn settle(gateway: Arc<Gateway>, database: String, number: u64)
         concluded.map(Answer::Settled)
     });
     settled.await.unwrap_or(Err(Refused::Undecided { epoch: number }))
+}
+
+/// The epoch, if gates are closed for it; if not, none closes any more, once it is decided. The answer to an arming that was asked
+/// for before may be on its way still, from when nothing was decided: it closes the gate before this, or not at all.
+async fn held(gateway: &Gateway, route: &Route, number: u64) -> Result<Option<Arc<OpenEpoch>>, Refused> {
+    if let Some(held) = route.held_epoch().filter(|held| held.epoch == number) {
+        return Ok(Some(held));
+    }
+    let (_, decision) = gateway.journal.epoch(&route.database, number).await?;
+    decision.ok_or(Refused::Undecided { epoch: number })?;
+    let mut state = route.state();
+    let held = state.held_epoch().filter(|held| held.epoch == number).cloned();
+    if held.is_none() {
+        state.note_decided(number);
+    }
+    Ok(held)
 }
 
 /// For an epoch that no gate is closed for here: clients are led where the journal says.

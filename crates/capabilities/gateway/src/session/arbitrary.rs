@@ -9,7 +9,6 @@ use proptest::sample::select;
 
 use super::description::{is_binary_copy, of_columns, of_nothing, of_parameters};
 use super::probe::Leavings;
-use crate::settings::{SETTINGS_BYTES_MAX, SETTINGS_MAX};
 
 #[derive(Clone, Debug, PartialEq)]
 struct Column {
@@ -152,7 +151,6 @@ proptest! {
         let bytes: usize = settings.iter().map(|(name, value)| name.len() + value.len()).sum();
         // Texts in another encoding than UTF-8 grow threefold at most.
         prop_assert!(bytes <= 3 * all.iter().map(Vec::len).sum::<usize>() + "statement_timeout".len());
-        prop_assert!(settings.len() <= 2 * SETTINGS_MAX + 1 && bytes <= 2 * SETTINGS_BYTES_MAX);
         let _rest = (leavings.pins(), leavings.own_prepared(), leavings.prepared().count());
     }
 

@@ -15,7 +15,7 @@ use super::statements::ClientStatement;
 use super::{End, Phase, Session};
 use crate::pool::UserTypes;
 use crate::server::{Expected, OwnStatement, Probing};
-use crate::settings::{SETTINGS_MAX, Settings};
+use crate::settings::Settings;
 
 /// The limit is told first: what is asked next finds none.
 const SET_LIMIT_ASIDE: &str = "BEGIN; SELECT 'l', NULL, pg_catalog.current_setting('statement_timeout'); \
@@ -133,10 +133,14 @@ impl Session {
                 self.refuse_in_words_of_server(&body);
             }
         }
-        if self.is_ending() {
+        Ok(())
+    }
+
+    /// Once all that the server has said is dealt with or kept: what came behind its last answer is lost with it otherwise.
+    pub(super) fn leave_if_tidied(&mut self) {
+        if self.phase == Phase::Tidying && self.server.as_ref().is_some_and(|server| server.expected.is_empty()) {
             self.leave();
         }
-        Ok(())
     }
 
     /// What the client before had set, a short limit for one, kept this one from its settings: another server.
@@ -145,11 +149,6 @@ impl Session {
         self.is_stalled = false;
         self.is_carry_fresh = true;
         self.database.gate.leave();
-    }
-
-    /// Whether what ends is the look at a transaction's leavings.
-    fn is_ending(&self) -> bool {
-        self.phase == Phase::Tidying && self.server.as_ref().is_some_and(|server| server.expected.is_empty())
     }
 
     /// Takes over what the probe found: the client's settings, its ties, its prepared statements.
@@ -165,7 +164,12 @@ impl Session {
             if wanted != *self.settings {
                 self.settings = Arc::new(wanted);
             }
-            label = if found == *self.settings { Arc::clone(&self.settings) } else { Arc::new(found) };
+            // What was not read is there and stays there, so that the server is at what its client wants, whatever that is.
+            if !leavings.is_incomplete() && found != *self.settings {
+                label = Arc::new(found);
+            } else {
+                label = Arc::clone(&self.settings);
+            }
         }
         let before = self.pins;
         if left.looked_at_objects() {
@@ -188,7 +192,7 @@ impl Session {
             server.is_spoilt = true;
         }
         // More than is carried: whoever has the server next must not have them.
-        server.is_spoilt |= leavings.is_incomplete() || label.len() > SETTINGS_MAX;
+        server.is_spoilt |= leavings.is_incomplete();
         server.label = label;
         if is_kept {
             return Ok(());

@@ -345,6 +345,7 @@ impl Session {
                         let used = self.take_replies(context, &carry)?;
                         self.keep_server_rest(rest_of(carry, used));
                     }
+                    self.leave_if_tidied();
                     Ok(true)
                 }
             }

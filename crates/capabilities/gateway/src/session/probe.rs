@@ -4,7 +4,7 @@
 //! Texts decide only whether the server is asked. What is asked is what is true after the transaction: a setting that was
 //! rolled back is not there, whatever set it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use atalaya_pgwire::CodecError;
 use atalaya_sql::{Discard, PreparedAction, SessionEffects};
@@ -14,7 +14,7 @@ use super::statements::{STATEMENTS_BYTES_MAX, STATEMENTS_MAX};
 use crate::server::RESERVED_PREFIX;
 use crate::settings::{SETTINGS_BYTES_MAX, SETTINGS_MAX, Settings, quoted};
 
-/// More names than this are not asked for one by one.
+/// More names than this are not asked for one by one: their client keeps its server.
 const NAMES_MAX: usize = 256;
 
 /// What the statements of a transaction may leave.
@@ -50,7 +50,8 @@ impl Left {
             if self.names.len() < NAMES_MAX {
                 self.names.insert(name.clone());
             } else {
-                self.unknown = true;
+                // One that nobody declared is seen by no query that does not name it.
+                self.unseen = true;
             }
         }
     }
@@ -155,7 +156,7 @@ const OBJECTS: &str = "SELECT 'o', 't', NULL WHERE EXISTS (SELECT FROM pg_catalo
 /// What the server says.
 #[derive(Debug, Default)]
 pub(super) struct Leavings {
-    settings: Vec<(String, String)>,
+    settings: BTreeMap<String, String>,
     settings_bytes: usize,
     pins: Pins,
     prepared: Vec<(String, String)>,
@@ -195,10 +196,15 @@ impl Leavings {
 
     fn add_setting(&mut self, name: &str, value: Option<String>) {
         let Some(value) = value else { return };
+        let name = name.to_ascii_lowercase();
+        // One that an extension declared comes twice, if it is asked for by its name, too.
+        if self.settings.get(&name) == Some(&value) {
+            return;
+        }
         let bytes = self.settings_bytes.saturating_add(name.len() + value.len());
-        if self.settings.len() < 2 * SETTINGS_MAX && bytes <= SETTINGS_BYTES_MAX {
+        if self.settings.len() < SETTINGS_MAX && bytes <= SETTINGS_BYTES_MAX {
             self.settings_bytes = bytes;
-            self.settings.push((name.to_ascii_lowercase(), value));
+            self.settings.insert(name, value);
         } else {
             self.is_incomplete = true;
         }
@@ -297,11 +303,11 @@ mod tests {
     #[test]
     fn settings_are_read_up_to_a_number_and_a_size_and_that_there_are_more_is_told() {
         let mut many = Leavings::default();
-        for number in 0..=2 * SETTINGS_MAX {
+        for number in 0..=SETTINGS_MAX {
             assert!(!many.is_incomplete(), "{number}");
             many.read_row(&body([Some("s"), Some(&format!("a.{number}")), Some("x")])).unwrap();
         }
-        assert!(many.is_incomplete() && many.settings("ann").len() == 2 * SETTINGS_MAX);
+        assert!(many.is_incomplete() && many.settings("ann").len() == SETTINGS_MAX);
         let mut large = Leavings::default();
         large.read_row(&body([Some("s"), Some("a.a"), Some(&"x".repeat(SETTINGS_BYTES_MAX - 10))])).unwrap();
         assert!(!large.is_incomplete());

@@ -155,3 +155,29 @@ fn a_place_that_speaks_another_protocol_is_told_as_unreachable() {
     let refused = Client::try_login(&gateway.login()).err().unwrap();
     assert_eq!(refused.sqlstate, "08006");
 }
+
+/// A server tells of a changed configuration whenever it likes, right behind the last answer for one.
+#[test]
+fn what_is_said_behind_the_answer_to_the_gateways_last_question_reaches_its_client_and_no_other() {
+    let zone = fake_message(b'S', b"TimeZone\0Asia/Tokyo\0");
+    for cut in [zone.len(), 3] {
+        let behind = zone[..cut].to_vec();
+        let server = FakeServer::start(move |sql| {
+            let is_question = sql.contains("pg_catalog.pg_settings");
+            Some(if is_question { [none(), behind.clone()].concat() } else { good() })
+        });
+        let gateway = Setup::new(&server.url(), "fake", "fake").servers_max(1).start();
+        let (mut first, mut second) = (gateway.client(), gateway.client());
+        // Whatever is set is asked for.
+        assert_eq!(first.tags(&query("SET a.b = 'c'")), "T D C ZI");
+        first.send(&query("SELECT fine"));
+        let told = if cut == zone.len() { "S T D C ZI" } else { "T D C ZI" };
+        assert_eq!(tags(&first.until_ready()), told, "{cut}");
+        assert_eq!(second.tags(&query("SELECT fine")), "T D C ZI", "{cut}");
+    }
+}
+
+fn none() -> Vec<u8> {
+    let columns = [&[0, 3][..], &[b"x\0", &[0; 18][..]].concat().repeat(3)].concat();
+    [fake_message(b'T', &columns), fake_message(b'C', b"SELECT 0\0"), ready()].concat()
+}

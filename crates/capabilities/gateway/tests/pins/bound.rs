@@ -92,6 +92,43 @@ fn settings_larger_than_are_carried_are_there_for_their_client_and_for_nobody_el
     }
 }
 
+/// What was not read is at its server, and is not set back to what the session began with.
+#[test]
+fn a_setting_that_outgrows_what_is_carried_stays_what_its_client_has_made_it() {
+    let gateway = two_servers();
+    let mut client = Client::login(&gateway.login().with("options", "-c a.tenant=small"));
+    assert_eq!(client.run("SHOW a.tenant"), "small");
+    client.run("SELECT length(set_config('a.tenant', repeat('x', 2000000), false))");
+    for _ in 0..2 {
+        assert_eq!(client.run("SELECT length(current_setting('a.tenant'))"), "2000000");
+    }
+}
+
+#[test]
+fn more_settings_than_are_carried_bind_their_client() {
+    let gateway = two_servers();
+    let mut client = gateway.client();
+    // So many that all names of a message are asked for.
+    let set = |client: &mut Client, numbers: std::ops::Range<u32>| {
+        for number in numbers.step_by(50) {
+            let all: String = (number..number + 50).map(|number| format!("SET many.n{number} = 'x';")).collect();
+            client.run(&all);
+        }
+    };
+    set(&mut client, 0..500);
+    is_bound(&gateway, &[]);
+    set(&mut client, 500..550);
+    is_bound(&gateway, &["a function that binds the session"]);
+    let mut at_once = gateway.client();
+    at_once.run("BEGIN");
+    set(&mut at_once, 0..300);
+    at_once.run("COMMIT");
+    for (client, last) in [(&mut client, 549), (&mut at_once, 299)] {
+        assert_eq!(client.run(&format!("SHOW many.n{last}")), "x");
+        assert_eq!(client.run("SHOW many.n0"), "x");
+    }
+}
+
 #[test]
 fn an_advisory_lock_is_held_until_its_client_unlocks_or_goes() {
     let gateway = two_servers();

@@ -1,8 +1,8 @@
 //! A client that tries to hide from the gateway what it left.
 
-use atalaya_sandbox::eventually;
+use atalaya_sandbox::{eventually, fresh_database};
 
-use crate::support::gateway;
+use crate::support::{Setup, gateway};
 
 #[test]
 fn operators_of_a_client_do_not_answer_the_gateways_questions() {
@@ -49,7 +49,8 @@ fn hundreds_of_settings_of_one_client_are_carried_or_gone_but_never_met() {
 
 #[test]
 fn more_settings_than_are_carried_are_met_by_nobody_else() {
-    let gateway = gateway();
+    let (server, database) = fresh_database(18).unwrap();
+    let gateway = Setup::of(server, &database).servers_max(2).start();
     let (mut first, mut second) = (gateway.client(), gateway.client());
     let many: Vec<String> = (0..700).map(|number| format!("SET many.n{number} = 'mine'")).collect();
     first.run("BEGIN");
@@ -59,4 +60,11 @@ fn more_settings_than_are_carried_are_met_by_nobody_else() {
     first.run("COMMIT");
     let seen = "SELECT count(*) FROM generate_series(0, 699) g WHERE current_setting('many.n' || g, true) = 'mine'";
     assert_eq!(second.run(seen), "0");
+    assert_eq!(first.run(seen), "700");
+    drop(first);
+    let mut third = gateway.client();
+    third.run("BEGIN");
+    for other in [&mut third, &mut second] {
+        assert_eq!(other.run(seen), "0");
+    }
 }

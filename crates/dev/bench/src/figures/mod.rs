@@ -77,7 +77,8 @@ pub(crate) enum Kind {
     GatewayBulk,
     /// Resident memory of the gateway with idle clients, without and with TLS; beside pgbouncer.
     GatewayIdle,
-    /// Clients led from one server to the other and back under load: the pause, and that no transaction fails.
+    /// Clients led from one server to the other and back under load: the pause, and that no transaction fails. And cutovers that
+    /// fail: the pause until clients are served where they were.
     Cutover,
 }
 
@@ -115,6 +116,14 @@ impl Kind {
     /// The version of the server that is moved to.
     pub(crate) fn target_major(self) -> u16 {
         if self == Self::Cutover { cutover::TARGET_MAJOR } else { MAJOR }
+    }
+
+    /// Whether it can be measured here, as far as that can be said before.
+    pub(crate) fn is_possible(self) -> Result<(), Error> {
+        match self {
+            Self::GatewayThreads => gateway::threads::is_possible(),
+            _ => Ok(()),
+        }
     }
 
     /// Measures.

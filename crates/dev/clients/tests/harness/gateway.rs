@@ -52,10 +52,15 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts one and waits until it lets clients in.
     pub(crate) fn start(lab: &Lab, pooling: Pooling, servers_max: usize, tls: Tls) -> Self {
+        Self::before(lab.server.port(), lab, &format!("pooling: {}, servers_max: {servers_max}", pooling.word()), tls)
+    }
+
+    /// The same before a port by which the server is reached, with options of the database.
+    pub(crate) fn before(server: u16, lab: &Lab, options: &str, tls: Tls) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let estate = folder.path().join("atalaya.yaml");
-        let mut text = estate_text(lab, pooling, servers_max, port);
+        let mut text = estate_text(lab, server, options, port);
         if tls == Tls::Required {
             certify(folder.path());
             text += "  tls: { certificate: gateway.crt, key: gateway.key, required: true }\n";
@@ -83,6 +88,14 @@ impl Gateway {
     pub(crate) fn door(&self) -> Door {
         let authority = (self.tls == Tls::Required).then(|| self.folder.path().join("gateway.crt"));
         Door { port: self.port, authority }
+    }
+
+    /// An administrator's command.
+    pub(crate) fn ask(&self, words: &[&str]) -> String {
+        let mut command = Command::new(program());
+        command.args(words).args(["--output", "json", "--estate"]).arg(self.folder.path().join("atalaya.yaml"));
+        command.arg("--state").arg(self.folder.path().join("state"));
+        run(&mut command, STOP_LIMIT).output("atalaya")
     }
 
     /// What it wrote.
@@ -127,8 +140,8 @@ impl Drop for Gateway {
     }
 }
 
-fn estate_text(lab: &Lab, pooling: Pooling, servers_max: usize, port: u16) -> String {
-    let (user, database, server) = (lab.role.name(), &lab.database, lab.server.port());
+fn estate_text(lab: &Lab, server: u16, options: &str, port: u16) -> String {
+    let (user, database) = (lab.role.name(), &lab.database);
     format!(
         "estate: clients
 databases:
@@ -140,10 +153,9 @@ gateway:
       verifier: \"{}\"
       secrets: {{ {database}: env:GATEWAY_PASSWORD }}
   databases:
-    {database}: {{ to: place, pooling: {}, servers_max: {servers_max} }}
+    {database}: {{ to: place, {options} }}
 ",
         lab.verifier(),
-        pooling.word(),
     )
 }
 

@@ -1,6 +1,7 @@
 //! How a program is run against a server and through a gateway, and what is compared.
 
 mod child;
+mod driver;
 mod gateway;
 mod lab;
 mod led;
@@ -8,6 +9,7 @@ mod program;
 mod rounds;
 
 pub(crate) use child::{clean, run, run_in_order};
+pub(crate) use driver::Driver;
 pub(crate) use gateway::{Gateway, Pooling, Tls};
 pub(crate) use lab::{Door, Lab};
 pub(crate) use led::Led;

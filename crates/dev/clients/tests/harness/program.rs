@@ -71,22 +71,40 @@ impl Program {
         }
     }
 
+    /// The program of a client that asks for a row whenever it is told to, on one connection.
+    pub(crate) fn asking(self) -> Command {
+        match self {
+            Self::Psycopg => python("psycopg", "asking.py"),
+            Self::Asyncpg => python("asyncpg", "asking.py"),
+            Self::NodePostgres => node("asking.js"),
+            Self::Pgjdbc => java("Asking"),
+            Self::TokioPostgres | Self::Sqlx => {
+                let mut command = self.command();
+                command.arg("asking");
+                command
+            }
+            Self::Psql => unreachable!("it has none"),
+        }
+    }
+
     fn command(self) -> Command {
         match self {
             Self::Psycopg => python("psycopg", "main.py"),
             Self::Asyncpg => python("asyncpg", "main.py"),
-            Self::NodePostgres => {
-                pinned("node", "package-lock.json");
-                let mut command = child::clean("node");
-                command.env("NODE_PATH", cache().join("node/node_modules")).arg(programs().join("node/main.js"));
-                command
-            }
+            Self::NodePostgres => node("main.js"),
             Self::Pgjdbc => java("Main"),
             Self::TokioPostgres => child::clean(rust_programs().join("clients-tokio-postgres")),
             Self::Sqlx => child::clean(rust_programs().join("clients-sqlx")),
             Self::Psql => unreachable!("it has files instead of a program"),
         }
     }
+}
+
+fn node(file: &str) -> Command {
+    pinned("node", "package-lock.json");
+    let mut command = child::clean("node");
+    command.env("NODE_PATH", cache().join("node/node_modules")).arg(programs().join("node").join(file));
+    command
 }
 
 fn java(class: &str) -> Command {
@@ -118,7 +136,9 @@ fn compiled_java() -> &'static Path {
         let folder = tempfile::tempdir().unwrap();
         let mut javac = child::clean("javac");
         javac.args(["-encoding", "UTF-8", "-cp", JDBC_DRIVER, "-d"]).arg(folder.path());
-        javac.args(["Main.java", "Scenarios.java", "Led.java"].map(|file| programs().join("jdbc").join(file)));
+        javac.args(
+            ["Main.java", "Scenarios.java", "Led.java", "Asking.java"].map(|file| programs().join("jdbc").join(file)),
+        );
         run(&mut javac, BUILD_LIMIT).output("javac");
         folder
     });

@@ -1,59 +1,24 @@
 //! Drivers that stay connected while their database is led to another server, and back: what they remember of types is
 //! never taken for the other server's.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use atalaya_sandbox::{client_tools, eventually};
 
-use crate::harness::{Led, NEWEST, OLDER, Program, programs, run};
+use crate::harness::{Driver, Led, NEWEST, OLDER, Program, programs, run};
 
 const LIMIT: Duration = Duration::from_secs(240);
 const PIPELINES: usize = 4;
 /// Clients that wait for half a pause at most, and one that does not end in it.
 const SHORT_PAUSE: &str = "2s";
 
-/// A driver's program that does a step for each line that it is told.
-struct Driver {
-    name: &'static str,
-    child: Child,
-    told: Option<ChildStdin>,
-    said: Receiver<String>,
-}
-
-impl Driver {
-    fn start(led: &Led, program: Program, name: &'static str, way: &[&str]) -> Self {
-        let mut command = program.led();
-        led.address(&mut command);
-        let mut child = command.args(way).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (sender, said) = channel();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        // Ends with the program.
-        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let told = child.stdin.take();
-        Self { name, child, told, said }
-    }
-
-    fn tell(&mut self, step: &str) {
-        let told = self.told.as_mut().unwrap();
-        writeln!(told, "{step}").and_then(|()| told.flush()).unwrap();
-    }
-
-    fn says(&self, wanted: &str, step: &str) {
-        let said = self.said.recv_timeout(LIMIT);
-        assert_eq!(said.as_deref(), Ok(wanted), "{}, {step}", self.name);
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.told.take();
-        let _gone = self.child.kill();
-        let _reaped = self.child.wait();
-    }
+fn driver(led: &Led, program: Program, name: &'static str, way: &[&str]) -> Driver {
+    let mut command = program.led();
+    led.address(&mut command);
+    command.args(way);
+    Driver::start(name, command)
 }
 
 /// One after the other, and each has to be right.
@@ -128,11 +93,11 @@ fn pipelines(led: &Led, is_over: &AtomicBool) -> usize {
 fn what_drivers_know_of_types_is_never_taken_for_the_other_servers_and_pipelines_go_on() {
     let led = &Led::between(OLDER[0], NEWEST, "led.sql");
     let mut drivers = vec![
-        Driver::start(led, Program::Psycopg, "reads", &["reads"]),
-        Driver::start(led, Program::Psycopg, "asks", &["asks"]),
-        Driver::start(led, Program::Asyncpg, "asyncpg", &[]),
-        Driver::start(led, Program::Pgjdbc, "pgjdbc", &[]),
-        Driver::start(led, Program::Psycopg, "plain", &["plain"]),
+        driver(led, Program::Psycopg, "reads", &["reads"]),
+        driver(led, Program::Psycopg, "asks", &["asks"]),
+        driver(led, Program::Asyncpg, "asyncpg", &[]),
+        driver(led, Program::Pgjdbc, "pgjdbc", &[]),
+        driver(led, Program::Psycopg, "plain", &["plain"]),
     ];
     all_right(&mut drivers, "before");
     open_pipeline(led, drivers.last_mut().unwrap());

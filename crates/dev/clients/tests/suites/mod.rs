@@ -4,5 +4,6 @@ mod drivers;
 mod function_calls;
 mod led;
 mod pgbench;
+mod refused;
 mod regression;
 mod tls;

@@ -62,10 +62,12 @@ fn nobody_comes_in_without_tls_or_past_another_certificate() {
 }
 
 #[test]
-fn a_client_cannot_insist_on_a_bound_channel_without_tls() {
+fn a_client_cannot_insist_on_tls_or_a_bound_channel_where_there_is_none() {
     let lab = Lab::new(MAJOR, 0);
     let gateway = Gateway::start(&lab, Pooling::Transaction, 1, Tls::Without);
     assert!(!run(&mut psql(&lab, &gateway, &[("PGCHANNELBINDING", "require")]), LIMIT).success);
+    let insists = run(&mut psql(&lab, &gateway, &[("PGSSLMODE", "require")]), LIMIT);
+    assert!(insists.stderr.contains("server does not support SSL, but SSL was required"), "{}", insists.stderr);
     // It asks for TLS first and goes on without, as its default is.
     let said = run(&mut psql(&lab, &gateway, &[("PGSSLMODE", "prefer")]), LIMIT).output("psql");
     assert_eq!(said.trim(), "let in");

@@ -1,11 +1,12 @@
-//! Cutovers that cannot succeed, and how long clients wait for each of them until they are served again where they were.
+//! Cutovers that fail, and how long clients wait for each of them until they are served again where they were.
 //!
-//! Nothing is helped along: a transaction that never ends holds up the drain, before anything is fenced; superusers who
-//! write past the gateway are found behind the fence, which has to be lifted again; and a coordinator that is killed while
-//! clients are held leaves all of that to the gateway.
+//! A transaction that never ends holds up the drain, before anything is fenced. Superusers who write past the gateway are found
+//! behind the fence, which has to be lifted again. And a coordinator is killed behind the fence, which leaves all of that to the
+//! gateway.
 
 use std::io::Write;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use atalaya_estate::ConnectionUrl;
 use atalaya_load::ledger::LedgerRun;
@@ -13,7 +14,7 @@ use atalaya_postgres::Session;
 use tokio::runtime::Runtime;
 
 use super::clients::{until_they_are_held, until_they_work};
-use super::front::{Front, NAME};
+use super::front::{Front, NAME, USER};
 use crate::child;
 use crate::error::Error;
 use crate::lab::DATABASE;
@@ -28,6 +29,10 @@ const WRITER: &str = "bypass";
 const WRITERS_PASSWORD: &str = "bypass-password";
 /// Changes nothing that the books are made of.
 const WRITE: &str = "UPDATE ledger.account SET balance = balance WHERE id = 1";
+/// What the other side has applied is written there: meanwhile no marker is.
+const HOLD_UP_APPLY: &str = "BEGIN; LOCK TABLE atalaya.progress IN EXCLUSIVE MODE";
+const LIMIT: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 #[derive(Clone, Copy, Debug)]
 enum Fault {
@@ -43,7 +48,7 @@ impl Fault {
         match self {
             Self::Endless => "a transaction that never ends",
             Self::Bypass => "superusers who write past the gateway",
-            Self::Killed => "a coordinator that is killed",
+            Self::Killed => "a coordinator that is killed behind the fence",
         }
     }
 }
@@ -56,28 +61,57 @@ pub(super) fn make(front: &Front<'_>, runtime: &Runtime, run: &LedgerRun) -> Res
     for fault in faults() {
         until_they_work(run)?;
         match fault {
-            Fault::Endless => with_a_transaction(front, runtime, || broken_off(front))?,
-            Fault::Bypass => with_writers(front, runtime, || broken_off(front))?,
-            Fault::Killed => with_a_transaction(front, runtime, || {
-                let coordinator = child::background(&mut front.atalaya(&["migrate", "cutover", NAME]))?;
-                until_they_are_held(run)?;
-                drop(coordinator);
-                Ok(())
-            })?,
+            Fault::Endless => with_a_transaction(front, runtime, || broken_off(front, "transactions still ran"))?,
+            Fault::Bypass => with_writers(front, runtime, || broken_off(front, "were committed behind the fence"))?,
+            Fault::Killed => killed(front, runtime, run)?,
         }
         until_they_work(run)?;
+        if is_fenced(front)? {
+            return Err(Error::OtherWork(format!("{}: the fence stands, and clients work", fault.words())));
+        }
         let longest = run.counts().pause_max_us as f64 / 1000.0;
         let _closed = writeln!(std::io::stderr(), "{}: {longest:.1} ms without a commit at most so far", fault.words());
     }
     Ok(faults().count())
 }
 
-fn broken_off(front: &Front<'_>) -> Result<(), Error> {
+/// For this reason, and no other.
+fn broken_off(front: &Front<'_>, reason: &str) -> Result<(), Error> {
     match child::said(&mut front.atalaya(&["migrate", "cutover", NAME])) {
-        Err(Error::Failed { said, .. }) if said.contains("can be run again") => Ok(()),
+        Err(Error::Failed { said, .. }) if said.contains(reason) => Ok(()),
         Ok(said) => Err(Error::OtherWork(format!("clients were led away although nobody could be: {said}"))),
         Err(other) => Err(other),
     }
+}
+
+fn killed(front: &Front<'_>, runtime: &Runtime, run: &LedgerRun) -> Result<(), Error> {
+    let target = ConnectionUrl::parse(&front.lab().target.url(DATABASE)).map_err(Error::ledger)?;
+    let apply = runtime.block_on(Session::connect(&target, "bench")).map_err(Error::ledger)?;
+    let mut coordinator = None;
+    with_a_transaction(front, runtime, || {
+        coordinator = Some(child::background(&mut front.atalaya(&["migrate", "cutover", NAME]))?);
+        until_they_are_held(run)?;
+        runtime.block_on(apply.batch(HOLD_UP_APPLY)).map_err(Error::ledger)
+    })?;
+    let begun = Instant::now();
+    while !is_fenced(front)? {
+        if begun.elapsed() > LIMIT {
+            return Err(Error::OtherWork(
+                "the coordinator that is to be killed behind the fence never came there".into(),
+            ));
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    drop(coordinator);
+    if !is_fenced(front)? {
+        return Err(Error::OtherWork("the fence was gone before its coordinator was".into()));
+    }
+    runtime.block_on(apply.batch("ROLLBACK")).map_err(Error::ledger)
+}
+
+fn is_fenced(front: &Front<'_>) -> Result<bool, Error> {
+    let may = format!("SELECT has_database_privilege('{USER}', current_database(), 'CONNECT')");
+    Ok(front.lab().source.run_sql(DATABASE, &may)?.trim() == "f")
 }
 
 /// One that is open all the while, and must commit behind it: nothing is cut. It only reads: the slot of the way back, which is
@@ -94,7 +128,6 @@ fn with_a_transaction(
         Ok::<_, Error>(session)
     })?;
     meanwhile()?;
-    // A gateway that was left alone waits for the end of its lease.
     runtime.block_on(session.batch("COMMIT")).map_err(Error::ledger)
 }
 

@@ -19,7 +19,7 @@ use crate::lab::{DATABASE, Lab};
 /// The migration.
 pub(super) const NAME: &str = "there";
 /// The application's role, which owns nothing.
-const USER: &str = "clerk";
+pub(super) const USER: &str = "clerk";
 const PASSWORD: &str = "clerks-password";
 const LIMIT: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(100);

@@ -9,9 +9,9 @@ use crate::error::Error;
 
 /// As the gateway names the threads of its workers; the first one is the process' own.
 const WORKER: &str = "gateway-";
-/// What a worker runs in each period: a tenth.
-const RUNTIME: Duration = Duration::from_millis(1);
 const PERIOD: Duration = Duration::from_millis(10);
+/// What a worker runs in each period: one part of so many.
+const PARTS: u32 = 10;
 /// Around the share: the kernel looks at it by its own clock.
 const USED_AT_LEAST: f64 = 0.8;
 const USED_AT_MOST: f64 = 1.2;
@@ -23,7 +23,15 @@ pub(super) struct Share {
 }
 
 impl Share {
-    pub(super) const WORDS: &str = "a tenth";
+    /// For people.
+    pub(super) fn words() -> String {
+        format!("1/{PARTS}")
+    }
+
+    /// Whether anybody may be held at all, before an hour is spent on other figures.
+    pub(super) fn is_allowed() -> Result<(), Error> {
+        run(hold(&["0", "true"]))
+    }
 
     /// Holds all workers of a gateway.
     pub(super) fn hold(front: &Front, expected: usize) -> Result<Self, Error> {
@@ -32,54 +40,58 @@ impl Share {
         if workers.len() != expected {
             return Err(Error::OtherWork(format!("the gateway has {} workers and not {expected}", workers.len())));
         }
-        let (runtime, period) = (RUNTIME.as_nanos().to_string(), PERIOD.as_nanos().to_string());
-        for worker in &workers {
-            let mut hold = Command::new("chrt");
-            hold.args(["--deadline", "--reset-on-fork", "--sched-runtime", &runtime, "--sched-deadline", &period]);
-            hold.args(["--sched-period", &period, "--pid", "0", &worker.to_string()]);
-            child::time(&mut hold).map_err(|error| match error {
-                Error::Failed { said, .. } => Error::OtherWork(format!(
-                    "workers could not be held to a share of a core: {said}\nhint: it takes root, or CAP_SYS_NICE"
-                )),
-                other => other,
-            })?;
-        }
+        workers.iter().try_for_each(|worker| run(hold(&["--pid", "0", &worker.to_string()])))?;
         Ok(Self { process, workers })
     }
 
-    /// Runs something within the share: no worker had more.
-    pub(super) fn is_kept<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    /// Runs something in which no worker has more than its share.
+    pub(super) fn within<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         self.between(0.0, work)
     }
 
-    /// Runs something that the share is what slows.
-    pub(super) fn is_used_up<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    /// Runs something that each worker's share is what slows.
+    pub(super) fn using_up<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         self.between(USED_AT_LEAST, work)
     }
 
     fn between<T>(&self, at_least: f64, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         let (begun, before) = (Instant::now(), self.ran()?);
         let done = work()?;
-        let ran = self.ran()?.saturating_sub(before).as_secs_f64();
-        let share = RUNTIME.as_secs_f64() / PERIOD.as_secs_f64() * self.workers.len() as f64;
-        let used = ran / (begun.elapsed().as_secs_f64() * share);
-        if (at_least..=USED_AT_MOST).contains(&used) {
-            return Ok(done);
+        let share = begun.elapsed().as_secs_f64() / f64::from(PARTS);
+        for (before, after) in before.into_iter().zip(self.ran()?) {
+            let used = after.saturating_sub(before).as_secs_f64() / share;
+            if !(at_least..=USED_AT_MOST).contains(&used) {
+                let percent = used * 100.0;
+                let said = format!("a worker used {percent:.0} % of its share: something else was measured");
+                return Err(Error::OtherWork(said));
+            }
         }
-        Err(Error::OtherWork(format!(
-            "{:.0} % of the workers' share was used: something else was measured",
-            used * 100.0
-        )))
+        Ok(done)
     }
 
-    /// How long they have run, all together.
-    fn ran(&self) -> Result<Duration, Error> {
-        self.workers
-            .iter()
-            .map(|worker| nanoseconds(self.process, *worker))
-            .sum::<Result<u64, _>>()
-            .map(Duration::from_nanos)
+    /// How long each of them has run.
+    fn ran(&self) -> Result<Vec<Duration>, Error> {
+        let ran = |worker: &u32| nanoseconds(self.process, *worker).map(Duration::from_nanos);
+        self.workers.iter().map(ran).collect()
     }
+}
+
+fn hold(whom: &[&str]) -> Command {
+    let (runtime, period) = ((PERIOD / PARTS).as_nanos().to_string(), PERIOD.as_nanos().to_string());
+    let mut chrt = Command::new("chrt");
+    chrt.args(["--deadline", "--reset-on-fork", "--sched-runtime", &runtime, "--sched-deadline", &period]);
+    chrt.args(["--sched-period", &period]).args(whom);
+    chrt
+}
+
+fn run(mut hold: Command) -> Result<(), Error> {
+    child::time(&mut hold).map(drop).map_err(|error| match error {
+        Error::Failed { said, .. } => Error::OtherWork(format!(
+            "a thread could not be held to a share of a core: {said}\nhint: it takes root or CAP_SYS_NICE, and a kernel \
+             that lets deadline scheduling in; leave `gateway-threads` out where that is not to be had"
+        )),
+        other => other,
+    })
 }
 
 fn workers(process: u32) -> Result<Vec<u32>, Error> {

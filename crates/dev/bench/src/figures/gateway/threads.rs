@@ -22,6 +22,11 @@ const CLIENTS: u32 = 200;
 const POOL: Pool = Pool { pooling: Pooling::Transaction, servers_max: CLIENTS };
 const WARMING_SECONDS: u16 = 1;
 
+/// Whether it can be measured here.
+pub(in crate::figures) fn is_possible() -> Result<(), Error> {
+    Share::is_allowed()
+}
+
 pub(in crate::figures) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
     child::time(lab.tool_at("pgbench", &lab.source, DATABASE).args(["-i", "-q", "-s", SCALE]))?;
     lab.checkpoint()?;
@@ -41,8 +46,8 @@ pub(in crate::figures) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>,
         for side in order {
             let seconds = size.gateway_seconds;
             match side {
-                Side::Ours => pairs.ours.push(share_of_two.is_kept(|| turn(&two, seconds))?),
-                Side::Peer => pairs.peer.push(share_of_one.is_used_up(|| turn(&one, seconds))?),
+                Side::Ours => pairs.ours.push(share_of_two.within(|| turn(&two, seconds))?),
+                Side::Peer => pairs.peer.push(share_of_one.using_up(|| turn(&one, seconds))?),
             }
         }
     }
@@ -52,7 +57,7 @@ pub(in crate::figures) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>,
             "pgbench -S -M simple of scale {SCALE}, {CLIENTS} clients, {} s each; transaction pooling, each worker held to {} \
              of a core, which one worker alone uses up",
             size.gateway_seconds,
-            Share::WORDS
+            Share::words()
         ),
         measured: Measured::Beside {
             unit: Unit::TransactionsPerSecond,

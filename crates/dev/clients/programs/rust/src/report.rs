@@ -25,3 +25,16 @@ pub(crate) async fn scenario<E: Into<Value>>(
         if connections <= servers { body.await.unwrap_or_else(Into::into) } else { json!("needs more servers") };
     println!("{}", json!({"scenario": name, "result": result}));
 }
+
+/// Whether the program is to be a client that stays: for each line that it reads it asks for a row, and tells what came of it.
+pub(crate) fn is_asking() -> bool {
+    std::env::args().nth(1).as_deref() == Some("asking")
+}
+
+/// The row of a client that stays, or the SQLSTATE that it was told.
+pub(crate) fn tell(answer: Result<String, Value>) {
+    println!(
+        "{}",
+        answer.unwrap_or_else(|failure| failure["sqlstate"].as_str().map_or(failure.to_string(), str::to_owned))
+    );
+}

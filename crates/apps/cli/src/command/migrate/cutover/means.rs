@@ -33,7 +33,8 @@ pub(super) fn means(
     let direction = moves.first().map_or(Direction::Forward, |(course, _)| course.direction);
     let ends = moves.into_iter().map(|(course, endpoints)| ends(arguments, &course, endpoints, context));
     let who = Who::runs();
-    let grace = if arguments.commands.drain { arguments.max_pause / 2 } else { Duration::ZERO };
+    let limits = Limits { max_pause: arguments.max_pause, ..Limits::default() };
+    let grace = if arguments.commands.drain { limits.drain() } else { Duration::ZERO };
     Ok(Means {
         routes,
         gates: gates(arguments, commands, estate, context)?,
@@ -46,7 +47,7 @@ pub(super) fn means(
         }),
         unproven: if arguments.allow_unproven { Unproven::Allow } else { Unproven::Refuse },
         other_schema: if arguments.allow_schema_differences { OtherSchema::Allow } else { OtherSchema::Refuse },
-        limits: Limits { max_pause: arguments.max_pause, grace, ..Limits::default() },
+        limits: Limits { grace, ..limits },
         by: format!("{}@{} ({})", who.by, who.host, std::process::id()),
         failpoints: crate::failpoints::from_environment(),
     })

@@ -5,7 +5,7 @@ mod report;
 mod session;
 
 use futures_util::{StreamExt, TryStreamExt, future};
-use report::{scenario, schema};
+use report::{is_asking, scenario, schema, tell};
 use serde_json::{Value, json};
 use session::{Failure, attempt, connect, connect_with, options, rows};
 use sqlx::postgres::{PgListener, PgPoolOptions};
@@ -15,6 +15,9 @@ type Told = Result<Value, Failure>;
 
 #[tokio::main]
 async fn main() {
+    if is_asking() {
+        return asking().await;
+    }
     scenario("statements", 1, statements()).await;
     scenario("every type comes out", 1, types_out()).await;
     scenario("every type goes in and comes back", 1, types_back()).await;
@@ -30,6 +33,14 @@ async fn main() {
     scenario("a pool of connections", 1, pool()).await;
     scenario("notifications", 2, notifications()).await;
     scenario("refusals", 1, refusals()).await;
+}
+
+async fn asking() {
+    let mut connection = connect().await.map_err(Value::from).expect("a connection");
+    for _ in std::io::stdin().lines() {
+        let word = sqlx::query_scalar("SELECT 'right'").fetch_one(&mut connection).await;
+        tell(word.map_err(|error| Failure::from(error).into()));
+    }
 }
 
 async fn statements() -> Told {

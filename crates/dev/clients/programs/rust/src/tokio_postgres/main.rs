@@ -8,7 +8,7 @@ mod values;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt, TryStreamExt, future};
-use report::{scenario, schema, variable};
+use report::{is_asking, scenario, schema, tell, variable};
 use serde_json::{Value, json};
 use session::{Failure, attempt, connect, connect_with, rows, simple};
 use tokio_postgres::error::SqlState;
@@ -18,6 +18,9 @@ type Told = Result<Value, Failure>;
 
 #[tokio::main]
 async fn main() {
+    if is_asking() {
+        return asking().await;
+    }
     scenario("simple queries", 1, simple_queries()).await;
     scenario("every type comes out", 1, values::out()).await;
     scenario("every type goes in and comes back", 1, values::back()).await;
@@ -35,6 +38,14 @@ async fn main() {
     scenario("cancellation", 1, cancellation()).await;
     scenario("notifications", 2, notifications()).await;
     scenario("refusals", 1, refusals()).await;
+}
+
+async fn asking() {
+    let client = connect().await.map_err(Value::from).expect("a connection");
+    for _ in std::io::stdin().lines() {
+        let row = client.query_one("SELECT 'right'", &[]).await;
+        tell(row.map(|row| row.get(0)).map_err(|error| Failure::from(error).into()));
+    }
 }
 
 async fn simple_queries() -> Told {
