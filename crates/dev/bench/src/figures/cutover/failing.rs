@@ -106,7 +106,10 @@ fn killed(front: &Front<'_>, runtime: &Runtime, run: &LedgerRun) -> Result<(), E
     if !is_fenced(front)? {
         return Err(Error::OtherWork("the fence was gone before its coordinator was".into()));
     }
-    runtime.block_on(apply.batch("ROLLBACK")).map_err(Error::ledger)
+    runtime.block_on(apply.batch("ROLLBACK")).map_err(Error::ledger)?;
+    until_they_work(run)?;
+    // The next command brings to its end what was left, and tells that.
+    broken_off(front, "it was interrupted while clients were held")
 }
 
 fn is_fenced(front: &Front<'_>) -> Result<bool, Error> {
