@@ -50,7 +50,7 @@ async fn held_up_at(ground: &Ground, side: &Side, place: &'static str, course: C
     assert!(gate.is_armed(), "{place}: this process may be ended, and clients are kept out");
     holder.batch("COMMIT").await.unwrap();
     running.await.unwrap().unwrap();
-    assert!(!gate.is_armed(), "{place}");
+    assert!(!gate.is_armed() && gate.was_armed(), "{place}");
     [before, hand.said()]
 }
 

@@ -36,20 +36,33 @@ pub struct CommandGate {
     ran: Mutex<Vec<CommandReport>>,
     armed_at: Mutex<Option<Instant>>,
     is_armed: AtomicBool,
+    was_armed: AtomicBool,
 }
 
 impl CommandGate {
     /// For a course, whose decision is read in these routes.
     #[must_use]
     pub fn new(routes: Routes, course: Course, commands: Commands) -> Self {
-        let (ran, armed_at, is_armed) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
-        Self { routes, course, commands, ran, armed_at, is_armed }
+        let (ran, armed_at) = (Mutex::default(), Mutex::default());
+        let (is_armed, was_armed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { routes, course, commands, ran, armed_at, is_armed, was_armed }
     }
 
     /// Whether clients may be held or kept out now: whoever ends this process then leaves them so.
     #[must_use]
     pub fn is_armed(&self) -> bool {
         self.is_armed.load(Ordering::SeqCst)
+    }
+
+    /// Whether it ever was so in this process: what is left behind that is short, and is told.
+    #[must_use]
+    pub fn was_armed(&self) -> bool {
+        self.was_armed.load(Ordering::SeqCst)
+    }
+
+    fn note_armed(&self) {
+        self.is_armed.store(true, Ordering::SeqCst);
+        self.was_armed.store(true, Ordering::SeqCst);
     }
 
     /// Each database of several has commands of its own.
@@ -189,7 +202,7 @@ impl TrafficGate for CommandGate {
         async move {
             let began = Instant::now();
             *self.armed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(began);
-            self.is_armed.store(true, Ordering::SeqCst);
+            self.note_armed();
             if let Some(hold) = &self.commands.hold {
                 let places = (self.course.from.as_str(), self.course.to.as_str());
                 self.do_run(CommandKind::Hold, hold, places, epoch, drain_limit).await?;
@@ -202,7 +215,7 @@ impl TrafficGate for CommandGate {
     /// Also where an earlier process has held clients.
     fn follows(&self, database: &str) {
         if self.leads(database) {
-            self.is_armed.store(true, Ordering::SeqCst);
+            self.note_armed();
         }
     }
 

@@ -51,8 +51,8 @@ impl CommandArguments {
     }
 }
 
-/// Runs to the end, or to a signal that comes while nobody is kept out. No gateway lets clients in again when this process
-/// is gone.
+/// Runs to the end, or to a signal that comes before anybody is kept out. No gateway lets clients in again when this process
+/// is gone. A signal may be heard of only when they are let in: then what is left is short, and is to be told.
 pub(super) async fn guarded<F: Future>(
     work: F,
     gates: &[Arc<CommandGate>],
@@ -65,6 +65,9 @@ pub(super) async fn guarded<F: Future>(
             Ok(output) => return Ok(output),
             Err(_) if gates.iter().any(|gate| gate.is_armed()) => {
                 context.note("clients are held or kept out: it goes on until they are let in, and ends by itself");
+            }
+            Err(_) if gates.iter().any(|gate| gate.was_armed()) => {
+                context.note("clients are let in: it ends by itself");
             }
             Err(_) => return Err(Failure::of_signal()),
         }
