@@ -1,14 +1,11 @@
 //! `docs/cases.md` names every case, and tests that exist.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+
+use crate::sources::{root, sources};
 
 /// Case 20 is another database's.
 const CASES: [u32; 24] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 22, 23, 24, 25];
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).unwrap()
-}
 
 /// Rows of the table: the case's number, and the tests in backquotes of the last column.
 fn rows(text: &str) -> Vec<(u32, Vec<String>, bool)> {
@@ -36,24 +33,12 @@ fn exists(test: &str, sources: &[(String, String)]) -> bool {
     })
 }
 
-fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
-        }
-    }
-}
-
 #[test]
 fn every_case_has_its_entry_and_every_entry_tests_that_exist() {
     let rows = rows(&std::fs::read_to_string(root().join("docs/cases.md")).unwrap());
     let numbers: BTreeSet<u32> = rows.iter().map(|(number, ..)| *number).collect();
     assert_eq!(numbers, BTreeSet::from(CASES));
-    let mut found = Vec::new();
-    sources(&root().join("crates"), &mut found);
+    let found = sources(&root().join("crates"), root());
     for (number, tests, open) in &rows {
         assert!(!tests.is_empty() || *open, "case {number} names neither a test nor what is open");
         for test in tests {

@@ -1,7 +1,8 @@
 //! `docs/decoders.md` names every file that reads what others have sent, and tests that exist.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+
+use crate::sources::{root, sources};
 
 /// Where such files are looked for.
 const FOLDERS: [&str; 2] = ["stores/pgwire/src", "capabilities/gateway/src"];
@@ -23,23 +24,6 @@ const SIGNS: [&str; 13] = [
     "session_effects(",
     ".split_once(",
 ];
-
-fn crates() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
-}
-
-/// Files below a folder, by their path in `crates`, with their texts.
-fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let name = path.strip_prefix(crates()).unwrap().display().to_string();
-            found.push((name, std::fs::read_to_string(&path).unwrap()));
-        }
-    }
-}
 
 /// Rows of the table: the file, and the tests.
 fn rows(text: &str) -> Vec<(String, Vec<String>)> {
@@ -70,10 +54,9 @@ fn reads(path: &str, text: &str) -> bool {
 
 #[test]
 fn every_file_that_reads_has_its_row_and_every_row_tests_that_exist() {
-    let rows = rows(&std::fs::read_to_string(crates().parent().unwrap().join("docs/decoders.md")).unwrap());
+    let rows = rows(&std::fs::read_to_string(root().join("docs/decoders.md")).unwrap());
     let named: BTreeSet<&str> = rows.iter().map(|(file, _)| file.as_str()).collect();
-    let mut all = Vec::new();
-    sources(crates(), &mut all);
+    let all = sources(&root().join("crates"), &root().join("crates"));
     for (path, text) in all.iter().filter(|(path, _)| FOLDERS.iter().any(|folder| path.starts_with(folder))) {
         let is_known = named.contains(path.as_str()) || !reads(path, text);
         assert!(is_known, "`{path}` reads what others send: name it in docs/decoders.md, with its tests");

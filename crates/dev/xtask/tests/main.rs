@@ -13,3 +13,4 @@ mod decoders;
 mod functions;
 mod reference;
 mod refusals;
+mod sources;
