@@ -111,6 +111,11 @@ impl Gate {
         self.slowed = Some(Slowed::process(self.running.as_ref().unwrap().pid()));
     }
 
+    /// How often it was stopped since.
+    pub(super) fn stops(&self) -> u64 {
+        self.slowed.as_ref().unwrap().stops()
+    }
+
     pub(super) fn hurry(&mut self) {
         self.slowed = None;
     }

@@ -62,7 +62,8 @@ async fn a_head_that_is_held_too_long_is_said_and_appending_goes_on_afterwards(g
 }
 
 async fn appends_beyond_the_queue_wait_and_are_then_refused(ground: &Ground) {
-    let options = Options { queue: 2, queue_limit: Duration::from_millis(100), ..Options::default() };
+    // What a group takes makes room in the queue: without a bound one of them may take all.
+    let options = Options { queue: 2, queue_limit: Duration::from_millis(100), group_events: 2, ..Options::default() };
     let store = ground.open_with(options).await.unwrap();
     let holder = Other::holding_the_head(ground).await;
     let mut appends = tokio::task::JoinSet::new();
@@ -70,13 +71,15 @@ async fn appends_beyond_the_queue_wait_and_are_then_refused(ground: &Ground) {
         let store = store.clone();
         appends.spawn(async move { store.append(one("a-1", Expected::Any)).await });
     }
-    // Some are with the writer and two in the queue; of the others the first is refused while the head is still held.
+    // Two are with the writer, a third did not fit beside them, and two are in the queue; of the others the first is refused
+    // while the head is still held.
     let refused = appends.join_next().await.unwrap().unwrap();
     assert!(matches!(refused, Err(Error::Overloaded { waiting: 2 })), "{refused:?}");
     holder.run("ROLLBACK").await;
     let (made, others): (Vec<_>, Vec<_>) = appends.join_all().await.into_iter().partition(Result::is_ok);
     assert!(others.iter().all(|other| matches!(other, Err(Error::Overloaded { waiting: 2 }))), "{others:?}");
-    assert!(made.len() >= 3, "{others:?}");
+    // Two, where the writer has not come to it before others had waited for long enough.
+    assert!((2..=5).contains(&made.len()), "{} made: {others:?}", made.len());
     assert_eq!(all(&store).await.len(), made.len());
 }
 
