@@ -222,6 +222,27 @@ fn two_gates_are_led_by_one_decision() {
 }
 
 #[test]
+fn who_is_told_of_a_later_epoch_only_has_the_one_that_it_is_shut_for_behind_it_first() {
+    let lab = Lab::new();
+    let (gateway, other, routes) = (lab.gateway(), lab.setup.beside().start(), lab.routes());
+    let (ready, other_ready) = (gateway.ready(), other.ready());
+    let first = lab.open(&routes, &[&ready, &other_ready], LONG);
+    [&gateway, &other].iter().for_each(|gate| gate.arm(&first));
+    lab.flip(&routes, &first);
+    assert_eq!(other.settle(&first).leads_to, "green");
+    // Nobody reaches it any more, and clients are led back behind the other one.
+    let second = lab.open(&routes, &[&other.try_ready("blue").unwrap()], LONG);
+    other.arm(&second);
+    lab.flip(&routes, &second);
+    assert_eq!(other.settle(&second).leads_to, "blue");
+    assert_eq!(gateway.status().gate.held, Some(HeldFor::Epoch { epoch: first.epoch }));
+    assert_eq!(gateway.settle(&second).leads_to, "blue");
+    let status = gateway.status();
+    assert_eq!((status.gate.held, status.led_by_epoch), (None, Some(second.epoch)));
+    assert_eq!(gateway.client().run(PLACE), "blue");
+}
+
+#[test]
 fn an_armed_gateway_ends_its_sessions_at_the_server_that_may_be_left() {
     let lab = Lab::new();
     let (gateway, routes) = (lab.gateway(), lab.routes());
