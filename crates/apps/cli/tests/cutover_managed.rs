@@ -78,6 +78,9 @@ fn goes_there_and_back_and_ends(front: Front) {
     assert_certified(&front, &file);
     front.reconcile(&record, &front.shop.target, "shop");
     assert_eq!(rights(&front.shop.target), before[1]);
+    let ours = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('atalaya') AND relkind = 'r'";
+    assert_eq!(front.shop.target.run_sql("shop", ours).unwrap(), "");
+    assert_eq!(front.shop.source.run_sql("shop", ours).unwrap(), "fence", "by which it is opened");
     assert_shut_until_opened_by_hand(&front, &before[0]);
 }
 

@@ -148,6 +148,11 @@ pub trait ReplicationControl: Send + Sync + 'static {
     /// Where the schemas of both sides differ.
     fn schema(&self, direction: Direction) -> BoxFuture<'_, Result<Vec<SchemaDifference>, PartError>>;
 
+    /// Whether [`ReplicationControl::make_way_back`] fills the materialized views of the side that clients are led to.
+    fn fills_views(&self, _direction: Direction) -> BoxFuture<'_, Result<bool, PartError>> {
+        async { Ok(false) }.boxed()
+    }
+
     /// Makes the stream that brings later changes back, where it is missing, and has it run. Harmless where it stands.
     fn make_way_back(&self, direction: Direction) -> BoxFuture<'_, Result<(), PartError>>;
 

@@ -232,6 +232,7 @@ pub(crate) struct Streams {
     pub(crate) forgetful: Arc<Mutex<Vec<Arc<TestGate>>>>,
     pub(crate) unprovable: Vec<Unprovable>,
     pub(crate) schema: Vec<SchemaDifference>,
+    pub(crate) fills_views: bool,
     /// Which sides were written down as those that serve.
     pub(crate) taken_over: Arc<Mutex<Vec<Direction>>>,
 }
@@ -262,6 +263,10 @@ impl ReplicationControl for Streams {
 
     fn schema(&self, _direction: Direction) -> BoxFuture<'_, Result<Vec<SchemaDifference>, PartError>> {
         self.answer("schema", self.schema.clone())
+    }
+
+    fn fills_views(&self, _direction: Direction) -> BoxFuture<'_, Result<bool, PartError>> {
+        self.answer("views", self.fills_views)
     }
 
     fn make_way_back(&self, _direction: Direction) -> BoxFuture<'_, Result<(), PartError>> {

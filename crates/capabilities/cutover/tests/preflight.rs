@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use atalaya_cutover::preflight::{Status, preflight};
-use atalaya_cutover::{LastProof, Outlook, Purpose, Unprovable, Unproven, WayBack};
+use atalaya_cutover::{LastProof, Means, Outlook, Purpose, Unprovable, Unproven, WayBack};
 
 use crate::ground::{Ground, course};
 use crate::hand::Streams;
@@ -41,6 +41,26 @@ async fn each_party_forbids_what_it_must() {
     let failed: Vec<&str> = report.failed().map(|check| check.id).collect();
     assert_eq!(failed, ["gateways", "way-back", "proof", "target-materialized-views"]);
     assert!(report.failed().all(|check| check.findings[0].remedy.is_some()), "{report:#?}");
+}
+
+#[tokio::test]
+async fn views_that_nobody_fills_before_clients_come_are_named() {
+    let ground = Ground::sqlite();
+    let gates = ground.gates().await;
+    let mut means = ground.means("one", &gates).await;
+    let status = async |means: &Means| {
+        let report = preflight(&course(Purpose::Flip), means).await.unwrap();
+        let views = report.checks.iter().find(|check| check.id == "target-materialized-views").unwrap();
+        (views.status, views.findings.iter().map(|finding| finding.seen.clone()).collect::<String>())
+    };
+    assert_eq!(status(&means).await, (Status::Pass, String::new()));
+    ground.new.sql("CREATE MATERIALIZED VIEW old AS SELECT 1");
+    let (warned, seen) = status(&means).await;
+    assert!(warned == Status::Warn && seen.contains("public.old"), "{warned:?}: {seen}");
+    ground.new.sql("CREATE MATERIALIZED VIEW never AS SELECT 1 WITH NO DATA");
+    assert_eq!(status(&means).await.0, Status::Fail);
+    means.ends[0].replication = Arc::new(Streams { fills_views: true, ..Streams::default() });
+    assert_eq!(status(&means).await, (Status::Pass, String::new()));
 }
 
 #[tokio::test]

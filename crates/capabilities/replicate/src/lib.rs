@@ -47,7 +47,7 @@ pub use finish::{clean_up, complete_schema, end_following, has_slot, last_fence,
 pub use operation::{Leading, OperationLock};
 pub use plan::{DdlTrigger, Direction, LargeObjects, Options, Plan, RelationFilter, StopWhen};
 pub use progress::GivenUp;
-pub use ready::{ready_target, unready};
+pub use ready::{fills_views, ready_target, unready};
 pub use report::{Event, Observer};
 pub use run::{Outcome, start};
 pub use schema::{Ownership, schema_as_sql};

@@ -64,14 +64,16 @@ impl Session {
     }
 
     /// Connects for statements about the catalog and our own tables: none may take longer than
-    /// [`settings::STATEMENT_LIMIT`], or wait for a lock longer than [`settings::LOCK_LIMIT`].
+    /// [`settings::STATEMENT_LIMIT`], or wait for a lock longer than [`settings::LOCK_LIMIT`]. What is committed is on the
+    /// server's disk, whatever its settings say.
     ///
     /// # Errors
     /// As [`Session::connect`].
     pub async fn connect_for_control(url: &ConnectionUrl, application_name: &str) -> Result<Self, Error> {
         let limit = settings::STATEMENT_LIMIT.as_millis();
         let locks = settings::lock_limit_sql(settings::LOCK_LIMIT);
-        Self::connect_with(url, application_name, &format!("SET statement_timeout = {limit}; {locks}")).await
+        let durable = settings::DURABLE;
+        Self::connect_with(url, application_name, &format!("SET statement_timeout = {limit}; {locks}; {durable}")).await
     }
 
     /// Opens the socket as the wire connections do, so that both fail in the same ways, and hands it to the driver.

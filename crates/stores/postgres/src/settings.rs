@@ -60,6 +60,11 @@ pub fn lock_limit_sql(limit: Duration) -> String {
     format!("SET lock_timeout = {}", limit.as_millis().max(1))
 }
 
+/// Has commits of a session wait for the server's own disk where server, database or role would not have them wait. Whoever
+/// wants them to wait for standbys, too, keeps that; whoever wants less is not made to wait for those.
+pub const DURABLE: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'local', false)
+ WHERE pg_catalog.current_setting('synchronous_commit') = 'off'";
+
 /// What versions after the oldest have added, as SQL to be said once connected; empty for older ones.
 #[must_use]
 pub fn later_settings(major: u32) -> String {

@@ -201,6 +201,14 @@ impl ReplicationControl for Streams {
         self.schema().boxed()
     }
 
+    fn fills_views(&self, direction: Direction) -> BoxFuture<'_, Result<bool, PartError>> {
+        async move {
+            let is_forward = direction == Direction::Forward;
+            Ok(is_forward && atalaya_replicate::fills_views(&self.plan).await.map_err(of_replicate)?)
+        }
+        .boxed()
+    }
+
     fn make_way_back(&self, direction: Direction) -> BoxFuture<'_, Result<(), PartError>> {
         self.make_way_back(direction).boxed()
     }

@@ -11,5 +11,6 @@ mod tied;
 mod told;
 mod triggers;
 mod unlike;
+mod views;
 
 pub(crate) use front::Front;

@@ -53,6 +53,10 @@ const QUESTIONS: &[Question] = &[
         seen: "tables have no statistics",
         remedy: "ANALYZE",
     },
+];
+
+/// Asked where nobody fills them before clients come.
+const VIEWS: &[Question] = &[
     Question {
         id: "target-materialized-views",
         severity: Severity::Fail,
@@ -62,6 +66,15 @@ const QUESTIONS: &[Question] = &[
         seen: "materialized views are not populated",
         remedy: "REFRESH MATERIALIZED VIEW",
     },
+    Question {
+        id: "target-materialized-views",
+        severity: Severity::Warn,
+        sql: "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
+                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               WHERE c.relkind = 'm' AND c.relispopulated",
+        seen: "materialized views hold what was there when they were last refreshed, and nothing refreshes them",
+        remedy: "REFRESH MATERIALIZED VIEW",
+    },
 ];
 
 pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) -> Result<(), Error> {
@@ -69,13 +82,21 @@ pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) -> Res
     let session = match Session::connect_for_control(url, "atalaya cutover").await {
         Ok(session) => session,
         Err(error) => {
-            for question in QUESTIONS {
+            for question in QUESTIONS.iter().chain(VIEWS.first()) {
                 seen.fail(question.id, atalaya_data::chain(&error), "see that the server can be reached");
             }
             return Ok(());
         }
     };
-    for question in QUESTIONS {
+    let views = match means.replication(course)?.fills_views(course.direction).await {
+        Ok(true) => &[],
+        Ok(false) => VIEWS,
+        Err(error) => {
+            seen.fail("target-materialized-views", format!("it cannot be seen who fills them: {error}"), "try again");
+            &[]
+        }
+    };
+    for question in QUESTIONS.iter().chain(views) {
         let sql = format!("{} AND {OURS} ORDER BY 1", question.sql);
         match session.query(&sql, &[]).await {
             Ok(rows) if rows.is_empty() => {}

@@ -129,8 +129,8 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "target-materialized-views",
-        title: "Every materialized view where clients are led is populated",
-        why: "reading one that is not fails",
+        title: "Every materialized view where clients are led is populated, and with what is there now",
+        why: "reading one that is not fails, and rows that were written since are missing in one that is old",
     },
     Check {
         id: "plans",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use atalaya_estate::ConnectionUrl;
 use atalaya_postgres::Session;
 use atalaya_postgres::control::{client_fence, lift_client_fence};
+use atalaya_postgres::settings::DURABLE;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -97,7 +98,8 @@ pub(super) async fn stands(url: &ConnectionUrl, route: &str) -> Result<bool, Str
 
 async fn open(url: &ConnectionUrl) -> Result<Session, atalaya_postgres::Error> {
     let session = Session::connect(url, APPLICATION).await?;
-    session.batch(LIMITS).await?;
+    // A fence that a crash of the server brings back would keep everybody out.
+    session.batch(&format!("{LIMITS}; {DURABLE}")).await?;
     if session.major() >= 14 {
         session.batch(MAY_BE_IDLE).await?;
     }

@@ -156,6 +156,21 @@ fn the_fence_is_lifted_over_another_connection_when_the_kept_one_was_ended() {
 }
 
 #[test]
+fn the_fence_is_lifted_over_the_kept_connection_where_nobody_gets_in_by_another() {
+    let lab = Lab::new();
+    let (gateway, routes) = (lab.gateway(), lab.routes());
+    let ready = gateway.ready();
+    let epoch = lab.open_lifted_by(&routes, &[&ready], LONG, &lab.opening_again());
+    gateway.arm(&epoch);
+    lab.fence(&[&ready]);
+    lab.shut();
+    lab.close(&routes, &epoch);
+    assert_eq!(gateway.settle(&epoch).leads_to, "blue");
+    assert!(!lab.is_fenced());
+    assert_eq!(gateway.client().run(PLACE), "blue");
+}
+
+#[test]
 fn there_and_back_and_there_again() {
     let lab = Lab::new();
     let (gateway, routes) = (lab.gateway(), lab.routes());

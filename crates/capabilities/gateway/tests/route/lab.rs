@@ -140,6 +140,17 @@ impl Lab {
         assert!(self.is_fenced());
     }
 
+    /// Nobody gets in any more, whatever their rights.
+    pub(crate) fn shut(&self) {
+        let (server, database) = &self.blue;
+        server.run_sql("postgres", &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false")).unwrap();
+    }
+
+    /// What undoes that, by who is in.
+    pub(crate) fn opening_again(&self) -> String {
+        format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.blue.1)
+    }
+
     pub(crate) fn is_fenced(&self) -> bool {
         let (server, database) = &self.blue;
         let sql = format!("SELECT has_database_privilege('{}', '{database}', 'CONNECT')", self.setup.server_user());
