@@ -29,7 +29,7 @@ test: setup lint ## every test, against real servers
 demo: servers build ## moves a live database from 13 to 18, leads its clients there, back and there again, and proves that nothing was lost
 	"$(CARGO_TARGET_DIR)/release/atalaya" demo
 
-bench: servers build ## the figures of the README, measured side by side; BENCH="copy --rounds 3" for a part
+bench: servers build ## the figures of the README, measured side by side; BENCH="copy --rounds 3" for a part, "gateway" and "cutover" only so
 	cargo build --locked --release --package bench
 	@scripts/setup-bench.sh "$(CARGO_TARGET_DIR)/release/bench" $(BENCH)
 

@@ -35,12 +35,13 @@ impl Session {
         Ok(())
     }
 
-    fn needs_probe(&self) -> bool {
-        // The question would drop the unnamed statement; it is asked once that has given way to another.
-        if self.pins.has(Pin::LargeStatement) {
-            return false;
+    fn needs_probe(&mut self) -> bool {
+        // Whatever its texts say, functions may hide behind them.
+        if self.database.session_check() == SessionCheck::Always {
+            self.left.add_unknown();
         }
-        !self.left.is_plain() || self.database.session_check() == SessionCheck::Always
+        // The question would drop the unnamed statement; it is asked once that has given way to another.
+        !self.pins.has(Pin::LargeStatement) && !self.left.is_plain()
     }
 
     /// Asks the server what is left of the transaction.

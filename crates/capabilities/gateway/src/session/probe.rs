@@ -88,11 +88,11 @@ impl Left {
     }
 
     pub(super) fn looked_at_settings(&self) -> bool {
-        self.settings || self.unknown || self.is_plain()
+        self.settings || self.unknown
     }
 
     pub(super) fn looked_at_objects(&self) -> bool {
-        self.objects || self.unknown || self.is_plain()
+        self.objects || self.unknown
     }
 
     pub(super) fn looked_at_prepared(&self) -> bool {

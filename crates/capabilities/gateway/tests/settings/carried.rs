@@ -2,7 +2,7 @@
 
 use atalaya_sandbox::fresh_database;
 
-use crate::support::{Setup, gateway, query, tags};
+use crate::support::{Setup, bind, execute, gateway, parse, query, sync, tags};
 
 #[test]
 fn a_setting_goes_with_its_client_and_no_other_meets_it() {
@@ -101,6 +101,35 @@ fn where_every_transaction_is_checked_nothing_hides_behind_a_view() {
     first.run("SELECT * FROM looks");
     assert_eq!(second.run("SHOW work_mem"), "4MB");
     assert_eq!(first.run("SHOW work_mem"), "9MB");
+}
+
+/// Nothing in these texts tells what they leave behind.
+#[test]
+fn where_every_transaction_is_checked_the_next_client_finds_nothing_of_what_a_view_has_done() {
+    let (server, database) = fresh_database(18).unwrap();
+    let gateway = Setup::of(server, &database).database("check: always").start();
+    let (mut first, mut second) = (gateway.client(), gateway.client());
+    first.run(
+        "CREATE FUNCTION does(what text) RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE what; RETURN 1; END $$;
+         CREATE TABLE t (n int); CREATE FUNCTION fires() RETURNS trigger LANGUAGE plpgsql AS
+           $$ BEGIN PERFORM set_config('tenant.fired', 'first', false); RETURN NEW; END $$;
+         CREATE TRIGGER fires BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION fires();
+         CREATE VIEW sets AS SELECT does($q$SELECT set_config('tenant.id', 'first', false)$q$);
+         CREATE VIEW prepares AS SELECT does('PREPARE theirs AS SELECT 1');
+         CREATE VIEW drops AS SELECT does('DEALLOCATE ALL')",
+    );
+    first.run("SELECT * FROM sets");
+    first.run("INSERT INTO t VALUES (1)");
+    let tenants =
+        "SELECT coalesce(current_setting('tenant.id', true), ''), coalesce(current_setting('tenant.fired', true), '')";
+    assert_eq!(second.run(tenants), "|");
+    first.run("SELECT * FROM prepares");
+    assert_eq!(second.error("EXECUTE theirs"), "26000");
+    // What it has prepared by the protocol is there, whoever has dropped everything.
+    second.ask(&[parse("mine", "SELECT 'mine'"), sync()].concat());
+    first.run("SELECT * FROM drops");
+    let answered = second.ask(&[bind("", "mine", &[]), execute("", 0), sync()].concat());
+    assert_eq!(tags(&answered), "2 D C ZI");
 }
 
 #[test]
