@@ -14,6 +14,8 @@ const TABLES: &str = "CREATE TYPE ledger.mood AS ENUM ('sad', 'glad');
     CREATE TABLE ledger.log (id int PRIMARY KEY) PARTITION BY RANGE (id);
     CREATE TABLE ledger.log_1 PARTITION OF ledger.log FOR VALUES FROM (0) TO (100)";
 const NEW: &str = "shop-green";
+/// Both that tell people how the way back is.
+const STATUS: [&[&str]; 2] = [&["migrate", "way-back", "status"], &["migrate", "status"]];
 
 /// Clients are on the new server.
 fn led_over(from: u16, to: u16) -> Front {
@@ -35,9 +37,22 @@ fn said(front: &Front, words: &[&str]) -> String {
     asked.stdout
 }
 
+/// Everybody is told that it is possible, and since when.
+fn assert_is_possible(front: &Front) {
+    let status = way_back(front);
+    assert_eq!((&status["possible"], &status["impossible_since"]), (&true.into(), &Value::Null), "{status:#}");
+    let since = status["since"].as_str().unwrap();
+    let ordered = format!("SELECT timestamptz '{since}' BETWEEN pg_postmaster_start_time() AND now()");
+    assert_eq!(front.shop.target.run_sql("shop", &ordered).unwrap(), "t");
+    for words in STATUS {
+        let text = said(front, words);
+        assert!(text.contains(&format!("the way back is possible since {since}")), "{text}");
+    }
+}
+
 /// Writes it on the new server; the reason that is told names the table and what of it, and no value.
 fn assert_ends_the_way_back(front: &Front, written: &str, names: &[&str], value: &str) {
-    assert_eq!(way_back(front)["impossible_since"], Value::Null);
+    assert_is_possible(front);
     let before = front.shop.target.run_sql("shop", "SELECT now()").unwrap();
     front.shop.target.run_sql("shop", written).unwrap();
     eventually("it has stopped", || way_back(front)["possible"] == false);
@@ -49,7 +64,7 @@ fn assert_ends_the_way_back(front: &Front, written: &str, names: &[&str], value:
     let since = status["impossible_since"].as_str().unwrap();
     let ordered = format!("SELECT timestamptz '{since}' >= timestamptz '{before}' AND timestamptz '{since}' <= now()");
     assert_eq!(front.shop.target.run_sql("shop", &ordered).unwrap(), "t");
-    for words in [["migrate", "way-back", "status"].as_slice(), &["migrate", "status"]] {
+    for words in STATUS {
         let text = said(front, words);
         assert!(text.contains(&format!("the way back is NOT possible since {since}")), "{text}");
         assert!(text.contains(why) && !text.contains(value), "{text}");
