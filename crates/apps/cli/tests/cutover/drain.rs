@@ -85,10 +85,14 @@ fn copies_that_end_while_others_are_held(front: &Front) {
     let [copying_in, copying_out] = copies(front, 3);
     std::thread::scope(|scope| {
         let leading = scope.spawn(|| front.led(&["migrate", "cutover", "shop-to-18"]));
-        eventually("clients are held", || !front.gateway_status()["databases"][0]["gate"]["held"].is_null());
+        let gate = || front.gateway_status()["databases"][0]["gate"].clone();
+        eventually("clients are held", || !gate()["held"].is_null() && gate()["waiting"].as_u64() > Some(0));
         assert_eq!(finished(copying_in, "4\tfourth\n").trim(), "COPY 2");
         assert_eq!(finished(copying_out, "").lines().count(), ROWS);
-        assert_eq!(leading.join().unwrap()["outcome"], "flipped");
+        let led = leading.join().unwrap();
+        assert_eq!(led["outcome"], "flipped");
+        let [held, waited] = ["clients_held", "longest_wait_us"].map(|member| led["gateways"][0][member].as_u64());
+        assert!(held > Some(0) && waited > Some(0), "who waits was held, and for a while: {led}");
     });
     let there = "SELECT string_agg(id::text, ',' ORDER BY id) FROM ledger.copied";
     assert_eq!(front.shop.target.run_sql("shop", there).unwrap(), "-1,1,2,3,4");

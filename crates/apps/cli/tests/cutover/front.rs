@@ -190,15 +190,20 @@ impl Front {
     }
 
     /// Kills what follows, as a machine does that loses its power.
-    pub(super) fn kill_runs(&mut self) {
+    pub(crate) fn kill_runs(&mut self) {
         for running in self.running.drain(..) {
             signal(running.pid(), Signal::SIGKILL);
         }
     }
 
     /// Starts all of it again.
-    pub(super) fn run_again(&mut self) {
+    pub(crate) fn run_again(&mut self) {
         self.running = self.databases.iter().map(|moved| self.start(moved.name)).collect();
+    }
+
+    /// What those that follow have said by now.
+    pub(crate) fn said_by_runs(&self) -> String {
+        self.running.iter().map(Running::stderr).collect()
     }
 
     pub(crate) fn prove(&self, database: &str) {

@@ -7,6 +7,7 @@ mod front;
 mod heard;
 mod one;
 mod several;
+mod stands;
 mod tied;
 mod told;
 mod triggers;

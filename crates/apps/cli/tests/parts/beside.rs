@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use serde_json::Value;
+
 use super::ground::{BACK, NEW, OLD, Parts, THERE};
 use super::halted::until_it_is_kept_no_longer;
 use crate::support::{Ran, Running, eventually};
@@ -20,28 +22,90 @@ fn both(parts: &Parts, one: &[&str], other: &[&str]) -> [Ran; 2] {
     running.map(Running::wait)
 }
 
+/// Where a server's version has its clients, by its name in the estate file.
+fn place(version: u16) -> &'static str {
+    if version == NEW { "shop-green" } else { "shop" }
+}
+
+/// What one has done, as it says: by this epoch clients were led to a server.
+fn assert_led(ran: &Ran, epoch: u64, version: u16) -> Value {
+    assert_eq!(ran.code, Some(0), "{}", said(ran));
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let led = (&report["outcome"], &report["epoch"], &report["to"]);
+    assert_eq!(led, (&"flipped".into(), &epoch.into(), &place(version).into()), "{}", said(ran));
+    report
+}
+
+/// It has led them, though somebody may have led them back before it could say so.
+fn assert_led_for_a_while(ran: &Ran, epoch: u64, version: u16) {
+    let other = if version == NEW { OLD } else { NEW };
+    match ran.code {
+        Some(1) => {
+            let since =
+                format!("epoch {epoch} was decided as it was meant, and clients were led to `{}` since", place(other));
+            assert!(ran.stderr.contains(&since), "{}", said(ran));
+        }
+        _ => drop(assert_led(ran, epoch, version)),
+    }
+}
+
+/// It has found clients where it was to lead them.
+fn assert_was_there(ran: &Ran, version: u16) {
+    assert_eq!(ran.code, Some(4), "{}", said(ran));
+    assert!(ran.stderr.contains(&format!("clients are led to `{}` already", place(version))), "{}", said(ran));
+}
+
+/// One does it, and the other one waits for its end and says the same; one that comes when it is over finds clients there.
+fn assert_one_for_both(ended: &[Ran], epoch: u64, version: u16) {
+    let (done, late): (Vec<&Ran>, Vec<&Ran>) = ended.iter().partition(|ran| ran.code == Some(0));
+    late.iter().for_each(|ran| assert_was_there(ran, version));
+    let mut reports: Vec<Value> = done.iter().map(|ran| assert_led(ran, epoch, version)).collect();
+    let by_itself = reports.iter().filter(|report| report["resumed"] == false).count();
+    assert_eq!(by_itself, 1, "one of them has led clients: {reports:?}");
+    reports.iter_mut().for_each(|report| report["resumed"] = Value::Null);
+    assert!(reports.windows(2).all(|two| two[0] == two[1]), "{reports:?}");
+}
+
 #[test]
 fn of_two_cutovers_one_leads_clients_and_the_other_waits_for_it() {
     let mut parts = Parts::with_gateways(1);
     parts.start_clients();
-    for (round, words) in [THERE, BACK, THERE].into_iter().enumerate() {
-        let serves = if words == THERE { NEW } else { OLD };
-        let ended = both(&parts, words, words);
-        for ran in &ended {
-            // One that comes when it is over finds clients there.
-            assert!(matches!(ran.code, Some(0 | 4)), "{}", said(ran));
-        }
-        assert!(ended.iter().any(|ran| ran.code == Some(0)), "{} {}", said(&ended[0]), said(&ended[1]));
-        assert_eq!(parts.standing().last_epoch, u64::try_from(round).unwrap() + 1, "one epoch for both");
+    for (words, epoch, serves) in [(THERE, 1, NEW), (BACK, 2, OLD), (THERE, 3, NEW)] {
+        assert_one_for_both(&both(&parts, words, words), epoch, serves);
+        assert_eq!(parts.standing().last_epoch, epoch, "one epoch for both");
         parts.assert_served_by(serves, "both");
         parts.until_committed(5);
     }
     // One there, one back: whichever comes first, clients end where the last of them led, and nowhere between.
     let [back, there] = both(&parts, BACK, THERE);
-    let codes = [back.code, there.code];
-    assert!(codes.contains(&Some(0)), "{} {}", said(&back), said(&there));
-    assert!(codes.iter().all(|code| matches!(code, Some(0 | 1 | 4))), "{} {}", said(&back), said(&there));
-    parts.assert_served_by(parts.led_to(), "there and back");
+    assert_led_for_a_while(&back, 4, OLD);
+    let (serves, last_epoch) = match there.code {
+        Some(0) => {
+            assert_led(&there, 5, NEW);
+            (NEW, 5)
+        }
+        // What it had begun was ended by the other one, before its first step.
+        Some(1) => {
+            assert!(there.stderr.contains("something else was asked for"), "{}", said(&there));
+            (OLD, 4)
+        }
+        _ => {
+            assert_was_there(&there, NEW);
+            (OLD, 4)
+        }
+    };
+    assert_eq!(parts.standing().last_epoch, last_epoch, "{} {}", said(&back), said(&there));
+    parts.assert_served_by(serves, "there and back");
+    parts.until_committed(5);
+
+    // Behind the other's opening there is but one order.
+    let (one, to, other) = if serves == NEW { (BACK, OLD, THERE) } else { (THERE, NEW, BACK) };
+    let leading = parts.spawn(&parts.course(one, "20s"), "");
+    eventually("it has opened its epoch", || parts.standing().last_epoch > last_epoch);
+    let behind = parts.ask(&parts.course(other, "20s"));
+    assert_led(&behind, last_epoch + 2, serves);
+    assert_led_for_a_while(&leading.wait(), last_epoch + 1, to);
+    parts.assert_served_by(serves, "one behind the other");
     parts.reconcile(&[]);
 }
 

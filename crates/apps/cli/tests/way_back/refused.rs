@@ -1,9 +1,11 @@
 //! What forbids a way back is named, and nothing is touched.
 
-use atalaya_sandbox::ServerOptions;
+use std::process::{Command, Stdio};
 
-use super::field::{done, way_back};
-use crate::support::Move;
+use atalaya_sandbox::{ServerOptions, client_tools};
+
+use super::field::{done, wait_until_both_run, way_back};
+use crate::support::{Move, eventually};
 
 fn assert_untouched(shop: &Move) {
     assert_eq!(shop.source.run_sql("shop", "SELECT to_regnamespace('atalaya') IS NULL").unwrap().trim(), "t");
@@ -48,6 +50,46 @@ fn a_new_server_that_writes_too_little_log_is_named() {
     assert_eq!(refused.code, Some(4), "{}\n{}", refused.stdout, refused.stderr);
     assert!(refused.stderr.contains("wal_level of the new server is `replica`"), "{}", refused.stderr);
     assert_untouched(&shop);
+}
+
+#[test]
+fn a_new_server_whose_slots_and_walsenders_are_all_taken_is_named() {
+    let full = ServerOptions::new(18).setting("max_replication_slots", "1").setting("max_wal_senders", "1");
+    let shop = Move::with(ServerOptions::new(13), full);
+    shop.source.run_sql("shop", "CREATE TABLE t (id int PRIMARY KEY)").unwrap();
+    let mut running = shop.follow(&[]);
+    shop.target.run_sql("shop", "SELECT pg_create_physical_replication_slot('a_standbys')").unwrap();
+    // As a standby's: it has logged in for replication, and stays.
+    let mut standby = Command::new(client_tools(18).unwrap().join("psql"))
+        .args(["-X", &format!("{}&replication=true", shop.target_url)])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let senders = || shop.target.run_sql("shop", "SELECT count(*) FROM pg_stat_replication").unwrap();
+    eventually("the walsender is taken", || senders() == "1");
+
+    let refused = way_back(&shop, "make");
+    assert_eq!(refused.code, Some(4), "{}\n{}", refused.stdout, refused.stderr);
+    let named = [
+        "the new server has no replication slot free: raise max_replication_slots",
+        "the new server has no walsender free: raise max_wal_senders",
+    ];
+    assert!(named.iter().all(|named| refused.stderr.contains(named)), "{}", refused.stderr);
+    assert_eq!(done(&shop, "status")["why_not"], serde_json::json!(named));
+    assert_untouched(&shop);
+
+    // One of them is not enough.
+    shop.target.run_sql("shop", "SELECT pg_drop_replication_slot('a_standbys')").unwrap();
+    let refused = way_back(&shop, "make");
+    assert_eq!(refused.code, Some(4), "{}\n{}", refused.stdout, refused.stderr);
+    assert!(refused.stderr.contains(named[1]) && !refused.stderr.contains(named[0]), "{}", refused.stderr);
+    assert_untouched(&shop);
+    drop(standby.stdin.take());
+    standby.wait().unwrap();
+    eventually("the walsender is free", || senders() == "0");
+    done(&shop, "make");
+    wait_until_both_run(&shop, &mut running);
 }
 
 /// The new server would refuse clients' updates as soon as they are there.

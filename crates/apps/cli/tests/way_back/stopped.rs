@@ -1,7 +1,7 @@
 //! The way back that cannot go on: clients have written on the new server what the old one cannot take. Nobody is led back
 //! then, since that would lose it; and what is carried over is carried over.
 
-use atalaya_sandbox::ServerOptions;
+use atalaya_sandbox::{Server, ServerOptions};
 use serde_json::Value;
 
 use super::field::{done, lead_over, wait_until_both_run};
@@ -14,6 +14,8 @@ const TABLES: &str = "CREATE TYPE ledger.mood AS ENUM ('sad', 'glad');
     CREATE TABLE ledger.log (id int PRIMARY KEY) PARTITION BY RANGE (id);
     CREATE TABLE ledger.log_1 PARTITION OF ledger.log FOR VALUES FROM (0) TO (100)";
 const NEW: &str = "shop-green";
+/// Both that tell people how the way back is.
+const STATUS: [&[&str]; 2] = [&["migrate", "way-back", "status"], &["migrate", "status"]];
 
 /// Clients are on the new server.
 fn led_over(from: u16, to: u16) -> Front {
@@ -35,13 +37,30 @@ fn said(front: &Front, words: &[&str]) -> String {
     asked.stdout
 }
 
+/// Everybody is told that it is possible, and since when.
+fn assert_is_possible(front: &Front) {
+    let status = way_back(front);
+    assert_eq!((&status["possible"], &status["impossible_since"]), (&true.into(), &Value::Null), "{status:#}");
+    let since = status["since"].as_str().unwrap();
+    let ordered = format!("SELECT timestamptz '{since}' BETWEEN pg_postmaster_start_time() AND now()");
+    assert_eq!(front.shop.target.run_sql("shop", &ordered).unwrap(), "t");
+    for words in STATUS {
+        let text = said(front, words);
+        assert!(text.contains(&format!("the way back is possible since {since}")), "{text}");
+    }
+}
+
 /// Writes it on the new server; the reason that is told names the table and what of it, and no value.
 fn assert_ends_the_way_back(front: &Front, written: &str, names: &[&str], value: &str) {
-    assert_eq!(way_back(front)["impossible_since"], Value::Null);
+    assert_is_possible(front);
     let before = front.shop.target.run_sql("shop", "SELECT now()").unwrap();
     front.shop.target.run_sql("shop", written).unwrap();
-    eventually("it has stopped", || way_back(front)["possible"] == false);
+    assert_has_ended(front, &before, names, value);
+}
 
+/// It has stopped behind `before`.
+fn assert_has_ended(front: &Front, before: &str, names: &[&str], value: &str) {
+    eventually("it has stopped", || way_back(front)["possible"] == false);
     let status = way_back(front);
     assert_eq!((&status["running"], &status["serving"]), (&false.into(), &"target".into()), "{status:#}");
     let why = status["why_not"][0].as_str().unwrap();
@@ -49,7 +68,7 @@ fn assert_ends_the_way_back(front: &Front, written: &str, names: &[&str], value:
     let since = status["impossible_since"].as_str().unwrap();
     let ordered = format!("SELECT timestamptz '{since}' >= timestamptz '{before}' AND timestamptz '{since}' <= now()");
     assert_eq!(front.shop.target.run_sql("shop", &ordered).unwrap(), "t");
-    for words in [["migrate", "way-back", "status"].as_slice(), &["migrate", "status"]] {
+    for words in STATUS {
         let text = said(front, words);
         assert!(text.contains(&format!("the way back is NOT possible since {since}")), "{text}");
         assert!(text.contains(why) && !text.contains(value), "{text}");
@@ -119,6 +138,29 @@ fn a_label_of_an_enum_that_is_renamed_ends_the_way_back() {
     let written =
         "ALTER TYPE ledger.mood RENAME VALUE 'sad' TO 'blue'; INSERT INTO ledger.held VALUES (3, NULL, 1, 'blue')";
     assert_ends_the_way_back(&front, written, &["ledger.mood", "lost or renamed a label"], "blue");
+}
+
+/// Somebody whom no fence keeps out has deleted the row on the old server, and a client has changed it on the new one, before
+/// either side heard of the other.
+#[test]
+fn a_row_that_is_written_on_both_servers_ends_the_way_back_and_names_its_table() {
+    let mut front = led_over(13, 18);
+    let client = front.client("shop");
+    front.batch(&client, "INSERT INTO ledger.held (id) VALUES (3), (4)");
+    let count = |server: &Server| server.run_sql("shop", "SELECT count(*) FROM ledger.held").unwrap();
+    eventually("they come back", || count(&front.shop.source) == "3");
+    assert_is_possible(&front);
+    let before = front.shop.target.run_sql("shop", "SELECT now()").unwrap();
+    front.kill_runs();
+    front.shop.source.run_sql("shop", "DELETE FROM ledger.held WHERE id = 4").unwrap();
+    front.batch(&client, "UPDATE ledger.held SET size = 47110815 WHERE id = 4");
+    front.run_again();
+    assert_has_ended(&front, &before, &["conflict `update_missing` in table ledger.held"], "47110815");
+    assert_eq!(count(&front.shop.target), "3", "one is deleted there, too, and another one has come");
+    let told = front.said_by_runs();
+    assert!(told.contains("way back: it has stopped") && told.contains("ledger.held"), "{told}");
+    assert!(!told.contains("47110815"), "{told}");
+    assert_can_be_finished(&front);
 }
 
 /// It runs on, and does not bring all.
