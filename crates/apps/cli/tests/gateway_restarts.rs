@@ -72,6 +72,7 @@ async fn books_are_right_after(endings: &[Ending], at_least: usize) {
         until(&run, "work goes on", |counts| counts.committed >= before + 150).await;
         gateway = block_in_place(|| {
             let next = restarted(&front, gateway, *ending);
+            front.wait_until_it_serves();
             eventually("all came back", || front.clients() == u64::from(CLIENTS));
             next
         });
