@@ -45,3 +45,32 @@ fn whatever_is_wrong_with_a_file_names_it() {
     let other = authority.issue("other", "localhost");
     refused(&AdminIdentity { key: other.key, ..good.clone() }, &good.certificate);
 }
+
+/// The same of what clients are shown.
+#[test]
+fn a_certificate_for_clients_that_is_none_or_another_keys_names_its_file() {
+    let authority = Authority::new();
+    let good = authority.issue("good", "localhost");
+    let with = |certificate: &Path, key: &Path| {
+        let lines = format!("  tls: {{ certificate: '{}', key: '{}' }}\n", certificate.display(), key.display());
+        configuration(6432, &lines, "postgres://somebody@localhost/orders", "somebody", "secret").map(|_| ())
+    };
+    with(&good.certificate, &good.key).unwrap();
+    let (missing, empty, garbage) =
+        (authority.path("missing.pem"), authority.path("empty.pem"), authority.path("bad.pem"));
+    std::fs::write(&empty, "").unwrap();
+    std::fs::write(&garbage, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    let other = authority.issue("other", "localhost");
+    for (certificate, key, named) in [
+        (&missing, &good.key, &missing),
+        (&good.certificate, &missing, &missing),
+        (&empty, &good.key, &empty),
+        (&good.certificate, &empty, &empty),
+        (&garbage, &good.key, &garbage),
+        (&good.certificate, &other.key, &good.certificate),
+    ] {
+        let failure = with(certificate, key).unwrap_err();
+        assert!(failure.to_string().contains(&format!("`{}`", named.display())), "{failure}");
+        assert!(failure.hint().is_some(), "{failure}");
+    }
+}

@@ -3,7 +3,10 @@
 mod servers;
 mod users;
 
-use crate::support::{Client, gateway};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::support::{Client, FakeServer, Login, Setup, gateway};
 
 #[test]
 fn nobody_learns_whether_a_user_exists() {
@@ -16,6 +19,26 @@ fn nobody_learns_whether_a_user_exists() {
     assert_eq!(wrong.sqlstate, "28P01");
     assert_eq!(unknown.sqlstate, "28P01");
     assert_eq!(wrong.text.replace("\"app\"", "X"), unknown.text.replace("\"nobody\"", "X"));
+}
+
+#[test]
+fn no_server_is_asked_who_somebody_is() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    let door = move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        None
+    };
+    let server = FakeServer::start_with_door(door, |_| None);
+    let gateway = Setup::new(&server.url(), "fake", "fake").start();
+    let right = gateway.login();
+    let wrong = Login { password: "not it".to_owned(), ..right.clone() };
+    let unknown = Login { user: "nobody".to_owned(), ..right.clone() };
+    let nowhere = Login { database: "nothing".to_owned(), ..right.clone() };
+    assert!([wrong, unknown, nowhere].iter().all(|login| Client::try_login(login).is_err()));
+    assert_eq!(connections.load(Ordering::SeqCst), 0);
+    assert!(Client::try_login(&right).is_ok());
+    assert!(connections.load(Ordering::SeqCst) > 0, "it is one that counts");
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub(super) const SETTINGS: [(&str, &str); 1] = [("autovacuum", "on")];
 const CLIENTS: u32 = 50;
 /// Two in a hundred are rolled back on purpose, so 1,000 commit.
 const RATE: u32 = 1020;
+/// Clients that do less are not what the pauses are promised under.
+const RATE_LEAST: f64 = 990.0;
 const ACCOUNTS: u32 = 100_000;
 
 pub(super) fn measure(lab: &Lab, size: &Size) -> Result<Vec<Figure>, Error> {
@@ -126,7 +128,14 @@ fn figures(flips: &Flips, record: &LedgerRecord) -> Vec<Figure> {
         goal,
     };
     let (gap, longest) = (counts.pause_max_us as f64 / 1000.0, counts.latency_max_us as f64 / 1000.0);
+    let rate = Figure {
+        id: "cutover-rate",
+        what: what.clone(),
+        measured: Measured::Rate { count: all, seconds },
+        goal: Goal::PerSecondAtLeast(RATE_LEAST),
+    };
     vec![
+        rate,
         count("cutover-failed", failed, all, "transactions failed", Goal::Zero),
         count(
             "cutover-broken-off",
