@@ -230,7 +230,7 @@ fn a_materialized_view_that_cannot_be_filled_is_named_and_finish_goes_on_when_it
     let ran = shop.run("finish", &[]);
     assert_eq!(ran.code, Some(1), "{}\n{}", ran.stdout, ran.stderr);
     assert!(ran.stderr.contains("a materialized view cannot be filled on the target"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("public counted") && ran.stderr.contains("ALTER FUNCTION"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("public.counted") && ran.stderr.contains("ALTER FUNCTION"), "{}", ran.stderr);
     shop.target.run_sql("shop", "ALTER FUNCTION items() SET search_path = public").unwrap();
     shop.done("finish", &[]);
     assert_eq!(shop.target.run_sql("shop", "SELECT n FROM after_it").unwrap(), "2");

@@ -43,6 +43,8 @@ pub enum ObjectStage {
     ForeignKey,
     /// When the move ends: triggers, rules, policies.
     Finish,
+    /// Last, and each time before clients come, until they are there: contents of materialized views.
+    Contents,
 }
 
 /// One property of an object.

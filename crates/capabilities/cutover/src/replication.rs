@@ -148,7 +148,8 @@ pub trait ReplicationControl: Send + Sync + 'static {
     /// Where the schemas of both sides differ.
     fn schema(&self, direction: Direction) -> BoxFuture<'_, Result<Vec<SchemaDifference>, PartError>>;
 
-    /// Whether [`ReplicationControl::make_way_back`] fills the materialized views of the side that clients are led to.
+    /// Whether [`ReplicationControl::make_way_back`] fills what the side that clients are led to has of the materialized
+    /// views of the other one.
     fn fills_views(&self, _direction: Direction) -> BoxFuture<'_, Result<bool, PartError>> {
         async { Ok(false) }.boxed()
     }

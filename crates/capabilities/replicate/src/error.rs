@@ -228,9 +228,13 @@ impl Error {
                 "nothing of this transaction was applied; make the target's table what the source's is by now, then start again"
                     .to_owned(),
             ),
+            Self::Unfilled { source, .. } if source.sqlstate() == Some("55P03") => Some(
+                "somebody reads it on the target for longer than it is waited for: let that end, then run the same command again"
+                    .to_owned(),
+            ),
             Self::Unfilled { .. } => Some(
                 "it is filled with an empty search_path: give the functions it calls their own on the target with \
-                 `ALTER FUNCTION ... SET search_path`, then run `atalaya migrate finish` again"
+                 `ALTER FUNCTION ... SET search_path`, then run the same command again"
                     .to_owned(),
             ),
             Self::Program { hint, .. } => Some((*hint).to_owned()),

@@ -9,7 +9,7 @@ use crate::progress::{Migration, Phase, Store, TableRow};
 use crate::report::Observer;
 use crate::run::Connected;
 use crate::{
-    Error, LargeObjects, OperationLock, Plan, Side, large_objects, ready, run_lock, sequences, silence, way_back,
+    Error, LargeObjects, OperationLock, Plan, Side, large_objects, ready, run_lock, sequences, silence, views, way_back,
 };
 
 /// Refuses what the last fence would refuse, before a run that follows is ended for it.
@@ -94,7 +94,8 @@ pub async fn complete_schema(plan: &Plan) -> Result<(), Error> {
     let connected = Connected::open(plan).await?;
     let store = Store { session: &connected.target, name: &plan.name };
     let Some(migration) = store.read().await? else { return Ok(()) };
-    ready::restore(plan, &connected, &store, &migration).await
+    ready::restore(plan, &connected, &store, &migration).await?;
+    if migration.schema.existing { Ok(()) } else { views::fill_at_the_end(&connected.source, &store).await }
 }
 
 /// Sets back triggers and rules of the target that were off for the time of the move, when nothing is applied any more.

@@ -32,6 +32,7 @@ mod status;
 mod stop;
 mod stream;
 mod touched;
+mod views;
 mod way_back;
 
 pub(crate) use run::{is_running, run_lock};
@@ -47,7 +48,7 @@ pub use finish::{clean_up, complete_schema, end_following, has_slot, last_fence,
 pub use operation::{Leading, OperationLock};
 pub use plan::{DdlTrigger, Direction, LargeObjects, Options, Plan, RelationFilter, StopWhen};
 pub use progress::GivenUp;
-pub use ready::{fills_views, ready_target, unready};
+pub use ready::{ready_target, unready};
 pub use report::{Event, Observer};
 pub use run::{Outcome, start};
 pub use schema::{Ownership, schema_as_sql};
@@ -57,4 +58,5 @@ pub use spool::{Acknowledgement, SpoolOptions};
 pub use status::{SlotHealth, SpoolStatus, Status, TableStatus, status};
 pub use stop::stop;
 pub use touched::ProofStatus;
+pub use views::{fill_views, fills_views};
 pub use way_back::{Side, WayBackState, WayBackStatus, make_way_back, remove_way_back, way_back_status};

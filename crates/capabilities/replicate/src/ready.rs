@@ -11,13 +11,12 @@ use atalaya_postgres::Session;
 use crate::follow::may_be_replica;
 use crate::progress::{Migration, Phase, Store};
 use crate::run::{Connected, open_addition, open_archive};
-use crate::schema::{self, Addition, Builders, Filled, ForeignKeyRestore};
+use crate::schema::{self, Addition, Builders, ForeignKeyRestore};
 use crate::silence::{Writers, whatever_is_off, would_act};
 use crate::snapshot::Reading;
-use crate::{Error, Plan, Side, run_lock, way_back};
+use crate::{Error, Plan, run_lock};
 
-/// Restores on the target what had to wait, while changes are followed: foreign keys, triggers, rules, row security,
-/// contents of materialized views. Can be repeated, and may be called while a run follows; that one has to be caught up,
+/// Restores on the target what had to wait, while changes are followed: foreign keys, triggers, rules, row security. Can be repeated, and may be called while a run follows; that one has to be caught up,
 /// since rows of tables that were copied at different times refer to each other only then.
 ///
 /// # Errors
@@ -68,18 +67,6 @@ pub async fn unready(plan: &Plan) -> Result<Option<String>, Error> {
     }
 }
 
-/// Whether [`ready_target`] fills the target's materialized views: those of a schema that the move has brought, as long as nobody
-/// is served from them.
-///
-/// # Errors
-/// When the target does not answer.
-pub async fn fills_views(plan: &Plan) -> Result<bool, Error> {
-    let target = Session::connect_for_control(&plan.target, &format!("atalaya ready {}", plan.name)).await?;
-    let store = Store { session: &target, name: &plan.name };
-    let Some(migration) = store.read().await? else { return Ok(false) };
-    Ok(!migration.schema.existing && way_back::serving(&store).await? == Side::Source)
-}
-
 async fn refuse_woken(connected: &Connected, store: &Store<'_>, migration: &Migration) -> Result<(), Error> {
     if let Some(off) = whatever_is_off(store).await? {
         return Err(Error::refused(
@@ -110,7 +97,7 @@ async fn refuse_woken(connected: &Connected, store: &Store<'_>, migration: &Migr
     Err(Error::refused("triggers-would-fire", seen, hint))
 }
 
-/// Restores it; what is there already stays, but for the contents of materialized views that nobody is served from yet.
+/// Restores it; what is there already stays.
 pub(crate) async fn restore(
     plan: &Plan,
     connected: &Connected,
@@ -132,11 +119,6 @@ pub(crate) async fn restore(
             let archive = &open_addition(plan, connected, &reading, migration, store, name).await?;
             Addition { name, archive }.restore_rest(&connected.source, store, &builders, options).await?;
         }
-        let filled = match way_back::serving(store).await? {
-            Side::Source => Filled::Again,
-            Side::Target => Filled::Stay,
-        };
-        schema::fill_materialized_views(&archive, store, filled).await?;
     }
     plan.options.failpoints.reach("schema-completed");
     Ok(())

@@ -112,7 +112,9 @@ impl Streams {
             }
             tokio::time::sleep(LOOK).await;
         }
-        self.note_what_comes_back(until).await
+        self.note_what_comes_back(until).await?;
+        // Last, so that they hold as much as can be.
+        atalaya_replicate::fill_views(&self.plan).await.map_err(of_replicate)
     }
 
     /// Has the way back note the keys that it writes, and returns once it does: whoever has made it, and whenever its run

@@ -31,17 +31,3 @@ fn they_are_filled_again_each_time_that_clients_may_be_led_to_them_and_never_onc
     assert_eq!(finished.code, Some(0), "{}\n{}", finished.stdout, finished.stderr);
     assert_eq!(counted(&front), "3", "clients refresh it when they like");
 }
-
-#[test]
-fn a_move_that_is_given_up_behind_a_rehearsal_leaves_nothing_of_ours_on_either_server() {
-    let front = Front::between(15, 18);
-    front.led(&["migrate", "cutover", "shop-to-18", "--rehearse"]);
-    let ours = "SELECT count(*) FROM pg_namespace WHERE nspname = 'atalaya'";
-    let servers = [&front.shop.source, &front.shop.target];
-    assert_eq!(servers.map(|server| server.run_sql("shop", ours).unwrap()), ["1", "1"]);
-    for verb in ["stop", "abort"] {
-        let done = front.ask(&["migrate", verb, "shop-to-18"]);
-        assert_eq!(done.code, Some(0), "{verb}: {}\n{}", done.stdout, done.stderr);
-    }
-    assert_eq!(servers.map(|server| server.run_sql("shop", ours).unwrap()), ["0", "0"]);
-}

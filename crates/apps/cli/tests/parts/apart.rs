@@ -153,15 +153,12 @@ fn a_gateway_that_is_slow_is_led_there_and_back_with_the_others_and_no_transacti
     let third = parts.gates[THIRD].socket();
     for (words, serves) in [(THERE, NEW), (BACK, OLD)] {
         parts.until_committed(3);
-        let stops = parts.gates[THIRD].stops();
         let done = parts.ask(&parts.course(words, "60s"));
         let said = format!("{:?} {}\n{}", done.code, done.stdout, done.stderr);
         assert_eq!(done.code, Some(0), "{said}");
         let report = parts.last_report().unwrap();
         assert_eq!(report.gateways.len(), 3, "{said}");
         assert!(report.gateways.iter().any(|gate| gate.gateway == third), "{said}");
-        // However little time there was: between its first answer and its last it was stopped.
-        assert!(parts.gates[THIRD].stops() > stops, "it was slow: {said}");
         assert_others_go_on(&parts, &said);
         parts.assert_served_by(serves, &said);
     }

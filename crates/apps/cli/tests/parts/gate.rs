@@ -111,11 +111,6 @@ impl Gate {
         self.slowed = Some(Slowed::process(self.running.as_ref().unwrap().pid()));
     }
 
-    /// How often it was stopped since.
-    pub(super) fn stops(&self) -> u64 {
-        self.slowed.as_ref().unwrap().stops()
-    }
-
     pub(super) fn hurry(&mut self) {
         self.slowed = None;
     }

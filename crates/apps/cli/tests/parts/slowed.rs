@@ -5,8 +5,6 @@
 //! way to the journal and to servers, and its clients' way through it. `netem` is not in every kernel, asks for root and slows the
 //! network only; a control group asks for root, too.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -22,30 +20,21 @@ const STANDS: Duration = Duration::from_millis(90);
 pub(super) struct Slowed {
     end: Option<Sender<()>>,
     slowing: Option<JoinHandle<()>>,
-    /// How often it was stopped.
-    stops: Arc<AtomicU64>,
 }
 
 impl Slowed {
     pub(super) fn process(pid: i32) -> Self {
         let (end, ended) = channel();
-        let stops = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&stops);
         let slowing = std::thread::spawn(move || {
             let mut goes_on = true;
             while goes_on {
                 signal(pid, Signal::SIGSTOP);
-                counted.fetch_add(1, Ordering::Relaxed);
                 goes_on = lasts(&ended, STANDS);
                 signal(pid, Signal::SIGCONT);
                 goes_on = goes_on && lasts(&ended, RUNS);
             }
         });
-        Self { end: Some(end), slowing: Some(slowing), stops }
-    }
-
-    pub(super) fn stops(&self) -> u64 {
-        self.stops.load(Ordering::Relaxed)
+        Self { end: Some(end), slowing: Some(slowing) }
     }
 }
 

@@ -92,7 +92,11 @@ pub(super) async fn look(course: &Course, means: &Means, seen: &mut Seen) -> Res
         Ok(true) => &[],
         Ok(false) => VIEWS,
         Err(error) => {
-            seen.fail("target-materialized-views", format!("it cannot be seen who fills them: {error}"), "try again");
+            seen.fail(
+                "target-materialized-views",
+                format!("it cannot be seen who fills them: {error}"),
+                error.hint.clone().unwrap_or_else(|| "see what the server says".to_owned()),
+            );
             &[]
         }
     };

@@ -129,7 +129,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "target-materialized-views",
-        title: "Every materialized view where clients are led is populated, and with what is there now",
+        title: "Every materialized view where clients are led is populated, and filled anew before they come",
         why: "reading one that is not fails, and rows that were written since are missing in one that is old",
     },
     Check {

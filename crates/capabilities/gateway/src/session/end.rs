@@ -28,20 +28,18 @@ impl Session {
     pub(super) fn end_transaction(&mut self, context: &mut Context<'_>) -> Result<(), End> {
         self.database.statistics.transactions.add(1);
         self.database.statistics.transaction_time.add(self.began_at.elapsed());
-        if self.needs_probe() {
-            return self.probe(context);
+        // The question would drop the unnamed statement; it is asked once that has given way to another.
+        if !self.pins.has(Pin::LargeStatement) {
+            // Whatever its texts say, functions may hide behind them.
+            if self.database.session_check() == SessionCheck::Always {
+                self.left.add_unknown();
+            }
+            if !self.left.is_plain() {
+                return self.probe(context);
+            }
         }
         self.leave();
         Ok(())
-    }
-
-    fn needs_probe(&mut self) -> bool {
-        // Whatever its texts say, functions may hide behind them.
-        if self.database.session_check() == SessionCheck::Always {
-            self.left.add_unknown();
-        }
-        // The question would drop the unnamed statement; it is asked once that has given way to another.
-        !self.pins.has(Pin::LargeStatement) && !self.left.is_plain()
     }
 
     /// Asks the server what is left of the transaction.

@@ -120,8 +120,7 @@ fn where_every_transaction_is_checked_the_next_client_finds_nothing_of_what_a_vi
     );
     first.run("SELECT * FROM sets");
     first.run("INSERT INTO t VALUES (1)");
-    let tenants =
-        "SELECT coalesce(current_setting('tenant.id', true), ''), coalesce(current_setting('tenant.fired', true), '')";
+    let tenants = "SELECT current_setting('tenant.id', true), current_setting('tenant.fired', true)";
     assert_eq!(second.run(tenants), "|");
     first.run("SELECT * FROM prepares");
     assert_eq!(second.error("EXECUTE theirs"), "26000");

@@ -13,7 +13,7 @@ pub(crate) enum Stage {
     ForeignKey,
     /// When the move ends: triggers, rules, row security, policies.
     Last,
-    /// After that, one by one: contents of materialized views.
+    /// By no entry of the archive: contents of materialized views.
     Fill,
     /// Never blindly: publications, subscriptions, event triggers and what holds credentials.
     Never,

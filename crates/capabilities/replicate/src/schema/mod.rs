@@ -27,4 +27,4 @@ pub use plain::schema_as_sql;
 pub(crate) use private_file::create_private;
 pub(crate) use program::ClientTools;
 pub(crate) use roles::{lost_owners, roles_as_sql};
-pub(crate) use sections::{Filled, LOCK_TIMEOUT, fill_materialized_views, restore_before_data, restore_rest};
+pub(crate) use sections::{LOCK_TIMEOUT, restore_before_data, restore_rest};

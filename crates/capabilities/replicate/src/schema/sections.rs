@@ -32,34 +32,6 @@ pub(super) async fn run_last(archive: &Archive, source: &Session, store: &Store<
     run_script(store, step, &sql_of_last(archive, &entries, source, store).await?, LOCK_TIMEOUT).await
 }
 
-/// Whether views that were filled before are filled anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Filled {
-    /// Nobody is served from them yet, and what they read has changed since.
-    Again,
-    /// Clients read them: what is in them is theirs.
-    Stay,
-}
-
-/// Contents of materialized views that are filled on the source, in the order of what they read. Each in a
-/// transaction of its own: what a view calls may not work with an empty search path, and then it has to be named.
-pub(crate) async fn fill_materialized_views(archive: &Archive, store: &Store<'_>, filled: Filled) -> Result<(), Error> {
-    for entry in archive.entries(Stage::Fill) {
-        let step = step_name(entry);
-        let filling = if filled == Filled::Again && store.has_step(&step).await? {
-            let sql = archive.sql(std::slice::from_ref(&entry)).await?;
-            run(store, &transaction(&sql, LOCK_TIMEOUT, "")).await
-        } else {
-            run_once(archive, store, &step, std::slice::from_ref(&entry), LOCK_TIMEOUT).await
-        };
-        filling.map_err(|error| match error {
-            Error::Postgres(source) => Error::Unfilled { view: entry.label.clone(), source },
-            other => other,
-        })?;
-    }
-    Ok(())
-}
-
 pub(super) fn step_name(entry: &Entry) -> String {
     // The label alone is not unique: schema and name stand in it unquoted.
     format!("{} {} ({})", entry.kind, entry.label, entry.id)
@@ -84,25 +56,19 @@ pub(super) async fn run_script(store: &Store<'_>, step: &str, sql: &str, lock_ti
     if store.has_step(step).await? {
         return Ok(());
     }
-    let Err(error) = run(store, &transaction(sql, lock_timeout, &store.step_sql(step))).await else { return Ok(()) };
-    // A run that was killed leaves its statement to the server, which may have ended it meanwhile.
-    if store.has_step(step).await.unwrap_or(false) { Ok(()) } else { Err(error) }
-}
-
-/// The script sets the session as pg_dump likes it; our own settings come back with the transaction's end. What is not on the
-/// target's disk when it crashes is not marked either; the commit of the phase that ends with it waits for the disk.
-fn transaction(sql: &str, lock_timeout: &str, mark: &str) -> String {
-    let sql = scoped(sql);
-    format!(
-        "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = off; {lock_timeout}\n{sql}\n;{mark}; COMMIT"
-    )
-}
-
-async fn run(store: &Store<'_>, transaction: &str) -> Result<(), Error> {
-    let Err(error) = store.session.batch(transaction).await else { return Ok(()) };
+    // The script sets the session as pg_dump likes it; our own settings come back with the transaction's end. What is not on
+    // the target's disk when it crashes is not marked either; the commit of the phase that ends with it waits for the disk.
+    let script = format!(
+        "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = off; {lock_timeout}\n{}\n;{}; COMMIT",
+        scoped(sql),
+        store.step_sql(step)
+    );
+    let restored = store.session.batch(&script).await;
+    let Err(error) = restored else { return Ok(()) };
     // The error is what counts; a session that is lost has rolled back already.
     let _rolled_back = store.session.batch("ROLLBACK").await;
-    Err(error.into())
+    // A run that was killed leaves its statement to the server, which may have ended it meanwhile.
+    if store.has_step(step).await.unwrap_or(false) { Ok(()) } else { Err(error.into()) }
 }
 
 /// Makes the settings at the script's head end with the transaction. What comes after the first object's name

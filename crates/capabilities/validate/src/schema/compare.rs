@@ -195,7 +195,7 @@ fn attribute_found(
         },
         Mend::ByHand(why) => unable(why),
     };
-    let stage = if rule.at_finish { ObjectStage::Finish } else { source.stage };
+    let stage = rule.stage.unwrap_or(source.stage);
     Found {
         difference: SchemaDifference {
             kind: kind.name,

@@ -1,5 +1,7 @@
 //! What is known of a kind of object: how it is read, and how its differences are judged.
 
+use atalaya_catalog::ObjectStage;
+
 use super::report::Severity;
 
 /// What a query may go by: one side's version, and both sides'.
@@ -41,8 +43,8 @@ pub(crate) struct Rule {
     pub(crate) mend: Mend,
     /// Whether it is set again on an object that was just made.
     pub(crate) after_create: bool,
-    /// Whether a move restores it at its end only, whatever the object's own stage.
-    pub(crate) at_finish: bool,
+    /// When a move restores it, where that is not with the object.
+    pub(crate) stage: Option<ObjectStage>,
 }
 
 /// When two values of an attribute differ.
@@ -74,7 +76,7 @@ pub(crate) enum Mend {
 impl Rule {
     /// Compared exactly, mended by the source's statement.
     pub(crate) const fn new(attribute: &'static str, severity: Severity) -> Self {
-        Self { attribute, severity, compare: Compare::Exactly, mend: Mend::Set, after_create: false, at_finish: false }
+        Self { attribute, severity, compare: Compare::Exactly, mend: Mend::Set, after_create: false, stage: None }
     }
 
     pub(crate) const fn compared(self, compare: Compare) -> Self {
@@ -90,7 +92,11 @@ impl Rule {
     }
 
     pub(crate) const fn at_finish(self) -> Self {
-        Self { at_finish: true, ..self }
+        Self { stage: Some(ObjectStage::Finish), ..self }
+    }
+
+    pub(crate) const fn with_contents(self) -> Self {
+        Self { stage: Some(ObjectStage::Contents), ..self }
     }
 }
 

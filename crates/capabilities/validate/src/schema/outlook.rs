@@ -35,7 +35,8 @@ impl Outlook {
                         EXISTS (SELECT FROM atalaya.steps s WHERE s.migration = m.name AND s.step = 'schema before data'),
                         EXISTS (SELECT FROM atalaya.steps s WHERE s.migration = m.name AND s.step = 'index partitions'),
                         EXISTS (SELECT FROM atalaya.steps s WHERE s.migration = m.name AND s.step = 'schema after data'),
-                        EXISTS (SELECT FROM atalaya.steps s WHERE s.migration = m.name AND s.step LIKE 'FK CONSTRAINT %')
+                        EXISTS (SELECT FROM atalaya.steps s WHERE s.migration = m.name AND s.step LIKE 'FK CONSTRAINT %'),
+                        options ->> 'serving' IS NOT DISTINCT FROM 'target'
                    FROM atalaya.migration m WHERE name = $1",
                 &[&name],
             )
@@ -48,6 +49,7 @@ impl Outlook {
             (is(4), ObjectStage::AfterCopy),
             (is(6), ObjectStage::ForeignKey),
             (is(5), ObjectStage::Finish),
+            (is(7), ObjectStage::Contents),
         ];
         let pending_from = match is(1) {
             true => None,

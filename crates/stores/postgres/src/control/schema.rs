@@ -42,17 +42,8 @@ const TABLES: &[&str] = &[
     "proof",
 ];
 
-/// What a server keeps out clients by is left there for as long as it does.
-const FENCE_LIFTED: &str = "DO $$ BEGIN
-  IF pg_catalog.to_regclass('atalaya.fence') IS NOT NULL THEN
-    LOCK TABLE atalaya.fence IN ACCESS EXCLUSIVE MODE;
-    IF NOT EXISTS (SELECT FROM atalaya.fence WHERE raised > lifted) THEN
-      DROP TABLE atalaya.fence;
-    END IF;
-  END IF;
-END $$";
-
-/// Removes our tables, and our schema where nothing else is in it; harmless where there is none. A fence that stands stays.
+/// Removes our tables, and our schema where nothing else is in it; harmless where there is none. The table of fences stays: it
+/// knows which epochs are over, and what lifts one that stands.
 ///
 /// A server may be the source of another move at the same time: the function of that one's event trigger is in this
 /// schema, too, and without it every change of the application's schema would pass unseen, or fail.
@@ -63,7 +54,7 @@ pub async fn drop_schema(target: &Session) -> Result<(), Error> {
     let tables = TABLES.iter().map(|table| format!("atalaya.{table}")).collect::<Vec<_>>().join(", ");
     target
         .batch(&format!(
-            "BEGIN; SET LOCAL client_min_messages = warning; DROP TABLE IF EXISTS {tables} CASCADE; {FENCE_LIFTED};
+            "BEGIN; SET LOCAL client_min_messages = warning; DROP TABLE IF EXISTS {tables} CASCADE;
              DO $$ BEGIN DROP SCHEMA IF EXISTS atalaya;
                    EXCEPTION WHEN dependent_objects_still_exist OR insufficient_privilege THEN NULL; END $$; COMMIT"
         ))

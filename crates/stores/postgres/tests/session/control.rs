@@ -30,22 +30,6 @@ async fn the_function_of_another_moves_event_trigger_outlives_our_tables() {
 }
 
 #[tokio::test]
-async fn a_fence_that_stands_outlives_our_tables_and_one_that_was_lifted_goes_with_them() {
-    let (server, database) = fresh_database(18).unwrap();
-    let session = Session::connect(&parse(&server.url(&database)), "control test").await.unwrap();
-    control::install_schema(&session).await.unwrap();
-    session
-        .batch("CREATE TABLE atalaya.fence (raised int8, lifted int8); INSERT INTO atalaya.fence VALUES (3, 3), (5, 4)")
-        .await
-        .unwrap();
-    control::drop_schema(&session).await.unwrap();
-    assert_eq!(server.run_sql(&database, "SELECT count(*) FROM atalaya.fence").unwrap(), "2");
-    session.batch("UPDATE atalaya.fence SET lifted = raised").await.unwrap();
-    control::drop_schema(&session).await.unwrap();
-    assert_eq!(server.run_sql(&database, "SELECT to_regnamespace('atalaya') IS NULL").unwrap(), "t");
-}
-
-#[tokio::test]
 async fn commits_for_control_wait_for_the_disk_and_for_standbys_only_where_others_do() {
     let (server, database) = fresh_database(18).unwrap();
     for (of_the_database, of_ours) in

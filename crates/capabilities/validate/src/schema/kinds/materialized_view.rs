@@ -10,7 +10,7 @@ pub(super) const KIND: Kind = Kind {
     rules: &[
         // Its indexes and privileges go with it; a second look finds them missing.
         Rule::new("query", Severity::Behaviour).compared(Compare::Spelling).mended(Mend::Replace),
-        Rule::new("filled", Severity::Data).compared(Compare::NotWorse).after_create().at_finish(),
+        Rule::new("filled", Severity::Data).compared(Compare::NotWorse).after_create().with_contents(),
         OWNER,
         COMMENT,
     ],
