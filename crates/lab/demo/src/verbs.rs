@@ -64,15 +64,13 @@ pub(crate) async fn prove_and_repair(
     Ok((vec![clean, corrupted, repaired], corruption))
 }
 
-/// What clients need on the new server before they come, and `migrate cutover --dry-run` and `validate --schema` would ask
-/// for: contents of the shop's materialized view, and statistics of its partitioned table, which autovacuum never makes.
+/// What clients need on the new server before they come, and `migrate cutover --dry-run` would ask for: statistics of the
+/// shop's partitioned table, which autovacuum never makes.
 pub(crate) async fn ready_new_server(stage: &Stage, program: &Program) -> Result<(), Error> {
     let session = Session::connect(&stage.target_url, "atalaya demo").await?;
-    for statement in ["REFRESH MATERIALIZED VIEW shop.category_stock", "ANALYZE shop.price_history"] {
-        program.narrator.tell(&Event::Sql { side: "target", statement: statement.to_owned() });
-        session.batch(statement).await?;
-    }
-    Ok(())
+    let statement = "ANALYZE shop.price_history";
+    program.narrator.tell(&Event::Sql { side: "target", statement: statement.to_owned() });
+    Ok(session.batch(statement).await?)
 }
 
 /// Makes the certificate of both sides. `finish` makes one of its own only where clients are on the old server still: with

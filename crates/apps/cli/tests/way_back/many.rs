@@ -5,7 +5,7 @@ use atalaya_validate::RestProof;
 
 use super::field::assert_comes_equal;
 use super::leading::{LIMIT, plan};
-use crate::support::{Move, Running};
+use crate::support::{Move, Running, eventually};
 
 const ROWS: u64 = 30_000;
 const FULL_ROWS_MAX: u64 = 10_000;
@@ -44,20 +44,15 @@ async fn a_table_that_began_empty_is_proven_by_its_keys_and_one_that_was_emptied
 
     shop.source.run_sql("shop", "TRUNCATE many").unwrap();
     fill(&shop, &mut running, "w");
+    // The catalog, which is looked at now and then, says that its rows are others. Later that would undo the next proof.
+    let proven = || shop.target.run_sql("shop", "SELECT count(*) FROM atalaya.proof_tables").unwrap();
+    eventually("what was proven of it counts for nothing", || proven() == "0");
     let beyond = proof.beyond_now().await.unwrap();
     assert_eq!(beyond.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["many"]);
     let refused = proof.pass(LIMIT).await.unwrap();
     assert_eq!(refused.unproven, beyond, "{refused:?}");
     prove(&shop);
-    let known = || {
-        shop.target
-            .run_sql(
-                "shop",
-                "SELECT p, t.id, t.keys_count FROM atalaya.proof_tables p LEFT JOIN atalaya.touched t USING (name)",
-            )
-            .unwrap()
-    };
-    assert_eq!(proof.beyond_now().await.unwrap(), [], "{}", known());
+    assert_eq!(proof.beyond_now().await.unwrap(), []);
     assert!(proof.pass(LIMIT).await.unwrap().is_clean());
 
     // More of it is noted once more is known to be in it, and what was proven stays proven.
