@@ -112,9 +112,10 @@ fn killed(front: &Front<'_>, runtime: &Runtime, run: &LedgerRun) -> Result<(), E
     broken_off(front, "it was interrupted while clients were held")
 }
 
+/// Asked in another database: a fence ends whoever asks in its own.
 fn is_fenced(front: &Front<'_>) -> Result<bool, Error> {
-    let may = format!("SELECT has_database_privilege('{USER}', current_database(), 'CONNECT')");
-    Ok(front.lab().source.run_sql(DATABASE, &may)?.trim() == "f")
+    let may = format!("SELECT has_database_privilege('{USER}', '{DATABASE}', 'CONNECT')");
+    Ok(front.lab().source.run_sql("postgres", &may)?.trim() == "f")
 }
 
 /// One that is open all the while, and must commit behind it: nothing is cut. It only reads: the slot of the way back, which is
