@@ -55,10 +55,14 @@ pub async fn fill_views(plan: &Plan) -> Result<(), Error> {
     if !are_ours(&store).await? {
         return Ok(());
     }
+    let views = to_fill(&source, &target, Which::All).await?;
+    if views.is_empty() {
+        return Ok(());
+    }
     end_killed(&target, &name).await?;
     run_lock(&target, &format!("{} views", plan.name)).await?;
     until_applied(&source, &store, plan.options.slot_timeout).await?;
-    fill(&source, &target, Which::All).await
+    fill(&target, &views).await
 }
 
 /// The same at the end of a move, when everything is applied; those that clients are served from by then are left alone.
@@ -67,7 +71,7 @@ pub(crate) async fn fill_at_the_end(source: &Session, store: &Store<'_>) -> Resu
         Side::Source => Which::All,
         Side::Target => Which::Empty,
     };
-    fill(source, store.session, which).await
+    fill(store.session, &to_fill(source, store.session, which).await?).await
 }
 
 fn name_of(plan: &Plan) -> String {
@@ -92,7 +96,8 @@ async fn end_killed(target: &Session, name: &str) -> Result<(), Error> {
 
 async fn until_applied(source: &Session, store: &Store<'_>, limit: Duration) -> Result<(), Error> {
     let until = Instant::now() + limit;
-    let row = source.query_one("SELECT pg_catalog.pg_current_wal_insert_lsn()::text", &[]).await?;
+    // What is inserted may stand behind the head of a page that nothing is on: an idle server never sends that.
+    let row = source.query_one("SELECT pg_catalog.pg_current_wal_flush_lsn()::text", &[]).await?;
     let committed: String = row.get(0);
     let sql =
         "SELECT (report ->> 'applied_lsn')::pg_lsn >= ($2::text)::pg_lsn FROM atalaya.activity WHERE migration = $1";
@@ -118,14 +123,18 @@ async fn read(session: &Session) -> Result<Vec<(RelationName, bool)>, Error> {
         .collect())
 }
 
-async fn fill(source: &Session, target: &Session, which: Which) -> Result<(), Error> {
+async fn to_fill(source: &Session, target: &Session, which: Which) -> Result<Vec<RelationName>, Error> {
     let filled: HashSet<RelationName> =
         read(source).await?.into_iter().filter_map(|(view, holds_something)| holds_something.then_some(view)).collect();
-    for (view, holds_something) in read(target).await? {
-        if !filled.contains(&view) || (which == Which::Empty && holds_something) {
-            continue;
-        }
-        fill_one(target, &view).await?;
+    let views = read(target).await?.into_iter();
+    let wanted =
+        views.filter(|(view, holds_something)| filled.contains(view) && (which == Which::All || !holds_something));
+    Ok(wanted.map(|(view, _)| view).collect())
+}
+
+async fn fill(target: &Session, views: &[RelationName]) -> Result<(), Error> {
+    for view in views {
+        fill_one(target, view).await?;
     }
     Ok(())
 }
