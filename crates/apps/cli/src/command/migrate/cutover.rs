@@ -110,8 +110,8 @@ enum PlanCheckArgument {
 
 `atalaya migrate start` has to run, and gateways have to use the same journal. Whatever fails before clients are led away
 ends with all of them served where they were; gateways see to that by themselves, within --max-pause where journal and
-server answer, even if this command is gone. Without
-a gateway only the same command, run again, lets clients in. It goes on with what a killed one left.
+server answer, even if this command is gone. Without a gateway only the same command, run again, lets clients in. It goes
+on with what a killed one left.
 docs/cutover.md says what each step does, and what can go wrong in it.")]
 pub(crate) struct CutoverArguments {
     #[command(flatten)]
