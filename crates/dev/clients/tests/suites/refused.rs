@@ -59,15 +59,17 @@ fn drivers_are_told_what_they_know_when_they_have_waited_in_vain_and_go_on_by_th
     gateway.ask(&["gateway", "resume", &lab.database]);
     all_are_told(&mut drivers, "right", "once it is open");
 
+    let servers = || {
+        let status: serde_json::Value = serde_json::from_str(&gateway.ask(&["gateway", "status"])).unwrap();
+        let pool = &status["databases"][0]["pools"][0];
+        ["servers_idle", "servers_used"].map(|which| pool[which].as_u64().unwrap())
+    };
+    // Whose server goes while it is tidied behind a transaction goes with it.
+    eventually("its server is nobody's", || servers() == [1, 0]);
     // Whoever connects from here on is answered nothing.
     proxy.hold();
     proxy.hang_up();
-    eventually("the gateway has seen the end of its server's connection", || {
-        let status: serde_json::Value = serde_json::from_str(&gateway.ask(&["gateway", "status"])).unwrap();
-        let pool = &status["databases"][0]["pools"][0];
-        // One that is still being tidied is neither gone nor idle.
-        pool["servers_idle"] == 0 && pool["servers_used"] == 0
-    });
+    eventually("the gateway has seen the end of its server's connection", || servers() == [0, 0]);
     all_are_told(&mut drivers, "08006", "while the server is gone");
     proxy.release();
     for driver in &mut drivers {
