@@ -9,7 +9,7 @@ use crate::Error;
 use crate::progress::Store;
 
 /// How long a statement may wait for a table that others use. Index builds wait for each other as long as
-/// it takes; nobody else has business on a table that is being loaded.
+/// it takes; nobody else has business on a table that is being loaded. Who reads a materialized view may keep it from being filled.
 pub(crate) const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '30s';";
 
 /// Everything that stands before rows are copied, in one transaction.
